@@ -1,0 +1,1 @@
+"""A cluster, from YAML to a clean exit."""

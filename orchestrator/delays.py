@@ -1,0 +1,120 @@
+"""How long classical messages take between any two nodes, in integer nanoseconds. Pure: reading is passed in."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator import units
+from qnode.errors import ConfigError
+from qnode.ids import NodeName
+
+
+class ClassicalDelays(Protocol):
+    """How long a classical message takes between any two nodes."""
+
+    def delay_ns(self, a: NodeName, b: NodeName) -> int | None:
+        """Nanoseconds, 0 from a node to itself, None if no message can get from the one to the other.
+
+        None is no error before somebody sends: a network may be in parts, and its parts may never talk.
+        """
+        ...
+
+
+class SameForAll:
+    """One delay between any two nodes, linked or not."""
+
+    def __init__(self, delay_ns: int) -> None:
+        self._delay_ns = delay_ns
+
+    def delay_ns(self, a: NodeName, b: NodeName) -> int | None:
+        return 0 if a == b else self._delay_ns
+
+
+class AlongLinks:
+    """The shortest way along the links (Dijkstra 1959), computed once for each sender that is asked about.
+
+    Integers only, so the sum along a way does not depend on the order of summing, and both directions agree.
+    """
+
+    def __init__(self, links: Iterable[tuple[NodeName, NodeName, int]]) -> None:
+        self._next: dict[NodeName, list[tuple[NodeName, int]]] = {}
+        self._from: dict[NodeName, dict[NodeName, int]] = {}
+        for a, b, delay_ns in links:
+            self._next.setdefault(a, []).append((b, delay_ns))
+            self._next.setdefault(b, []).append((a, delay_ns))
+
+    def delay_ns(self, a: NodeName, b: NodeName) -> int | None:
+        if a == b:
+            return 0
+        if a not in self._from and b in self._from:
+            a, b = b, a
+        if a not in self._from:
+            self._from[a] = self._shortest(a)
+        return self._from[a].get(b)
+
+    def _shortest(self, source: NodeName) -> dict[NodeName, int]:
+        settled: dict[NodeName, int] = {}
+        heap: list[tuple[int, NodeName]] = [(0, source)]
+        while heap:
+            so_far, node = heappop(heap)
+            if node in settled:
+                continue
+            settled[node] = so_far
+            for neighbour, delay_ns in self._next.get(node, ()):
+                if neighbour not in settled:
+                    heappush(heap, (so_far + delay_ns, neighbour))
+        return settled
+
+
+class FromMatrix:
+    """Delays from a table, a row for each sender; a pair that is not in it cannot talk."""
+
+    def __init__(self, table: Mapping[tuple[NodeName, NodeName], int]) -> None:
+        self._table = dict(table)
+
+    def delay_ns(self, a: NodeName, b: NodeName) -> int | None:
+        return 0 if a == b else self._table.get((a, b))
+
+
+def read_matrix(
+    path: Path, nodes: tuple[NodeName, ...], read: Callable[[Path], str]
+) -> dict[tuple[NodeName, NodeName], int]:
+    """Read a table of delays: receivers in the first row, senders in the first column, times in the cells.
+
+    An empty cell means that no message can get there; every node needs a row and a column.
+
+    Raises:
+        ConfigError: If there is no such file, a node is missing or twice, or a cell is no time.
+    """
+    try:
+        rows = [row for row in csv.reader(read(path).splitlines(), skipinitialspace=True) if row]
+    except OSError as error:
+        raise ConfigError(place="classical.delay.matrix", detail=f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(place="classical.delay.matrix", detail=f"{path} is not text in UTF-8") from None
+    receivers = [cell.strip() for cell in rows[0][1:]] if rows else []
+    senders = [row[0].strip() for row in rows[1:]]
+    for side, found in (("column", receivers), ("row", senders)):
+        there = set(found)
+        missing = next((node for node in nodes if node not in there), None)
+        if missing is not None:
+            raise ConfigError(place=str(path), detail=f"node {missing!r} has no {side}")
+        if len(there) != len(found):
+            raise ConfigError(place=str(path), detail=f"a node has more than one {side}")
+    return {
+        (NodeName(sender), NodeName(receiver)): _cell(path, sender, receiver, text)
+        for sender, row in zip(senders, rows[1:], strict=True)
+        for receiver, text in zip(receivers, row[1:], strict=False)
+        if text.strip() and sender != receiver
+    }
+
+
+def _cell(path: Path, sender: str, receiver: str, text: str) -> int:
+    try:
+        return units.to_ns(units.parse(text, units.TIME))
+    except units.UnitError as error:
+        raise ConfigError(place=f"{path}, from {sender} to {receiver}", detail=str(error)) from None

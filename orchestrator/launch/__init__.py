@@ -1,0 +1,1 @@
+"""Starting processes: the only importer of subprocess."""

@@ -1,0 +1,67 @@
+"""A private directory for the sockets of one run, which nobody forgets to remove.
+
+Its owner holds a lock for as long as it lives, however it dies. Whoever makes the next directory removes those whose
+lock is free: by lock, never by guessing from age or process id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+from qnode.errors import TransportError
+
+
+class RunDirectory:
+    """Mode 0700, with a short path: operating systems allow about 100 bytes for a socket's."""
+
+    def __init__(self) -> None:
+        self._root = _root()
+        _sweep(self._root)
+        self._lock_path, self._lock = _new_lock(self._root)
+        self.path = self._lock_path.with_suffix("")
+        self.path.mkdir(mode=0o700)
+
+    def remove(self) -> None:
+        """Remove it and everything in it; safe to call twice."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock_path.unlink(missing_ok=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _root() -> Path:
+    root = Path(tempfile.gettempdir()) / f"qnode-{os.getuid()}"
+    root.mkdir(mode=0o700, exist_ok=True)
+    status = root.stat(follow_symlinks=False)
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise TransportError(detail=f"{root} belongs to somebody else or is open to others; remove it or set TMPDIR")
+    return root
+
+
+def _new_lock(root: Path) -> tuple[Path, int]:
+    while True:
+        path = root / f"{secrets.token_hex(4)}.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:  # nobody swept it between being made and being locked
+            return path, descriptor
+        os.close(descriptor)
+
+
+def _sweep(root: Path) -> None:
+    for path in root.glob("*.lock"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+                path.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The entanglement oracle: ledger, timekeeper, record, and the loop that serves them."""

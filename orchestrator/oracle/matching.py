@@ -1,0 +1,80 @@
+"""Requests for pairs, and how the two ends find each other.
+
+The n-th request of alice with bob meets bob's n-th with alice, for each program name and tag.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from qnode.ids import NodeName, QubitId
+from qnode.wire.messages import Entangle
+
+Key = tuple[NodeName, int]
+_Talk = tuple[NodeName, NodeName, str, str]
+
+
+@dataclass(slots=True)
+class Demand:
+    """One end's request, while it is not served: waiting for the peer's, or with its pairs under way."""
+
+    node: NodeName
+    wanted: Entangle
+    under_way: list[QubitId] = field(default_factory=list)
+
+    @property
+    def key(self) -> Key:
+        return self.node, self.wanted.request
+
+
+class Matching:
+    """Open requests: those that wait for the other end, and those whose pairs are on their way."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[_Talk, deque[Demand]] = {}
+        self._open: dict[Key, Demand] = {}
+
+    def ask(self, node: NodeName, wanted: Entangle) -> tuple[Demand, Demand] | None:
+        """A new request. Returns (the earlier one, this one) if the peer's was waiting for it: the earlier requests."""
+        peer = NodeName(wanted.peer)
+        mine = Demand(node, wanted)
+        self._open[mine.key] = mine
+        theirs = self._waiting.get((peer, node, wanted.program, wanted.tag))
+        if theirs:
+            other = theirs.popleft()
+            if not theirs:
+                del self._waiting[peer, node, wanted.program, wanted.tag]
+            return other, mine
+        self._waiting.setdefault((node, peer, wanted.program, wanted.tag), deque()).append(mine)
+        return None
+
+    def delivered(self, key: Key, qubit: QubitId) -> bool:
+        """A half arrives. False if the request was withdrawn meanwhile."""
+        demand = self._open.get(key)
+        if demand is None:
+            return False
+        demand.under_way.remove(qubit)
+        if not demand.under_way:
+            del self._open[key]
+        return True
+
+    def withdraw(self, key: Key) -> list[QubitId]:
+        """The request is void; the halves that are on their way to it are returned. Unknown ones are over already."""
+        demand = self._open.pop(key, None)
+        if demand is None:
+            return []
+        talk = (demand.node, NodeName(demand.wanted.peer), demand.wanted.program, demand.wanted.tag)
+        waiting = self._waiting.get(talk)
+        if waiting and demand in waiting:
+            waiting.remove(demand)
+            if not waiting:
+                del self._waiting[talk]
+        return demand.under_way
+
+    def refuse(self, demand: Demand) -> None:
+        """The request will not be served."""
+        self._open.pop(demand.key, None)
+
+    def __len__(self) -> int:
+        return len(self._open)

@@ -1,0 +1,290 @@
+"""The oracle's shell: a blocking poll loop around the core. No physics here, and no asyncio."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from orchestrator.inspect import MarkObserver
+from orchestrator.oracle.core import OracleCore
+from orchestrator.oracle.events import Event, encode_events
+from orchestrator.oracle.network import build_core, run_event
+from orchestrator.oracle.record import RecordWriter
+from orchestrator.oracle.spec import OracleSpec, Summary, encode_oracle, encode_summary, events_path, record_path
+from orchestrator.oracle.summary import summarise
+from qnode.errors import MalformedMessage, NotOwner, ProcessLost, QnodeError
+from qnode.ids import NodeName
+from qnode.transport.server import Server
+from qnode.wire.messages import (
+    Farewell,
+    Grant,
+    Ping,
+    Pong,
+    Progress,
+    Report,
+    RunEnded,
+    Stop,
+    Wake,
+    decode_to_oracle,
+    encode,
+)
+
+log = logging.getLogger("qnode")
+
+FAREWELL_S: Final = 5.0  # wall time that nodes have to say what they were waiting for
+PROGRESS_S: Final = 0.25
+FLUSH_EVENTS: Final = 512
+
+
+class EventWriter:
+    """Writes the event log while the run goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=0)
+        self._pending: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self._pending.append(event)
+        if len(self._pending) >= FLUSH_EVENTS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._pending:
+            self._file.write(encode_events(self._pending))
+            self._pending.clear()
+
+    def close(self) -> None:
+        self.flush()
+        self._file.close()
+
+
+class OracleService:
+    """Serves one run: gathers reports, records them, executes them, scatters grants."""
+
+    def __init__(self, spec: OracleSpec, server: Server) -> None:
+        self._spec = spec
+        self._server = server
+        self._writer = EventWriter(events_path(spec.folder)) if spec.folder and spec.events else None
+        self._observer = MarkObserver(spec.observe)
+        self._core: OracleCore = build_core(spec, self._writer, self._observer)
+        self._record = RecordWriter(record_path(spec.folder), encode_oracle(spec.without_secrets())) if spec.folder else None
+        self._frames: dict[NodeName, bytes] = {}
+        self._farewells: dict[str, Farewell] = {}
+        self._controllers: set[bytes] = set()
+        self._next_progress = 0.0
+
+    def serve(self) -> Summary:
+        """From the first greeting to the last farewell."""
+        self._await_members()
+        run_event(self._core, self._spec)
+        if self._spec.clock == "virtual":
+            self._serve_virtual()
+        else:
+            self._serve_real()
+        summary = self._finish()
+        for connection in self._controllers:
+            self._server.send(connection, [encode(RunEnded(encode_summary(summary)))])
+        return summary
+
+    def close(self) -> None:
+        if self._record is not None:
+            self._record.close()
+        if self._writer is not None:
+            self._writer.close()
+        self._server.close()
+
+    # ------------------------------------------------------------ who is there
+
+    def _await_members(self) -> None:
+        missing = set(self._spec.programs)
+        deadline = time.monotonic() + self._spec.join_timeout_s
+        while missing or not self._controllers:
+            left_ms = int((deadline - time.monotonic()) * 1000)
+            received = self._server.receive(max(0, left_ms))
+            if received is None:
+                names = ", ".join(sorted(missing)) or "whoever started the run"
+                raise ProcessLost(name=names, reason=f"not here after {self._spec.join_timeout_s} s")
+            connection, frames = received
+            if frames:
+                self._take_early(connection, frames)
+                continue
+            if self._server.roles[connection] == "cluster":
+                self._controllers.add(connection)
+            missing -= self._server.nodes_of[connection]
+
+    def _take_early(self, connection: bytes, frames: list[bytes]) -> None:
+        for frame in frames:
+            message = self._decoded(connection, frame)
+            if isinstance(message, Ping):
+                self._server.send(connection, [encode(Pong(message.sent_ns, 0))])
+
+    # ------------------------------------------------------------ the virtual clock
+
+    def _serve_virtual(self) -> None:
+        core = self._core
+        self._scatter(core.first_grants())
+        while core.outcome is None:
+            connection, frames = self._receive()
+            complete = False
+            for frame in frames:
+                complete = self._take(connection, frame) or complete
+            if complete:
+                self._execute()
+                self._scatter(core.grants())
+            elif not core.time.awaited:  # everybody waits for the outside, and something came
+                self._scatter(core.grants())
+
+    def _receive(self) -> tuple[bytes, list[bytes]]:
+        received = self._server.receive()
+        while received is None:
+            received = self._server.receive()
+        return received
+
+    def _take(self, connection: bytes, frame: bytes) -> bool:
+        """One frame of a connection. True if it completes the round."""
+        message = self._decoded(connection, frame)
+        if message is None:
+            return False
+        try:
+            match message:
+                case Report():
+                    self._check_sender(connection, message.node, message.incarnation)
+                    again = self._core.check(message)
+                    if again is None:
+                        self._frames[NodeName(message.node)] = frame
+                        return self._core.report(message)
+                    if again.step >= 0:
+                        self._server.send(connection, [encode(again)])
+                case Wake():
+                    self._check_sender(connection, message.node, message.incarnation)
+                    self._core.wake(message)
+                case Farewell():
+                    self._check_sender(connection, message.node, message.incarnation)
+                    self._farewells[message.node] = message
+                case _:
+                    raise MalformedMessage(detail=f"{type(message).__name__} does not belong here")
+        except QnodeError as error:
+            self._server.refuse(connection, error)
+        return False
+
+    def _decoded(self, connection: bytes, frame: bytes) -> object:
+        try:
+            return decode_to_oracle(frame)
+        except MalformedMessage as error:
+            self._server.refuse(connection, error)
+            return None
+
+    def _check_sender(self, connection: bytes, node: str, incarnation: int) -> None:
+        if node not in self._server.nodes_of[connection]:
+            raise NotOwner(caller="a connection", qubit=f"(a report of {node})", owner="another connection")
+        if incarnation != self._spec.incarnations[node]:
+            raise MalformedMessage(detail=f"{node} is in incarnation {self._spec.incarnations[node]}, not {incarnation}")
+
+    def _execute(self) -> None:
+        core = self._core
+        if self._record is not None:
+            self._record.append(core.time.now_ns, core.time.last_woken, [self._frames[node] for node in sorted(self._frames)])
+        self._frames.clear()
+        core.execute()
+        now = time.monotonic()
+        if now >= self._next_progress:
+            self._next_progress = now + PROGRESS_S
+            self._tell_progress()
+
+    def _scatter(self, grants: Mapping[NodeName, Grant]) -> None:
+        connection_of = self._server.connection_of
+        if len(grants) == 1:
+            ((node, grant),) = grants.items()
+            self._server.send(connection_of[node], (encode(grant),))
+            return
+        batches: dict[bytes, list[bytes]] = {}
+        for node, grant in grants.items():
+            batches.setdefault(connection_of[node], []).append(encode(grant))
+        for connection, frames in batches.items():
+            self._server.send(connection, frames)
+
+    def _tell_progress(self) -> None:
+        if self._writer is not None:
+            self._writer.flush()
+        for connection in self._controllers:
+            self._server.send(connection, [encode(Progress(self._core.time.now_ns, self._core.counts.steps))])
+
+    # ------------------------------------------------------------ the real clock
+
+    def _serve_real(self) -> None:
+        core, spec = self._core, self._spec
+        started_ns = time.monotonic_ns()
+
+        def network_ns() -> int:
+            return round((time.monotonic_ns() - started_ns) * spec.speed)
+
+        self._scatter(core.first_grants())
+        while core.outcome is None:
+            received = self._server.receive(self._until_ms(network_ns()))
+            core.time.go_to(network_ns())
+            if received is None:
+                if spec.until_ns is not None and core.time.now_ns >= spec.until_ns:
+                    core.end("until")
+                continue
+            connection, frames = received
+            for frame in frames:
+                self._take_real(connection, frame, network_ns)
+
+    def _until_ms(self, now_ns: int) -> int:
+        if self._spec.until_ns is None:
+            return 250
+        return max(0, min(250, int((self._spec.until_ns - now_ns) / self._spec.speed / 1e6) + 1))
+
+    def _take_real(self, connection: bytes, frame: bytes, network_ns: Callable[[], int]) -> None:
+        message = self._decoded(connection, frame)
+        if isinstance(message, Ping):
+            self._server.send(connection, [encode(Pong(message.sent_ns, network_ns()))])
+            return
+        reports = len(self._frames)
+        self._take(connection, frame)
+        if len(self._frames) == reports:
+            return
+        self._execute()
+        for delivery in self._core.take_scheduled():
+            if self._core.deliver(delivery):
+                grant = Grant(delivery.node, 0, delivery.at_ns, (delivery.item,))
+                self._scatter({delivery.node: grant})
+
+    # ------------------------------------------------------------ the end
+
+    def _finish(self) -> Summary:
+        outcome = self._core.outcome
+        assert outcome is not None  # noqa: S101  # both clocks run until there is one
+        run_event(self._core, self._spec, ended=outcome.how)
+        connections = set(self._server.connection_of.values())
+        for connection in connections:
+            self._server.send(connection, [encode(Stop(outcome.how))])
+        deadline = time.monotonic() + FAREWELL_S
+        while len(self._farewells) < len(self._spec.programs) and time.monotonic() < deadline:
+            received = self._server.receive(100)
+            for frame in received[1] if received else ():
+                self._take_farewell(received[0] if received else b"", frame)
+        return summarise(
+            self._core, self._observer, self._farewells, self._server.refused, virtual=self._spec.clock == "virtual"
+        )
+
+    def _take_farewell(self, connection: bytes, frame: bytes) -> None:
+        message = self._decoded(connection, frame)
+        if isinstance(message, Farewell) and message.node in self._server.nodes_of[connection]:
+            self._farewells[message.node] = message
+
+
+def run_oracle(spec: OracleSpec) -> int:
+    """Be the oracle of a run; the exit code."""
+    service = OracleService(spec, Server(spec.address, spec.token))
+    try:
+        service.serve()
+    except ProcessLost as error:
+        log.error("%s", error)
+        return error.exit_code
+    finally:
+        service.close()
+    return 0

@@ -1,0 +1,132 @@
+"""What the oracle process is told when it starts, and what it tells when the run is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+
+class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
+    """A quantum link; both ways alike."""
+
+    a: str
+    b: str
+    delay_ns: int
+
+
+class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
+    """A run, as the oracle needs it.
+
+    Attributes:
+        programs: Each node's programs that keep the run alive (services are not among them).
+        incarnations: Which life each node is in.
+        classical_ns: One delay for all classical messages; None: `matrix_ns` if that is given, else along the links.
+        observe: Labels of marks, each with its targets ("" stands for Phi+ of the pair).
+        folder: Where record and event log are written; "" for nowhere.
+    """
+
+    run_id: str
+    name: str
+    seed: int
+    programs: dict[str, tuple[str, ...]]
+    incarnations: dict[str, int]
+    links: tuple[LinkSpec, ...]
+    classical_ns: int | None
+    matrix_ns: dict[str, dict[str, int]] | None
+    clock: str
+    speed: float
+    tick_ns: int
+    until_ns: int | None
+    formalism: str
+    max_state_vector_qubits: int
+    observe: dict[str, tuple[str, ...]]
+    address: str
+    token: bytes
+    folder: str
+    events: bool
+    join_timeout_s: float = 60.0
+
+    def without_secrets(self) -> OracleSpec:
+        """As it may be kept: without what lets others speak to this run, and without this machine's paths."""
+        return msgspec.structs.replace(self, token=b"", address="", folder="")
+
+
+encode_oracle = msgspec.msgpack.Encoder().encode
+decode_oracle = msgspec.msgpack.Decoder(OracleSpec).decode
+
+
+class Failure(msgspec.Struct, array_like=True, frozen=True):
+    node: str
+    program: str
+    at_ns: int
+    traceback: str
+
+
+class Result(msgspec.Struct, array_like=True, frozen=True):
+    """What a program returned, packed, and when."""
+
+    node: str
+    program: str
+    at_ns: int
+    packed: bytes
+
+
+class Observed(msgspec.Struct, array_like=True, frozen=True):
+    """One evaluation at a mark; `value` is None where there was nothing to compare with."""
+
+    label: str
+    nth: int
+    node: str
+    qubit: str
+    quantity: str
+    value: float | None
+
+
+class Waiting(msgspec.Struct, array_like=True, frozen=True):
+    node: str
+    program: str
+    what: str
+    where: str
+
+
+class Summary(msgspec.Struct, array_like=True, frozen=True):
+    """How a run ended.
+
+    Attributes:
+        how: "done", "until", "failed", "deadlock", "livelock" or "stall".
+        counts: steps, reports, operations, messages, pairs, transfers, refused.
+        frames_refused: What was refused at the oracle's socket, by reason.
+        unread: Messages that no program received, by node.
+        lateness_ns: On the real clock, how late a node was at worst, by node.
+    """
+
+    how: str
+    at_ns: int
+    nodes: tuple[str, ...]
+    results: tuple[Result, ...]
+    failures: tuple[Failure, ...]
+    notes: tuple[tuple[str, str, bytes], ...]
+    observed: tuple[Observed, ...]
+    waits: tuple[Waiting, ...]
+    counts: dict[str, int]
+    frames_refused: dict[str, int]
+    unread: dict[str, int]
+    lateness_ns: dict[str, int]
+    reproducible: bool
+    resumable: bool
+
+
+encode_summary = msgspec.msgpack.Encoder().encode
+decode_summary = msgspec.msgpack.Decoder(Summary).decode
+
+
+def record_path(folder: str | Path) -> Path:
+    return Path(folder) / "record"
+
+
+def events_path(folder: str | Path) -> Path:
+    return Path(folder) / "events.jsonl"
+
+

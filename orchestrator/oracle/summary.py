@@ -1,0 +1,36 @@
+"""What is told of a run when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.inspect import MarkObserver
+from orchestrator.oracle.core import OracleCore
+from orchestrator.oracle.spec import Failure, Result, Summary, Waiting
+from qnode.wire.messages import Farewell
+
+
+def summarise(
+    core: OracleCore, observer: MarkObserver, farewells: Mapping[str, Farewell], refused: Mapping[str, int], *, virtual: bool
+) -> Summary:
+    """The summary of a run that has an outcome."""
+    outcome = core.outcome
+    if outcome is None:
+        raise AssertionError("the run is not over")
+    ordered = [farewells[name] for name in sorted(farewells)]
+    return Summary(
+        how=outcome.how,
+        at_ns=outcome.at_ns,
+        nodes=outcome.nodes,
+        results=tuple(Result(one.node, one.program, one.at_ns, one.ended.result) for one in core.results if not one.ended.failed),
+        failures=tuple(Failure(one.node, one.program, one.at_ns, one.ended.traceback) for one in core.results if one.ended.failed),
+        notes=tuple((node, name, value) for (node, name), value in core.noted.items()),
+        observed=observer.evaluate(),
+        waits=tuple(Waiting(one.node, wait.program, wait.what, wait.where) for one in ordered for wait in one.waits),
+        counts=dict(vars(core.counts)),
+        frames_refused=dict(refused),
+        unread={one.node: one.unread for one in ordered if one.unread},
+        lateness_ns={one.node: one.lateness_ns for one in ordered if one.lateness_ns},
+        reproducible=core.reproducible and virtual,
+        resumable=core.resumable and virtual,
+    )

@@ -1,0 +1,176 @@
+"""The virtual clock: who must report before time may go on, and what the next instant is.
+
+An instant has rounds. Effects without delay occur in the next round; everything is ordered by (time, round, node
+name, sequence), never by arrival.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from qnode.ids import NodeName
+from qnode.wire.messages import Item
+
+LIVELOCK_ROUNDS: Final = 100_000
+STALL_INSTANTS: Final = 1_000
+
+
+class Standstill(Enum):
+    """Why there is no next instant."""
+
+    UNTIL = auto()  # the configured end of network time comes first
+    OUTSIDE = auto()  # only something from outside can go on
+    DEADLOCK = auto()
+    LIVELOCK = auto()
+    STALL = auto()
+
+
+class Delivery(NamedTuple):
+    """Something that reaches a node at a time; the sequence number keeps the order of issue."""
+
+    at_ns: int
+    sequence: int
+    node: NodeName
+    item: Item
+
+
+class Timekeeper:
+    """Network time of a run on the virtual clock.
+
+    Attributes:
+        now_ns: Network time.
+        round: The round within this instant.
+        awaited: The nodes that have been granted this round and have not reported yet.
+        last_active: The nodes that ran in this round.
+        last_woken: Those of them that ran because something from outside waited for them.
+    """
+
+    def __init__(self, nodes: Iterable[NodeName], *, tick_ns: int = 1, until_ns: int | None = None) -> None:
+        self.now_ns = 0
+        self.round = 0
+        self.awaited: set[NodeName] = set(nodes)
+        self.last_active: tuple[NodeName, ...] = ()
+        self.last_woken: tuple[NodeName, ...] = ()
+        self._tick_ns = tick_ns
+        self._until_ns = until_ns
+        self._deliveries: list[Delivery] = []
+        self._sequence = 0
+        self._timers: dict[NodeName, int] = {}
+        self._timer_heap: list[tuple[int, NodeName]] = []
+        self._background: dict[NodeName, int] = {}
+        self._outside: set[NodeName] = set()
+        self._woken: set[NodeName] = set()
+        self._background_instants = 0
+
+    # ------------------------------------------------------------ what nodes say
+
+    def reported(self, node: NodeName, timer_ns: int | None, background_ns: int | None, *, outside: bool) -> None:
+        """A node has nothing left to run at this instant, and says when it wants to run again."""
+        self.awaited.discard(node)
+        self._woken.discard(node)  # it has just run: it has seen what waited for it
+        if timer_ns is None:
+            self._timers.pop(node, None)
+        elif self._timers.get(node) != timer_ns:
+            self._timers[node] = timer_ns
+            heapq.heappush(self._timer_heap, (timer_ns, node))
+        if background_ns is None:
+            self._background.pop(node, None)
+        else:
+            self._background[node] = background_ns
+        if outside:
+            self._outside.add(node)
+        else:
+            self._outside.discard(node)
+
+    def wake(self, node: NodeName) -> None:
+        """Something from outside waits for a node: it gets a round of its own at this instant."""
+        if node not in self.awaited:
+            self._woken.add(node)
+
+    def schedule(self, at_ns: int, node: NodeName, item: Item) -> None:
+        """Deliver something at a time, rounded up to the clock's grid."""
+        tick = self._tick_ns
+        if tick != 1:
+            at_ns = -(-at_ns // tick) * tick
+        self._sequence += 1
+        heapq.heappush(self._deliveries, Delivery(max(at_ns, self.now_ns), self._sequence, node, item))
+
+    def pending(self) -> int:
+        """How many deliveries are still to come."""
+        return len(self._deliveries)
+
+    def go_to(self, now_ns: int) -> None:
+        """On the real clock: time as it is."""
+        self.now_ns = max(self.now_ns, now_ns)
+
+    def take_all(self) -> list[Delivery]:
+        """All deliveries, earliest first: on the real clock they are handed out with their times on them."""
+        deliveries, self._deliveries = sorted(self._deliveries), []
+        return deliveries
+
+    # ------------------------------------------------------------ the next instant
+
+    def advance(self) -> dict[NodeName, list[Delivery]] | Standstill:
+        """Go on to the next round or instant; the nodes that run then, by name, with what reaches them.
+
+        To be called when nobody is awaited. With a Standstill time stays where it is.
+        """
+        next_ns = self._next_foreground_ns()
+        foreground = next_ns is not None
+        for when_ns in self._background.values():
+            if next_ns is None or when_ns < next_ns:
+                next_ns = when_ns
+        if self._woken:
+            next_ns = self.now_ns
+        if next_ns is None:
+            return Standstill.OUTSIDE if self._outside else Standstill.DEADLOCK
+        if self._until_ns is not None and next_ns > self._until_ns:
+            return Standstill.UNTIL
+        if next_ns > self.now_ns:
+            self._background_instants = 0 if foreground or self._outside else self._background_instants + 1
+            if self._background_instants > STALL_INSTANTS:
+                return Standstill.STALL
+            self.now_ns = next_ns
+            self.round = 0
+        else:
+            self.round += 1
+            if self.round > LIVELOCK_ROUNDS:
+                return Standstill.LIVELOCK
+        return self._grant()
+
+    def _next_foreground_ns(self) -> int | None:
+        heap, timers = self._timer_heap, self._timers
+        while heap and timers.get(heap[0][1]) != heap[0][0]:
+            heapq.heappop(heap)
+        next_ns = heap[0][0] if heap else None
+        if self._deliveries and (next_ns is None or self._deliveries[0].at_ns < next_ns):
+            next_ns = self._deliveries[0].at_ns
+        # A timer may have been set in the past of a round: it is due now.
+        return next_ns if next_ns is None or next_ns > self.now_ns else self.now_ns
+
+    def _grant(self) -> dict[NodeName, list[Delivery]]:
+        now_ns = self.now_ns
+        active: dict[NodeName, list[Delivery]] = {}
+        deliveries = self._deliveries
+        while deliveries and deliveries[0].at_ns <= now_ns:
+            delivery = heapq.heappop(deliveries)
+            active.setdefault(delivery.node, []).append(delivery)
+        heap, timers = self._timer_heap, self._timers
+        while heap and (heap[0][0] <= now_ns or timers.get(heap[0][1]) != heap[0][0]):
+            when_ns, node = heapq.heappop(heap)
+            if timers.get(node) == when_ns:
+                active.setdefault(node, [])
+                del timers[node]
+        for node, when_ns in self._background.items():
+            if when_ns <= now_ns:
+                active.setdefault(node, [])
+        self.last_woken = tuple(sorted(self._woken))
+        for node in self.last_woken:
+            active.setdefault(node, [])
+        self._woken.clear()
+        self.awaited = set(active)
+        self.last_active = tuple(sorted(active))
+        return {node: active[node] for node in sorted(active)}

@@ -1,0 +1,129 @@
+"""From the network to what each process is told when it starts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.delays import FromMatrix, SameForAll
+from orchestrator.oracle.spec import LinkSpec, OracleSpec
+from orchestrator.topology import Network, NodeDescription
+from qnode.core.coins import derive_key
+from qnode.ids import NodeName
+from qnode.wire.plan import NodeSpec, ProcessSpec, ProgramSpec, RunSpec
+
+PHI_PLUS_OF_PAIR: Final = ""  # how a bare `fidelity` travels
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """All processes of a run: one oracle, and as many node processes as it takes."""
+
+    run: RunSpec
+    oracle: OracleSpec
+    processes: tuple[ProcessSpec, ...]
+
+
+def plan(network: Network, *, run_id: str, token: bytes, directory: str, folder: str, blocked_s: float = 10.0) -> LaunchPlan:
+    """What to start.
+
+    Args:
+        run_id: The run's name.
+        token: What lets its processes speak to each other.
+        directory: Where the sockets live; short, for the operating system limits the length of their paths.
+        folder: Where record and event log are written; "" for nowhere.
+        blocked_s: Wall time after which a program that blocks its loop is named.
+    """
+    names = tuple(network.nodes)
+    size = network.nodes_per_process
+    groups = [names[start : start + size] for start in range(0, len(names), size)]
+    run = RunSpec(
+        run_id=run_id,
+        names=names,
+        clock=network.clock,
+        speed=network.speed,
+        tick_ns=network.tick_ns,
+        formalism=network.formalism,
+        max_state_vector_qubits=network.max_state_vector_qubits,
+        observed=_observed_labels(network),
+        log_local=network.events,
+        base=str(network.base),
+        oracle=f"ipc://{directory}/o",
+        peers=f"ipc://{directory}/{{}}",
+        parcels=f"{directory}/p",
+        processes={name: number for number, group in enumerate(groups) for name in group},
+        blocked_s=blocked_s,
+    )
+    processes = tuple(
+        ProcessSpec(number, token, tuple(_node(network, network.nodes[name]) for name in group))
+        for number, group in enumerate(groups)
+    )
+    return LaunchPlan(run, _oracle(network, run, token, folder), processes)
+
+
+def _node(network: Network, node: NodeDescription) -> NodeSpec:
+    return NodeSpec(
+        name=node.name,
+        incarnation=0,
+        slots=node.qubits,
+        single_ns=node.durations.single_ns,
+        two_ns=node.durations.two_ns,
+        measure_ns=node.durations.measure_ns,
+        neighbours=network.neighbours(node.name),
+        programs=tuple(ProgramSpec(one.name, one.run, dict(one.args), one.service) for one in node.programs),
+        key=derive_key(network.seed, "node", node.name),
+        delays_ns=dict(_delays_to(network, node.name)) if network.clock == "real" else {},
+    )
+
+
+def _delays_to(network: Network, receiver: NodeName) -> Iterator[tuple[str, int]]:
+    for sender in network.nodes:
+        delay_ns = network.delays.delay_ns(sender, receiver)
+        if delay_ns is not None:
+            yield sender, delay_ns
+
+
+def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> OracleSpec:
+    delays = network.delays
+    return OracleSpec(
+        run_id=run.run_id,
+        name=network.name,
+        seed=network.seed,
+        programs={
+            node.name: tuple(program.name for program in node.programs if not program.service) for node in network.nodes.values()
+        },
+        incarnations=dict.fromkeys(network.nodes, 0),
+        links=tuple(LinkSpec(link.a, link.b, link.delay_ns) for link in network.links),
+        classical_ns=delays.delay_ns(NodeName("a"), NodeName("b")) if isinstance(delays, SameForAll) else None,
+        matrix_ns=_matrix(network) if isinstance(delays, FromMatrix) else None,
+        clock=network.clock,
+        speed=network.speed,
+        tick_ns=network.tick_ns,
+        until_ns=network.until_ns,
+        formalism=network.formalism,
+        max_state_vector_qubits=network.max_state_vector_qubits,
+        observe=_observe(network),
+        address=run.oracle,
+        token=token,
+        folder=folder,
+        events=network.events,
+    )
+
+
+def _matrix(network: Network) -> dict[str, dict[str, int]]:
+    return {
+        a: {b: ns for b in network.nodes if a != b and (ns := network.delays.delay_ns(a, b)) is not None} for a in network.nodes
+    }
+
+
+def _observe(network: Network) -> dict[str, tuple[str, ...]]:
+    observe: dict[str, tuple[str, ...]] = {}
+    for one in network.observe:
+        observe[one.mark] = (*observe.get(one.mark, ()), PHI_PLUS_OF_PAIR if one.target is None else one.target)
+    return observe
+
+
+def _observed_labels(network: Network) -> tuple[str, ...]:
+    observe = _observe(network)
+    return tuple(sorted({*observe, *(target for targets in observe.values() for target in targets)} - {PHI_PLUS_OF_PAIR}))

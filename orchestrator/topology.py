@@ -1,0 +1,232 @@
+"""From a configuration to the network that is launched: frozen, SI units, integer nanoseconds, every name written out.
+
+Pure: the only file that is ever looked at is the matrix of delays, and only through the `read` that is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from orchestrator import shapes, units
+from orchestrator.config import Config, DelayMatrix, GatesConfig, HardwareConfig
+from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
+from orchestrator.links import LinkConfig, PerfectSource
+from qnode.errors import ConfigError
+from qnode.ids import NodeName, ProgramName
+
+ClockMode = Literal["virtual", "real"]
+Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramDescription:
+    """A program of a node: what to call with which keyword arguments; a run does not wait for a service."""
+
+    name: ProgramName
+    run: str
+    args: Mapping[str, Any]
+    service: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GateDurations:
+    single_ns: int = 0
+    two_ns: int = 0
+    measure_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDescription:
+    """A node: its memory slots, how long its operations take, its programs, and the folder their paths start from."""
+
+    name: NodeName
+    qubits: int
+    durations: GateDurations
+    programs: tuple[ProgramDescription, ...]
+    base: Path
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDescription:
+    """A link between two nodes: light and messages take `delay_ns`, one way."""
+
+    name: str
+    a: NodeName
+    b: NodeName
+    length_m: float
+    delay_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the observer evaluates at a mark: the fidelity to a target, or (None) of a pair's half to Phi+."""
+
+    mark: str
+    target: str | None
+
+
+@dataclass(frozen=True)
+class Network:
+    """Everything that a launch needs to know; `until_ns` None runs until every program that is no service returned."""
+
+    name: str
+    seed: int
+    nodes: Mapping[NodeName, NodeDescription]
+    links: tuple[LinkDescription, ...]
+    delays: ClassicalDelays
+    base: Path
+    clock: ClockMode
+    speed: float
+    tick_ns: int
+    until_ns: int | None
+    formalism: Formalism
+    max_state_vector_qubits: int
+    nodes_per_process: int
+    observe: tuple[Observation, ...]
+    events: bool
+
+    def neighbours(self, node: NodeName) -> tuple[NodeName, ...]:
+        """The nodes that a node has a link with, in the order of the links."""
+        return self._neighbours.get(node, ())
+
+    def link_between(self, a: NodeName, b: NodeName) -> LinkDescription | None:
+        return self._links_by_ends.get(frozenset((a, b)))
+
+    @cached_property
+    def _neighbours(self) -> Mapping[NodeName, tuple[NodeName, ...]]:
+        found: dict[NodeName, list[NodeName]] = {}
+        for link in self.links:
+            found.setdefault(link.a, []).append(link.b)
+            found.setdefault(link.b, []).append(link.a)
+        return {node: tuple(neighbours) for node, neighbours in found.items()}
+
+    @cached_property
+    def _links_by_ends(self) -> Mapping[frozenset[NodeName], LinkDescription]:
+        return {frozenset((link.a, link.b)): link for link in self.links}
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig")
+
+
+def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] = _read_text) -> Network:
+    """The network that a configuration means.
+
+    Args:
+        config: As it was loaded.
+        base: The folder of the file: programs and the matrix of delays are looked for from there.
+        seed: The seed of this run, whether the file gave it or not.
+        read: How to read the matrix of delays, if there is one.
+    Raises:
+        ConfigError: If something is asked for that this version does not simulate, or the matrix is no good.
+    """
+    _refuse_noise(config)
+    nodes = {node.name: node for node in _nodes(config, base)}
+    links = tuple(_links(config))
+    return Network(
+        name=config.name,
+        seed=seed,
+        nodes=nodes,
+        links=links,
+        delays=_delays(config, base, tuple(nodes), links, read),
+        base=base,
+        clock=config.clock.mode,
+        speed=config.clock.speed,
+        tick_ns=1 if config.clock.tick is None else units.to_ns(config.clock.tick),
+        until_ns=None if config.until is None else units.to_ns(config.until),
+        formalism=config.formalism,
+        max_state_vector_qubits=config.max_state_vector_qubits,
+        nodes_per_process=len(nodes) if config.nodes_per_process == "all" else config.nodes_per_process,
+        observe=tuple(_observations(config)),
+        events=config.events,
+    )
+
+
+def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
+    for pattern, node in config.nodes.items():
+        hardware = config.hardware(node)
+        durations = _durations(hardware.gates)
+        programs = tuple(
+            ProgramDescription(ProgramName(name), program.run, program.args, program.service)
+            for name, program in node.all_programs.items()
+        )
+        for name in shapes.expand(pattern):
+            yield NodeDescription(NodeName(name), hardware.qubits, durations, programs, base)
+
+
+def _durations(gates: GatesConfig) -> GateDurations:
+    return GateDurations(
+        single_ns=units.to_ns(gates.single.duration),
+        two_ns=units.to_ns(gates.two.duration),
+        measure_ns=units.to_ns(gates.measure.duration),
+    )
+
+
+def _links(config: Config) -> Iterator[LinkDescription]:
+    """A link that stands alone keeps its name; those of a generator are numbered: `backbone[0]`, `backbone[1]`, ..."""
+    for name, link in config.links.items():
+        delay_ns = units.to_ns(link.one_way_seconds)
+        for nth, (a, b) in enumerate(link.edges):
+            own_name = name if link.shape == "between" else f"{name}[{nth}]"
+            yield LinkDescription(own_name, NodeName(a), NodeName(b), link.length, delay_ns)
+
+
+def _observations(config: Config) -> Iterator[Observation]:
+    for mark, observed in config.observe.items():
+        for item in observed:
+            yield Observation(mark, item.fidelity)
+
+
+def _delays(
+    config: Config,
+    base: Path,
+    nodes: tuple[NodeName, ...],
+    links: tuple[LinkDescription, ...],
+    read: Callable[[Path], str],
+) -> ClassicalDelays:
+    delay = config.classical.delay
+    if isinstance(delay, DelayMatrix):
+        return FromMatrix(read_matrix(base / delay.matrix, nodes, read))
+    if delay == "along_links":
+        return AlongLinks((link.a, link.b, link.delay_ns) for link in links)
+    return SameForAll(units.to_ns(delay))
+
+
+# --- what this version does not simulate ---------------------------------------------------------------------------
+
+_IDEAL_ONLY: Final = "this version simulates ideal memories, gates and links only; remove it for now"
+
+
+def _refuse_noise(config: Config) -> None:
+    for place, asked in _noise(config):
+        if asked:
+            raise ConfigError(place=place, detail=_IDEAL_ONLY)
+
+
+def _noise(config: Config) -> Iterator[tuple[str, bool]]:
+    for kind_name, kind in config.kinds.items():
+        yield from _noise_of_hardware(f"kinds.{kind_name}", kind)
+    for node_name, node in config.nodes.items():
+        yield from _noise_of_hardware(f"nodes.{node_name}", node)
+    for link_name, link in config.links.items():
+        yield from _noise_of_link(f"links.{link_name}", link)
+
+
+def _noise_of_hardware(place: str, hardware: HardwareConfig) -> Iterator[tuple[str, bool]]:
+    gates, readout = hardware.gates, hardware.gates.measure.readout
+    yield f"{place}.t1", hardware.t1 is not None
+    yield f"{place}.t2", hardware.t2 is not None
+    yield f"{place}.gates.single.error", gates.single.error > 0
+    yield f"{place}.gates.two.error", gates.two.error > 0
+    yield f"{place}.gates.measure.error", gates.measure.error > 0
+    yield f"{place}.gates.measure.readout", readout.p01 > 0 or readout.p10 > 0
+
+
+def _noise_of_link(place: str, link: LinkConfig) -> Iterator[tuple[str, bool]]:
+    yield f"{place}.attenuation", link.loss_db > 0
+    yield f"{place}.source.model", not isinstance(link.source, PerfectSource)
+    yield f"{place}.fidelity", link.fidelity is not None and link.fidelity < 1

@@ -1,0 +1,1 @@
+"""What a program imports through `qnode`: Node and Qubit."""

@@ -1,0 +1,426 @@
+"""Node: what a program can do at its node."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import sys
+from asyncio import events
+from collections.abc import Coroutine, MutableMapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import msgspec
+
+from qnode.api.qubit import Qubit
+from qnode.api.services import NodeServices, PairRequest, hand_over
+from qnode.core.coins import derive_key, generator
+from qnode.core.memory import Where
+from qnode.errors import (
+    GenerationTimeout,
+    InvalidOperation,
+    OutOfMemory,
+    WrongLoop,
+)
+from qnode.ids import NodeName, PairId, ProgramName, QubitId
+from qnode.quantum.bell import Pauli
+from qnode.wire.payload import pack, unpack
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+T = TypeVar("T")
+
+_BASES = {"x": "x", "y": "y", "z": "z", "X": "x", "Y": "y", "Z": "z"}
+
+
+class Node:
+    """A quantum node, as one of its programs sees it.
+
+    Time is network time, in seconds, as in `await asyncio.sleep(1e-3)`. Everything here is called from coroutines of
+    the program; a call from another thread or loop is a `WrongLoop`.
+
+    Attributes:
+        name: This node's name.
+        program: The name of the program that this object was given to ("main" unless the configuration has several).
+        log: A logger that knows node, program and network time; `log.info("...", pair=half.pair)` adds a field.
+    """
+
+    def __init__(self, services: NodeServices, program: ProgramName, key: bytes) -> None:
+        self._services = services
+        self._machine = services.machine
+        self._loop = services.loop
+        self._key = key
+        self._rng: np.random.Generator | None = None
+        self.name: NodeName = services.machine.name
+        self.program = program
+        self.log = _Logger(logging.getLogger("qnode.program"), {"program": program})
+        services.programs[program] = self._hold_remote
+
+    def __repr__(self) -> str:
+        return f"<Node {self.name}, program {self.program}>"
+
+    # ------------------------------------------------------------ what the node is
+
+    @property
+    def neighbours(self) -> tuple[NodeName, ...]:
+        """The nodes at the other ends of this node's links, sorted."""
+        return tuple(sorted(self._machine.neighbours))
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A NumPy random stream that belongs to this program of this node, and to the run's seed."""
+        if self._rng is None:
+            self._rng = generator(derive_key(self._key, "rng", self._machine.incarnation, self.program))
+        return self._rng
+
+    # ------------------------------------------------------------ qubits
+
+    def qubit(self) -> Qubit:
+        """A new qubit in |0>, in a free memory slot. Raises OutOfMemory if there is none."""
+        self._here("qubit")
+        frame = sys._getframe(1)
+        name = self._machine.next_id((frame.f_code, frame.f_lineno))
+        qubit = Qubit(self, name, None, local=True, busy_ns=self._machine.now_ns)
+        self._machine.hold(qubit)
+        return qubit
+
+    def qubits(self, n: int) -> list[Qubit]:
+        """n new qubits in |0>. Raises OutOfMemory, and takes none, if fewer are free."""
+        if n > self._machine.memory.free:
+            raise OutOfMemory(node=self.name, slots=self._machine.memory.slots)
+        return [self.qubit() for _ in range(n)]
+
+    @overload
+    def measure(self, qubit: Qubit, /, *, basis: Pauli | str = ..., keep: bool = ...) -> Coroutine[Any, Any, int]: ...
+    @overload
+    def measure(
+        self, one: Qubit, two: Qubit, /, *more: Qubit, basis: Pauli | str = ..., keep: bool = ...
+    ) -> Coroutine[Any, Any, tuple[int, ...]]: ...
+    def measure(self, *qubits: Qubit, basis: Pauli | str = Pauli.Z, keep: bool = False) -> Coroutine[Any, Any, Any]:
+        """Measure qubits, all at the same time, and await the outcomes: 0 or 1; a tuple of them if there are several.
+
+        Measured qubits leave their slots; with `keep` they stay, in the eigenstate that was found. A measurement that
+        was cancelled has happened all the same.
+
+        Raises:
+            DeadQubit: If one of them was measured, sent away or discarded before.
+            StateError: What went wrong with a gate that was issued on one of them.
+        """
+        if len(qubits) == 1:
+            return self._measure_one(qubits[0], basis, keep=keep)
+        return self._measure(qubits, basis, keep=keep)
+
+    async def _measure_one(self, qubit: Qubit, basis: Pauli | str, *, keep: bool) -> int:
+        return (await self._measure((qubit,), basis, keep=keep))[0]
+
+    async def _measure(self, qubits: tuple[Qubit, ...], basis: Pauli | str, *, keep: bool) -> tuple[int, ...]:
+        if events._get_running_loop() is not self._loop:
+            raise WrongLoop(call="measure()", node=self.name)
+        if not qubits:
+            raise InvalidOperation(detail="measure() needs at least one qubit")
+        services = self._services
+        services.raise_errors(qubits)
+        axis = _BASES.get(basis)
+        if axis is None:
+            raise InvalidOperation(detail=f"{basis!r} is no basis; use Pauli.X, Pauli.Y or Pauli.Z")
+        measured = self._machine.measure(qubits, axis, keep=keep, where=_caller(2))
+        if not keep:
+            services.release_at(measured.end_ns, len(qubits))
+        if measured.request is None:
+            if measured.end_ns > self._machine.now_ns:
+                await self._until(measured.end_ns)
+            return measured.outcomes  # type: ignore[return-value]  # all were local: none is None
+        future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._loop)
+        services.outcomes[measured.request] = future
+        outcomes = await future
+        services.raise_errors(qubits)
+        if len(outcomes) == len(qubits):
+            return outcomes
+        remote = iter(outcomes)
+        return tuple([next(remote) if outcome is None else outcome for outcome in measured.outcomes])
+
+    async def _until(self, when_ns: int) -> None:
+        done: asyncio.Future[None] = asyncio.Future(loop=self._loop)
+        timer = self._services.clock.call_at_ns(when_ns, _settle, done)
+        try:
+            await done
+        finally:
+            if isinstance(timer, asyncio.TimerHandle):
+                timer.cancel()
+
+    # ------------------------------------------------------------ entanglement
+
+    @overload
+    async def entangle(self, peer: str, *, min_fidelity: float = ..., tag: str = ..., timeout: float | None = ...) -> Qubit: ...
+    @overload
+    async def entangle(
+        self, peer: str, n: int, *, min_fidelity: float = ..., tag: str = ..., timeout: float | None = ...
+    ) -> list[Qubit]: ...
+    async def entangle(
+        self, peer: str, n: int | None = None, *, min_fidelity: float = 0.0, tag: str = "", timeout: float | None = None
+    ) -> Qubit | list[Qubit]:
+        """Share Bell pairs with a neighbour: one half of each, in the state Phi+; a list if n is given.
+
+        The peer's program of the same name must ask for the same: its n-th `entangle` with us meets our n-th with it,
+        per tag. Waits for free memory slots and for the peer. A cancelled request is withdrawn.
+
+        Args:
+            peer: A neighbour's name.
+            n: How many pairs; without it, one, and the half itself is returned.
+            min_fidelity: The least fidelity that will do, 0 to 1; the stricter of both ends' wins.
+            tag: Keeps several streams of pairs between the same two programs apart.
+            timeout: Seconds of network time after which the request is given up.
+        Raises:
+            NotANeighbour, RequestMismatch, GenerationTimeout.
+        """
+        self._here("entangle")
+        if not 0.0 <= min_fidelity <= 1.0:
+            raise InvalidOperation(detail=f"min_fidelity must lie in [0, 1]; got {min_fidelity!r}")
+        wanted = 1 if n is None else n
+        name = NodeName(peer)
+        self._machine.check_neighbour(name)
+        if wanted < 1:
+            raise InvalidOperation(detail=f"entangle() needs n >= 1; got {n}")
+        if wanted > self._machine.memory.slots:
+            raise OutOfMemory(node=self.name, slots=self._machine.memory.slots)
+        if timeout is None:
+            halves = await self._entangle(name, wanted, min_fidelity, tag)
+        else:
+            try:
+                async with asyncio.timeout(timeout):
+                    halves = await self._entangle(name, wanted, min_fidelity, tag)
+            except TimeoutError:
+                raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+        return halves if n is not None else halves[0]
+
+    async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str) -> list[Qubit]:
+        services, machine = self._services, self._machine
+        if not machine.memory.take_in_turn(n):
+            await self._wait_for_slots(n)
+        request = machine.entangle(self.program, peer, tag, n, min_fidelity)
+        future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._loop)
+        serving = services.pairs[request] = PairRequest(n, future, self._hold_remote)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if services.pairs.pop(request, None) is not None:
+                machine.withdraw(request)
+                services.release(n - len(serving.halves))
+            self._discard(tuple(serving.halves), None)
+            raise
+
+    async def _wait_for_slots(self, n: int) -> None:
+        waiter: asyncio.Future[None] = asyncio.Future(loop=self._loop)
+        self._machine.memory.wait(waiter, n)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self._services.give_up_slots(waiter, n)
+            raise
+
+    def _hold_remote(self, name: QubitId, pair: PairId | None) -> Qubit:
+        qubit = Qubit(self, name, pair, local=False, busy_ns=self._machine.now_ns)
+        self._machine.hold(qubit)
+        return qubit
+
+    # ------------------------------------------------------------ qubits that travel
+
+    async def send_qubit(self, peer: str, qubit: Qubit) -> None:
+        """Send a qubit over the quantum link to a neighbour. It moves: this handle is dead from now on."""
+        self._here("send_qubit")
+        self._services.raise_errors((qubit,))
+        departs_ns = self._machine.transfer(qubit, NodeName(peer), _caller(1))
+        self._services.release_at(departs_ns, 1)
+
+    async def receive_qubit(self, peer: str) -> Qubit:
+        """Await the next qubit that the peer's program of the same name sends."""
+        self._here("receive_qubit")
+        self._machine.check_neighbour(NodeName(peer))
+        address = (self.program, peer)
+        arrivals = self._services.arrivals
+        qubit = arrivals.take(address)
+        if qubit is not None:
+            return qubit
+        future: asyncio.Future[Qubit] = asyncio.Future(loop=self._loop)
+        arrivals.wait(address, future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            arrivals.forget(address, future)
+            if future.done() and not future.cancelled():
+                hand_over(partial(arrivals.put_back, address, future.result()), future.result())
+            raise
+
+    # ------------------------------------------------------------ classical messages
+
+    async def send(
+        self, peer: str, value: object, *, about: Qubit | PairId | None = None, channel: str = "", program: str | None = None
+    ) -> None:
+        """Send a classical message; it arrives after the classical delay between the two nodes.
+
+        Args:
+            peer: Any node of the network.
+            value: None, numbers, text, bytes, lists, tuples, dicts, complex numbers, NumPy arrays, nested.
+            about: A half of a pair (or its pair id): ties the message to that pair.
+            channel: A name of your choice that keeps different talk apart.
+            program: The program at the peer that it is for; without it, the one of the same name.
+        Raises:
+            NotPackable: If the value cannot travel; it names the type.
+        """
+        self._here("send")
+        name = NodeName(peer)
+        if name not in self._services.names:
+            raise InvalidOperation(detail=f"there is no node {peer!r} to send to")
+        self._machine.send(self.program, name, program or self.program, channel, _pair_of(about), pack(value))
+
+    @overload
+    async def receive(
+        self, peer: str, *, about: Qubit | PairId | None = ..., channel: str = ..., program: str | None = ..., type: None = ...
+    ) -> Any: ...
+    @overload
+    async def receive(
+        self, peer: str, *, about: Qubit | PairId | None = ..., channel: str = ..., program: str | None = ..., type: type[T]
+    ) -> T: ...
+    async def receive(
+        self,
+        peer: str,
+        *,
+        about: Qubit | PairId | None = None,
+        channel: str = "",
+        program: str | None = None,
+        type: type[T] | None = None,
+    ) -> T | Any:
+        """Await the next message of a peer on a channel, or about a pair; the arguments are those of `send`.
+
+        With `type`, the message is checked and converted to it (`type=BellState` makes a BellState of two bits).
+
+        Raises:
+            InvalidOperation: If the message is not of the type; it says what came.
+        """
+        self._here("receive")
+        name = NodeName(peer)
+        if name not in self._services.names:
+            raise InvalidOperation(detail=f"there is no node {peer!r} to receive from")
+        address = (self.program, name, program or self.program, channel, _pair_of(about))
+        letters = self._services.letters
+        letter = letters.take(address)
+        if letter is None:
+            letter = await self._letter(address)
+        value = unpack(letter)
+        return value if type is None else _converted(value, type, peer)
+
+    async def _letter(self, address: tuple[str, ...]) -> bytes:
+        letters = self._services.letters
+        future: asyncio.Future[bytes] = asyncio.Future(loop=self._loop)
+        letters.wait(address, future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            letters.forget(address, future)
+            if future.done() and not future.cancelled():
+                hand_over(partial(letters.put_back, address, future.result()), future.result())
+            raise
+
+    # ------------------------------------------------------------ for the observer, the table and the outside
+
+    def mark(self, label: str, qubit: Qubit) -> None:
+        """Let the observer look at a qubit here. The program learns nothing: this returns nothing, and costs no time."""
+        self._here("mark")
+        self._machine.mark(self.program, label, qubit, _caller(1))
+
+    def record(self, **values: object) -> None:
+        """Add columns to this node's row of the results."""
+        self._here("record")
+        for name, value in values.items():
+            self._machine.note(self.program, name, pack(value, what=f"the record {name!r}"))
+
+    def outside(self) -> AbstractAsyncContextManager[None]:
+        """Hold the clock while the program talks to the world outside: `async with node.outside(): ...`."""
+        self._here("outside")
+        hold: AbstractAsyncContextManager[None] = self._loop.hold()  # type: ignore[attr-defined]
+        return hold
+
+    # ------------------------------------------------------------ what Qubit calls
+
+    def _apply(self, gate: str, qubits: tuple[Qubit, ...], params: tuple[float, ...] = ()) -> None:
+        if events._get_running_loop() is not self._loop:
+            raise WrongLoop(call=f"{gate}()", node=self.name)
+        if params:
+            params = tuple([_angle(gate, param) for param in params])
+        frame = sys._getframe(2)
+        self._machine.apply(gate, qubits, params, (frame.f_code, frame.f_lineno))
+
+    def _apply_unitary(self, unitary: npt.ArrayLike, qubits: tuple[Qubit, ...]) -> None:
+        self._here("apply")
+        self._machine.apply_unitary(unitary, qubits, _caller(2))
+
+    def _reset(self, qubit: Qubit) -> None:
+        self._here("reset")
+        self._machine.reset(qubit, _caller(2))
+
+    def _discard(self, qubits: tuple[Qubit, ...], frame: FrameType | None) -> None:
+        self._here("discard")
+        where = (frame.f_code, frame.f_lineno) if frame else _caller(1)
+        self._machine.discard(qubits, where)
+        self._services.release(len(qubits))
+
+    def _here(self, call: str) -> None:
+        if events._get_running_loop() is not self._loop:
+            raise WrongLoop(call=f"{call}()", node=self.name)
+
+    def finish(self) -> None:
+        """The program has returned: what it still holds is discarded. Called by whoever ran it."""
+        mine = [qubit for qubit in self._machine.held.values() if qubit.program == self.program]
+        self._machine.discard(mine, _caller(1))
+        self._services.release(len(mine))
+
+
+class _Logger(logging.LoggerAdapter[logging.Logger]):
+    """Takes node, pair, request and the like as keywords, and keeps them as fields of the log record."""
+
+    def process(self, msg: str, kwargs: MutableMapping[str, Any]) -> tuple[str, MutableMapping[str, Any]]:
+        fields = {key: kwargs.pop(key) for key in ("pair", "request", "qubit", "peer") if key in kwargs}
+        kwargs["extra"] = {**(self.extra or {}), "fields": fields}
+        return msg, kwargs
+
+
+def _caller(depth: int) -> Where:
+    frame = sys._getframe(depth + 1)
+    return frame.f_code, frame.f_lineno
+
+
+def _angle(gate: str, value: float) -> float:
+    try:
+        angle = float(value)
+    except (TypeError, ValueError):
+        angle = math.nan
+    if not math.isfinite(angle):
+        raise InvalidOperation(detail=f"{gate}() needs finite angles in radians; got {value!r}")
+    return angle
+
+
+def _pair_of(about: Qubit | PairId | None) -> str:
+    if about is None:
+        return ""
+    if isinstance(about, str):
+        return about
+    if about.pair is None:
+        raise InvalidOperation(detail=f"qubit {about.id} is not a half of a pair, so no message can be about it")
+    return about.pair
+
+
+def _converted(value: object, wanted: type[T], peer: str) -> T:
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        raise InvalidOperation(detail=f"a message of {peer} is not a {wanted.__name__}: {error}; it is {value!r}") from None
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

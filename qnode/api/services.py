@@ -1,0 +1,162 @@
+"""What the programs of one node share: its machine, its mail, and the futures that wait for the oracle's answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from qnode.api.qubit import Qubit
+from qnode.core.machine import NodeMachine
+from qnode.core.mailbox import Mailbox
+from qnode.core.memory import HeldQubit
+from qnode.errors import QnodeError
+from qnode.ids import NodeName, PairId, QubitId
+from qnode.wire.messages import Arrived, Failed, Item, Message, Outcomes, Paired, error_of
+
+log = logging.getLogger("qnode")
+
+T = TypeVar("T")
+
+Slots = asyncio.Future[None]
+
+
+class Loop(Protocol):
+    """What the services need of the node's loop."""
+
+    now_ns: int
+
+    def call_at_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> object: ...
+
+
+class PairRequest:
+    """A request for pairs that is being served: the halves that have come, and who waits for all of them."""
+
+    __slots__ = ("future", "halves", "make", "n")
+
+    def __init__(self, n: int, future: asyncio.Future[list[Qubit]], make: Callable[[QubitId, PairId | None], Qubit]) -> None:
+        self.n = n
+        self.future = future
+        self.make = make
+        self.halves: list[Qubit] = []
+
+
+class NodeServices:
+    """One node, as its programs share it. `accept` is called by the driver with what a grant brings."""
+
+    def __init__(self, machine: NodeMachine[Slots], loop: asyncio.AbstractEventLoop, clock: Loop, names: frozenset[NodeName]) -> None:
+        self.machine = machine
+        self.loop = loop
+        self.clock = clock
+        self.names = names
+        self.outcomes: dict[int, asyncio.Future[tuple[int, ...]]] = {}
+        self.pairs: dict[int, PairRequest] = {}
+        self.letters: Mailbox[bytes, asyncio.Future[bytes]] = Mailbox()
+        self.arrivals: Mailbox[Qubit, asyncio.Future[Qubit]] = Mailbox()
+        self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
+        self.lost_qubits = 0
+
+    # ------------------------------------------------------------ what a grant brings
+
+    def accept(self, items: Iterable[Item], payload_of: Callable[[bytes], bytes]) -> None:
+        """Hand out results and deliveries, in order. `payload_of` finds a payload that came by itself."""
+        for item in items:
+            match item:
+                case Message():
+                    payload = payload_of(item.digest) if item.digest else item.payload
+                    address = (item.program, item.peer, item.peer_program, item.channel, item.about)
+                    hand_over(partial(self.letters.put, address, payload), payload)
+                case Outcomes():
+                    future = self.outcomes.pop(item.request, None)
+                    if future is not None and not future.done():
+                        future.set_result(item.outcomes)
+                case Paired():
+                    self._paired(item)
+                case Arrived():
+                    self._arrived(item)
+                case Failed():
+                    self._failed(item)
+
+    def _paired(self, item: Paired) -> None:
+        request = self.pairs.get(item.request)
+        if request is None:
+            # The oracle discards what a withdrawn request was owed: such a half never gets here.
+            log.warning("a half of pair %s came for request %d, which is over", item.pair, item.request)
+            return
+        request.halves.append(request.make(QubitId(item.qubit), PairId(item.pair)))
+        if len(request.halves) == request.n:
+            del self.pairs[item.request]
+            if not request.future.done():
+                request.future.set_result(request.halves)
+
+    def _arrived(self, item: Arrived) -> None:
+        make = self.programs.get(item.program)
+        if make is None or not self.machine.memory.take():
+            self.machine.lose(QubitId(item.qubit), "no program of that name" if make is None else "no free memory slot")
+            self.lost_qubits += 1
+            return
+        qubit = make(QubitId(item.qubit), None)
+        hand_over(partial(self.arrivals.put, (item.program, item.peer), qubit), qubit)
+
+    def _failed(self, item: Failed) -> None:
+        error = error_of(item)
+        if item.op is not None:
+            self.machine.fail(item.op, error)
+            log.warning("%s (%s)", error, "; ".join(getattr(error, "__notes__", ())))
+        if item.request is None:
+            return
+        outcomes = self.outcomes.pop(item.request, None)
+        if outcomes is not None and not outcomes.done():
+            outcomes.set_exception(error)
+        request = self.pairs.pop(item.request, None)
+        if request is not None:
+            self.release(request.n - len(request.halves))
+            if not request.future.done():
+                request.future.set_exception(error)
+
+    # ------------------------------------------------------------ slots
+
+    def release(self, n: int = 1) -> None:
+        """Free slots, and let those go on who waited for them."""
+        for waiter in self.machine.memory.release(n):
+            self._serve(waiter)
+
+    def release_at(self, when_ns: int, n: int) -> None:
+        """Free slots once the operations on them are over."""
+        if when_ns <= self.clock.now_ns:
+            self.release(n)
+        else:
+            self.clock.call_at_ns(when_ns, self.release, n)
+
+    def give_up_slots(self, waiter: Slots, n: int) -> None:
+        """A task that waited for slots was cancelled, with or without them."""
+        if waiter.done() and not waiter.cancelled():
+            self.release(n)
+        else:
+            for other in self.machine.memory.forget(waiter):
+                self._serve(other)
+
+    def _serve(self, waiter: Slots) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    # ------------------------------------------------------------ errors of issued operations
+
+    @staticmethod
+    def raise_errors(qubits: Iterable[HeldQubit]) -> None:
+        """Raise what went wrong with an operation that was issued on one of the qubits; once."""
+        for qubit in qubits:
+            error: QnodeError | None = qubit.error
+            if error is not None:
+                qubit.error = None
+                raise error
+
+
+def hand_over(put: Callable[[], asyncio.Future[T] | None], value: T) -> None:
+    """Deliver to the first reader that still waits; `put` names the next one, or keeps the value."""
+    while (reader := put()) is not None:
+        if not reader.done():
+            reader.set_result(value)
+            return

@@ -1,0 +1,1 @@
+"""What a node is, without a loop, a clock or a socket."""

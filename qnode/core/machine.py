@@ -1,0 +1,351 @@
+"""The quantum side of a node: which qubits it holds, where their states live, and what it wants done.
+
+A qubit that has only met qubits of this node is computed here, at once, without a message. When it meets one that
+the oracle holds, or leaves, its whole component is adopted by the oracle in the same batch as the operation that
+needs it there. What has to be done lies in the outbox until the node's next report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from qnode.core.coins import Coins
+from qnode.core.memory import HeldQubit, Memory, Where, place
+from qnode.errors import DeadQubit, InvalidOperation, NotANeighbour, OutOfMemory, QnodeError
+from qnode.ids import NodeName, PairId, QubitId, local_qubit_id
+from qnode.quantum.register import Register
+from qnode.wire.messages import (
+    Adopt,
+    Apply,
+    ApplyUnitary,
+    Discard,
+    Entangle,
+    Executed,
+    Local,
+    Mark,
+    Measure,
+    Note,
+    Op,
+    Reset,
+    Send,
+    Transfer,
+    Withdraw,
+)
+
+W = TypeVar("W")
+
+LOCAL_EVENTS_PER_REPORT: Final = 100_000  # a program that computes for long must not fill the memory with its log
+
+
+class Durations(NamedTuple):
+    """How long operations take, in nanoseconds of network time."""
+
+    single_ns: int = 0
+    two_ns: int = 0
+    measure_ns: int = 0
+
+
+class Measured(NamedTuple):
+    """A measurement under way: what is known here, which request brings the rest, and when it may be told."""
+
+    outcomes: tuple[int | None, ...]
+    request: int | None
+    end_ns: int
+
+
+class NodeMachine(Generic[W]):
+    """One node's qubits and operations. Times are integers in nanoseconds; `now_ns` is set by whoever drives it."""
+
+    def __init__(
+        self,
+        name: NodeName,
+        incarnation: int,
+        *,
+        slots: int,
+        durations: Durations,
+        coins: Coins,
+        register: Register,
+        neighbours: frozenset[NodeName],
+        observed: frozenset[str],
+        log_local: bool,
+    ) -> None:
+        self.name = name
+        self.incarnation = incarnation
+        self.now_ns = 0
+        self.outbox: list[Op] = []
+        self.memory: Memory[W] = Memory(slots)
+        self.held: dict[QubitId, HeldQubit] = {}
+        self.register = register
+        self.neighbours = neighbours
+        self._durations = durations
+        self._coins = coins
+        self._observed = observed
+        self._log_local = log_local
+        self._local_events = 0
+        self._made = 0
+        self._requests = 0
+        self._draws: dict[QubitId, int] = {}
+        self._issued: dict[int, tuple[Where, tuple[HeldQubit, ...]]] = {}
+        self._reported: dict[int, tuple[Where, tuple[HeldQubit, ...]]] = {}
+
+    # ------------------------------------------------------------ what the outbox becomes
+
+    def take_outbox(self) -> tuple[Op, ...]:
+        """All that is to be done since the last report, in order."""
+        ops = tuple(self.outbox)
+        self.outbox.clear()
+        self._reported, self._issued = self._issued, {}
+        self._local_events = 0
+        return ops
+
+    def fail(self, op: int, error: QnodeError) -> None:
+        """An operation of the last report was refused: its qubits say so at the next await."""
+        where, qubits = self._reported.get(op, (None, ()))
+        error.add_note(f"issued at {place(where)}")
+        for qubit in qubits:
+            qubit.error = error
+
+    # ------------------------------------------------------------ qubits come
+
+    def next_id(self, where: Where) -> QubitId:
+        """Take a free slot for a new local qubit in |0> and name it. Raises OutOfMemory."""
+        if not self.memory.take():
+            error = OutOfMemory(node=self.name, slots=self.memory.slots)
+            error.add_note(f"asked for at {place(where)}")
+            raise error
+        qubit = local_qubit_id(self.name, self.incarnation, self._made)
+        self._made += 1
+        self.register.create(qubit)
+        if self._log_local:
+            self._log("create", (qubit,), self.now_ns)
+        return qubit
+
+    def hold(self, qubit: HeldQubit) -> None:
+        self.held[qubit.id] = qubit
+
+    # ------------------------------------------------------------ operations
+
+    def apply(self, gate: str, qubits: tuple[HeldQubit, ...], params: tuple[float, ...], where: Where) -> None:
+        """Issue a gate of the table. It takes its place on the qubits' timelines; nothing is awaited."""
+        start_ns, remote = self._begin(gate, qubits, where)
+        duration_ns = self._durations.single_ns if len(qubits) == 1 else self._durations.two_ns
+        ids = tuple([qubit.id for qubit in qubits])
+        if remote:
+            self._to_oracle(qubits)
+            self._issued[len(self.outbox)] = (where, qubits)
+            self.outbox.append(Apply(gate, ids, params, start_ns))
+        else:
+            self.register.apply(gate, ids, params)
+            if self._log_local:
+                self._log("gate", ids, start_ns, gate=gate, params=params)
+        for qubit in qubits:
+            qubit.busy_ns = start_ns + duration_ns
+
+    def apply_unitary(self, unitary: npt.ArrayLike, qubits: tuple[HeldQubit, ...], where: Where) -> None:
+        """Issue any unitary of shape (2**n, 2**n) on n qubits. Raises InvalidOperation unless it is one."""
+        matrix = np.asarray(unitary, dtype=np.complex128)
+        size = 2 ** len(qubits)
+        if matrix.shape != (size, size) or not np.allclose(matrix @ matrix.conj().T, np.eye(size), atol=1e-10):
+            raise InvalidOperation(
+                detail=f"apply() needs a unitary matrix of shape ({size}, {size}) for {len(qubits)} qubits;"
+                f" got shape {matrix.shape}{'' if matrix.shape != (size, size) else ', which is not unitary'}"
+            )
+        start_ns, remote = self._begin("apply", qubits, where)
+        ids = tuple([qubit.id for qubit in qubits])
+        if remote:
+            self._to_oracle(qubits)
+            self._issued[len(self.outbox)] = (where, qubits)
+            self.outbox.append(ApplyUnitary(matrix.tobytes(), ids, start_ns))
+        else:
+            self.register.apply_unitary(matrix, ids)
+            if self._log_local:
+                self._log("gate", ids, start_ns, gate="unitary")
+        duration_ns = self._durations.single_ns if len(qubits) == 1 else self._durations.two_ns
+        for qubit in qubits:
+            qubit.busy_ns = start_ns + duration_ns
+
+    def measure(self, qubits: tuple[HeldQubit, ...], basis: str, *, keep: bool, where: Where) -> Measured:
+        """Issue one measurement of each qubit, all at the same time.
+
+        Without keep the qubits are gone at once; their slots are free at `end_ns`, which the caller sees to.
+        """
+        start_ns, remote = self._begin("measure", qubits, where)
+        end_ns = start_ns + self._durations.measure_ns
+        request = self.next_request() if remote else None
+        outcomes: list[int | None] = []
+        ids = []
+        for qubit in qubits:
+            if qubit.local:
+                outcomes.append(self._measure_here(qubit, basis, start_ns, keep=keep))
+            else:
+                outcomes.append(None)
+                ids.append(qubit.id)
+        if request is not None:
+            self._issued[len(self.outbox)] = (where, qubits)
+            self.outbox.append(Measure(request, tuple(ids), basis, keep, start_ns, end_ns))
+        for qubit in qubits:
+            qubit.busy_ns = end_ns
+            if not keep:
+                self._end(qubit, "measured", where)
+        return Measured(tuple(outcomes), request, end_ns)
+
+    def _measure_here(self, qubit: HeldQubit, basis: str, start_ns: int, *, keep: bool) -> int:
+        outcome = self.register.measure(qubit.id, self._coin("measure", qubit.id, again=keep), basis, keep)
+        if self._log_local:
+            self._log("measure", (qubit.id,), start_ns, gate=basis, outcomes=(outcome,))
+        return outcome
+
+    def reset(self, qubit: HeldQubit, where: Where) -> None:
+        """Return a qubit to |0>, whatever it was entangled with."""
+        start_ns, remote = self._begin("reset", (qubit,), where)
+        if remote:
+            self._issued[len(self.outbox)] = (where, (qubit,))
+            self.outbox.append(Reset(qubit.id, start_ns))
+        else:
+            self.register.reset(qubit.id, self._coin("reset", qubit.id, again=True))
+            if self._log_local:
+                self._log("reset", (qubit.id,), start_ns)
+        qubit.busy_ns = start_ns + self._durations.single_ns
+
+    def discard(self, qubits: Iterable[HeldQubit], where: Where) -> None:
+        """Trace qubits out. The caller frees their slots."""
+        gone = []
+        for qubit in qubits:
+            self._begin("discard", (qubit,), where)
+            self._end(qubit, "discarded", where)
+            if qubit.local:
+                self.register.discard(qubit.id, self._coin("discard", qubit.id))
+                if self._log_local:
+                    self._log("discard", (qubit.id,), self.now_ns)
+            else:
+                gone.append(qubit.id)
+        if gone:
+            self.outbox.append(Discard(tuple(gone), self.now_ns))
+
+    def transfer(self, qubit: HeldQubit, peer: NodeName, where: Where) -> int:
+        """Send a qubit over the link to a neighbour. Returns the time at which it departs."""
+        self.check_neighbour(peer)
+        start_ns, _ = self._begin("send_qubit", (qubit,), where)
+        self._to_oracle((qubit,))
+        self._issued[len(self.outbox)] = (where, (qubit,))
+        self.outbox.append(Transfer(qubit.program, qubit.id, peer, start_ns))
+        self._end(qubit, "sent away", where)
+        return start_ns
+
+    def lose(self, qubit: QubitId, reason: str) -> None:
+        """A qubit arrived and there is no place for it: it is gone."""
+        self.outbox.append(Local("lost", (qubit,), self.now_ns, reason))
+        self.outbox.append(Discard((qubit,), self.now_ns))
+
+    def mark(self, program: str, label: str, qubit: HeldQubit, where: Where) -> None:
+        """Tell the observer that it may look at this qubit here."""
+        self._begin("mark", (qubit,), where)
+        state = None
+        if qubit.local and label in self._observed:
+            copied = self.register.snapshot(qubit.id)
+            state = Adopt(copied.qubits, copied.formalism, copied.data)
+        self.outbox.append(Mark(program, label, qubit.id, state))
+
+    # ------------------------------------------------------------ requests and the rest of the outbox
+
+    def next_request(self) -> int:
+        self._requests += 1
+        return self._requests
+
+    def check_neighbour(self, peer: NodeName) -> None:
+        """Raises NotANeighbour, with the names that would do."""
+        if peer not in self.neighbours:
+            raise NotANeighbour(node=self.name, peer=peer, neighbours=", ".join(sorted(self.neighbours)) or "none")
+
+    def entangle(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float) -> int:
+        """Ask for n pairs; their slots have been taken. Returns the request's number."""
+        request = self.next_request()
+        self.outbox.append(Entangle(request, program, peer, tag, n, min_fidelity))
+        return request
+
+    def withdraw(self, request: int) -> None:
+        self.outbox.append(Withdraw(request))
+
+    def send(
+        self, program: str, peer: NodeName, peer_program: str, channel: str, about: PairId | str, payload: bytes
+    ) -> None:
+        self.outbox.append(Send(program, peer, peer_program, channel, about, payload, b""))
+
+    def note(self, program: str, name: str, value: bytes) -> None:
+        self.outbox.append(Note(program, name, value))
+
+    def executed(self, result: bytes) -> None:
+        self.outbox.append(Executed(result))
+
+    # ------------------------------------------------------------ the parts
+
+    def _begin(self, verb: str, qubits: tuple[HeldQubit, ...], where: Where) -> tuple[int, bool]:
+        """Check the handles; the time at which all are free, and whether the oracle holds any of them."""
+        start_ns = self.now_ns
+        remote = False
+        for qubit in qubits:
+            if qubit.fate:
+                raise self._dead(qubit, verb, where)
+            if not qubit.local:
+                remote = True
+            if qubit.busy_ns > start_ns:
+                start_ns = qubit.busy_ns
+        if len(qubits) > 1:
+            self._check_together(verb, qubits)
+        return start_ns, remote
+
+    def _check_together(self, verb: str, qubits: tuple[HeldQubit, ...]) -> None:
+        if len(set(map(id, qubits))) != len(qubits):
+            raise InvalidOperation(detail=f"{verb} needs different qubits; {qubits[0].id} was given twice")
+        for qubit in qubits:
+            if qubit.node_name != self.name:
+                raise InvalidOperation(
+                    detail=f"{verb} at node {self.name} was given qubit {qubit.id}, which node {qubit.node_name} holds;"
+                    " use send_qubit() or teleportation to bring it here"
+                )
+
+    def _dead(self, qubit: HeldQubit, verb: str, where: Where) -> DeadQubit:
+        error = DeadQubit(qubit=qubit.id, fate=qubit.fate, where=place(qubit.fate_where))
+        error.add_note(f"used again by {verb} at {place(where)}")
+        return error
+
+    def _to_oracle(self, qubits: Sequence[HeldQubit]) -> None:
+        for qubit in qubits:
+            if qubit.local:
+                state = self.register.export(qubit.id)
+                self.outbox.append(Adopt(state.qubits, state.formalism, state.data))
+                for member in state.qubits:
+                    self.held[member].local = False
+
+    def _end(self, qubit: HeldQubit, fate: str, where: Where) -> None:
+        qubit.fate = fate
+        qubit.fate_where = where
+        self.held.pop(qubit.id, None)
+        if self._draws:
+            self._draws.pop(qubit.id, None)
+
+    def _coin(self, verb: str, qubit: QubitId, *, again: bool = False) -> float:
+        nth = self._draws.get(qubit, 0)
+        if again:
+            self._draws[qubit] = nth + 1
+        return self._coins(f"{verb} {qubit}", nth)
+
+    def _log(
+        self,
+        event: str,
+        qubits: tuple[QubitId, ...],
+        start_ns: int,
+        *,
+        gate: str = "",
+        params: tuple[float, ...] = (),
+        outcomes: tuple[int, ...] = (),
+    ) -> None:
+        self._local_events += 1
+        if self._local_events < LOCAL_EVENTS_PER_REPORT:
+            self.outbox.append(Local(event, qubits, start_ns, gate, params, outcomes))
+        elif self._local_events == LOCAL_EVENTS_PER_REPORT:
+            self.outbox.append(Local("omitted", (), start_ns))

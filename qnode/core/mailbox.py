@@ -1,0 +1,65 @@
+"""Letters that nobody has asked for yet, and readers whose letter has not come yet."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+L = TypeVar("L")
+W = TypeVar("W")
+
+Address = tuple[str, ...]
+
+
+class Mailbox(Generic[L, W]):
+    """First in, first out for each address; a letter waits for a reader or a reader for a letter, never both.
+
+    A reader is any token: the caller hands it the letter.
+    """
+
+    def __init__(self) -> None:
+        self._letters: dict[Address, deque[L]] = {}
+        self._readers: dict[Address, deque[W]] = {}
+
+    def put(self, address: Address, letter: L) -> W | None:
+        """Deliver: to the reader that is returned, or, if it is None, into the box."""
+        readers = self._readers.get(address)
+        if readers:
+            reader = readers.popleft()
+            if not readers:
+                del self._readers[address]
+            return reader
+        self._letters.setdefault(address, deque()).append(letter)
+        return None
+
+    def put_back(self, address: Address, letter: L) -> W | None:
+        """A reader was cancelled with its letter in hand: the next reader gets it, before any later letter."""
+        if address in self._readers:
+            return self.put(address, letter)
+        self._letters.setdefault(address, deque()).appendleft(letter)
+        return None
+
+    def take(self, address: Address) -> L | None:
+        """The oldest letter, or None."""
+        letters = self._letters.get(address)
+        if not letters:
+            return None
+        letter = letters.popleft()
+        if not letters:
+            del self._letters[address]
+        return letter
+
+    def wait(self, address: Address, reader: W) -> None:
+        self._readers.setdefault(address, deque()).append(reader)
+
+    def forget(self, address: Address, reader: W) -> None:
+        """A reader gave up before its letter came."""
+        readers = self._readers.get(address)
+        if readers and reader in readers:
+            readers.remove(reader)
+            if not readers:
+                del self._readers[address]
+
+    def unread(self) -> int:
+        """How many letters nobody asked for."""
+        return sum(map(len, self._letters.values()))

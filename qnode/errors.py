@@ -1,0 +1,210 @@
+"""Every error that qnode raises on purpose, in one tree.
+
+    QnodeError
+    ├── ConfigError               the user's file or command line
+    ├── ProgramError              a program used the API in a way that cannot work
+    │   ├── DeadQubit             its qubit was measured, sent away or discarded
+    │   ├── OutOfMemory           no free memory slot
+    │   ├── WrongLoop             called from a thread or loop that is not the node's
+    │   ├── NotPackable           a value that cannot travel in a message
+    │   ├── NotANeighbour         no link to that node, or no such node
+    │   └── InvalidOperation      a gate, qubits or parameters that make no sense
+    ├── StateError                an operation that its formalism cannot hold
+    │   └── ComponentTooLarge     a joint state beyond the configured size
+    ├── ProtocolViolation         a message that its sender must not send
+    │   ├── IllegalTransition
+    │   ├── NotOwner
+    │   ├── UnknownQubit
+    │   ├── UnknownPair
+    │   └── MalformedMessage
+    ├── EntanglementFailure       no pair came of a request
+    │   ├── RequestMismatch
+    │   ├── PairExpired
+    │   └── GenerationTimeout
+    ├── TransportError            processes and connections
+    │   └── PeerLost
+    └── RunFailed                 the run as a whole
+        ├── ProgramFailed
+        ├── Deadlock, Livelock, Stall, TimedOut
+        └── ProcessLost
+
+Fields come first and the sentence is made from them. Across the wire go `code` (the class's name) and the fields;
+`from_wire` makes the same error again on the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class QnodeError(Exception):
+    """The root. A subclass states its fields as annotations and its sentence as a template over them."""
+
+    sentence: ClassVar[str] = "{detail}"
+    by_code: ClassVar[dict[str, type[QnodeError]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        QnodeError.by_code[cls.__name__] = cls
+
+    def __init__(self, **fields: str | int) -> None:
+        self.fields: dict[str, str | int] = fields
+        super().__init__(self.sentence.format_map(_Lenient(fields)))
+
+    @property
+    def code(self) -> str:
+        return type(self).__name__
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return from_wire, (self.code, self.fields)
+
+
+class _Lenient(dict[str, "str | int"]):
+    """A message that lost a field still makes a sentence."""
+
+    def __missing__(self, key: str) -> str:
+        return f"<{key}>"
+
+
+def from_wire(code: str, fields: Mapping[str, str | int]) -> QnodeError:
+    """The error that `code` and `fields` describe; an unknown code (a newer peer's) becomes the root class."""
+    known = QnodeError.by_code.get(code)
+    if known is None:
+        return QnodeError(detail=f"{code}: {dict(fields)}")
+    return known(**fields)
+
+
+class ConfigError(QnodeError):
+    """Something in the user's file; `place` is file, line and key as far as known."""
+
+    sentence = "{place}: {detail}"
+
+
+class ProgramError(QnodeError):
+    """A program used the API in a way that cannot work; `where` is the line that did."""
+
+
+class DeadQubit(ProgramError):
+    sentence = "qubit {qubit} was {fate} at {where}; this handle is dead: keep the new qubit that you need instead"
+
+
+class OutOfMemory(ProgramError):
+    sentence = "node {node} has no free memory slot: all {slots} are taken; measure or discard a qubit, or raise `qubits:`"
+
+
+class WrongLoop(ProgramError):
+    sentence = (
+        "{call} was called outside node {node}'s own event loop; call it from the program's own coroutines"
+        " (from a thread, hand it over with loop.call_soon_threadsafe)"
+    )
+
+
+class NotPackable(ProgramError):
+    sentence = (
+        "{what} contains a value of type {type}, which cannot be packed; use None, numbers, text, bytes, lists, tuples,"
+        " dicts, complex numbers or NumPy arrays"
+    )
+
+
+class NotANeighbour(ProgramError):
+    sentence = "{node} has no link to {peer!r}; its neighbours are: {neighbours}"
+
+
+class InvalidOperation(ProgramError):
+    pass
+
+
+class StateError(QnodeError):
+    pass
+
+
+class ComponentTooLarge(StateError):
+    sentence = (
+        "{operation} would make a joint state of {size} qubits in formalism {formalism}, which holds at most {limit}"
+        " (max_state_vector_qubits); component: {component}"
+    )
+
+
+class ProtocolViolation(QnodeError):
+    pass
+
+
+class IllegalTransition(ProtocolViolation):
+    sentence = "{machine} {name} cannot take {event} in phase {phase}"
+
+
+class NotOwner(ProtocolViolation):
+    sentence = "{caller} may not act on qubit {qubit}: it belongs to {owner}"
+
+
+class UnknownQubit(ProtocolViolation):
+    sentence = "{caller} acted on qubit {qubit}, which does not exist"
+
+
+class UnknownPair(ProtocolViolation):
+    sentence = "{caller} named pair {pair}, which does not exist"
+
+
+class MalformedMessage(ProtocolViolation):
+    pass
+
+
+class EntanglementFailure(QnodeError):
+    pass
+
+
+class RequestMismatch(EntanglementFailure):
+    sentence = (
+        "{node} asked {peer} for {wanted} pairs, and {peer} asked {node} for {offered}: both ends must ask for the same number"
+    )
+
+
+class PairExpired(EntanglementFailure):
+    sentence = "pair {pair} expired before it was used"
+
+
+class GenerationTimeout(EntanglementFailure):
+    sentence = "{node} got no pair with {peer} within {timeout} s of network time"
+
+
+class TransportError(QnodeError):
+    pass
+
+
+class PeerLost(TransportError):
+    sentence = "node {peer} is gone: {reason}"
+
+
+class RunFailed(QnodeError):
+    """The run ended badly; `exit_code` is what the command line returns for it."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ProgramFailed(RunFailed):
+    sentence = "program {program} of node {node} failed at {time}:\n{traceback}"
+
+
+class Deadlock(RunFailed):
+    exit_code = 3
+    sentence = "deadlock at {time}: nothing can ever happen again. {waits}"
+
+
+class Livelock(RunFailed):
+    exit_code = 3
+    sentence = "livelock: {rounds} rounds at {time} without time going on; still busy: {nodes}"
+
+
+class Stall(RunFailed):
+    exit_code = 3
+    sentence = "stall at {time}: for {instants} instants only background timers have fired. {waits}"
+
+
+class TimedOut(RunFailed):
+    exit_code = 3
+    sentence = "the run did not end within {timeout} s of wall time"
+
+
+class ProcessLost(RunFailed):
+    exit_code = 4
+    sentence = "the process of {name} ended before the run did: {reason}"

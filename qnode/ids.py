@@ -1,0 +1,38 @@
+"""The names of things, as distinct types: a pair's id cannot be passed where a qubit's is wanted.
+
+All are short text, because they appear in logs, events and messages as they are:
+
+    node    "alice"            as the configuration calls it
+    qubit   "alice.4"          the fifth qubit that alice made herself
+            "alice~bob#2@bob"  bob's half of the third pair of alice and bob
+    pair    "alice~bob#2"      names sorted, so both ends agree
+A node that was restarted afresh names its own qubits "alice!1.4": an older incarnation's names never come back.
+"""
+
+from __future__ import annotations
+
+from typing import NewType
+
+NodeName = NewType("NodeName", str)
+ProgramName = NewType("ProgramName", str)
+QubitId = NewType("QubitId", str)
+PairId = NewType("PairId", str)
+RequestId = NewType("RequestId", int)
+
+MAIN = ProgramName("main")
+
+
+def local_qubit_id(node: NodeName, incarnation: int, nth: int) -> QubitId:
+    """The name of the nth qubit (from 0) that this incarnation of a node made."""
+    return QubitId(f"{node}!{incarnation}.{nth}" if incarnation else f"{node}.{nth}")
+
+
+def pair_id(one: NodeName, other: NodeName, nth: int) -> PairId:
+    """The name of the nth Bell pair (from 0) between two nodes; the order of the two does not matter."""
+    first, second = (one, other) if one < other else (other, one)
+    return PairId(f"{first}~{second}#{nth}")
+
+
+def half_id(pair: PairId, end: NodeName) -> QubitId:
+    """The name of the half of a pair that is born at one end (it keeps it wherever it travels)."""
+    return QubitId(f"{pair}@{end}")

@@ -1,0 +1,1 @@
+"""The state engine. Import its modules one by one: `qnode.quantum.bell` needs NumPy only, others Stim too."""

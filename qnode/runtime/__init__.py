@@ -1,0 +1,1 @@
+"""The shells around a node: loop, drivers, process."""

@@ -1,0 +1,194 @@
+"""One node in this process: its loop, its programs, and how a grant becomes a report."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import qnode
+from qnode.api.node import Node
+from qnode.api.services import NodeServices
+from qnode.core.coins import Coins, derive_key
+from qnode.core.machine import Durations, NodeMachine
+from qnode.errors import NotPackable
+from qnode.ids import NodeName, ProgramName
+from qnode.quantum.register import Register
+from qnode.runtime.loop import NodeLoop, background
+from qnode.runtime.programs import Main, load_program
+from qnode.wire.messages import (
+    NOT_REPRODUCIBLE,
+    NOT_RESUMABLE,
+    OUTSIDE,
+    Ended,
+    Farewell,
+    Grant,
+    Report,
+    Waits,
+)
+from qnode.wire.payload import pack
+from qnode.wire.plan import NodeSpec, ProgramSpec, RunSpec
+
+OWN_CODE: Final = (os.path.dirname(os.path.abspath(qnode.__file__)) + os.sep, os.path.dirname(asyncio.__file__) + os.sep)
+
+
+class NodeHost:
+    """A node that runs when it is granted an instant, and then reports.
+
+    `payload_of` finds a payload by its digest, if it came ahead of its header.
+    """
+
+    def __init__(self, node: NodeSpec, run: RunSpec, payload_of: Callable[[bytes], bytes]) -> None:
+        self.name = NodeName(node.name)
+        self.incarnation = node.incarnation
+        self.step = 0
+        self.spec = node
+        self.loop = NodeLoop(node.name, tick_ns=run.tick_ns, holds_clock=run.clock == "virtual")
+        self.machine: NodeMachine[asyncio.Future[None]] = NodeMachine(
+            self.name,
+            node.incarnation,
+            slots=node.slots,
+            durations=Durations(node.single_ns, node.two_ns, node.measure_ns),
+            coins=Coins(derive_key(node.key, "coins", node.incarnation)),
+            register=Register(run.formalism, run.max_state_vector_qubits),
+            neighbours=frozenset(map(NodeName, node.neighbours)),
+            observed=frozenset(run.observed),
+            log_local=run.log_local,
+        )
+        self.services = NodeServices(self.machine, self.loop, self.loop, frozenset(map(NodeName, run.names)))
+        self._base = Path(run.base)
+        self._payload_of = payload_of
+        self._ended: list[Ended] = []
+        self._mains: dict[str, asyncio.Task[None]] = {}
+        self.loop.on_executed = self._record_executed
+
+    # ------------------------------------------------------------ a round
+
+    def resume(self, grant: Grant) -> None:
+        """Results and deliveries, run to idle; then the timers that are due, run to idle.
+
+        In this order, so that a message that arrives exactly at a deadline is in time.
+        """
+        loop = self.loop
+        loop.advance(grant.now_ns)
+        self.machine.now_ns = loop.now_ns
+        if not self.step:
+            self._start_programs()
+        self.step += 1
+        if grant.items:
+            self.services.accept(grant.items, self._payload_of)
+        loop.until_idle()
+        if loop.fire_timers():
+            loop.until_idle()
+
+    def report(self) -> Report:
+        """What this node wants done, and when it wants to run next."""
+        loop = self.loop
+        timer_ns, background_ns = loop.next_timers_ns()
+        flags = (
+            (OUTSIDE if loop.has_sockets else 0)
+            | (NOT_REPRODUCIBLE if loop.entered else 0)
+            | (NOT_RESUMABLE if loop.unpackable else 0)
+        )
+        ended = tuple(self._ended)
+        self._ended.clear()
+        return Report(self.name, self.incarnation, self.step, timer_ns, background_ns, flags, self.machine.take_outbox(), ended)
+
+    # ------------------------------------------------------------ programs
+
+    def _start_programs(self) -> None:
+        for program in self.spec.programs:
+            context = contextvars.copy_context()
+            context.run(background.set, program.service)
+            main = self._run(program)
+            self._mains[program.name] = self.loop.create_task(main, name=f"{self.name}.{program.name}", context=context)
+
+    async def _run(self, program: ProgramSpec) -> None:
+        node = Node(self.services, ProgramName(program.name), self.spec.key)
+        try:
+            function = load_program(program.run, self._base)
+            result = await function(node, **program.args)
+            self._ended.append(Ended(program.name, self._packed(result, program, function)))
+        except asyncio.CancelledError:
+            if not self.loop.stopping:
+                self._fail(program, "the program's task was cancelled from within")
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever a program raises, even SystemExit, ends the run and is shown
+            self._fail(program, self._traceback(error))
+        finally:
+            if not self.loop.stopping:
+                node.finish()
+
+    def _fail(self, program: ProgramSpec, text: str) -> None:
+        self._ended.append(Ended(program.name, b"", failed=True, traceback=text))
+
+    def _packed(self, result: object, program: ProgramSpec, function: Main) -> bytes:
+        code = function.__code__  # type: ignore[attr-defined]  # a coroutine function has one
+        what = f"what program {program.name} of node {self.name} returned ({code.co_filename}:{code.co_firstlineno})"
+        return pack(result, what=what)
+
+    def _traceback(self, error: BaseException) -> str:
+        """The traceback without our own frames above the program's."""
+        tb = error.__traceback__
+        while tb is not None and tb.tb_next is not None and tb.tb_frame.f_code.co_filename == __file__:
+            tb = tb.tb_next
+        return "".join(traceback.format_exception(type(error), error, tb))
+
+    def _record_executed(self, outcome: object) -> bool:
+        try:
+            self.machine.executed(pack(outcome))
+        except NotPackable:
+            return False
+        return True
+
+    # ------------------------------------------------------------ the end
+
+    def farewell(self, lateness_ns: int = 0) -> Farewell:
+        """What every unfinished program is waiting for, and what is left over."""
+        waits = tuple(self._waits())
+        unread = self.services.letters.unread()
+        return Farewell(self.name, self.incarnation, waits, unread, len(self.machine.held), lateness_ns)
+
+    def close(self) -> None:
+        """Cancel what still runs, give it one chance to clean up, and close the loop."""
+        self.loop.shut_down()
+
+    def _waits(self) -> Iterator[Waits]:
+        mains = {task: name for name, task in self._mains.items()}
+        for task in self.loop.unfinished():
+            coroutine = task.get_coro()
+            if coroutine is not None:
+                what, where = _innermost(coroutine)
+                yield Waits(mains.get(task, f"task {task.get_name()}"), what, where)
+
+
+def _innermost(coroutine: object) -> tuple[str, str]:
+    """What a suspended coroutine waits for, and at which line of the program."""
+    frames = list(_frames(coroutine))
+    own = [index for index, frame in enumerate(frames) if not frame.f_code.co_filename.startswith(OWN_CODE)]
+    if not own:
+        return "something", "unknown"
+    last = own[-1]
+    frame = frames[last]
+    where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    if last + 1 == len(frames):
+        return "a future", where
+    awaited = frames[last + 1]
+    peer = awaited.f_locals.get("peer")
+    name = awaited.f_code.co_name.lstrip("_")
+    return (f"{name}({peer!r})" if isinstance(peer, str) else f"{name}()"), where
+
+
+def _frames(coroutine: object) -> Iterator[FrameType]:
+    while coroutine is not None:
+        frame: Any = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if frame is None:
+            return
+        yield frame
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+

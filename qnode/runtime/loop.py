@@ -1,0 +1,347 @@
+"""The event loop that programs run on: asyncio as everybody knows it, but its clock is network time.
+
+Time is an integer number of nanoseconds that only moves when the driver says so. The loop never waits: when nothing
+is left to run at this instant it stops, and whoever drives it decides what comes next. Three things differ from
+asyncio's own loop, each for a reason:
+
+- Timers live in a heap of our own, ordered by (nanoseconds, sequence). asyncio compares floats with a tolerance that
+  spins for ever once the clock is past 2**24 seconds, and it has no order among equal times.
+- Tasks and futures hash by a sequence number. `TaskGroup` cancels, and `wait` iterates, in the order of a set, which
+  otherwise is the order of memory addresses: identical runs would differ.
+- Functions in executors hold the clock: the instant does not end before they do, and their results enter together, in
+  the order of submission.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import heapq
+import selectors
+import threading
+from asyncio import events
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import Context, ContextVar
+from typing import Any, Final, TypeVar, cast
+
+T = TypeVar("T")
+
+NS: Final = 1_000_000_000
+
+background: ContextVar[bool] = ContextVar("background", default=False)
+"""True in the tasks of daemons and services: their timers keep no run alive."""
+
+
+def to_ns(seconds: float) -> int:
+    """Seconds to whole nanoseconds, exactly for whole seconds however many."""
+    return seconds * NS if isinstance(seconds, int) else round(seconds * 1e9)
+
+
+class NodeTask(asyncio.Task[T]):
+    """A task whose place in a set does not depend on its memory address (a task is hashed when it is made)."""
+
+    birth: int = 0
+
+    def __hash__(self) -> int:
+        return self.birth or _register(self)
+
+
+class NodeFuture(asyncio.Future[T]):
+    """A future likewise, numbered when it is first put in a set."""
+
+    birth: int = 0
+
+    def __hash__(self) -> int:
+        return self.birth or _register(self)
+
+
+def _register(one: NodeTask[Any] | NodeFuture[Any]) -> int:
+    loop = cast("NodeLoop", one.get_loop())
+    loop.births += 1
+    one.birth = loop.births
+    return one.birth
+
+
+class _Timer(asyncio.TimerHandle):
+    """A timer that sorts by (ns, sequence)."""
+
+    __slots__ = ("is_background", "key")
+
+    key: tuple[int, int]
+    is_background: bool
+
+    def __lt__(self, other: object) -> bool:
+        return self.key < cast("_Timer", other).key
+
+
+class _Selector(selectors.BaseSelector):
+    """Looks at real sockets without ever waiting for them; where asyncio would wait, it stops the loop instead."""
+
+    def __init__(self) -> None:
+        self.real = selectors.DefaultSelector()
+        self.loop: NodeLoop | None = None
+        self.registered = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        loop = self.loop
+        if loop is None:
+            return []
+        found = self.real.select(0) if loop.looks_outside else []
+        if timeout is None and not found:
+            loop.stop()
+        return found
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        key = self.real.register(fileobj, events, data)
+        self.registered += 1
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        key = self.real.unregister(fileobj)
+        self.registered -= 1
+        return key
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self.real.modify(fileobj, events, data)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self.real.get_map()
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        return self.real.get_key(fileobj)
+
+    def close(self) -> None:
+        self.real.close()
+
+
+class NodeLoop(asyncio.SelectorEventLoop):
+    """One node's loop.
+
+    Attributes:
+        now_ns: Network time.
+        woken: Set by the driver when something from outside is waiting; the next run looks at it.
+        entered: True once something from outside the emulator has entered (the run is then not reproducible).
+        unpackable: True once a function outside the loop returned what the record cannot hold.
+        on_executed: Told the outcome of each function that ran outside the loop, in order of submission; it says
+            whether the outcome could be recorded.
+    """
+
+    def __init__(self, name: str = "node", *, tick_ns: int = 1, holds_clock: bool = True) -> None:
+        self.name = name
+        self.stopping = False
+        self.now_ns = 0
+        self.births = 0
+        self.woken = False
+        self.entered = False
+        self.unpackable = False
+        self.holds = 0
+        self.on_executed: Callable[[object], bool] = lambda _: True
+        self._tick_ns = tick_ns
+        self._holds_clock = holds_clock
+        self._timers: list[_Timer] = []
+        self._timer_births = 0
+        self._cancelled_timers = 0
+        self._background_timers = 0
+        self._jobs: dict[concurrent.futures.Future[Any], asyncio.Future[Any]] = {}
+        self._thread = threading.get_ident()
+        selector = _Selector()
+        super().__init__(selector)
+        selector.loop = self
+        self._node_selector = selector
+        self._own_registrations = selector.registered
+        self.set_task_factory(_make_task)
+
+    # ------------------------------------------------------------ time
+
+    def time(self) -> float:
+        """Network time in seconds; use differences of it as with any loop."""
+        return self.now_ns / NS
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+        return self.call_at_ns(self.now_ns + max(0, to_ns(delay)), callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+        return self.call_at_ns(to_ns(when), callback, *args, context=context)
+
+    def call_at_ns(self, when_ns: int, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+        """call_at with the time as it is kept; with a clock tick it is rounded up to the grid."""
+        self._check_closed()  # type: ignore[attr-defined]
+        when_ns = max(self.now_ns, -(-when_ns // self._tick_ns) * self._tick_ns)
+        timer = _Timer(when_ns / NS, callback, args, self, context)
+        timer._scheduled = True  # type: ignore[attr-defined]  # so that cancelling it tells us
+        self._timer_births += 1
+        timer.key = (when_ns, self._timer_births)
+        timer.is_background = background.get()
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        self._cancelled_timers += 1
+        if self._cancelled_timers > 100 and self._cancelled_timers * 2 > len(self._timers):
+            self._timers = [timer for timer in self._timers if not timer.cancelled()]
+            heapq.heapify(self._timers)
+            self._cancelled_timers = 0
+
+    def next_timers_ns(self) -> tuple[int | None, int | None]:
+        """When the earliest foreground and the earliest background timer are due."""
+        timers = self._timers
+        while timers and timers[0].cancelled():
+            heapq.heappop(timers)
+            self._cancelled_timers -= 1
+        if not timers:
+            return None, None
+        first = timers[0]
+        if not first.is_background:
+            return first.key[0], None  # whatever the background wants is later: it is not asked
+        pending = [timer.key[0] for timer in timers if not timer.is_background and not timer.cancelled()]
+        return min(pending, default=None), first.key[0]
+
+    def next_timer_ns(self) -> int | None:
+        """When the earliest timer of either sort is due."""
+        known = [when for when in self.next_timers_ns() if when is not None]
+        return min(known, default=None)
+
+    def runnable(self) -> bool:
+        """Whether something could run right now."""
+        return self.woken or bool(self._ready)  # type: ignore[attr-defined]
+
+    def advance(self, now_ns: int) -> None:
+        """Let network time go on; it never goes back."""
+        if now_ns > self.now_ns:
+            self.now_ns = now_ns
+
+    def fire_timers(self) -> bool:
+        """Make the timers that are due ready to run. False if there are none."""
+        timers = self._timers
+        fired = False
+        while timers and (timers[0].key[0] <= self.now_ns or timers[0].cancelled()):
+            timer = heapq.heappop(timers)
+            if timer.cancelled():
+                self._cancelled_timers -= 1
+                continue
+            timer._scheduled = False  # type: ignore[attr-defined]
+            self._ready.append(timer)  # type: ignore[attr-defined]
+            fired = True
+        return fired
+
+    # ------------------------------------------------------------ futures that have an order
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return NodeFuture(loop=self)
+
+    # ------------------------------------------------------------ the outside
+
+    @property
+    def looks_outside(self) -> bool:
+        return self.woken or bool(self._jobs) or self.has_sockets
+
+    @property
+    def has_sockets(self) -> bool:
+        """Whether the program waits for sockets, pipes or signals of its own."""
+        return self._node_selector.registered > self._own_registrations or bool(getattr(self, "_signal_handlers", None))
+
+    def outside_fd(self) -> int:
+        """A descriptor that is readable when something from outside waits for this loop."""
+        return cast("Any", self._node_selector.real).fileno()  # type: ignore[no-any-return]
+
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+        if threading.get_ident() != self._thread:
+            self.entered = True
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+    def run_in_executor(self, executor: concurrent.futures.Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        self._check_closed()  # type: ignore[attr-defined]
+        if not self._holds_clock:  # real time waits for nobody
+            return super().run_in_executor(executor, func, *args)
+        if executor is None:
+            executor = self._default_executor = self._default_executor or concurrent.futures.ThreadPoolExecutor(  # type: ignore[has-type]
+                thread_name_prefix="asyncio"
+            )
+        future: asyncio.Future[T] = self.create_future()
+        job = executor.submit(func, *args)
+        self._jobs[job] = future
+        job.add_done_callback(lambda _: self._write_to_self())  # type: ignore[attr-defined]
+        return future
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        """Hold the clock while the program deals with the outside; what comes from there is not reproducible."""
+        self.entered = True
+        self.holds += self._holds_clock
+        try:
+            yield
+        finally:
+            self.holds -= self._holds_clock
+
+    # ------------------------------------------------------------ driving
+
+    def until_idle(self) -> None:
+        """Run everything that can run at this instant, executors and holds included."""
+        self._thread = threading.get_ident()
+        while True:
+            self.run_forever()
+            self.woken = False
+            if self._jobs or self.holds:
+                self._wait_outside()
+            else:
+                return
+
+    def _wait_outside(self) -> None:
+        if self._jobs and all(job.done() for job in self._jobs):
+            self._settle_jobs()
+            return
+        self._node_selector.real.select()  # wakes for a finished job (the self-pipe) as for any socket
+        self.woken = True
+        if not self._jobs:
+            self.entered = True
+
+    def _settle_jobs(self) -> None:
+        jobs, self._jobs = self._jobs, {}
+        for job, future in jobs.items():
+            if job.cancelled():
+                future.cancel()
+                continue
+            error = job.exception()
+            if not self.on_executed(repr(error) if error else job.result()):
+                self.unpackable = True
+            if future.done():
+                continue
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(job.result())
+
+    def unfinished(self) -> list[asyncio.Task[Any]]:
+        """The tasks that are not done, oldest first."""
+        return sorted(asyncio.all_tasks(self), key=hash)
+
+    def shut_down(self) -> None:
+        """Cancel all tasks, let them clean up as far as they can without waiting, and close."""
+        self.stopping = True
+        for task in self.unfinished():
+            task.cancel()
+        self.run_forever()
+        if self._default_executor is not None:  # type: ignore[has-type]
+            self._default_executor.shutdown(wait=False, cancel_futures=True)  # type: ignore[has-type]
+        for task in self.unfinished():
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # it was told, and would not end
+        self.close()
+
+
+def _make_task(loop: events.AbstractEventLoop, coro: Coroutine[Any, Any, T], **options: Any) -> NodeTask[T]:
+    return NodeTask(coro, loop=cast("NodeLoop", loop), **options)
+
+
+_as_completed = asyncio.as_completed
+
+
+def as_completed_in_order(fs: Iterable[Any], *, timeout: float | None = None) -> Any:
+    """asyncio.as_completed, with tasks made in the order given: it would make them in the order of a set."""
+    return _as_completed([asyncio.ensure_future(one) for one in fs], timeout=timeout)
+
+
+def make_asyncio_deterministic() -> None:
+    """Replace the one function of asyncio whose order the loop cannot give it."""
+    asyncio.as_completed = as_completed_in_order
+    asyncio.tasks.as_completed = as_completed_in_order

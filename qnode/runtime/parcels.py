@@ -1,0 +1,65 @@
+"""Long payloads: they go from node to node ahead of the header that announces them, and are kept by digest.
+
+The header counts only once the oracle has it, and then the payload is already where it must be: a sender that dies
+in between takes nothing with it that somebody was promised.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+
+from qnode.errors import MalformedMessage
+from qnode.transport.peers import Peers
+from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Op, Parcel, Send
+
+
+def digest_of(payload: bytes) -> bytes:
+    return blake2b(payload, digest_size=32).digest()
+
+
+class ParcelStore:
+    """Payloads by digest, as files of the run. Storing the same twice is storing it once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, digest: bytes, payload: bytes) -> None:
+        """Raises MalformedMessage if the payload is not what the digest says."""
+        if digest_of(payload) != digest:
+            raise MalformedMessage(detail="a payload does not match its digest")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(digest)
+        part = path.with_suffix(".part")
+        part.write_bytes(payload)
+        part.replace(path)
+
+    def get(self, digest: bytes) -> bytes:
+        """Raises MalformedMessage if there is no such payload."""
+        try:
+            return self._path(digest).read_bytes()
+        except FileNotFoundError:
+            raise MalformedMessage(detail=f"payload {digest.hex()} was announced and is not here") from None
+
+    def _path(self, digest: bytes) -> Path:
+        return self._folder / digest.hex()
+
+
+def send_ahead(source: str, ops: tuple[Op, ...], peers: Peers, token: bytes, serve_while_waiting: int | None = None) -> tuple[Op, ...]:
+    """Send the long payloads of a report to their receivers and wait until they have them; the ops with digests instead.
+
+    Everybody who waits here also takes in what others send, so that two nodes can do this to each other.
+    """
+    if not any(isinstance(op, Send) and len(op.payload) > INLINE_PAYLOAD_BYTES for op in ops):
+        return ops
+    slim: list[Op] = []
+    for op in ops:
+        if isinstance(op, Send) and len(op.payload) > INLINE_PAYLOAD_BYTES:
+            digest = digest_of(op.payload)
+            peers.send(Parcel(token, source, op.peer, digest, op.payload))
+            slim.append(Send(op.program, op.peer, op.peer_program, op.channel, op.about, b"", digest))
+        else:
+            slim.append(op)
+    while peers.unacknowledged:
+        peers.serve(serve_while_waiting)
+    return tuple(slim)

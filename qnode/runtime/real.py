@@ -1,0 +1,223 @@
+"""The real clock from a process's side: network time is the oracle's clock times a speed, and it waits for nobody.
+
+Operations go to the oracle as soon as the programs have nothing left to run; what is granted carries the time at
+which it takes effect, and is held back until then. A message goes from node to node and is delivered at
+max(arrival, sent + delay). What comes later than it should is measured and reported; time never steps back.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from qnode.errors import TransportError
+from qnode.runtime.host import NodeHost
+from qnode.runtime.parcels import send_ahead
+from qnode.runtime.virtual import Outside
+from qnode.runtime.watchdog import Watchdog
+from qnode.transport.client import Client
+from qnode.transport.peers import Peers
+from qnode.wire.messages import Direct, Grant, Item, Message, Op, Ping, Pong, Report, Send, Stop, decode_to_node, encode
+from qnode.wire.plan import RunSpec
+
+_PINGS: Final = 8
+
+
+class NetworkClock:
+    """The oracle's network time, estimated from the round trip that was shortest.
+
+    Attributes:
+        bound_ns: Half of that round trip, in network time: the estimate is off by no more.
+    """
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._best_ns: float | None = None
+        self._offset_ns = 0.0
+        self._last_ns = 0
+        self.bound_ns = 0
+
+    def now_ns(self) -> int:
+        """Network time; it never steps back."""
+        now = round(time.monotonic_ns() * self._speed + self._offset_ns)
+        self._last_ns = max(self._last_ns, now)
+        return self._last_ns
+
+    def learn(self, pong: Pong) -> None:
+        """Take the answer to a Ping into account."""
+        now = time.monotonic_ns()
+        trip_ns = now - pong.sent_ns
+        if self._best_ns is None or trip_ns < self._best_ns:
+            self._best_ns = trip_ns
+            middle = pong.sent_ns + trip_ns / 2
+            self._offset_ns = pong.network_ns - middle * self._speed
+            self.bound_ns = round(trip_ns / 2 * self._speed)
+
+    def wait_ms(self, until_ns: int) -> int:
+        """Wall time until a network time, in whole milliseconds rounded down: never too long."""
+        return max(0, int((until_ns - self.now_ns()) / self._speed / 1e6))
+
+
+class _Held:
+    """What has arrived and is not due yet, in order of time."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, str, Item]] = []
+        self._sequence = itertools.count()
+
+    def add(self, at_ns: int, node: str, item: Item) -> None:
+        heapq.heappush(self._heap, (at_ns, next(self._sequence), node, item))
+
+    def due(self, now_ns: int) -> dict[str, list[tuple[int, Item]]]:
+        found: dict[str, list[tuple[int, Item]]] = {}
+        while self._heap and self._heap[0][0] <= now_ns:
+            at_ns, _, node, item = heapq.heappop(self._heap)
+            found.setdefault(node, []).append((at_ns, item))
+        return found
+
+    def next_ns(self) -> int | None:
+        return self._heap[0][0] if self._heap else None
+
+
+class RealDriver:
+    """Runs the nodes of this process as time goes by."""
+
+    def __init__(
+        self, run: RunSpec, hosts: Mapping[str, NodeHost], client: Client, peers: Peers, inbox: list[Direct], outside: Outside
+    ) -> None:
+        self._hosts = hosts
+        self._client = client
+        self._peers = peers
+        self._inbox = inbox
+        self._outside = outside
+        self._clock = NetworkClock(run.speed)
+        self._held = _Held()
+        self._numbers = itertools.count(1)
+        self._seen: dict[str, int] = {}
+        self._lateness_ns = dict.fromkeys(hosts, 0)
+        self._started = False
+
+    def drive(self, watchdog: Watchdog, token: bytes) -> None:
+        """Run until the oracle says stop."""
+        client, peers = self._client, self._peers
+        client.watch(self._outside.fileno())
+        client.watch(peers.socket)
+        self._compare_clocks()
+        while True:
+            stop = self._take_in()
+            if stop:
+                client.send([encode(host.farewell(self._lateness_ns[name])) for name, host in self._hosts.items()])
+                return
+            now_ns = self._clock.now_ns()
+            due = self._held.due(now_ns) if self._started else {}
+            for name in sorted(self._hosts):
+                if self._started:
+                    self._run(self._hosts[name], now_ns, due.get(name, []), watchdog, token)
+            self._wait()
+
+    # ------------------------------------------------------------ time
+
+    def _compare_clocks(self) -> None:
+        for _ in range(_PINGS):
+            self._client.send([encode(Ping(time.monotonic_ns()))])
+            while not isinstance(pong := decode_to_node(self._client.receive()[0]), Pong):
+                self._take(pong)
+            self._clock.learn(pong)
+
+    def _wait(self) -> None:
+        if any(host.loop.runnable() for host in self._hosts.values()):
+            return
+        times = [host.loop.next_timer_ns() for host in self._hosts.values()]
+        times.append(self._held.next_ns())
+        known = [when for when in times if when is not None]
+        # The last millisecond is waited for by looking again and again: poll() knows no less.
+        timeout_ms = self._clock.wait_ms(min(known)) if known and self._started else None
+        ready = self._client.wait(timeout_ms)
+        if self._client not in ready and ready:
+            for host in self._outside.ask():
+                host.loop.woken = True
+
+    # ------------------------------------------------------------ what comes in
+
+    def _take_in(self) -> bool:
+        while self._client in self._client.wait(0):
+            for frame in self._client.receive():
+                if self._take(decode_to_node(frame)):
+                    return True
+        self._peers.serve()
+        for direct in self._inbox:
+            if direct.number > self._seen.get(direct.source, 0):  # a resent one is acknowledged, and taken once
+                self._seen[direct.source] = direct.number
+                host = self._hosts[direct.target]
+                delay_ns = host.spec.delays_ns.get(direct.source, 0)
+                self._held.add(direct.sent_ns + delay_ns, direct.target, direct.message)
+        self._inbox.clear()
+        return False
+
+    def _take(self, message: object) -> bool:
+        match message:
+            case Stop():
+                return True
+            case Grant():
+                self._started = True
+                for item in message.items:
+                    self._held.add(message.now_ns, message.node, item)
+            case Pong():
+                self._clock.learn(message)
+            case _:
+                raise TransportError(detail=f"the oracle sent {type(message).__name__}")
+        return False
+
+    # ------------------------------------------------------------ a node runs
+
+    def _run(self, host: NodeHost, now_ns: int, due: list[tuple[int, Item]], watchdog: Watchdog, token: bytes) -> None:
+        timer_ns = host.loop.next_timer_ns()
+        if host.step and not due and not (timer_ns is not None and timer_ns <= now_ns) and not host.loop.runnable():
+            return
+        latest = max([now_ns - at_ns for at_ns, _ in due] + [now_ns - timer_ns if timer_ns is not None and timer_ns <= now_ns else 0])
+        if host.step:
+            self._lateness_ns[host.name] = max(self._lateness_ns[host.name], latest)
+        watchdog.running = host.name
+        watchdog.resumptions += 1
+        host.resume(Grant(host.name, host.step, now_ns, tuple(item for _, item in due)))
+        watchdog.running = ""
+        self._outside.has_run(host.name)
+        report = host.report()
+        if report.ops or report.ended:
+            ops = self._send_messages(host, report.ops, token)
+            self._client.send([encode(_with_ops(report, ops))])
+
+    def _send_messages(self, host: NodeHost, ops: tuple[Op, ...], token: bytes) -> tuple[Op, ...]:
+        sent: list[Op] = []
+        now_ns = self._clock.now_ns()
+        for op in send_ahead(host.name, ops, self._peers, token):
+            if isinstance(op, Send):
+                message = Message(host.name, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest)
+                self._peers.send(Direct(token, host.name, op.peer, next(self._numbers), now_ns, message))
+                sent.append(Send(op.program, op.peer, op.peer_program, op.channel, op.about, b"", op.digest))
+            else:
+                sent.append(op)
+        return tuple(sent)
+
+
+def _with_ops(report: Report, ops: tuple[Op, ...]) -> Report:
+    return Report(
+        report.node, report.incarnation, report.step, report.timer_ns, report.background_ns, report.flags, ops, report.ended
+    )
+
+
+def drive_real(
+    run: RunSpec,
+    hosts: Mapping[str, NodeHost],
+    client: Client,
+    peers: Peers,
+    inbox: list[Direct],
+    outside: Outside,
+    watchdog: Watchdog,
+    token: bytes,
+) -> None:
+    """Run the nodes of this process in real time until the oracle stops them."""
+    RealDriver(run, hosts, client, peers, inbox, outside).drive(watchdog, token)

@@ -1,0 +1,113 @@
+"""The virtual clock from a process's side: report, wait for the grant, run, report.
+
+The wait for a grant also looks at what the programs' own sockets, threads and signals have for them. If that is
+anything, the process says so once and goes on waiting: what comes from outside is let in when the oracle grants it.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+from collections.abc import Iterable, Mapping
+
+from qnode.errors import TransportError
+from qnode.runtime.host import NodeHost
+from qnode.runtime.parcels import send_ahead
+from qnode.runtime.watchdog import Watchdog
+from qnode.transport.client import Client
+from qnode.transport.peers import Peers
+from qnode.wire.messages import Grant, Report, Stop, Wake, decode_to_node, encode
+
+
+class Outside:
+    """Everything outside the emulator that may want something: one descriptor for all loops of this process."""
+
+    def __init__(self, hosts: Iterable[NodeHost], lifeline: int | None) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._lifeline = lifeline
+        if lifeline is not None:
+            self._selector.register(lifeline, selectors.EVENT_READ, None)
+        self._fd_of = {host.name: host.loop.outside_fd() for host in hosts}
+        self._host_of = {host.name: host for host in hosts}
+        for name, fd in self._fd_of.items():
+            self._selector.register(fd, selectors.EVENT_READ, name)
+        self._asked: set[str] = set()
+
+    def fileno(self) -> int:
+        fd: int = self._selector.fileno()  # type: ignore[attr-defined]
+        return fd
+
+    def ask(self) -> list[NodeHost]:
+        """The nodes for which something new is waiting. They are not named again until they have run."""
+        waiting = []
+        for key, _ in self._selector.select(0):
+            if key.data is None:
+                self._check_lifeline(key.fd)
+                continue
+            self._asked.add(key.data)
+            self._selector.unregister(key.fd)
+            host = self._host_of[key.data]
+            host.loop.woken = True
+            waiting.append(host)
+        return waiting
+
+    def has_run(self, name: str) -> None:
+        """The node has looked at everything that waited for it."""
+        if name in self._asked:
+            self._asked.discard(name)
+            self._selector.register(self._fd_of[name], selectors.EVENT_READ, name)
+
+    @staticmethod
+    def _check_lifeline(fd: int) -> None:
+        if not os.read(fd, 1):
+            raise TransportError(detail="whoever started this process is gone")
+
+
+def drive_virtual(
+    hosts: Mapping[str, NodeHost], client: Client, peers: Peers, outside: Outside, watchdog: Watchdog, token: bytes
+) -> None:
+    """Run the nodes of this process until the oracle stops them."""
+    client.watch(outside.fileno())
+    client.watch(peers.socket)
+    while True:
+        frames = _wait(client, peers, outside)
+        reports = []
+        for frame in frames:
+            message = decode_to_node(frame)
+            if isinstance(message, Stop):
+                client.send([encode(host.farewell()) for host in hosts.values()])
+                return
+            if isinstance(message, Grant):
+                host = hosts[message.node]
+                if message.step != host.step:
+                    continue  # a grant that came before; its report is on its way
+                reports.append(encode(_run(host, message, peers, watchdog, token)))
+                outside.has_run(message.node)
+        if reports:
+            client.send(reports)
+
+
+def _run(host: NodeHost, grant: Grant, peers: Peers, watchdog: Watchdog, token: bytes) -> Report:
+    watchdog.running = host.name
+    watchdog.resumptions += 1
+    host.resume(grant)
+    watchdog.running = ""
+    report = host.report()
+    if report.ops:
+        ops = send_ahead(host.name, report.ops, peers, token)
+        if ops is not report.ops:
+            return Report(
+                report.node, report.incarnation, report.step, report.timer_ns, report.background_ns, report.flags, ops, report.ended
+            )
+    return report
+
+
+def _wait(client: Client, peers: Peers, outside: Outside) -> list[bytes]:
+    while True:
+        ready = client.wait()
+        if client in ready:
+            return client.receive()
+        if peers.socket in ready:
+            peers.serve()
+        for host in outside.ask():
+            client.send([encode(Wake(host.name, host.incarnation))])

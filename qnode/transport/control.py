@@ -1,0 +1,39 @@
+"""The side of whoever started a run: hears from the oracle how far it is, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import zmq
+
+from qnode.errors import MalformedMessage
+from qnode.transport.sockets import make_socket
+from qnode.wire.messages import PROTOCOL_VERSION, Hello, ToCluster, decode_to_cluster, encode
+
+
+class Control:
+    """A connection to the oracle that asks for nothing but news. `fileno` becomes readable when there may be some."""
+
+    def __init__(self, address: str, token: bytes) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = make_socket(self._context, zmq.DEALER)
+        self._socket.connect(address)
+        self._socket.send(encode(Hello(PROTOCOL_VERSION, token, "cluster", ())))
+
+    def fileno(self) -> int:
+        """ZeroMQ's own descriptor: it speaks up once, so all news must be taken each time."""
+        descriptor: int = self._socket.getsockopt(zmq.FD)
+        return descriptor
+
+    def news(self) -> Iterator[ToCluster]:
+        """All that has arrived. Frames that are no news are passed over."""
+        while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            for frame in self._socket.recv_multipart():
+                try:
+                    yield decode_to_cluster(frame)
+                except MalformedMessage:
+                    continue
+
+    def close(self) -> None:
+        self._socket.close(linger=0)
+        self._context.term()

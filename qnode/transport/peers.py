@@ -1,0 +1,130 @@
+"""Node to node: each process binds one ROUTER and connects a DEALER to each process that it has something for."""
+
+from __future__ import annotations
+
+import hmac
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import zmq
+
+from qnode.errors import MalformedMessage
+from qnode.transport.client import Context
+from qnode.transport.sockets import make_socket
+from qnode.wire.messages import BetweenNodes, Direct, Parcel, Received, Stored, decode_between_nodes, encode
+
+
+class Peers:
+    """Messages between node processes, each acknowledged.
+
+    Args:
+        pattern: Addresses, with {} for a process's number.
+        number: This process's number.
+        process_of: Which process a node lives in.
+        accept: Told each Parcel and Direct for a node of ours before it is acknowledged.
+
+    Attributes:
+        refused: How often something was refused, by reason.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        pattern: str,
+        number: int,
+        token: bytes,
+        process_of: Callable[[str], int],
+        accept: Callable[[Parcel | Direct], None],
+    ) -> None:
+        self.refused: Counter[str] = Counter()
+        self.unacknowledged: dict[tuple[int, int | bytes], bytes] = {}
+        self._context = context
+        self._pattern = pattern
+        self._token = token
+        self._process_of = process_of
+        self._accept = accept
+        self._outgoing: dict[int, zmq.Socket[bytes]] = {}
+        self._poller = zmq.Poller()
+        self.socket = make_socket(context, zmq.ROUTER)
+        self.socket.bind(pattern.format(number))
+        self._poller.register(self.socket, zmq.POLLIN)
+
+    def send(self, message: Parcel | Direct) -> None:
+        """Send to the process of the message's target; it counts as unacknowledged until that has it."""
+        process = self._process_of(message.target)
+        key = message.digest if isinstance(message, Parcel) else message.number
+        frame = encode(message)
+        self.unacknowledged[process, key] = frame
+        self._to(process).send(frame)
+
+    def sources(self) -> list[zmq.Socket[bytes]]:
+        """Every socket that may have something for us."""
+        return [self.socket, *self._outgoing.values()]
+
+    def serve(self, timeout_ms: int | None = 0) -> None:
+        """Take in what has come, waiting at most timeout_ms for the first (None: for ever)."""
+        for socket, _ in self._poller.poll(timeout_ms):
+            if socket is self.socket:
+                self._take_messages()
+            else:
+                self._take_acknowledgements(socket)
+
+    def close(self) -> None:
+        for socket in self.sources():
+            socket.close()
+
+    def _to(self, process: int) -> zmq.Socket[bytes]:
+        socket = self._outgoing.get(process)
+        if socket is None:
+            socket = self._outgoing[process] = make_socket(self._context, zmq.DEALER)
+            socket.connect(self._pattern.format(process))
+            self._poller.register(socket, zmq.POLLIN)
+        return socket
+
+    def _take_messages(self) -> None:
+        for connection, frame in self._pending(self.socket):
+            try:
+                message = decode_between_nodes(frame)
+                answer = self._answer(message)
+            except MalformedMessage:
+                self.refused["malformed"] += 1
+                continue
+            if answer is not None:
+                self._acknowledge(connection, encode(answer))
+
+    def _answer(self, message: BetweenNodes) -> Stored | Received | None:
+        if not isinstance(message, Parcel | Direct):
+            self.refused["not a message for a node"] += 1
+            return None
+        if not hmac.compare_digest(message.token, self._token):
+            self.refused["the token is not this run's"] += 1
+            return None
+        self._accept(message)
+        return Stored(message.digest) if isinstance(message, Parcel) else Received(message.number)
+
+    def _acknowledge(self, connection: bytes, frame: bytes) -> None:
+        try:
+            self.socket.send_multipart([connection, frame], flags=zmq.DONTWAIT)
+        except zmq.ZMQError as error:
+            self.refused[f"unreachable ({error.errno})"] += 1  # it will ask again, or it is gone
+
+    def _take_acknowledgements(self, socket: zmq.Socket[bytes]) -> None:
+        process = next(number for number, one in self._outgoing.items() if one is socket)
+        for _, frame in self._pending(socket):
+            try:
+                message = decode_between_nodes(frame)
+            except MalformedMessage:
+                self.refused["malformed"] += 1
+                continue
+            match message:
+                case Stored():
+                    self.unacknowledged.pop((process, message.digest), None)
+                case Received():
+                    self.unacknowledged.pop((process, message.number), None)
+
+    @staticmethod
+    def _pending(socket: zmq.Socket[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """What has arrived on a socket, as (connection, last frame)."""
+        while socket.poll(0):
+            frames = socket.recv_multipart()
+            yield frames[0], frames[-1]

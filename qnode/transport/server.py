@@ -1,0 +1,108 @@
+"""The oracle's side: one ROUTER, and who is behind each of its connections."""
+
+from __future__ import annotations
+
+import hmac
+from collections import Counter
+from collections.abc import Sequence
+
+import zmq
+
+from qnode.errors import MalformedMessage, QnodeError
+from qnode.transport.sockets import make_socket
+from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_oracle, encode
+
+
+
+class Server:
+    """Takes frames from connections that said a valid Hello; everything else is refused and counted.
+
+    A connection is a routing id that ZeroMQ made: clients choose none. Its first frame binds it to the nodes that it
+    names, and a node that has a connection keeps it until that is let go.
+
+    Attributes:
+        nodes_of, connection_of: Which nodes are behind a connection, and the other way round.
+        roles: What a connection said it is: "node" or "cluster".
+        refused: How often something was refused, by reason.
+    """
+
+    def __init__(self, address: str, token: bytes) -> None:
+        self.refused: Counter[str] = Counter()
+        self.nodes_of: dict[bytes, frozenset[str]] = {}
+        self.connection_of: dict[str, bytes] = {}
+        self.roles: dict[bytes, str] = {}
+        self._token = token
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = make_socket(self._context, zmq.ROUTER)
+        self._socket.bind(address)
+
+    def receive(self, timeout_ms: int | None = None) -> tuple[bytes, list[bytes]] | None:
+        """The next message of a known connection as (connection, frames); None after timeout_ms.
+
+        A Hello is answered here; the frames of a connection that has just said a good one come back as an empty list.
+        """
+        if timeout_ms is not None and not self._socket.poll(timeout_ms):
+            return None
+        connection, *frames = self._socket.recv_multipart()
+        if connection in self.nodes_of:
+            return connection, frames
+        if self._greet(connection, frames):
+            return connection, []
+        return self.receive(0)
+
+    def send(self, connection: bytes, frames: Sequence[bytes]) -> bool:
+        """Never waits. False if nobody is at the other end any more."""
+        try:
+            self._socket.send_multipart([connection, *frames], flags=zmq.DONTWAIT)
+        except zmq.ZMQError as error:
+            self.refused[f"unreachable ({error.errno})"] += 1
+            return False
+        return True
+
+    def refuse(self, connection: bytes, error: QnodeError) -> None:
+        """Answer what must not be done with the error, and count it."""
+        self.refused[error.code] += 1
+        self.send(connection, [encode(Refused(error.code, error.fields))])
+
+    def close(self) -> None:
+        self._socket.close()
+        self._context.term()
+
+    def _greet(self, connection: bytes, frames: list[bytes]) -> bool:
+        try:
+            hello = _hello(frames)
+        except MalformedMessage:
+            self.refused["no hello"] += 1  # not answered: who speaks no protocol of ours would not read it
+            return False
+        reason = self._why_not(hello)
+        if reason:
+            self.refused[reason] += 1
+            self.send(connection, [encode(Refused("ProtocolViolation", {"detail": reason}))])
+            return False
+        names = frozenset(name for name, _ in hello.nodes)
+        self.nodes_of[connection] = names
+        self.roles[connection] = hello.role
+        for name in names:
+            self.connection_of[name] = connection
+        self.send(connection, [encode(Welcome(PROTOCOL_VERSION))])
+        return True
+
+    def _why_not(self, hello: Hello) -> str:
+        if hello.version != PROTOCOL_VERSION:
+            return f"protocol version {hello.version} is not {PROTOCOL_VERSION}: the other side runs another qnode"
+        if not hmac.compare_digest(hello.token, self._token):
+            return "the token is not this run's"
+        if any(name in self.connection_of for name, _ in hello.nodes):
+            return "a node of that name is connected already"
+        return ""
+
+
+def _hello(frames: list[bytes]) -> Hello:
+    if len(frames) != 1:
+        raise MalformedMessage(detail=f"a greeting has one frame, not {len(frames)}")
+    message = decode_to_oracle(frames[0])
+    if not isinstance(message, Hello):
+        raise MalformedMessage(detail=f"the first message must be Hello, not {type(message).__name__}")
+    return message
+
+

@@ -1,0 +1,413 @@
+"""The control protocol between nodes, the oracle and the cluster: typed, versioned, validated on arrival.
+
+A node process *reports* what its nodes want done and is *granted* what comes next. One ZeroMQ message carries one
+frame for each node of the process, so a process with many nodes still sends one message an instant:
+
+    process -> oracle   Hello                          who is speaking, with the run's token
+    oracle  -> process  Welcome | Refused
+    process -> oracle   Report, Report, ...            a frame for each node that ran
+    oracle  -> process  Grant, Grant, ...              a frame for each node that has something to do
+    process -> oracle   Wake                           something from outside the emulator is waiting
+    oracle  -> process  Stop                           the run is over
+    process -> oracle   Farewell, Farewell, ...        what each node was still waiting for
+
+All are arrays in MessagePack with a number for the type first. A change that an older peer cannot read raises
+PROTOCOL_VERSION.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from qnode.errors import MalformedMessage, QnodeError, from_wire
+
+PROTOCOL_VERSION = 1
+MAX_FRAME_BYTES = 64 * 2**20  # a longer frame is refused by the socket itself
+INLINE_PAYLOAD_BYTES = 64 * 2**10  # a longer payload goes from node to node, and its digest in the report
+
+# ---------------------------------------------------------------- what a node wants done: operations
+
+
+class Entangle(msgspec.Struct, array_like=True, tag=1, frozen=True):
+    """Ask for n Bell pairs with a peer; met by the peer's own request with the same program name and tag."""
+
+    request: int
+    program: str
+    peer: str
+    tag: str
+    n: int
+    min_fidelity: float
+
+
+class Withdraw(msgspec.Struct, array_like=True, tag=2, frozen=True):
+    """Take a request back; pairs of it that exist but were not delivered yet are discarded at this end."""
+
+    request: int
+
+
+class Adopt(msgspec.Struct, array_like=True, tag=3, frozen=True):
+    """Move a local component to the oracle, in the same batch as the operation that needs it there."""
+
+    qubits: tuple[str, ...]
+    formalism: str
+    data: bytes
+
+
+class Apply(msgspec.Struct, array_like=True, tag=4, frozen=True):
+    """A gate on qubits that the oracle holds, at a time on their timeline."""
+
+    gate: str
+    qubits: tuple[str, ...]
+    params: tuple[float, ...]
+    start_ns: int
+
+
+class ApplyUnitary(msgspec.Struct, array_like=True, tag=5, frozen=True):
+    """Any unitary, given as complex128 bytes of shape (2**n, 2**n), row by row."""
+
+    unitary: bytes
+    qubits: tuple[str, ...]
+    start_ns: int
+
+
+class Measure(msgspec.Struct, array_like=True, tag=6, frozen=True):
+    """Measure qubits at start_ns; the outcomes are known at end_ns."""
+
+    request: int
+    qubits: tuple[str, ...]
+    basis: str
+    keep: bool
+    start_ns: int
+    end_ns: int
+
+
+class Reset(msgspec.Struct, array_like=True, tag=7, frozen=True):
+    qubit: str
+    start_ns: int
+
+
+class Discard(msgspec.Struct, array_like=True, tag=8, frozen=True):
+    """Trace qubits out: nobody holds them any more."""
+
+    qubits: tuple[str, ...]
+    start_ns: int
+
+
+class Transfer(msgspec.Struct, array_like=True, tag=9, frozen=True):
+    """Send a qubit over the quantum link to a neighbour."""
+
+    program: str
+    qubit: str
+    peer: str
+    start_ns: int
+
+
+class Send(msgspec.Struct, array_like=True, tag=10, frozen=True):
+    """A classical message. A long payload went ahead: then payload is empty and digest names it."""
+
+    program: str
+    peer: str
+    peer_program: str
+    channel: str
+    about: str
+    payload: bytes
+    digest: bytes
+
+
+class Mark(msgspec.Struct, array_like=True, tag=11, frozen=True):
+    """The observer may look at this qubit here. A local qubit comes with a copy of its component."""
+
+    program: str
+    label: str
+    qubit: str
+    state: Adopt | None
+
+
+class Note(msgspec.Struct, array_like=True, tag=12, frozen=True):
+    """A named value for the results table, packed as a payload."""
+
+    program: str
+    name: str
+    value: bytes
+
+
+class Executed(msgspec.Struct, array_like=True, tag=13, frozen=True):
+    """What a function outside the loop returned, packed: a replay need not execute it again."""
+
+    result: bytes
+
+
+class Local(msgspec.Struct, array_like=True, tag=14, frozen=True):
+    """Something that a node did with its own qubits: nothing for the oracle to do but to log it."""
+
+    event: str
+    qubits: tuple[str, ...]
+    start_ns: int
+    gate: str = ""
+    params: tuple[float, ...] = ()
+    outcomes: tuple[int, ...] = ()
+
+
+Op = (
+    Entangle
+    | Withdraw
+    | Adopt
+    | Apply
+    | ApplyUnitary
+    | Measure
+    | Reset
+    | Discard
+    | Transfer
+    | Send
+    | Mark
+    | Note
+    | Executed
+    | Local
+)
+
+# ---------------------------------------------------------------- node process -> oracle
+
+
+class Ended(msgspec.Struct, array_like=True, frozen=True):
+    """A program is over: with a packed result, or with a traceback."""
+
+    program: str
+    result: bytes
+    failed: bool = False
+    traceback: str = ""
+
+
+class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
+    """The first frame of every connection; `nodes` are the names and incarnations that live behind it."""
+
+    version: int
+    token: bytes
+    role: str
+    nodes: tuple[tuple[str, int], ...]
+
+
+class Report(msgspec.Struct, array_like=True, tag=41, frozen=True):
+    """All that one node wants done in this round, and when it wants to run next."""
+
+    node: str
+    incarnation: int
+    step: int
+    timer_ns: int | None
+    background_ns: int | None
+    flags: int
+    ops: tuple[Op, ...]
+    ended: tuple[Ended, ...] = ()
+
+
+OUTSIDE = 1  # the node has open sockets: it may be woken from outside
+NOT_REPRODUCIBLE = 2  # something from outside has entered
+NOT_RESUMABLE = 4  # a result from outside the loop could not be packed
+
+
+class Wake(msgspec.Struct, array_like=True, tag=42, frozen=True):
+    """Something from outside waits for this node; it runs when granted."""
+
+    node: str
+    incarnation: int
+
+
+class Waits(msgspec.Struct, array_like=True, frozen=True):
+    """What one program was waiting for when the run ended, with file and line."""
+
+    program: str
+    what: str
+    where: str
+
+
+class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
+    """The last frame of a node: what it was waiting for, and what was left over."""
+
+    node: str
+    incarnation: int
+    waits: tuple[Waits, ...]
+    unread: int
+    held: int
+    lateness_ns: int
+
+
+class Ping(msgspec.Struct, array_like=True, tag=44, frozen=True):
+    """Clock comparison, for the real clock: answered at once with the oracle's network time."""
+
+    sent_ns: int
+
+
+# ---------------------------------------------------------------- oracle -> node process
+
+
+class Outcomes(msgspec.Struct, array_like=True, tag=60, frozen=True):
+    request: int
+    outcomes: tuple[int, ...]
+
+
+class Paired(msgspec.Struct, array_like=True, tag=61, frozen=True):
+    """One half of a new pair, delivered as Phi+."""
+
+    request: int
+    pair: str
+    qubit: str
+
+
+class Message(msgspec.Struct, array_like=True, tag=62, frozen=True):
+    peer: str
+    peer_program: str
+    program: str
+    channel: str
+    about: str
+    payload: bytes
+    digest: bytes
+
+
+class Arrived(msgspec.Struct, array_like=True, tag=63, frozen=True):
+    """A qubit came over the quantum link."""
+
+    peer: str
+    program: str
+    qubit: str
+
+
+class Failed(msgspec.Struct, array_like=True, tag=64, frozen=True):
+    """An operation of the node's last report could not be done (op), or a request will not be served."""
+
+    op: int | None
+    request: int | None
+    code: str
+    fields: dict[str, str | int]
+
+
+Item = Outcomes | Paired | Message | Arrived | Failed
+
+
+class Welcome(msgspec.Struct, array_like=True, tag=80, frozen=True):
+    version: int
+
+
+class Refused(msgspec.Struct, array_like=True, tag=81, frozen=True):
+    code: str
+    fields: dict[str, str | int]
+
+
+class Grant(msgspec.Struct, array_like=True, tag=82, frozen=True):
+    """It is now_ns, this is what happened to you, run. `step` is that of the report it answers."""
+
+    node: str
+    step: int
+    now_ns: int
+    items: tuple[Item, ...]
+
+
+class Stop(msgspec.Struct, array_like=True, tag=83, frozen=True):
+    """The run is over: say farewell and end."""
+
+    reason: str
+
+
+class Pong(msgspec.Struct, array_like=True, tag=84, frozen=True):
+    sent_ns: int
+    network_ns: int
+
+
+# ---------------------------------------------------------------- node <-> node, oracle -> cluster
+
+
+class Parcel(msgspec.Struct, array_like=True, tag=100, frozen=True):
+    """A payload that goes from node to node by itself; the receiver stores it before it acknowledges."""
+
+    token: bytes
+    source: str
+    target: str
+    digest: bytes
+    payload: bytes
+
+
+class Stored(msgspec.Struct, array_like=True, tag=101, frozen=True):
+    digest: bytes
+
+
+class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
+    """A classical message on the real clock, from node to node."""
+
+    token: bytes
+    source: str
+    target: str
+    number: int
+    sent_ns: int
+    message: Message
+
+
+class Received(msgspec.Struct, array_like=True, tag=103, frozen=True):
+    """The acknowledgement of a Direct message: the sender keeps it until then."""
+
+    number: int
+
+
+class Progress(msgspec.Struct, array_like=True, tag=120, frozen=True):
+    """How far the run is, for whoever follows it."""
+
+    now_ns: int
+    steps: int
+
+
+class RunEnded(msgspec.Struct, array_like=True, tag=121, frozen=True):
+    """The end of the run as the oracle saw it; `summary` is packed like a payload."""
+
+    summary: bytes
+
+
+ToOracle = Hello | Report | Wake | Farewell | Ping
+ToNode = Welcome | Refused | Grant | Stop | Pong
+ToCluster = Welcome | Refused | Progress | RunEnded
+BetweenNodes = Parcel | Stored | Direct | Received
+
+encode = msgspec.msgpack.Encoder().encode
+
+_to_oracle = msgspec.msgpack.Decoder(ToOracle)
+_to_node = msgspec.msgpack.Decoder(ToNode)
+_to_cluster = msgspec.msgpack.Decoder(ToCluster)
+_between_nodes = msgspec.msgpack.Decoder(BetweenNodes)
+
+_T = TypeVar("_T")
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_T], frame: bytes) -> _T:
+    try:
+        return decoder.decode(frame)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise MalformedMessage(detail=f"a frame of {len(frame)} bytes is not a message: {error}") from None
+
+
+def decode_to_oracle(frame: bytes) -> ToOracle:
+    """What a node process said. Raises MalformedMessage for anything else, and never executes what it reads."""
+    return _decode(_to_oracle, frame)
+
+
+def decode_to_node(frame: bytes) -> ToNode:
+    """What the oracle said to a node process. Raises MalformedMessage."""
+    return _decode(_to_node, frame)
+
+
+def decode_to_cluster(frame: bytes) -> ToCluster:
+    """What the oracle said to whoever started the run. Raises MalformedMessage."""
+    return _decode(_to_cluster, frame)
+
+
+def decode_between_nodes(frame: bytes) -> BetweenNodes:
+    """What one node process said to another. Raises MalformedMessage."""
+    return _decode(_between_nodes, frame)
+
+
+def wire_fields(error: QnodeError) -> Mapping[str, str | int]:
+    """The fields of an error, as they travel."""
+    return error.fields
+
+
+def error_of(message: Failed | Refused) -> QnodeError:
+    """The error that a message carries."""
+    return from_wire(message.code, message.fields)

@@ -1,0 +1,95 @@
+"""What a process is told when it starts: the run it belongs to, and the nodes that live in it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qnode.errors import MalformedMessage
+
+
+class ProgramSpec(msgspec.Struct, array_like=True, frozen=True):
+    """A program: `run` is `file.py:function` or `package.module:function`; a service keeps no run alive."""
+
+    name: str
+    run: str
+    args: dict[str, object]
+    service: bool = False
+
+
+class NodeSpec(msgspec.Struct, array_like=True, frozen=True):
+    """One node. `key` is the root of its named randomness; `delays_ns` only where nodes time messages themselves."""
+
+    name: str
+    incarnation: int
+    slots: int
+    single_ns: int
+    two_ns: int
+    measure_ns: int
+    neighbours: tuple[str, ...]
+    programs: tuple[ProgramSpec, ...]
+    key: bytes
+    delays_ns: dict[str, int] = {}
+
+
+class RunSpec(msgspec.Struct, array_like=True, frozen=True):
+    """What all nodes of a run agree on.
+
+    Attributes:
+        names: All nodes of the network.
+        clock: "virtual" or "real".
+        speed: Seconds of network time in a second of wall time, on the real clock.
+        tick_ns: The grid that all times are rounded up to.
+        observed: The labels of marks that the observer evaluates.
+        log_local: Whether nodes report what they do with their own qubits, for the event log.
+        base: The folder that program files are relative to.
+        oracle: The oracle's address.
+        peers: A pattern for the address of the process that a node lives in, with {} for the process's number.
+        parcels: A folder of the run for payloads that travel by themselves.
+        processes: Which process each node lives in.
+        blocked_s: Wall time after which a program that blocks its loop is named in a warning.
+    """
+
+    run_id: str
+    names: tuple[str, ...]
+    clock: str
+    speed: float
+    tick_ns: int
+    formalism: str
+    max_state_vector_qubits: int
+    observed: tuple[str, ...]
+    log_local: bool
+    base: str
+    oracle: str
+    peers: str
+    parcels: str
+    processes: dict[str, int]
+    blocked_s: float = 10.0
+
+
+class ProcessSpec(msgspec.Struct, array_like=True, frozen=True):
+    """One process and its nodes. `token` is what lets it speak to the others of this run."""
+
+    number: int
+    token: bytes
+    nodes: tuple[NodeSpec, ...]
+
+
+encode_spec = msgspec.msgpack.Encoder().encode
+_run = msgspec.msgpack.Decoder(RunSpec)
+_process = msgspec.msgpack.Decoder(ProcessSpec)
+
+
+def decode_run(data: bytes) -> RunSpec:
+    """Raises MalformedMessage."""
+    try:
+        return _run.decode(data)
+    except msgspec.DecodeError as error:
+        raise MalformedMessage(detail=f"not a run: {error}") from None
+
+
+def decode_process(data: bytes) -> ProcessSpec:
+    """Raises MalformedMessage."""
+    try:
+        return _process.decode(data)
+    except msgspec.DecodeError as error:
+        raise MalformedMessage(detail=f"not a process: {error}") from None
