@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -30,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except QnodeError as error:
         if options.debug:
-            raise
-        _say(f"qnode: {error}")
+            traceback.print_exc()
+        else:
+            _say(f"qnode: {error}")
         return _exit_code(error)
 
 
@@ -77,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="print the results as JSON")
     run.add_argument("--inline", action="store_true", help="run everything in this process, for debugging")
     run.add_argument("--timeout", type=_positive, metavar="SECONDS", help="end the run after this much wall time")
-    run.add_argument("--runs-folder", type=Path, default=Path(".qnode") / "runs", metavar="DIR", help="where runs are saved")
+    run.add_argument(
+        "--runs-folder", type=Path, default=Path(".qnode") / "runs", metavar="DIR", help="where runs are saved"
+    )
     run.add_argument("--debug", action="store_true", help="show tracebacks of qnode itself")
     return parser
 

@@ -1,4 +1,4 @@
-"""A cluster, from a configuration to a clean exit: `async with Cluster.from_yaml(path) as net: run = await net.run()`."""
+"""A cluster, from YAML to a clean exit: `async with Cluster.from_yaml(path) as net: run = await net.run()`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class Cluster:
         self._launcher = Launcher()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
         if self._launcher is not None:
             self._launcher.close()
             self._launcher = None
@@ -69,6 +71,11 @@ class Cluster:
             return {}
         found = {name: self._launcher.pids[number] for name, number in self._plan.run.processes.items()}
         return {**found, "oracle": self._launcher.pids[ORACLE]}
+
+    @property
+    def launch(self) -> LaunchPlan | None:
+        """What the processes of the run under way were told, or None."""
+        return self._plan
 
     _plan: LaunchPlan | None = None
 
@@ -106,7 +113,9 @@ class Cluster:
         else:
             launcher = self._running_launcher()
             directory = await launcher.open()
-            launch = plan(network, run_id=run_id, token=token, directory=directory, folder=str(folder), blocked_s=blocked_s)
+            launch = plan(
+                network, run_id=run_id, token=token, directory=directory, folder=str(folder), blocked_s=blocked_s
+            )
             self._plan = launch
             try:
                 summary = await self._follow(launcher, launch, timeout, on_start, on_progress)
@@ -207,7 +216,9 @@ def _new_folder(runs: Path, name: str) -> tuple[str, Path]:
     if runs == RUNS_FOLDER and not ignore.exists():
         ignore.write_text("*\n")
     stem = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
-    number = 1 + max((int(tail) for path in runs.glob(f"{stem}-*") if (tail := path.name[len(stem) + 1 :]).isdecimal()), default=0)
+    number = 1 + max(
+        (int(tail) for path in runs.glob(f"{stem}-*") if (tail := path.name[len(stem) + 1 :]).isdecimal()), default=0
+    )
     while True:
         folder = runs.resolve() / f"{stem}-{number}"
         try:
@@ -216,5 +227,3 @@ def _new_folder(runs: Path, name: str) -> tuple[str, Path]:
             number += 1
         else:
             return folder.name, folder
-
-

@@ -24,7 +24,7 @@ from qnode.ids import NodeName
 from qnode.runtime.host import NodeHost
 from qnode.runtime.loop import make_asyncio_deterministic
 from qnode.runtime.virtual import Outside
-from qnode.wire.messages import Grant, Wake, encode
+from qnode.wire.messages import Farewell, Grant, Wake, encode
 
 
 def run_inline(launch: LaunchPlan) -> Summary:
@@ -41,13 +41,17 @@ def run_inline(launch: LaunchPlan) -> Summary:
     core = build_core(launch.oracle, writer, observer)
     nodes = [node for process in launch.processes for node in process.nodes]
     with _here(Path(launch.run.base)), contextlib.ExitStack() as stack:
-        record = stack.enter_context(RecordWriter(record_path(folder), encode_oracle(launch.oracle.without_secrets()))) if folder else None
+        record = (
+            stack.enter_context(RecordWriter(record_path(folder), encode_oracle(launch.oracle.without_secrets())))
+            if folder
+            else None
+        )
         if writer is not None:
             stack.callback(writer.close)
         hosts = {NodeName(node.name): NodeHost(node, launch.run, _no_parcel) for node in nodes}
         run_event(core, launch.oracle)
         _drive(core, hosts, record)
-        farewells = {host.name: host.farewell() for host in hosts.values()}
+        farewells: dict[str, Farewell] = {host.name: host.farewell() for host in hosts.values()}
         outcome = core.outcome
         if outcome is not None:
             run_event(core, launch.oracle, ended=outcome.how)

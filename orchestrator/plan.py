@@ -25,7 +25,9 @@ class LaunchPlan:
     processes: tuple[ProcessSpec, ...]
 
 
-def plan(network: Network, *, run_id: str, token: bytes, directory: str, folder: str, blocked_s: float = 10.0) -> LaunchPlan:
+def plan(
+    network: Network, *, run_id: str, token: bytes, directory: str, folder: str, blocked_s: float = 10.0
+) -> LaunchPlan:
     """What to start.
 
     Args:
@@ -91,7 +93,8 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
         name=network.name,
         seed=network.seed,
         programs={
-            node.name: tuple(program.name for program in node.programs if not program.service) for node in network.nodes.values()
+            node.name: tuple(program.name for program in node.programs if not program.service)
+            for node in network.nodes.values()
         },
         incarnations=dict.fromkeys(network.nodes, 0),
         links=tuple(LinkSpec(link.a, link.b, link.delay_ns) for link in network.links),
@@ -113,7 +116,8 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
 
 def _matrix(network: Network) -> dict[str, dict[str, int]]:
     return {
-        a: {b: ns for b in network.nodes if a != b and (ns := network.delays.delay_ns(a, b)) is not None} for a in network.nodes
+        a: {b: ns for b in network.nodes if a != b and (ns := network.delays.delay_ns(a, b)) is not None}
+        for a in network.nodes
     }
 
 
@@ -126,4 +130,6 @@ def _observe(network: Network) -> dict[str, tuple[str, ...]]:
 
 def _observed_labels(network: Network) -> tuple[str, ...]:
     observe = _observe(network)
-    return tuple(sorted({*observe, *(target for targets in observe.values() for target in targets)} - {PHI_PLUS_OF_PAIR}))
+    return tuple(
+        sorted({*observe, *(target for targets in observe.values() for target in targets)} - {PHI_PLUS_OF_PAIR})
+    )

@@ -18,7 +18,9 @@ _WIDEST = 40
 def heading(network: Network) -> str:
     """One line: what is about to run."""
     nodes, links = len(network.nodes), len(network.links)
-    return f"{network.name}: {_count(nodes, 'node')}, {_count(links, 'link')}, {network.clock} clock, seed {network.seed}"
+    return (
+        f"{network.name}: {_count(nodes, 'node')}, {_count(links, 'link')}, {network.clock} clock, seed {network.seed}"
+    )
 
 
 def table(run: Run, network: Network) -> str:
@@ -42,7 +44,11 @@ def table(run: Run, network: Network) -> str:
 def closing(run: Run) -> str:
     """The last lines: how long it took, and how to have it again."""
     counts = run.summary.counts
-    parts = [_count(counts["steps"], "step"), _count(counts["messages"], "message"), _count(counts["pairs"], "Bell pair")]
+    parts = [
+        _count(counts["steps"], "step"),
+        _count(counts["messages"], "message"),
+        _count(counts["pairs"], "Bell pair"),
+    ]
     lines = [f"done in {run.wall_s:.2f} s: {', '.join(parts)}, {format_time(run.summary.at_ns)} of network time"]
     if run.summary.lateness_ns:
         worst = max(run.summary.lateness_ns, key=lambda node: run.summary.lateness_ns[node])
@@ -65,7 +71,8 @@ def as_json(run: Run) -> str:
         "results": run.results,
         "records": run.notes,
         "observed": [
-            {"mark": one.label, "nth": one.nth, "node": one.node, "quantity": one.quantity, "value": one.value} for one in run.observed
+            {"mark": one.label, "nth": one.nth, "node": one.node, "quantity": one.quantity, "value": one.value}
+            for one in run.observed
         ],
         "counts": summary.counts,
         "reproducible": summary.reproducible,
@@ -98,4 +105,6 @@ def _count(n: int, thing: str) -> str:
 
 def _align(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

@@ -36,7 +36,9 @@ class Run:
         name, _, program = node.partition(".")
         programs = self.results.get(name)
         if programs is None:
-            raise KeyError(f"no program of node {name!r} returned; there are results of: {', '.join(self.results) or 'none'}")
+            raise KeyError(
+                f"no program of node {name!r} returned; there are results of: {', '.join(self.results) or 'none'}"
+            )
         if program:
             return programs[program]
         return programs["main"] if "main" in programs or len(programs) != 1 else next(iter(programs.values()))

@@ -10,7 +10,8 @@
     │   ├── NotANeighbour         no link to that node, or no such node
     │   └── InvalidOperation      a gate, qubits or parameters that make no sense
     ├── StateError                an operation that its formalism cannot hold
-    │   └── ComponentTooLarge     a joint state beyond the configured size
+    │   ├── ComponentTooLarge     a joint state beyond the configured size
+    │   └── NotClifford           a gate that formalism stabilizer has no room for
     ├── ProtocolViolation         a message that its sender must not send
     │   ├── IllegalTransition
     │   ├── NotOwner
@@ -89,7 +90,9 @@ class DeadQubit(ProgramError):
 
 
 class OutOfMemory(ProgramError):
-    sentence = "node {node} has no free memory slot: all {slots} are taken; measure or discard a qubit, or raise `qubits:`"
+    sentence = (
+        "node {node} has no free memory slot: all {slots} are taken; measure or discard a qubit, or raise `qubits:`"
+    )
 
 
 class WrongLoop(ProgramError):
@@ -125,6 +128,13 @@ class ComponentTooLarge(StateError):
     )
 
 
+class NotClifford(StateError):
+    sentence = (
+        "gate {gate} on {qubits} is not Clifford, and formalism stabilizer holds nothing else; use formalism auto,"
+        " state_vector or density_matrix"
+    )
+
+
 class ProtocolViolation(QnodeError):
     pass
 
@@ -155,7 +165,8 @@ class EntanglementFailure(QnodeError):
 
 class RequestMismatch(EntanglementFailure):
     sentence = (
-        "{node} asked {peer} for {wanted} pairs, and {peer} asked {node} for {offered}: both ends must ask for the same number"
+        "{node} asked {peer} for {wanted} pairs, and {peer} asked {node} for {offered}:"
+        " both must ask for the same number"
     )
 
 

@@ -47,12 +47,12 @@ class Forkserver:
         """Carry out orders and report exits; returns once the launcher is gone and every child is too."""
         try:
             while not self._reader.closed:
-                ready, _, _ = select.select([self._socket, self._woken], [], [])
+                ready, _, _ = select.select([self._socket.fileno(), self._woken], [], [])
                 if self._woken in ready:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._woken, 4096)
                     self._reap()
-                if self._socket in ready:
+                if self._socket.fileno() in ready:
                     for order in self._reader.orders():
                         self._carry_out(order)
         except BrokenPipeError:

@@ -109,7 +109,7 @@ class Launcher:
     def _tell(self, *orders: Open | Prepare | Fork | Kill) -> None:
         try:
             send(self._socket, *orders)
-        except BrokenPipeError:
+        except OSError:  # it is gone, or the launcher was closed
             raise self._lost() from None
 
     async def _answer(self) -> Answer:

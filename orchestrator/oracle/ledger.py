@@ -7,6 +7,7 @@ not make or get does not exist for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,9 @@ class Ledger:
     def apply(self, node: NodeName, gate: str, qubits: tuple[QubitId, ...], params: Sequence[float]) -> None:
         """Raises NotOwner, UnknownQubit, InvalidOperation, StateError; then nothing has changed."""
         self._check(node, qubits)
+        for param in params:
+            if not isfinite(param):
+                raise InvalidOperation(detail=f"{gate} needs finite angles; got {param}")
         self.register.apply(gate, qubits, params)
 
     def apply_unitary(self, node: NodeName, unitary: bytes, qubits: tuple[QubitId, ...]) -> None:
@@ -66,7 +70,9 @@ class Ledger:
         self._check(node, qubits)
         size = 2 ** len(qubits)
         if len(unitary) != 16 * size * size:
-            raise MalformedMessage(detail=f"a unitary on {len(qubits)} qubits has {16 * size * size} bytes, not {len(unitary)}")
+            raise MalformedMessage(
+                detail=f"a unitary on {len(qubits)} qubits has {16 * size * size} bytes, not {len(unitary)}"
+            )
         matrix: npt.NDArray[np.complex128] = np.frombuffer(unitary, np.complex128).reshape(size, size)
         if not np.allclose(matrix @ matrix.conj().T, np.eye(size), atol=1e-9):
             raise InvalidOperation(detail="the matrix given is not unitary")

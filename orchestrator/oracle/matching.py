@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from qnode.errors import MalformedMessage
 from qnode.ids import NodeName, QubitId
 from qnode.wire.messages import Entangle
 
@@ -36,9 +37,14 @@ class Matching:
         self._open: dict[Key, Demand] = {}
 
     def ask(self, node: NodeName, wanted: Entangle) -> tuple[Demand, Demand] | None:
-        """A new request. Returns (the earlier one, this one) if the peer's was waiting for it: the earlier requests."""
+        """A new request. Returns (the earlier one, this one) if the peer's was waiting for it: the earlier requests.
+
+        Raises MalformedMessage if the node has an open request of that number.
+        """
         peer = NodeName(wanted.peer)
         mine = Demand(node, wanted)
+        if mine.key in self._open:
+            raise MalformedMessage(detail=f"{node} used request number {wanted.request} twice")
         self._open[mine.key] = mine
         theirs = self._waiting.get((peer, node, wanted.program, wanted.tag))
         if theirs:

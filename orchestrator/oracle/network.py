@@ -1,4 +1,4 @@
-"""From what the oracle was told to the core that executes it; the same for a live run and for a replay of its record."""
+"""From what the oracle was told to the core that executes it; a replay of the record builds the same one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable
 
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll
-from orchestrator.oracle.core import Observer, OracleCore
+from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.events import SCHEMA_VERSION, Event
 from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.operations import Observer
 from orchestrator.oracle.spec import OracleSpec
 from qnode.core.coins import Coins, derive_key
 from qnode.ids import NodeName
@@ -19,6 +20,7 @@ class NetworkDelays:
     """How long light and messages take."""
 
     def __init__(self, spec: OracleSpec) -> None:
+        self._names = frozenset(spec.programs)
         self._links = {(NodeName(link.a), NodeName(link.b)): link.delay_ns for link in spec.links}
         self._classical: ClassicalDelays
         if spec.classical_ns is not None:
@@ -37,7 +39,7 @@ class NetworkDelays:
 
     def classical_ns(self, one: NodeName, other: NodeName) -> int | None:
         """Of a classical message; None if none can get there."""
-        return self._classical.delay_ns(one, other)
+        return self._classical.delay_ns(one, other) if other in self._names else None
 
 
 def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer: Observer | None) -> OracleCore:

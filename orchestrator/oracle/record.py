@@ -26,7 +26,7 @@ _HEAD: Final = struct.Struct("<II")
 
 
 class Round(msgspec.Struct, array_like=True, frozen=True):
-    """What was executed together: when, the nodes that ran because of the outside, and the reports in execution order."""
+    """What was executed together: when, who ran because of the outside, and the reports in execution order."""
 
     now_ns: int
     woken: tuple[str, ...]

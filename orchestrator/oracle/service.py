@@ -70,7 +70,9 @@ class OracleService:
         self._writer = EventWriter(events_path(spec.folder)) if spec.folder and spec.events else None
         self._observer = MarkObserver(spec.observe)
         self._core: OracleCore = build_core(spec, self._writer, self._observer)
-        self._record = RecordWriter(record_path(spec.folder), encode_oracle(spec.without_secrets())) if spec.folder else None
+        self._record = (
+            RecordWriter(record_path(spec.folder), encode_oracle(spec.without_secrets())) if spec.folder else None
+        )
         self._frames: dict[NodeName, bytes] = {}
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
@@ -180,13 +182,16 @@ class OracleService:
     def _check_sender(self, connection: bytes, node: str, incarnation: int) -> None:
         if node not in self._server.nodes_of[connection]:
             raise NotOwner(caller="a connection", qubit=f"(a report of {node})", owner="another connection")
-        if incarnation != self._spec.incarnations[node]:
-            raise MalformedMessage(detail=f"{node} is in incarnation {self._spec.incarnations[node]}, not {incarnation}")
+        expected = self._spec.incarnations.get(node)
+        if incarnation != expected:
+            raise MalformedMessage(detail=f"{node} is in incarnation {expected}, not {incarnation}")
 
     def _execute(self) -> None:
         core = self._core
         if self._record is not None:
-            self._record.append(core.time.now_ns, core.time.last_woken, [self._frames[node] for node in sorted(self._frames)])
+            self._record.append(
+                core.time.now_ns, core.time.last_woken, [self._frames[node] for node in sorted(self._frames)]
+            )
         self._frames.clear()
         core.execute()
         now = time.monotonic()
@@ -249,7 +254,7 @@ class OracleService:
             return
         self._execute()
         for delivery in self._core.take_scheduled():
-            if self._core.deliver(delivery):
+            if self._core.operations.deliver(delivery):
                 grant = Grant(delivery.node, 0, delivery.at_ns, (delivery.item,))
                 self._scatter({delivery.node: grant})
 
@@ -257,7 +262,7 @@ class OracleService:
 
     def _finish(self) -> Summary:
         outcome = self._core.outcome
-        assert outcome is not None  # noqa: S101  # both clocks run until there is one
+        assert outcome is not None  # both clocks run until there is one
         run_event(self._core, self._spec, ended=outcome.how)
         connections = set(self._server.connection_of.values())
         for connection in connections:
@@ -268,7 +273,7 @@ class OracleService:
             for frame in received[1] if received else ():
                 self._take_farewell(received[0] if received else b"", frame)
         return summarise(
-            self._core, self._observer, self._farewells, self._server.refused, virtual=self._spec.clock == "virtual"
+            self._core, self._observer, self._farewells, self._server.refusals(), virtual=self._spec.clock == "virtual"
         )
 
     def _take_farewell(self, connection: bytes, frame: bytes) -> None:

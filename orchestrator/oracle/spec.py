@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 
-
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
     """A quantum link; both ways alike."""
 
@@ -97,7 +96,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     Attributes:
         how: "done", "until", "failed", "deadlock", "livelock" or "stall".
         counts: steps, reports, operations, messages, pairs, transfers, refused.
-        frames_refused: What was refused at the oracle's socket, by reason.
+        frames_refused: What was refused at the oracle's socket, by reason, and at those of node processes.
         unread: Messages that no program received, by node.
         lateness_ns: On the real clock, how late a node was at worst, by node.
     """
@@ -128,5 +127,3 @@ def record_path(folder: str | Path) -> Path:
 
 def events_path(folder: str | Path) -> Path:
     return Path(folder) / "events.jsonl"
-
-

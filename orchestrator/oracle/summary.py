@@ -11,7 +11,12 @@ from qnode.wire.messages import Farewell
 
 
 def summarise(
-    core: OracleCore, observer: MarkObserver, farewells: Mapping[str, Farewell], refused: Mapping[str, int], *, virtual: bool
+    core: OracleCore,
+    observer: MarkObserver,
+    farewells: Mapping[str, Farewell],
+    refused: Mapping[str, int],
+    *,
+    virtual: bool,
 ) -> Summary:
     """The summary of a run that has an outcome."""
     outcome = core.outcome
@@ -22,13 +27,17 @@ def summarise(
         how=outcome.how,
         at_ns=outcome.at_ns,
         nodes=outcome.nodes,
-        results=tuple(Result(one.node, one.program, one.at_ns, one.ended.result) for one in core.results if not one.ended.failed),
-        failures=tuple(Failure(one.node, one.program, one.at_ns, one.ended.traceback) for one in core.results if one.ended.failed),
-        notes=tuple((node, name, value) for (node, name), value in core.noted.items()),
+        results=tuple(
+            Result(one.node, one.program, one.at_ns, one.ended.result) for one in core.results if not one.ended.failed
+        ),
+        failures=tuple(
+            Failure(one.node, one.program, one.at_ns, one.ended.traceback) for one in core.results if one.ended.failed
+        ),
+        notes=tuple((node, name, value) for (node, name), value in core.operations.noted.items()),
         observed=observer.evaluate(),
         waits=tuple(Waiting(one.node, wait.program, wait.what, wait.where) for one in ordered for wait in one.waits),
         counts=dict(vars(core.counts)),
-        frames_refused=dict(refused),
+        frames_refused={**refused, **{f"by the process of {one.node}": one.refused for one in ordered if one.refused}},
         unread={one.node: one.unread for one in ordered if one.unread},
         lateness_ns={one.node: one.lateness_ns for one in ordered if one.lateness_ns},
         reproducible=core.reproducible and virtual,

@@ -156,7 +156,9 @@ class Node:
     # ------------------------------------------------------------ entanglement
 
     @overload
-    async def entangle(self, peer: str, *, min_fidelity: float = ..., tag: str = ..., timeout: float | None = ...) -> Qubit: ...
+    async def entangle(
+        self, peer: str, *, min_fidelity: float = ..., tag: str = ..., timeout: float | None = ...
+    ) -> Qubit: ...
     @overload
     async def entangle(
         self, peer: str, n: int, *, min_fidelity: float = ..., tag: str = ..., timeout: float | None = ...
@@ -259,7 +261,13 @@ class Node:
     # ------------------------------------------------------------ classical messages
 
     async def send(
-        self, peer: str, value: object, *, about: Qubit | PairId | None = None, channel: str = "", program: str | None = None
+        self,
+        peer: str,
+        value: object,
+        *,
+        about: Qubit | PairId | None = None,
+        channel: str = "",
+        program: str | None = None,
     ) -> None:
         """Send a classical message; it arrives after the classical delay between the two nodes.
 
@@ -280,11 +288,23 @@ class Node:
 
     @overload
     async def receive(
-        self, peer: str, *, about: Qubit | PairId | None = ..., channel: str = ..., program: str | None = ..., type: None = ...
+        self,
+        peer: str,
+        *,
+        about: Qubit | PairId | None = ...,
+        channel: str = ...,
+        program: str | None = ...,
+        type: None = ...,
     ) -> Any: ...
     @overload
     async def receive(
-        self, peer: str, *, about: Qubit | PairId | None = ..., channel: str = ..., program: str | None = ..., type: type[T]
+        self,
+        peer: str,
+        *,
+        about: Qubit | PairId | None = ...,
+        channel: str = ...,
+        program: str | None = ...,
+        type: type[T],
     ) -> T: ...
     async def receive(
         self,
@@ -329,7 +349,7 @@ class Node:
     # ------------------------------------------------------------ for the observer, the table and the outside
 
     def mark(self, label: str, qubit: Qubit) -> None:
-        """Let the observer look at a qubit here. The program learns nothing: this returns nothing, and costs no time."""
+        """Let the observer look at a qubit here. The program learns nothing from it, and it takes no time."""
         self._here("mark")
         self._machine.mark(self.program, label, qubit, _caller(1))
 
@@ -418,7 +438,9 @@ def _converted(value: object, wanted: type[T], peer: str) -> T:
     try:
         return msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
-        raise InvalidOperation(detail=f"a message of {peer} is not a {wanted.__name__}: {error}; it is {value!r}") from None
+        raise InvalidOperation(
+            detail=f"a message of {peer} is not a {wanted.__name__}: {error}; it is {value!r}"
+        ) from None
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -36,7 +36,9 @@ class PairRequest:
 
     __slots__ = ("future", "halves", "make", "n")
 
-    def __init__(self, n: int, future: asyncio.Future[list[Qubit]], make: Callable[[QubitId, PairId | None], Qubit]) -> None:
+    def __init__(
+        self, n: int, future: asyncio.Future[list[Qubit]], make: Callable[[QubitId, PairId | None], Qubit]
+    ) -> None:
         self.n = n
         self.future = future
         self.make = make
@@ -46,7 +48,9 @@ class PairRequest:
 class NodeServices:
     """One node, as its programs share it. `accept` is called by the driver with what a grant brings."""
 
-    def __init__(self, machine: NodeMachine[Slots], loop: asyncio.AbstractEventLoop, clock: Loop, names: frozenset[NodeName]) -> None:
+    def __init__(
+        self, machine: NodeMachine[Slots], loop: asyncio.AbstractEventLoop, clock: Loop, names: frozenset[NodeName]
+    ) -> None:
         self.machine = machine
         self.loop = loop
         self.clock = clock

@@ -17,7 +17,9 @@ _KEY_BYTES: Final = 32
 def derive_key(seed: int | bytes, *name: str | int) -> bytes:
     """The key of one named thing under a seed or under another key; 32 bytes."""
     root = seed if isinstance(seed, bytes) else repr(seed).encode()
-    return blake2b(repr(name).encode(), digest_size=_KEY_BYTES, key=blake2b(root, digest_size=_KEY_BYTES).digest()).digest()
+    return blake2b(
+        repr(name).encode(), digest_size=_KEY_BYTES, key=blake2b(root, digest_size=_KEY_BYTES).digest()
+    ).digest()
 
 
 class Coins:

@@ -273,7 +273,7 @@ class NodeMachine(Generic[W]):
     def send(
         self, program: str, peer: NodeName, peer_program: str, channel: str, about: PairId | str, payload: bytes
     ) -> None:
-        self.outbox.append(Send(program, peer, peer_program, channel, about, payload, b""))
+        self.outbox.append(Send(program, peer, peer_program, channel, about, payload, b"", len(payload)))
 
     def note(self, program: str, name: str, value: bytes) -> None:
         self.outbox.append(Note(program, name, value))

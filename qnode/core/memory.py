@@ -33,7 +33,9 @@ class HeldQubit:
 
     __slots__ = ("busy_ns", "error", "fate", "fate_where", "id", "local", "node_name", "pair", "program")
 
-    def __init__(self, qubit: QubitId, node_name: NodeName, program: str, pair: PairId | None, *, local: bool, busy_ns: int) -> None:
+    def __init__(
+        self, qubit: QubitId, node_name: NodeName, program: str, pair: PairId | None, *, local: bool, busy_ns: int
+    ) -> None:
         self.id = qubit
         self.node_name = node_name
         self.program = program

@@ -1,63 +1,337 @@
-"""stand-in"""
+"""The joint states of named qubits in one process: what a node and the oracle compute with.
+
+Each qubit is in exactly one component. An operation on qubits of several components joins them first; a measurement
+takes its qubit out. Every method either does all of it or raises and changes nothing. With formalism "auto" a
+component is `stabilizer` until an operation needs amplitudes; then it alone becomes a `state_vector`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
 import numpy as np
-from typing import NamedTuple
-S=.5**.5
-M={"x":[[0,1],[1,0]],"y":[[0,-1j],[1j,0]],"z":[[1,0],[0,-1]],"h":[[S,S],[S,-S]],"s":[[1,0],[0,1j]],"sdg":[[1,0],[0,-1j]],"t":[[1,0],[0,np.exp(.25j*np.pi)]],"tdg":[[1,0],[0,np.exp(-.25j*np.pi)]],"sx":[[.5+.5j,.5-.5j],[.5-.5j,.5+.5j]],
-"cnot":[[1,0,0,0],[0,1,0,0],[0,0,0,1],[0,0,1,0]],"cz":np.diag([1,1,1,-1]),"swap":[[1,0,0,0],[0,0,1,0],[0,1,0,0],[0,0,0,1]]}
-M={k:np.array(v,complex) for k,v in M.items()}
-def mat(g,p):
-    if g in M: return M[g]
-    if g=="rx": c,s=np.cos(p[0]/2),np.sin(p[0]/2); return np.array([[c,-1j*s],[-1j*s,c]])
-    if g=="ry": c,s=np.cos(p[0]/2),np.sin(p[0]/2); return np.array([[c,-s],[s,c]],complex)
-    if g=="rz": return np.diag([np.exp(-.5j*p[0]),np.exp(.5j*p[0])])
-    t,f,l=p; c,s=np.cos(t/2),np.sin(t/2); return np.array([[c,-np.exp(1j*l)*s],[np.exp(1j*f)*s,np.exp(1j*(f+l))*c]])
-class ComponentState(NamedTuple):
-    qubits:tuple; formalism:str; data:bytes
+
+from qnode.errors import (
+    ComponentTooLarge,
+    ConfigError,
+    InvalidOperation,
+    MalformedMessage,
+    NotClifford,
+    UnknownQubit,
+)
+from qnode.ids import QubitId
+from qnode.quantum import density_matrix, stabilizer, state_vector
+from qnode.quantum.bell import PHI_PLUS, BellState, Pauli
+from qnode.quantum.component import Component, ComponentState
+from qnode.quantum.density_matrix import DensityMatrix
+from qnode.quantum.gates import Matrix
+from qnode.quantum.operations import FIXED, ROTATE_TO_Z, Operation, from_matrix, resolve
+from qnode.quantum.small_states import EIGENSTATES, PAIRS, ZERO, SmallState
+from qnode.quantum.stabilizer import SmallStabilizer, Stabilizer
+from qnode.quantum.state_vector import StateVector
+
+__all__ = ["FORMALISMS", "ComponentState", "Register"]
+
+
+def _vector_born(places: dict[QubitId, int], state: SmallState) -> Component:
+    return StateVector(places, state.vector())
+
+
+def _matrix_born(places: dict[QubitId, int], state: SmallState) -> Component:
+    return DensityMatrix(places, np.outer(state.vector(), state.vector().conj()))
+
+
+_BORN: Final[Mapping[str, Callable[[dict[QubitId, int], SmallState], Component]]] = {
+    "auto": SmallStabilizer,
+    "stabilizer": SmallStabilizer,
+    "state_vector": _vector_born,
+    "density_matrix": _matrix_born,
+}
+_LOAD: Final[Mapping[str, Callable[[Sequence[QubitId], bytes], Component]]] = {
+    "stabilizer": stabilizer.load,
+    "state_vector": state_vector.load,
+    "density_matrix": density_matrix.load,
+}
+FORMALISMS: Final = tuple(_BORN)
+"""What a register can be told to keep its states in."""
+
+
 class Register:
-    def __init__(self,formalism="auto",max_state_vector_qubits=24): self.c={}
-    def create(self,q): self.c[q]=[[q],np.array([1,0],complex)]
-    def create_pair(self,a,b): self.c[a]=self.c[b]=[[a,b],np.array([S,0,0,S],complex)]
-    def _merge(self,qs):
-        c=self.c[qs[0]]
-        for q in qs[1:]:
-            d=self.c[q]
-            if d is not c:
-                c=[c[0]+d[0],np.multiply.outer(c[1],d[1]).reshape(-1)]
-                for x in c[0]: self.c[x]=c
-        return c
-    def apply(self,g,qs,p=()): self.apply_unitary(mat(g,p),qs)
-    def apply_unitary(self,u,qs):
-        c=self._merge(qs); n=len(c[0]); k=[c[0].index(q) for q in qs]; m=len(k)
-        v=np.moveaxis(c[1].reshape([2]*n),k,range(m)); sh=v.shape
-        v=(u@v.reshape(2**m,-1)).reshape(sh); c[1]=np.moveaxis(v,range(m),k).reshape(-1)
-    def measure(self,q,draw,basis="z",keep=False):
-        if basis=="x": self.apply("h",(q,))
-        if basis=="y": self.apply("sdg",(q,)); self.apply("h",(q,))
-        c=self.c.pop(q); k=c[0].index(q); v=c[1].reshape(1<<k,2,-1); p0=np.linalg.norm(v[:,0])**2
-        o=0 if draw<p0 else 1
-        if (o==0 and p0<1e-12): o=1
-        if o==1 and 1-p0<1e-12: o=0
-        w=v[:,o].reshape(-1); c[0].pop(k); c[1]=w/np.linalg.norm(w)
+    """Joint states of named qubits.
+
+    Args:
+        formalism: One of `FORMALISMS`; every one but "auto" is kept to.
+        max_state_vector_qubits: The largest component that may become, or stay, a state vector.
+    """
+
+    def __init__(self, formalism: str = "auto", max_state_vector_qubits: int = 24) -> None:
+        if formalism not in FORMALISMS:
+            raise ConfigError(place="formalism", detail=f"{formalism!r} is not one of: {', '.join(FORMALISMS)}")
+        if max_state_vector_qubits < 2:
+            raise ConfigError(place="max_state_vector_qubits", detail=f"a Bell pair needs 2, not {max_state_vector_qubits}")
+        self.formalism: Final = formalism
+        self.max_state_vector_qubits: Final = max_state_vector_qubits
+        self._auto = formalism == "auto"
+        self._born = _BORN[formalism]
+        self._home: dict[QubitId, Component] = {}
+
+    # --- birth ------------------------------------------------------------------------------------------------------
+
+    def create(self, qubit: QubitId) -> None:
+        """A new qubit in |0>."""
+        if qubit in self._home:
+            raise _taken(qubit)
+        self._home[qubit] = self._born({qubit: 0}, ZERO)
+
+    def create_pair(self, first: QubitId, second: QubitId, bell: BellState = PHI_PLUS) -> None:
+        """Two new qubits in a Bell state (`first` is its qubit 0)."""
+        home = self._home
+        if first in home or first == second:
+            raise _taken(first)
+        if second in home:
+            raise _taken(second)
+        home[first] = home[second] = self._born({first: 0, second: 1}, PAIRS[bell])
+
+    # --- operations -------------------------------------------------------------------------------------------------
+
+    def apply(self, gate: str, qubits: Sequence[QubitId], params: Sequence[float] = ()) -> None:
+        """Apply a gate of `GATES`.
+
+        Raises:
+            InvalidOperation: If there is no such gate, or it takes other qubits or parameters.
+            UnknownQubit: If one of the qubits is not here.
+            NotClifford: If the formalism is "stabilizer" and the gate is not Clifford at these parameters.
+            ComponentTooLarge: If the qubits it joins do not fit into one component.
+        """
+        operation = None if params else FIXED.get(gate)
+        self._apply(operation or resolve(gate, params), qubits)
+
+    def apply_unitary(self, matrix: Matrix, qubits: Sequence[QubitId]) -> None:
+        """Apply any unitary, shape (2**m, 2**m), m = len(qubits), first qubit leftmost. Raises as `apply` does."""
+        self._apply(from_matrix(matrix), qubits)
+
+    def measure(self, qubit: QubitId, draw: float, basis: str = "z", keep: bool = False) -> int:
+        """Measure a qubit.
+
+        Args:
+            draw: Uniform in [0, 1); the outcome is 0 if draw < P(0), else 1, but never one with P < 1e-12.
+            basis: "x", "y" or "z"; outcome 0 is the eigenvalue +1.
+            keep: Leave the qubit here, alone, in the eigenstate that was found; otherwise it is gone.
+        """
+        component = self._at(qubit, "measure")
+        if not 0.0 <= draw < 1.0:
+            raise InvalidOperation(detail=f"a draw is in [0, 1), not {draw}")
+        if basis != "z":
+            if basis not in ROTATE_TO_Z:
+                raise InvalidOperation(detail=f"{basis!r} is no basis; use 'x', 'y' or 'z'")
+            for turn in ROTATE_TO_Z[basis]:
+                component.apply(turn, (component.places[qubit],))
+        outcome, rest = component.take(qubit, draw)
+        del self._home[qubit]
+        if rest is not component:
+            self._settle(rest)
         if keep:
-            self.create(q)
-            if o: self.apply("x",(q,))
-            if basis!="z": self.apply("h",(q,))
-            if basis=="y": self.apply("s",(q,))
-        return o
-    def discard(self,q,draw): self.measure(q,draw)
-    def reset(self,q,draw): self.measure(q,draw); self.create(q)
-    def export(self,q):
-        s=self.snapshot(q)
-        for x in s.qubits: del self.c[x]
-        return s
-    def snapshot(self,q): c=self.c[q]; return ComponentState(tuple(c[0]),"state_vector",c[1].tobytes())
-    def adopt(self,s):
-        c=[list(s.qubits),np.frombuffer(s.data,complex)]
-        for q in s.qubits: self.c[q]=c
-    def __contains__(self,q): return q in self.c
-    def qubits(self): return tuple(self.c)
-    def members(self,q): return tuple(self.c[q][0])
-    def check_invariants(self): pass
-    def reduced_state(self,qs):
-        c=self._merge(qs) if len(qs)>1 else self.c[qs[0]]; n=len(c[0]); k=[c[0].index(q) for q in qs]; m=len(k)
-        v=np.moveaxis(c[1].reshape([2]*n),k,range(m)).reshape(2**m,-1); return v@v.conj().T
+            self._home[qubit] = self._born({qubit: 0}, EIGENSTATES[basis, outcome])
+        return outcome
+
+    def discard(self, qubit: QubitId, draw: float) -> None:
+        """Lose a qubit: where states are sampled, somebody measures it and tells nobody."""
+        component = self._at(qubit, "discard")
+        if not 0.0 <= draw < 1.0:
+            raise InvalidOperation(detail=f"a draw is in [0, 1), not {draw}")
+        rest = component.trace_out(qubit, draw)
+        del self._home[qubit]
+        if rest is not component:
+            self._settle(rest)
+
+    def reset(self, qubit: QubitId, draw: float) -> None:
+        """Lose a qubit and put |0> in its place."""
+        self.discard(qubit, draw)
+        self.create(qubit)
+
+    # --- moving -----------------------------------------------------------------------------------------------------
+
+    def export(self, qubit: QubitId) -> ComponentState:
+        """Take the whole component of a qubit out of this register."""
+        state = self.snapshot(qubit)
+        for member in state.qubits:
+            del self._home[member]
+        return state
+
+    def snapshot(self, qubit: QubitId) -> ComponentState:
+        """A copy of the component of a qubit; for observers, who evolve it elsewhere."""
+        return self._at(qubit, "snapshot").state()
+
+    def adopt(self, state: ComponentState) -> None:
+        """Take in a component that another register exported.
+
+        Raises:
+            MalformedMessage: If it is not a valid state of new qubits in a formalism that this register keeps.
+            ComponentTooLarge: If it is larger than this register allows.
+        """
+        qubits, formalism, data = state
+        _check_names(qubits, self._home)
+        if formalism not in _LOAD or (formalism != self.formalism and (not self._auto or formalism == "density_matrix")):
+            raise MalformedMessage(detail=f"formalism {formalism!r} arrived in a register that keeps {self.formalism}")
+        if not isinstance(data, bytes):
+            raise MalformedMessage(detail=f"a state arrives as bytes, not as {type(data).__name__}")
+        limit = self._limit(formalism)
+        if limit is not None and len(qubits) > limit:
+            raise self._too_large("adopt", len(qubits), formalism, qubits)
+        self._settle(_LOAD[formalism](qubits, data))
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    def __contains__(self, qubit: object) -> bool:
+        return qubit in self._home
+
+    def __len__(self) -> int:
+        return len(self._home)
+
+    def qubits(self) -> tuple[QubitId, ...]:
+        """All qubits that are here."""
+        return tuple(self._home)
+
+    def members(self, qubit: QubitId) -> tuple[QubitId, ...]:
+        """The qubits of its component, itself included."""
+        return tuple(self._at(qubit, "members").places)
+
+    def formalism_of(self, qubit: QubitId) -> str:
+        """The formalism that its component is in now."""
+        return self._at(qubit, "formalism_of").formalism
+
+    def reduced_state(self, qubits: Sequence[QubitId]) -> Matrix:
+        """The density matrix of some qubits, shape (2**m, 2**m), first qubit leftmost. Observers and tests only."""
+        parts: dict[Component, list[QubitId]] = {}
+        for qubit in dict.fromkeys(qubits):
+            parts.setdefault(self._at(qubit, "reduced_state"), []).append(qubit)
+        rho, order = np.ones((1, 1), np.complex128), []
+        for component, names in parts.items():
+            rho = np.kron(rho, component.reduced(tuple([component.places[name] for name in names])))
+            order += names
+        whole = DensityMatrix({name: index for index, name in enumerate(order)}, rho)
+        return whole.reduced(tuple([whole.places[qubit] for qubit in qubits]))
+
+    def pauli_expectation(self, paulis: Mapping[QubitId, Pauli]) -> float:
+        """The mean of a product of Paulis, one per named qubit. Observers and tests only."""
+        parts: dict[Component, dict[int, str]] = {}
+        for qubit, pauli in paulis.items():
+            component = self._at(qubit, "pauli_expectation")
+            parts.setdefault(component, {})[component.places[qubit]] = str(pauli)
+        mean = 1.0
+        for component, factors in parts.items():
+            mean *= component.expectation(factors)
+        return mean
+
+    def check_invariants(self) -> None:
+        """Raise AssertionError unless components partition the qubits and every one is a state. Tests only."""
+        for component in dict.fromkeys(self._home.values()):
+            assert all(self._home.get(qubit) is component for qubit in component.places)
+            limit = self._limit(component.formalism)
+            assert limit is None or len(component.places) <= limit
+            assert component.formalism == self.formalism or (self._auto and component.formalism != "density_matrix")
+            component.check()
+        assert all(qubit in component.places for qubit, component in self._home.items())
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _apply(self, operation: Operation, qubits: Sequence[QubitId]) -> None:
+        home = self._home
+        if len(qubits) == operation.n_qubits:
+            component = home.get(qubits[0])
+            if component is not None and (operation.clifford is not None or not component.clifford_only):
+                places = component.places
+                if operation.n_qubits == 1:
+                    component.apply(operation, (places[qubits[0]],))
+                    return
+                if operation.n_qubits == 2 and qubits[1] in places and qubits[0] != qubits[1]:
+                    component.apply(operation, (places[qubits[0]], places[qubits[1]]))
+                    return
+        component = self._together(operation, qubits)
+        component.apply(operation, tuple([component.places[qubit] for qubit in qubits]))
+
+    def _together(self, operation: Operation, qubits: Sequence[QubitId]) -> Component:
+        """The one component, able to hold the operation, that has all operands afterwards."""
+        if len(qubits) != operation.n_qubits or len(set(qubits)) != len(qubits):
+            wanted = f"{operation.n_qubits} different qubit{'s' if operation.n_qubits > 1 else ''}"
+            raise InvalidOperation(detail=f"{operation.name} acts on {wanted}, not on {', '.join(qubits) or 'none'}")
+        parts = list(dict.fromkeys([self._at(qubit, operation.name) for qubit in qubits]))
+        if operation.clifford is None and self.formalism == "stabilizer":
+            raise NotClifford(gate=operation.name, qubits=", ".join(qubits))
+        target = self.formalism
+        if self._auto:
+            clifford = operation.clifford is not None and all([part.clifford_only for part in parts])
+            target = "stabilizer" if clifford else "state_vector"
+        limit = self._limit(target)
+        if limit is not None and sum([len(part.places) for part in parts]) > limit:
+            parts = self._split(operation, qubits, parts, target)
+        return self._join(parts, to_vector=target == "state_vector")
+
+    def _join(self, parts: list[Component], *, to_vector: bool) -> Component:
+        ready = [_as_vector(part) for part in parts] if to_vector else parts
+        joined = max(ready, key=lambda part: len(part.places)) if len(ready) > 1 else ready[0]
+        for part in [part for part in ready if part is not joined]:
+            joined = joined.absorb(part)
+        for part in parts:
+            if part is not joined:
+                for qubit in part.places:
+                    self._home[qubit] = joined
+        return joined
+
+    def _split(
+        self, operation: Operation, qubits: Sequence[QubitId], parts: list[Component], formalism: str
+    ) -> list[Component]:
+        """Separate what is not entangled, now that space is short; nothing is kept of it if that is not enough."""
+        pieces = [piece for part in parts for piece in part.factors()]
+        needed = [piece for piece in pieces if not piece.places.keys().isdisjoint(qubits)]
+        size = sum([len(piece.places) for piece in needed])
+        limit = self._limit(formalism)
+        if limit is not None and size > limit:
+            names = [name for piece in needed for name in piece.places]
+            raise self._too_large(operation.name, size, formalism, names)
+        for piece in pieces:
+            self._settle(piece)
+        return needed
+
+    def _settle(self, component: Component) -> None:
+        for qubit in component.places:
+            self._home[qubit] = component
+
+    def _at(self, qubit: QubitId, operation: str) -> Component:
+        component = self._home.get(qubit)
+        if component is None:
+            raise UnknownQubit(caller=operation, qubit=str(qubit))
+        return component
+
+    def _limit(self, formalism: str) -> int | None:
+        if formalism == "stabilizer":
+            return None
+        return density_matrix.MAX_QUBITS if formalism == "density_matrix" else self.max_state_vector_qubits
+
+    def _too_large(self, operation: str, size: int, formalism: str, names: Sequence[QubitId]) -> ComponentTooLarge:
+        shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        limit = self._limit(formalism)
+        assert limit is not None
+        return ComponentTooLarge(operation=operation, size=size, formalism=formalism, limit=limit, component=shown)
+
+
+SHOWN: Final = 12
+"""An error names so many qubits of a component."""
+
+
+def _as_vector(part: Component) -> Component:
+    if not isinstance(part, Stabilizer):
+        return part
+    return StateVector({qubit: index for index, qubit in enumerate(part.places)}, part.vector())
+
+
+def _taken(qubit: QubitId) -> InvalidOperation:
+    return InvalidOperation(detail=f"qubit {qubit} exists already")
+
+
+def _check_names(qubits: object, present: Mapping[QubitId, Component]) -> None:
+    if not isinstance(qubits, tuple) or not qubits or not all(isinstance(qubit, str) for qubit in qubits):
+        raise MalformedMessage(detail="the qubits of a component are a tuple of names, at least one")
+    if len(set(qubits)) != len(qubits) or any(qubit in present for qubit in qubits):
+        raise MalformedMessage(detail=f"a component with a qubit twice, or one that is here already: {qubits[:SHOWN]}")

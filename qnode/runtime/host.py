@@ -34,7 +34,10 @@ from qnode.wire.messages import (
 from qnode.wire.payload import pack
 from qnode.wire.plan import NodeSpec, ProgramSpec, RunSpec
 
-OWN_CODE: Final = (os.path.dirname(os.path.abspath(qnode.__file__)) + os.sep, os.path.dirname(asyncio.__file__) + os.sep)
+OWN_CODE: Final = (
+    os.path.dirname(os.path.abspath(qnode.__file__)) + os.sep,
+    os.path.dirname(asyncio.__file__) + os.sep,
+)
 
 
 class NodeHost:
@@ -97,7 +100,9 @@ class NodeHost:
         )
         ended = tuple(self._ended)
         self._ended.clear()
-        return Report(self.name, self.incarnation, self.step, timer_ns, background_ns, flags, self.machine.take_outbox(), ended)
+        return Report(
+            self.name, self.incarnation, self.step, timer_ns, background_ns, flags, self.machine.take_outbox(), ended
+        )
 
     # ------------------------------------------------------------ programs
 
@@ -148,11 +153,13 @@ class NodeHost:
 
     # ------------------------------------------------------------ the end
 
-    def farewell(self, lateness_ns: int = 0) -> Farewell:
+    def farewell(self, lateness_ns: int = 0, refused: int = 0) -> Farewell:
         """What every unfinished program is waiting for, and what is left over."""
         waits = tuple(self._waits())
         unread = self.services.letters.unread()
-        return Farewell(self.name, self.incarnation, waits, unread, len(self.machine.held), lateness_ns)
+        return Farewell(
+            self.name, self.incarnation, waits, unread, len(self.machine.held), lateness_ns, refused=refused
+        )
 
     def close(self) -> None:
         """Cancel what still runs, give it one chance to clean up, and close the loop."""
@@ -191,4 +198,3 @@ def _frames(coroutine: object) -> Iterator[FrameType]:
             return
         yield frame
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
-

@@ -7,6 +7,8 @@ import logging
 import sys
 from typing import TextIO
 
+from qnode.runtime.loop import NodeLoop
+
 
 def format_time(ns: int) -> str:
     """Network time as a person reads it: 150 us, 2.5 s."""
@@ -21,7 +23,7 @@ class NodeFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         loop = asyncio._get_running_loop()
-        where = [format_time(loop.now_ns), loop.name] if loop is not None and hasattr(loop, "now_ns") else []
+        where = (format_time(loop.now_ns), loop.name) if isinstance(loop, NodeLoop) else ()
         program = getattr(record, "program", "")
         level = "" if record.levelno == logging.INFO else record.levelname
         fields = getattr(record, "fields", None)

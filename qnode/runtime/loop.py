@@ -18,14 +18,17 @@ import asyncio
 import concurrent.futures
 import heapq
 import selectors
+import socket
 import threading
 from asyncio import events
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import Context, ContextVar
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, TypeVarTuple, cast
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 NS: Final = 1_000_000_000
 
@@ -88,6 +91,8 @@ class _Selector(selectors.BaseSelector):
         if loop is None:
             return []
         found = self.real.select(0) if loop.looks_outside else []
+        if found and not loop.entered:
+            loop.entered = any(key.fd not in loop.own_fds for key, _ in found)
         if timeout is None and not found:
             loop.stop()
         return found
@@ -115,6 +120,66 @@ class _Selector(selectors.BaseSelector):
         self.real.close()
 
 
+Job = concurrent.futures.Future[Any]
+
+
+class _Jobs:
+    """Functions in executors, in order of submission.
+
+    The end of one is told through a socket of its own. In asyncio's own it would look like something from outside, if
+    it came late: a function is done before it says so.
+    """
+
+    def __init__(self, outside_fd: int) -> None:
+        self._running: deque[tuple[Job, asyncio.Future[Any]]] = deque()
+        self._done: list[tuple[Job, asyncio.Future[Any]]] = []
+        self._outside_fd = outside_fd
+        self._told, self._tell = socket.socketpair()
+        self._told.setblocking(False)
+        self._tell.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(outside_fd, selectors.EVENT_READ)
+        self._selector.register(self._told, selectors.EVENT_READ)
+
+    def __bool__(self) -> bool:
+        return bool(self._running or self._done)
+
+    def add(self, job: Job, future: asyncio.Future[Any]) -> None:
+        self._running.append((job, future))
+        job.add_done_callback(self._ended)
+
+    def _ended(self, _: Job) -> None:
+        with suppress(OSError):  # it is full, and says enough; or the loop was closed
+            self._tell.send(b"\0")
+
+    def wait(self) -> bool:
+        """Wait for the end of a function, or for the outside. True if that has something."""
+        ready = {key.fd for key, _ in self._selector.select()}
+        if self._told.fileno() in ready:
+            with suppress(BlockingIOError):
+                while self._told.recv(4096):
+                    pass
+        return self._outside_fd in ready
+
+    def take(self, *, singly: bool) -> list[tuple[Job, asyncio.Future[Any]]]:
+        """All of them once the last is done, none before; if singly, those that are done."""
+        if singly:
+            self._done += [one for one in self._running if one[0].done()]
+            self._running = deque(one for one in self._running if not one[0].done())
+        else:
+            while self._running and self._running[0][0].done():
+                self._done.append(self._running.popleft())
+            if self._running:
+                return []
+        done, self._done = self._done, []
+        return done
+
+    def close(self) -> None:
+        self._selector.close()
+        self._told.close()
+        self._tell.close()
+
+
 class NodeLoop(asyncio.SelectorEventLoop):
     """One node's loop.
 
@@ -122,6 +187,7 @@ class NodeLoop(asyncio.SelectorEventLoop):
         now_ns: Network time.
         woken: Set by the driver when something from outside is waiting; the next run looks at it.
         entered: True once something from outside the emulator has entered (the run is then not reproducible).
+        own_fds: The descriptors that asyncio needs for itself.
         unpackable: True once a function outside the loop returned what the record cannot hold.
         on_executed: Told the outcome of each function that ran outside the loop, in order of submission; it says
             whether the outcome could be recorded.
@@ -143,14 +209,15 @@ class NodeLoop(asyncio.SelectorEventLoop):
         self._timer_births = 0
         self._cancelled_timers = 0
         self._background_timers = 0
-        self._jobs: dict[concurrent.futures.Future[Any], asyncio.Future[Any]] = {}
+        self._called_back = False
         self._thread = threading.get_ident()
         selector = _Selector()
         super().__init__(selector)
         selector.loop = self
         self._node_selector = selector
-        self._own_registrations = selector.registered
-        self.set_task_factory(_make_task)
+        self.own_fds: frozenset[int] = frozenset(selector.get_map())
+        self._jobs = _Jobs(self.outside_fd())
+        self.set_task_factory(cast("Any", _make_task))
 
     # ------------------------------------------------------------ time
 
@@ -158,13 +225,19 @@ class NodeLoop(asyncio.SelectorEventLoop):
         """Network time in seconds; use differences of it as with any loop."""
         return self.now_ns / NS
 
-    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         return self.call_at_ns(self.now_ns + max(0, to_ns(delay)), callback, *args, context=context)
 
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         return self.call_at_ns(to_ns(when), callback, *args, context=context)
 
-    def call_at_ns(self, when_ns: int, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_at_ns(
+        self, when_ns: int, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         """call_at with the time as it is kept; with a clock tick it is rounded up to the grid."""
         self._check_closed()  # type: ignore[attr-defined]
         when_ns = max(self.now_ns, -(-when_ns // self._tick_ns) * self._tick_ns)
@@ -234,23 +307,27 @@ class NodeLoop(asyncio.SelectorEventLoop):
 
     @property
     def looks_outside(self) -> bool:
-        return self.woken or bool(self._jobs) or self.has_sockets
+        return self.woken or self.has_sockets
 
     @property
     def has_sockets(self) -> bool:
         """Whether the program waits for sockets, pipes or signals of its own."""
-        return self._node_selector.registered > self._own_registrations or bool(getattr(self, "_signal_handlers", None))
+        return self._node_selector.registered > len(self.own_fds) or bool(getattr(self, "_signal_handlers", None))
 
     def outside_fd(self) -> int:
         """A descriptor that is readable when something from outside waits for this loop."""
         return cast("Any", self._node_selector.real).fileno()  # type: ignore[no-any-return]
 
-    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
         if threading.get_ident() != self._thread:
-            self.entered = True
+            self.entered = self._called_back = True
         return super().call_soon_threadsafe(callback, *args, context=context)
 
-    def run_in_executor(self, executor: concurrent.futures.Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+    def run_in_executor(
+        self, executor: concurrent.futures.Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         self._check_closed()  # type: ignore[attr-defined]
         if not self._holds_clock:  # real time waits for nobody
             return super().run_in_executor(executor, func, *args)
@@ -259,10 +336,12 @@ class NodeLoop(asyncio.SelectorEventLoop):
                 thread_name_prefix="asyncio"
             )
         future: asyncio.Future[T] = self.create_future()
-        job = executor.submit(func, *args)
-        self._jobs[job] = future
-        job.add_done_callback(lambda _: self._write_to_self())  # type: ignore[attr-defined]
+        self._jobs.add(executor.submit(func, *args), future)
         return future
+
+    def _handle_signal(self, number: int) -> None:
+        self.entered = True
+        super()._handle_signal(number)  # type: ignore[misc]
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
@@ -288,17 +367,16 @@ class NodeLoop(asyncio.SelectorEventLoop):
                 return
 
     def _wait_outside(self) -> None:
-        if self._jobs and all(job.done() for job in self._jobs):
-            self._settle_jobs()
-            return
-        self._node_selector.real.select()  # wakes for a finished job (the self-pipe) as for any socket
-        self.woken = True
-        if not self._jobs:
-            self.entered = True
+        # A function that calls back may wait for what another one brings: then they cannot wait for each other.
+        done = self._jobs.take(singly=self._called_back)
+        if done:
+            self._settle(done)
+            self._called_back = self._called_back and bool(self._jobs)
+        elif self._jobs.wait():
+            self.woken = True
 
-    def _settle_jobs(self) -> None:
-        jobs, self._jobs = self._jobs, {}
-        for job, future in jobs.items():
+    def _settle(self, done: Iterable[tuple[Job, asyncio.Future[Any]]]) -> None:
+        for job, future in done:
             if job.cancelled():
                 future.cancel()
                 continue
@@ -307,7 +385,9 @@ class NodeLoop(asyncio.SelectorEventLoop):
                 self.unpackable = True
             if future.done():
                 continue
-            if error is not None:
+            if isinstance(error, StopIteration):  # no coroutine could pass it on
+                future.set_exception(RuntimeError("a function in an executor raised StopIteration"))
+            elif error is not None:
                 future.set_exception(error)
             else:
                 future.set_result(job.result())
@@ -327,6 +407,7 @@ class NodeLoop(asyncio.SelectorEventLoop):
         for task in self.unfinished():
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # it was told, and would not end
         self.close()
+        self._jobs.close()
 
 
 def _make_task(loop: events.AbstractEventLoop, coro: Coroutine[Any, Any, T], **options: Any) -> NodeTask[T]:
@@ -341,7 +422,14 @@ def as_completed_in_order(fs: Iterable[Any], *, timeout: float | None = None) ->
     return _as_completed([asyncio.ensure_future(one) for one in fs], timeout=timeout)
 
 
+def _hash_of_gathered(one: asyncio.Future[Any]) -> int:
+    if not isinstance(one.get_loop(), NodeLoop):
+        return object.__hash__(one)
+    return getattr(one, "birth", 0) or _register(cast("NodeFuture[Any]", one))
+
+
 def make_asyncio_deterministic() -> None:
-    """Replace the one function of asyncio whose order the loop cannot give it."""
+    """Give as_completed, and what gather returns, the order that the loop cannot give them."""
+    asyncio.tasks._GatheringFuture.__hash__ = _hash_of_gathered  # type: ignore[attr-defined]
     asyncio.as_completed = as_completed_in_order
     asyncio.tasks.as_completed = as_completed_in_order

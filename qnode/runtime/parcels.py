@@ -9,6 +9,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from pathlib import Path
 
+import msgspec
+
 from qnode.errors import MalformedMessage
 from qnode.transport.peers import Peers
 from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Op, Parcel, Send
@@ -45,8 +47,10 @@ class ParcelStore:
         return self._folder / digest.hex()
 
 
-def send_ahead(source: str, ops: tuple[Op, ...], peers: Peers, token: bytes, serve_while_waiting: int | None = None) -> tuple[Op, ...]:
-    """Send the long payloads of a report to their receivers and wait until they have them; the ops with digests instead.
+def send_ahead(
+    source: str, ops: tuple[Op, ...], peers: Peers, token: bytes, serve_while_waiting: int | None = None
+) -> tuple[Op, ...]:
+    """Send the long payloads of a report to their receivers and wait until they have them; then digests.
 
     Everybody who waits here also takes in what others send, so that two nodes can do this to each other.
     """
@@ -57,7 +61,7 @@ def send_ahead(source: str, ops: tuple[Op, ...], peers: Peers, token: bytes, ser
         if isinstance(op, Send) and len(op.payload) > INLINE_PAYLOAD_BYTES:
             digest = digest_of(op.payload)
             peers.send(Parcel(token, source, op.peer, digest, op.payload))
-            slim.append(Send(op.program, op.peer, op.peer_program, op.channel, op.about, b"", digest))
+            slim.append(msgspec.structs.replace(op, payload=b"", digest=digest))
         else:
             slim.append(op)
     while peers.unacknowledged:

@@ -14,13 +14,13 @@ from typing import Final
 import numpy as np
 
 from qnode.core.coins import derive_key
-from qnode.errors import MalformedMessage, QnodeError
+from qnode.errors import QnodeError
 from qnode.runtime.host import OWN_CODE, NodeHost
 from qnode.runtime.logs import set_up_logging
 from qnode.runtime.loop import make_asyncio_deterministic
 from qnode.runtime.parcels import ParcelStore
 from qnode.runtime.real import drive_real
-from qnode.runtime.virtual import Outside, drive_virtual
+from qnode.runtime.virtual import Orphaned, Outside, drive_virtual
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client, make_context
 from qnode.transport.peers import Peers
@@ -70,8 +70,9 @@ def run_process(run: RunSpec, process: ProcessSpec, lifeline: int | None = None)
             host.close()
         peers.close()
         client.close()
-    except (QnodeError, MalformedMessage) as error:
-        log.error("%s", error)
+    except QnodeError as error:
+        if not isinstance(error, Orphaned):
+            log.error("%s", error)
         context.destroy(linger=0)
         return EXIT_LOST
     context.term()
@@ -87,8 +88,7 @@ def _reseed(process: ProcessSpec) -> None:
 
 def _is_own(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name.startswith(OWN_CODE) or name.startswith(_STANDARD_LIBRARY) and "site-packages" not in name
+    return name.startswith(OWN_CODE) or (name.startswith(_STANDARD_LIBRARY) and "site-packages" not in name)
 
 
 _STANDARD_LIBRARY: Final = os.path.dirname(os.__file__) + os.sep
-

@@ -27,7 +27,9 @@ def load_program(run: str, base: Path) -> Main:
     function = getattr(module, name, None)
     if function is None:
         there = [key for key, value in vars(module).items() if inspect.iscoroutinefunction(value)]
-        raise ConfigError(place=run, detail=f"{where} has no function {name!r}; its async functions are: {', '.join(there) or 'none'}")
+        raise ConfigError(
+            place=run, detail=f"{where} has no function {name!r}; its async functions are: {', '.join(there) or 'none'}"
+        )
     if not inspect.iscoroutinefunction(function):
         raise ConfigError(place=run, detail=f"{name} must be an `async def` that takes a Node")
     main: Main = function
@@ -40,7 +42,9 @@ def _load_file(path: Path) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     if not path.is_file():
-        raise ConfigError(place=str(path), detail="there is no such file; program paths are relative to the configuration's folder")
+        raise ConfigError(
+            place=str(path), detail="there is no such file; program paths are relative to the configuration's folder"
+        )
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(place=str(path), detail="this is not a Python file")

@@ -13,14 +13,16 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from qnode.errors import TransportError
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import send_ahead
-from qnode.runtime.virtual import Outside
+from qnode.runtime.virtual import Outside, refused_by
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
-from qnode.wire.messages import Direct, Grant, Item, Message, Op, Ping, Pong, Report, Send, Stop, decode_to_node, encode
+from qnode.wire.messages import Direct, Grant, Item, Message, Op, Ping, Pong, Send, Stop, decode_to_node, encode
 from qnode.wire.plan import RunSpec
 
 _PINGS: Final = 8
@@ -86,7 +88,13 @@ class RealDriver:
     """Runs the nodes of this process as time goes by."""
 
     def __init__(
-        self, run: RunSpec, hosts: Mapping[str, NodeHost], client: Client, peers: Peers, inbox: list[Direct], outside: Outside
+        self,
+        run: RunSpec,
+        hosts: Mapping[str, NodeHost],
+        client: Client,
+        peers: Peers,
+        inbox: list[Direct],
+        outside: Outside,
     ) -> None:
         self._hosts = hosts
         self._client = client
@@ -109,7 +117,13 @@ class RealDriver:
         while True:
             stop = self._take_in()
             if stop:
-                client.send([encode(host.farewell(self._lateness_ns[name])) for name, host in self._hosts.items()])
+                refused = refused_by(self._hosts, peers)
+                client.send(
+                    [
+                        encode(host.farewell(self._lateness_ns[name], refused[name]))
+                        for name, host in self._hosts.items()
+                    ]
+                )
                 return
             now_ns = self._clock.now_ns()
             due = self._held.due(now_ns) if self._started else {}
@@ -149,7 +163,11 @@ class RealDriver:
                     return True
         self._peers.serve()
         for direct in self._inbox:
-            if direct.number > self._seen.get(direct.source, 0):  # a resent one is acknowledged, and taken once
+            if direct.target not in self._hosts:
+                self._peers.refused["for a node that is not here"] += 1
+            elif direct.number <= self._seen.get(direct.source, 0):  # a resent one is acknowledged, and taken once
+                self._peers.refused["came before"] += 1
+            else:
                 self._seen[direct.source] = direct.number
                 host = self._hosts[direct.target]
                 delay_ns = host.spec.delays_ns.get(direct.source, 0)
@@ -177,7 +195,10 @@ class RealDriver:
         timer_ns = host.loop.next_timer_ns()
         if host.step and not due and not (timer_ns is not None and timer_ns <= now_ns) and not host.loop.runnable():
             return
-        latest = max([now_ns - at_ns for at_ns, _ in due] + [now_ns - timer_ns if timer_ns is not None and timer_ns <= now_ns else 0])
+        latest = max(
+            [now_ns - at_ns for at_ns, _ in due]
+            + [now_ns - timer_ns if timer_ns is not None and timer_ns <= now_ns else 0]
+        )
         if host.step:
             self._lateness_ns[host.name] = max(self._lateness_ns[host.name], latest)
         watchdog.running = host.name
@@ -188,25 +209,21 @@ class RealDriver:
         report = host.report()
         if report.ops or report.ended:
             ops = self._send_messages(host, report.ops, token)
-            self._client.send([encode(_with_ops(report, ops))])
+            self._client.send([encode(msgspec.structs.replace(report, ops=ops))])
 
     def _send_messages(self, host: NodeHost, ops: tuple[Op, ...], token: bytes) -> tuple[Op, ...]:
         sent: list[Op] = []
         now_ns = self._clock.now_ns()
         for op in send_ahead(host.name, ops, self._peers, token):
             if isinstance(op, Send):
-                message = Message(host.name, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest)
+                message = Message(
+                    host.name, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest, op.size
+                )
                 self._peers.send(Direct(token, host.name, op.peer, next(self._numbers), now_ns, message))
-                sent.append(Send(op.program, op.peer, op.peer_program, op.channel, op.about, b"", op.digest))
+                sent.append(msgspec.structs.replace(op, payload=b""))
             else:
                 sent.append(op)
         return tuple(sent)
-
-
-def _with_ops(report: Report, ops: tuple[Op, ...]) -> Report:
-    return Report(
-        report.node, report.incarnation, report.step, report.timer_ns, report.background_ns, report.flags, ops, report.ended
-    )
 
 
 def drive_real(

@@ -10,13 +10,19 @@ import os
 import selectors
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from qnode.errors import TransportError
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import send_ahead
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
-from qnode.wire.messages import Grant, Report, Stop, Wake, decode_to_node, encode
+from qnode.wire.messages import Grant, Refused, Report, Stop, Wake, decode_to_node, encode, error_of
+
+
+class Orphaned(TransportError):
+    """Nobody is left to tell: the process ends in silence."""
 
 
 class Outside:
@@ -27,8 +33,8 @@ class Outside:
         self._lifeline = lifeline
         if lifeline is not None:
             self._selector.register(lifeline, selectors.EVENT_READ, None)
-        self._fd_of = {host.name: host.loop.outside_fd() for host in hosts}
-        self._host_of = {host.name: host for host in hosts}
+        self._fd_of: dict[str, int] = {host.name: host.loop.outside_fd() for host in hosts}
+        self._host_of: dict[str, NodeHost] = {host.name: host for host in hosts}
         for name, fd in self._fd_of.items():
             self._selector.register(fd, selectors.EVENT_READ, name)
         self._asked: set[str] = set()
@@ -60,7 +66,7 @@ class Outside:
     @staticmethod
     def _check_lifeline(fd: int) -> None:
         if not os.read(fd, 1):
-            raise TransportError(detail="whoever started this process is gone")
+            raise Orphaned(detail="whoever started this process is gone")
 
 
 def drive_virtual(
@@ -75,8 +81,11 @@ def drive_virtual(
         for frame in frames:
             message = decode_to_node(frame)
             if isinstance(message, Stop):
-                client.send([encode(host.farewell()) for host in hosts.values()])
+                refused = refused_by(hosts, peers)
+                client.send([encode(host.farewell(refused=refused[name])) for name, host in hosts.items()])
                 return
+            if isinstance(message, Refused):  # what we say is not understood: nobody would ever grant us anything
+                raise error_of(message)
             if isinstance(message, Grant):
                 host = hosts[message.node]
                 if message.step != host.step:
@@ -85,6 +94,13 @@ def drive_virtual(
                 outside.has_run(message.node)
         if reports:
             client.send(reports)
+
+
+def refused_by(hosts: Mapping[str, NodeHost], peers: Peers) -> Mapping[str, int]:
+    """How many frames this process refused; they stand with its first node, for all share a socket."""
+    peers.serve()
+    first, *others = hosts
+    return {first: sum(peers.refusals().values()), **dict.fromkeys(others, 0)}
 
 
 def _run(host: NodeHost, grant: Grant, peers: Peers, watchdog: Watchdog, token: bytes) -> Report:
@@ -96,9 +112,7 @@ def _run(host: NodeHost, grant: Grant, peers: Peers, watchdog: Watchdog, token: 
     if report.ops:
         ops = send_ahead(host.name, report.ops, peers, token)
         if ops is not report.ops:
-            return Report(
-                report.node, report.incarnation, report.step, report.timer_ns, report.background_ns, report.flags, ops, report.ended
-            )
+            return msgspec.structs.replace(report, ops=ops)
     return report
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import zmq
 
 from qnode.errors import TransportError
-from qnode.transport.sockets import make_socket
+from qnode.transport.sockets import check_size, make_socket
 from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_node, encode, error_of
 
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -28,7 +28,9 @@ class Client:
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
 
-    def greet(self, token: bytes, nodes: Sequence[tuple[str, int]], *, role: str = "node", timeout_s: float = 30.0) -> None:
+    def greet(
+        self, token: bytes, nodes: Sequence[tuple[str, int]], *, role: str = "node", timeout_s: float = 30.0
+    ) -> None:
         """Say who we are. Raises what the oracle refuses us with, or TransportError if it does not answer."""
         self._socket.send(encode(Hello(PROTOCOL_VERSION, token, role, tuple(nodes))))
         if not self._socket.poll(int(timeout_s * 1000)):
@@ -40,6 +42,8 @@ class Client:
             raise TransportError(detail=f"the oracle answered a greeting with {type(answer).__name__}")
 
     def send(self, frames: Sequence[bytes]) -> None:
+        """Raises TransportError for a frame that is too long to travel."""
+        check_size(frames)
         self._socket.send_multipart(frames)
 
     def watch(self, other: int | zmq.Socket[bytes]) -> None:

@@ -22,12 +22,11 @@ class Control:
 
     def fileno(self) -> int:
         """ZeroMQ's own descriptor: it speaks up once, so all news must be taken each time."""
-        descriptor: int = self._socket.getsockopt(zmq.FD)
-        return descriptor
+        return int(self._socket.getsockopt(zmq.FD))
 
     def news(self) -> Iterator[ToCluster]:
         """All that has arrived. Frames that are no news are passed over."""
-        while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             for frame in self._socket.recv_multipart():
                 try:
                     yield decode_to_cluster(frame)

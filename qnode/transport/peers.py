@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import zmq
 
 from qnode.errors import MalformedMessage
 from qnode.transport.client import Context
-from qnode.transport.sockets import make_socket
+from qnode.transport.sockets import SILENT, Arrivals, check_size, make_socket
 from qnode.wire.messages import BetweenNodes, Direct, Parcel, Received, Stored, decode_between_nodes, encode
 
 
@@ -45,7 +45,9 @@ class Peers:
         self._accept = accept
         self._outgoing: dict[int, zmq.Socket[bytes]] = {}
         self._poller = zmq.Poller()
+        self._heard: set[bytes] = set()
         self.socket = make_socket(context, zmq.ROUTER)
+        self._arrivals = Arrivals(context, self.socket)
         self.socket.bind(pattern.format(number))
         self._poller.register(self.socket, zmq.POLLIN)
 
@@ -54,6 +56,7 @@ class Peers:
         process = self._process_of(message.target)
         key = message.digest if isinstance(message, Parcel) else message.number
         frame = encode(message)
+        check_size((frame,))
         self.unacknowledged[process, key] = frame
         self._to(process).send(frame)
 
@@ -69,7 +72,13 @@ class Peers:
             else:
                 self._take_acknowledgements(socket)
 
+    def refusals(self) -> Mapping[str, int]:
+        """How often something was refused so far, by reason; what the socket itself refused counts as silent."""
+        silent = self._arrivals.count() - len(self._heard)
+        return {**self.refused, **({SILENT: silent} if silent > 0 else {})}
+
     def close(self) -> None:
+        self._arrivals.close()
         for socket in self.sources():
             socket.close()
 
@@ -83,6 +92,7 @@ class Peers:
 
     def _take_messages(self) -> None:
         for connection, frame in self._pending(self.socket):
+            self._heard.add(connection)
             try:
                 message = decode_between_nodes(frame)
                 answer = self._answer(message)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import zmq
 
 from qnode.errors import MalformedMessage, QnodeError
-from qnode.transport.sockets import make_socket
+from qnode.transport.sockets import SILENT, Arrivals, make_socket
 from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_oracle, encode
-
 
 
 class Server:
@@ -32,8 +32,10 @@ class Server:
         self.connection_of: dict[str, bytes] = {}
         self.roles: dict[bytes, str] = {}
         self._token = token
+        self._strangers: set[bytes] = set()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = make_socket(self._context, zmq.ROUTER)
+        self._arrivals = Arrivals(self._context, self._socket)
         self._socket.bind(address)
 
     def receive(self, timeout_ms: int | None = None) -> tuple[bytes, list[bytes]] | None:
@@ -41,14 +43,20 @@ class Server:
 
         A Hello is answered here; the frames of a connection that has just said a good one come back as an empty list.
         """
-        if timeout_ms is not None and not self._socket.poll(timeout_ms):
-            return None
-        connection, *frames = self._socket.recv_multipart()
-        if connection in self.nodes_of:
-            return connection, frames
-        if self._greet(connection, frames):
-            return connection, []
-        return self.receive(0)
+        deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+        while timeout_ms is None or self._socket.poll(timeout_ms):
+            connection, *frames = self._socket.recv_multipart()
+            if connection in self.nodes_of:
+                return connection, frames
+            if self._greet(connection, frames):
+                self._strangers.discard(connection)
+                return connection, []
+            self._strangers.add(connection)
+            if deadline is not None:  # strangers do not make us wait longer, nor less
+                timeout_ms = int((deadline - time.monotonic()) * 1000)
+                if timeout_ms < 0:
+                    return None
+        return None
 
     def send(self, connection: bytes, frames: Sequence[bytes]) -> bool:
         """Never waits. False if nobody is at the other end any more."""
@@ -64,7 +72,13 @@ class Server:
         self.refused[error.code] += 1
         self.send(connection, [encode(Refused(error.code, error.fields))])
 
+    def refusals(self) -> Mapping[str, int]:
+        """How often something was refused so far, by reason; what the socket itself refused counts as silent."""
+        silent = self._arrivals.count() - len(self.nodes_of) - len(self._strangers)
+        return {**self.refused, **({SILENT: silent} if silent > 0 else {})}
+
     def close(self) -> None:
+        self._arrivals.close()
         self._socket.close()
         self._context.term()
 
@@ -104,5 +118,3 @@ def _hello(frames: list[bytes]) -> Hello:
     if not isinstance(message, Hello):
         raise MalformedMessage(detail=f"the first message must be Hello, not {type(message).__name__}")
     return message
-
-

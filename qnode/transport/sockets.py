@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import zmq
 
+from qnode.errors import TransportError
 from qnode.wire.messages import MAX_FRAME_BYTES
 
 LINGER_MS: Final = 1_000  # what a last message has, to get out
 RECONNECT_MS: Final = 2  # whoever is bound second should not make the first wait
+
+
+SILENT: Final = "a connection that sent nothing we could read"  # not our protocol, or a frame that is too long
 
 
 def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[bytes]:
@@ -30,3 +35,43 @@ def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socke
     if kind == zmq.ROUTER:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     return socket
+
+
+def check_size(frames: Sequence[bytes]) -> None:
+    """Raises TransportError for a frame that the other side's socket would refuse, and end the connection for."""
+    for frame in frames:
+        if len(frame) > MAX_FRAME_BYTES:
+            raise TransportError(
+                detail=f"a message of {len(frame)} bytes is longer than the {MAX_FRAME_BYTES} that may travel at once;"
+                " send or return it in parts"
+            )
+
+
+class Arrivals:
+    """Counts the connections to a ROUTER, those that never get a frame through included.
+
+    Made before the socket is bound. The queue of what ZeroMQ tells is unlimited, for its own thread waits when it is
+    full; it holds one short message for each connection that was not counted yet.
+    """
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], socket: zmq.Socket[bytes]) -> None:
+        self._count = 0
+        self._monitored = socket
+        address = f"inproc://arrivals-{id(self)}"
+        socket.monitor(address, zmq.EVENT_ACCEPTED)
+        self._events = context.socket(zmq.PAIR)
+        self._events.setsockopt(zmq.RCVHWM, 0)
+        self._events.setsockopt(zmq.LINGER, 0)
+        self._events.connect(address)
+
+    def count(self) -> int:
+        """How many connections there have been."""
+        while self._events.poll(0):
+            self._events.recv_multipart()
+            self._count += 1
+        return self._count
+
+    def close(self) -> None:
+        """To be called before the socket is closed."""
+        self._monitored.disable_monitor()
+        self._events.close()

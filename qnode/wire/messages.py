@@ -17,7 +17,6 @@ PROTOCOL_VERSION.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -106,7 +105,7 @@ class Transfer(msgspec.Struct, array_like=True, tag=9, frozen=True):
 
 
 class Send(msgspec.Struct, array_like=True, tag=10, frozen=True):
-    """A classical message. A long payload went ahead: then payload is empty and digest names it."""
+    """A classical message. A long payload went ahead: then payload is empty, digest names it, and size is its."""
 
     program: str
     peer: str
@@ -115,6 +114,7 @@ class Send(msgspec.Struct, array_like=True, tag=10, frozen=True):
     about: str
     payload: bytes
     digest: bytes
+    size: int
 
 
 class Mark(msgspec.Struct, array_like=True, tag=11, frozen=True):
@@ -223,7 +223,11 @@ class Waits(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
-    """The last frame of a node: what it was waiting for, and what was left over."""
+    """The last frame of a node: what it was waiting for, and what was left over.
+
+    `lateness_ns` and `clock_bound_ns` belong to the real clock: by how much something came too late at worst, and by
+    how much the node's idea of network time may be off. `refused` counts frames that its process let nobody in with.
+    """
 
     node: str
     incarnation: int
@@ -231,6 +235,8 @@ class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
     unread: int
     held: int
     lateness_ns: int
+    clock_bound_ns: int = 0
+    refused: int = 0
 
 
 class Ping(msgspec.Struct, array_like=True, tag=44, frozen=True):
@@ -263,6 +269,7 @@ class Message(msgspec.Struct, array_like=True, tag=62, frozen=True):
     about: str
     payload: bytes
     digest: bytes
+    size: int
 
 
 class Arrived(msgspec.Struct, array_like=True, tag=63, frozen=True):
@@ -368,10 +375,10 @@ BetweenNodes = Parcel | Stored | Direct | Received
 
 encode = msgspec.msgpack.Encoder().encode
 
-_to_oracle = msgspec.msgpack.Decoder(ToOracle)
-_to_node = msgspec.msgpack.Decoder(ToNode)
-_to_cluster = msgspec.msgpack.Decoder(ToCluster)
-_between_nodes = msgspec.msgpack.Decoder(BetweenNodes)
+_to_oracle: msgspec.msgpack.Decoder[ToOracle] = msgspec.msgpack.Decoder(ToOracle)
+_to_node: msgspec.msgpack.Decoder[ToNode] = msgspec.msgpack.Decoder(ToNode)
+_to_cluster: msgspec.msgpack.Decoder[ToCluster] = msgspec.msgpack.Decoder(ToCluster)
+_between_nodes: msgspec.msgpack.Decoder[BetweenNodes] = msgspec.msgpack.Decoder(BetweenNodes)
 
 _T = TypeVar("_T")
 
@@ -401,11 +408,6 @@ def decode_to_cluster(frame: bytes) -> ToCluster:
 def decode_between_nodes(frame: bytes) -> BetweenNodes:
     """What one node process said to another. Raises MalformedMessage."""
     return _decode(_between_nodes, frame)
-
-
-def wire_fields(error: QnodeError) -> Mapping[str, str | int]:
-    """The fields of an error, as they travel."""
-    return error.fields
 
 
 def error_of(message: Failed | Refused) -> QnodeError:

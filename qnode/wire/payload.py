@@ -6,6 +6,7 @@ Nothing that is read here is ever executed.
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any
 
@@ -16,6 +17,7 @@ from qnode.errors import MalformedMessage, NotPackable
 
 _TUPLE, _COMPLEX, _ARRAY, _BIG_INT = 1, 2, 3, 4
 _ARRAY_KINDS = "biufc"  # bool, integers, floats, complex: numbers only, never objects
+_ARRAY_TYPE = re.compile(rf"[<|][{_ARRAY_KINDS}][0-9]{{1,2}}")
 
 
 def pack(value: object, *, what: str = "the message") -> bytes:
@@ -63,8 +65,10 @@ def _extend(value: object) -> object:
             head = [value.dtype.newbyteorder("<").str, list(value.shape)]
             data = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
             return msgpack.ExtType(_ARRAY, _packed([*head, data]))
+        case np.generic() if value.dtype.kind == "c":
+            return _extend(complex(value))
         case np.generic() if value.dtype.kind in _ARRAY_KINDS:
-            return value.item()
+            return float(value) if value.dtype.kind == "f" else value.item()
         case str():  # a subclass: names of nodes, members of an enumeration
             return str.__str__(value)
         case dict():
@@ -89,10 +93,9 @@ def _restore(code: int, data: bytes) -> object:
             return complex(*struct.unpack("<dd", data))
         case 3:  # _ARRAY
             dtype, shape, raw = unpack(data)
-            kind = np.dtype(dtype)
-            if kind.kind not in _ARRAY_KINDS:
+            if not _ARRAY_TYPE.fullmatch(dtype):  # NumPy itself would read much more, and some of it as Python
                 raise ValueError(f"an array of {dtype!r}")
-            return np.frombuffer(raw, dtype=kind).reshape(shape).copy()
+            return np.frombuffer(raw, dtype=dtype).reshape(shape).copy()
         case 4:  # _BIG_INT
             return int.from_bytes(data, "little", signed=True)
     raise ValueError(f"extension type {code} is unknown")

@@ -1,0 +1,285 @@
+"""Executing what nodes want done: each operation once, in order, against the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from orchestrator.oracle.events import Event, rounded
+from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.matching import Demand, Matching
+from orchestrator.oracle.timekeeper import Delivery, Timekeeper
+from qnode.errors import MalformedMessage, NotANeighbour, QnodeError, RequestMismatch
+from qnode.ids import NodeName, QubitId
+from qnode.quantum.register import ComponentState, Register
+from qnode.wire.messages import (
+    Adopt,
+    Apply,
+    ApplyUnitary,
+    Arrived,
+    Discard,
+    Entangle,
+    Executed,
+    Failed,
+    Local,
+    Mark,
+    Measure,
+    Message,
+    Note,
+    Op,
+    Outcomes,
+    Paired,
+    Reset,
+    Send,
+    Transfer,
+    Withdraw,
+)
+
+MOST_PAIRS: Final = 100_000  # of one request: a node that lies about n must not fill the oracle's memory
+
+
+class Delays(Protocol):
+    """How long things take between two nodes, in nanoseconds."""
+
+    def quantum_ns(self, one: NodeName, other: NodeName) -> int | None:
+        """Of the link between two neighbours; None if there is none."""
+
+    def classical_ns(self, one: NodeName, other: NodeName) -> int | None:
+        """Of a classical message; None if none can get there."""
+
+
+class Observer(Protocol):
+    """Who may look at a state; the oracle itself never does."""
+
+    def at_mark(self, label: str, node: NodeName, qubit: QubitId, register: Register) -> None:
+        """A program allowed a look at a qubit; the register holds it."""
+
+
+class Counts:
+    """What the summary tells."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.reports = 0
+        self.operations = 0
+        self.messages = 0
+        self.pairs = 0
+        self.transfers = 0
+        self.refused = 0
+
+
+class Operations:
+    """One method an operation. What goes wrong is told to the node that asked, and to nobody else.
+
+    Attributes:
+        noted: What programs recorded, packed, by node and name.
+        counts: How much of what was done.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        delays: Delays,
+        time: Timekeeper,
+        *,
+        emit: Callable[[Event], None] | None,
+        observer: Observer | None,
+        delivers_messages: bool,
+    ) -> None:
+        self.ledger = ledger
+        self.matching = Matching()
+        self.counts = Counts()
+        self.noted: dict[tuple[NodeName, str], bytes] = {}
+        self._delays = delays
+        self._time = time
+        self._emit = emit
+        self._observer = observer
+        self._delivers_messages = delivers_messages
+        self._execute: dict[type, Callable[[NodeName, Any], None]] = {
+            Entangle: self._entangle,
+            Withdraw: self._withdraw,
+            Adopt: self._adopt,
+            Apply: self._apply,
+            ApplyUnitary: self._apply_unitary,
+            Measure: self._measure,
+            Reset: self._reset,
+            Discard: self._discard,
+            Transfer: self._transfer,
+            Send: self._send,
+            Mark: self._mark,
+            Note: self._note,
+            Executed: self._executed,
+            Local: self._local,
+        }
+
+    def execute(self, node: NodeName, ops: tuple[Op, ...]) -> None:
+        """All operations of one report, in order; one that is refused does not keep the others."""
+        execute = self._execute
+        self.counts.operations += len(ops)
+        for index, op in enumerate(ops):
+            try:
+                execute[type(op)](node, op)
+            except QnodeError as error:
+                self._refuse(node, index, op, error)
+
+    def deliver(self, delivery: Delivery) -> bool:
+        """Something reaches its node. False if it was withdrawn meanwhile."""
+        _, _, node, item = delivery
+        match item:
+            case Paired():
+                if not self.matching.delivered((node, item.request), QubitId(item.qubit)):
+                    return False
+                if self._emit:
+                    self.log("deliver", node, qubits=(item.qubit,), pair=item.pair, request=item.request)
+            case Message() if self._emit:
+                peer, channel, pair = item.peer, item.channel, item.about
+                self.log("receive", node, program=item.program, peer=peer, channel=channel, pair=pair, bytes=item.size)
+            case Arrived() if self._emit:
+                self.log("receive_qubit", node, program=item.program, peer=item.peer, qubits=(item.qubit,))
+        return True
+
+    def log(self, event: str, node: NodeName, *, t: int | None = None, **fields: Any) -> None:
+        """Add a line to the event log, if there is one."""
+        if self._emit is not None:
+            self._emit(Event(self._time.now_ns if t is None else t, self._time.round, node, event, **fields))
+
+    def _refuse(self, node: NodeName, index: int, op: Op, error: QnodeError) -> None:
+        self.counts.refused += 1
+        request = op.request if isinstance(op, Entangle | Measure) else None
+        self._time.schedule(self._time.now_ns, node, Failed(index, request, error.code, error.fields))
+        self.log("refused", node, name=error.code, detail=str(error), request=request or 0)
+
+    # ------------------------------------------------------------ pairs
+
+    def _entangle(self, node: NodeName, op: Entangle) -> None:
+        if self._delays.quantum_ns(node, NodeName(op.peer)) is None:
+            raise NotANeighbour(node=node, peer=op.peer, neighbours="as configured")
+        if not 1 <= op.n <= MOST_PAIRS:
+            raise MalformedMessage(detail=f"{node} asked for {op.n} pairs at once; 1 to {MOST_PAIRS} are possible")
+        self.log("request", node, program=op.program, peer=op.peer, request=op.request, channel=op.tag)
+        met = self.matching.ask(node, op)
+        if met is None:
+            return
+        first, second = met
+        if first.wanted.n == second.wanted.n:
+            self._generate(first, second)
+            return
+        for mine, other in ((first, second), (second, first)):
+            self.matching.refuse(mine)
+            error = RequestMismatch(node=mine.node, peer=other.node, wanted=mine.wanted.n, offered=other.wanted.n)
+            failed = Failed(None, mine.wanted.request, error.code, error.fields)
+            self._time.schedule(self._time.now_ns, mine.node, failed)
+
+    def _generate(self, first: Demand, second: Demand) -> None:
+        """Make the pairs of a matched request. A perfect source needs the light's time over the link, and no luck."""
+        time = self._time
+        at_ns = time.now_ns + (self._delays.quantum_ns(first.node, second.node) or 0)
+        for _ in range(first.wanted.n):
+            pair, mine, theirs = self.ledger.create_pair(first.node, second.node)
+            self.counts.pairs += 1
+            first.under_way.append(mine)
+            second.under_way.append(theirs)
+            if self._emit:
+                self.log("generate", first.node, peer=second.node, pair=pair, qubits=(mine, theirs))
+            time.schedule(at_ns, first.node, Paired(first.wanted.request, pair, mine))
+            time.schedule(at_ns, second.node, Paired(second.wanted.request, pair, theirs))
+
+    def _withdraw(self, node: NodeName, op: Withdraw) -> None:
+        under_way = self.matching.withdraw((node, op.request))
+        self.ledger.discard(node, under_way)
+        self.log("withdraw", node, request=op.request, qubits=tuple(under_way))
+
+    # ------------------------------------------------------------ qubits
+
+    def _adopt(self, node: NodeName, op: Adopt) -> None:
+        self.ledger.adopt(node, _component(op))
+        if self._emit:
+            self.log("adopt", node, qubits=op.qubits, name=op.formalism)
+
+    def _apply(self, node: NodeName, op: Apply) -> None:
+        self.ledger.apply(node, op.gate, op.qubits, op.params)  # type: ignore[arg-type]
+        if self._emit:
+            self.log("gate", node, t=op.start_ns, qubits=op.qubits, gate=op.gate, params=rounded(op.params))
+
+    def _apply_unitary(self, node: NodeName, op: ApplyUnitary) -> None:
+        self.ledger.apply_unitary(node, op.unitary, op.qubits)  # type: ignore[arg-type]
+        self.log("gate", node, t=op.start_ns, qubits=op.qubits, gate="unitary")
+
+    def _measure(self, node: NodeName, op: Measure) -> None:
+        outcomes = self.ledger.measure(node, op.qubits, op.basis, keep=op.keep)  # type: ignore[arg-type]
+        self._time.schedule(op.end_ns, node, Outcomes(op.request, outcomes))
+        if self._emit:
+            start_ns, basis = op.start_ns, op.basis
+            self.log("measure", node, t=start_ns, qubits=op.qubits, gate=basis, outcomes=outcomes, request=op.request)
+
+    def _reset(self, node: NodeName, op: Reset) -> None:
+        self.ledger.reset(node, QubitId(op.qubit))
+        self.log("reset", node, t=op.start_ns, qubits=(op.qubit,))
+
+    def _discard(self, node: NodeName, op: Discard) -> None:
+        self.ledger.discard(node, op.qubits)  # type: ignore[arg-type]
+        self.log("discard", node, t=op.start_ns, qubits=op.qubits)
+
+    def _transfer(self, node: NodeName, op: Transfer) -> None:
+        peer = NodeName(op.peer)
+        delay_ns = self._delays.quantum_ns(node, peer)
+        if delay_ns is None:
+            raise NotANeighbour(node=node, peer=peer, neighbours="as configured")
+        self.ledger.transfer(node, QubitId(op.qubit), peer)
+        self.counts.transfers += 1
+        self.log("send_qubit", node, t=op.start_ns, program=op.program, peer=peer, qubits=(op.qubit,))
+        self._time.schedule(op.start_ns + delay_ns, peer, Arrived(node, op.program, op.qubit))
+
+    # ------------------------------------------------------------ the rest
+
+    def _send(self, node: NodeName, op: Send) -> None:
+        peer = NodeName(op.peer)
+        delay_ns = self._delays.classical_ns(node, peer)
+        if delay_ns is None:
+            raise NotANeighbour(node=node, peer=peer, neighbours="none on any path")
+        self.counts.messages += 1
+        if self._emit:
+            channel, pair = op.channel, op.about
+            self.log("send", node, program=op.program, peer=peer, channel=channel, pair=pair, bytes=op.size)
+        if self._delivers_messages:
+            message = Message(node, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest, op.size)
+            self._time.schedule(self._time.now_ns + delay_ns, peer, message)
+
+    def _mark(self, node: NodeName, op: Mark) -> None:
+        self.log("mark", node, program=op.program, name=op.label, qubits=(op.qubit,))
+        if self._observer is None:
+            return
+        qubit = QubitId(op.qubit)
+        if op.state is None:
+            if self.ledger.owner.get(qubit) == node:
+                self._observer.at_mark(op.label, node, qubit, self.ledger.register)
+            return
+        copy = Register()
+        copy.adopt(_component(op.state))
+        if qubit in copy:
+            self._observer.at_mark(op.label, node, qubit, copy)
+
+    def _note(self, node: NodeName, op: Note) -> None:
+        self.noted[node, op.name] = op.value
+        self.log("note", node, program=op.program, name=op.name, bytes=len(op.value))
+
+    def _executed(self, node: NodeName, op: Executed) -> None:
+        self.log("executed", node, bytes=len(op.result))
+
+    def _local(self, node: NodeName, op: Local) -> None:
+        if self._emit:
+            params, outcomes = rounded(op.params), op.outcomes
+            self.log(
+                op.event,
+                node,
+                t=op.start_ns,
+                qubits=op.qubits,
+                gate=op.gate,
+                params=params,
+                outcomes=outcomes,
+                local=True,
+            )
+
+
+def _component(op: Adopt) -> ComponentState:
+    return ComponentState(op.qubits, op.formalism, op.data)  # type: ignore[arg-type]
