@@ -94,7 +94,7 @@ def encode_events(events: Iterable[Event]) -> bytes:
 
 def decode_events(data: bytes) -> list[Event]:
     """The events behind JSON Lines. Raises msgspec.DecodeError for anything else."""
-    lines: list[Event] = _decode(data)  
+    lines: list[Event] = _decode(data)
     return lines
 
 

@@ -42,7 +42,7 @@ class BellState(NamedTuple):
 
     @property
     def name(self) -> str:
-        """"Phi+", "Psi+", "Phi-" or "Psi-"."""
+        """ "Phi+", "Psi+", "Phi-" or "Psi-"."""
         return ("Psi" if self.x else "Phi") + ("-" if self.z else "+")
 
     @property

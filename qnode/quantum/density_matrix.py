@@ -56,7 +56,7 @@ class DensityMatrix(Component):
     def absorb(self, other: Component) -> Component:
         assert isinstance(other, DensityMatrix)
         size = len(self.places)
-        self.rho = np.kron(self.rho, other.rho)
+        self.rho = np.kron(self.rho, other.rho).astype(np.complex128, copy=False)
         for qubit, index in other.places.items():
             self.places[qubit] = size + index
         return self
@@ -84,7 +84,8 @@ class DensityMatrix(Component):
         order = [*targets, *traced]
         tensor = tensor.transpose(order + [index + n_qubits for index in order])
         kept, gone = 1 << len(targets), 1 << len(traced)
-        return np.einsum("ikjk->ij", tensor.reshape(kept, gone, kept, gone))
+        reduced: Matrix = np.einsum("ikjk->ij", tensor.reshape(kept, gone, kept, gone))
+        return reduced
 
     def expectation(self, paulis: Mapping[int, str]) -> float:
         turned, n_qubits = self.rho.reshape(-1), len(self.places)

@@ -22,29 +22,37 @@ Generators = list[stim.PauliString]
 def of_qubits(simulator: stim.TableauSimulator, columns: Sequence[int]) -> Generators:
     """The canonical generators of all stabilizers that act on these columns only, written in their order.
 
-    There are len(columns) of them if those qubits are pure, fewer if they are entangled with others.
+    There are len(columns) of them if those qubits are pure, fewer if they are entangled with others. The simulator is
+    used up: its columns are permuted.
     """
     size, wanted = simulator.num_qubits, len(columns)
     before = size - wanted
-    moved = simulator.copy()
     at = list(range(size))  # at[k]: which column stands at position k
     where = list(range(size))
     for nth, column in enumerate(columns):
         here, there = where[column], before + nth
         if here != there:
-            moved.swap(here, there)
+            simulator.swap(here, there)
             other = at[there]
             at[here], at[there] = other, column
             where[other], where[column] = here, there
-    rows = [row for row in moved.canonical_stabilizers() if before == 0 or row[:before].weight == 0]
-    return [row.sign * row[before:] for row in rows]
+    rows: Generators = simulator.canonical_stabilizers()
+    if not before:
+        return rows
+    nothing, kept = "_" * before, []
+    for text in map(str, reversed(rows)):  # as text: slicing a Pauli string is slower
+        if not text.startswith(nothing, 1):
+            break  # the form is reduced: every row above reaches into the other columns, too
+        kept.append(stim.PauliString(text[0] + text[before + 1 :]))
+    return kept[::-1]
 
 
 def canonical(generators: Generators) -> Generators:
     """The one reduced form of a complete set of generators."""
     simulator = stim.TableauSimulator()
     simulator.set_inverse_tableau(stim.Tableau.from_stabilizers(generators).inverse())
-    return simulator.canonical_stabilizers()
+    reduced: Generators = simulator.canonical_stabilizers()
+    return reduced
 
 
 def blocks(generators: Generators) -> list[list[int]]:
@@ -107,7 +115,8 @@ def unpack(data: bytes, n_qubits: int) -> Generators:
     bits = bits[:, :n_qubits]
     xs, zs, signs = bits[:n_qubits], bits[n_qubits:-1], bits[-1]
     generators = [
-        stim.PauliString.from_numpy(xs=x, zs=z, sign=-1 if sign else 1) for x, z, sign in zip(xs, zs, signs, strict=True)
+        stim.PauliString.from_numpy(xs=x, zs=z, sign=-1 if sign else 1)
+        for x, z, sign in zip(xs, zs, signs, strict=True)
     ]
     try:
         return canonical(generators)

@@ -5,6 +5,7 @@ Amplitudes have shape (2**n,), qubit 0 leftmost, and are never changed in place:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
@@ -34,11 +35,11 @@ def apply_matrix(amplitudes: Matrix, n_qubits: int, matrix: Matrix, targets: Tar
     if len(targets) == 1:
         left, right = 1 << targets[0], 1 << (n_qubits - targets[0] - 1)
         if left == 1:
-            return matrix.dot(amplitudes.reshape(2, right)).reshape(-1)
+            return matrix.dot(amplitudes.reshape(2, right)).reshape(-1)  # type: ignore[no-any-return]
         if right == 1:
-            return amplitudes.reshape(left, 2).dot(matrix.T).reshape(-1)
+            return amplitudes.reshape(left, 2).dot(matrix.T).reshape(-1)  # type: ignore[no-any-return]
         if left * right <= BROADCAST_LIMIT:
-            return np.matmul(matrix, amplitudes.reshape(left, 2, right)).reshape(-1)
+            return np.matmul(matrix, amplitudes.reshape(left, 2, right)).reshape(-1)  # type: ignore[no-any-return]
     return _by_faces(amplitudes, n_qubits, matrix, targets)
 
 
@@ -49,13 +50,11 @@ def _by_faces(amplitudes: Matrix, n_qubits: int, matrix: Matrix, targets: Target
     result = np.empty_like(tensor)
     for face, row in zip(faces, matrix.tolist(), strict=True):
         terms = [(entry, other) for entry, other in zip(row, faces, strict=True) if entry]
-        result[face] = 0
-        for nth, (entry, other) in enumerate(terms):
-            term = tensor[other] if entry == 1 else entry * tensor[other]
-            if nth:
-                result[face] += term
-            else:
-                result[face] = term
+        result[face] = (
+            0 if not terms else tensor[terms[0][1]] if terms[0][0] == 1 else terms[0][0] * tensor[terms[0][1]]
+        )
+        for entry, other in terms[1:]:
+            result[face] += entry * tensor[other]
     return result.reshape(-1)
 
 
@@ -64,7 +63,7 @@ def _faces(n_qubits: int, targets: Targets) -> tuple[tuple[int, ...], list[tuple
     """A shape whose odd axes are the targets, and for each bit pattern of the targets the index of its face."""
     ordered = sorted(targets)
     edges = [-1, *ordered, n_qubits]
-    gaps = [1 << (high - low - 1) for low, high in zip(edges, edges[1:], strict=False)]
+    gaps = [1 << (high - low - 1) for low, high in itertools.pairwise(edges)]
     shape = [size for gap in gaps[:-1] for size in (gap, 2)] + gaps[-1:]
     axis = [2 * ordered.index(target) + 1 for target in targets]
     faces = []

@@ -16,7 +16,7 @@ from qnode.quantum.clifford import Clifford, from_images, from_unitary
 from qnode.quantum.gates import GATES, Matrix, Params
 from qnode.quantum.kernels import Targets, embed
 
-EMBED_LIMIT: Final = 4
+EMBED_LIMIT: Final = 5
 """Up to this many qubits a fixed gate is kept as one matrix on all of them: a single product applies it."""
 
 UNITARY: Final = 1e-10

@@ -153,7 +153,8 @@ class LargeStabilizer(Stabilizer):
         self.free.append(column)
         if len(self.places) > FEW:
             return outcome, self
-        return outcome, from_generators(tuple(self.places), self.generators(tuple(self.places.values())))
+        rows = generators.of_qubits(simulator, tuple(self.places.values()))
+        return outcome, from_generators(tuple(self.places), rows)
 
     def absorb(self, other: Component) -> Component:
         assert isinstance(other, Stabilizer)

@@ -133,7 +133,7 @@ class NodeHost:
         self._ended.append(Ended(program.name, b"", failed=True, traceback=text))
 
     def _packed(self, result: object, program: ProgramSpec, function: Main) -> bytes:
-        code = function.__code__  # type: ignore[attr-defined]  # a coroutine function has one
+        code = function.__code__
         what = f"what program {program.name} of node {self.name} returned ({code.co_filename}:{code.co_firstlineno})"
         return pack(result, what=what)
 

@@ -402,8 +402,8 @@ class NodeLoop(asyncio.SelectorEventLoop):
         for task in self.unfinished():
             task.cancel()
         self.run_forever()
-        if self._default_executor is not None:  # type: ignore[has-type]
-            self._default_executor.shutdown(wait=False, cancel_futures=True)  # type: ignore[has-type]
+        if self._default_executor is not None:
+            self._default_executor.shutdown(wait=False, cancel_futures=True)
         for task in self.unfinished():
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # it was told, and would not end
         self.close()

@@ -40,7 +40,7 @@ class Outside:
         self._asked: set[str] = set()
 
     def fileno(self) -> int:
-        fd: int = self._selector.fileno()  # type: ignore[attr-defined]
+        fd: int = self._selector.fileno()
         return fd
 
     def ask(self) -> list[NodeHost]:

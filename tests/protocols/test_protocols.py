@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pytest import approx
 
 from orchestrator.cluster import Cluster
 from orchestrator.run import Run
@@ -52,7 +51,7 @@ async def test_teleportation_of_cardinal_and_random_states_is_perfect(tmp_path: 
     states = cardinal + random
     nodes = {"alice": program("teleport_many", states=states), "bob": program("receive_many", n=len(states))}
     run = await run_network(tmp_path, nodes, [("alice", "bob")], observe={"received": [{"fidelity": "sent"}]})
-    assert [one.value for one in run.observed] == [approx(1, abs=1e-10)] * 26
+    assert [one.value for one in run.observed] == [pytest.approx(1, abs=1e-10)] * 26
 
 
 async def test_superdense_coding_delivers_all_four_messages(tmp_path: Path) -> None:
@@ -123,7 +122,7 @@ async def test_a_qubit_forwarded_over_three_nodes_arrives(tmp_path: Path) -> Non
     }
     observe = {"received": [{"fidelity": "sent"}]}
     run = await run_network(tmp_path, nodes, [("a", "b"), ("b", "c"), ("c", "d")], observe=observe)
-    assert [one.value for one in run.observed] == [approx(1, abs=1e-10)]
+    assert [one.value for one in run.observed] == [pytest.approx(1, abs=1e-10)]
     assert run.summary.at_ns == 3 * 50_035
 
 
@@ -138,6 +137,7 @@ async def test_a_watched_run_equals_an_unwatched_one(tmp_path: Path) -> None:
     nodes = {"alice": program("teleport_many", states=states), "bob": program("receive_many", n=len(states))}
     unwatched = await run_network(tmp_path, nodes, [("alice", "bob")])
     watched = await run_network(tmp_path, nodes, [("alice", "bob")], observe={"received": [{"fidelity": "sent"}]})
-    assert len(watched.observed) == 3 and not unwatched.observed
+    assert len(watched.observed) == 3
+    assert not unwatched.observed
     assert watched.events_bytes == unwatched.events_bytes
     assert watched.results == unwatched.results
