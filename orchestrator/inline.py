@@ -57,7 +57,7 @@ def run_inline(launch: LaunchPlan) -> Summary:
             run_event(core, launch.oracle, ended=outcome.how)
         for host in hosts.values():
             host.close()
-    return summarise(core, observer, farewells, {}, virtual=True)
+    return summarise(core, observer.evaluate(), farewells, {}, virtual=True)
 
 
 def _drive(core: OracleCore, hosts: Mapping[NodeName, NodeHost], record: RecordWriter | None) -> None:

@@ -273,7 +273,11 @@ class OracleService:
             for frame in received[1] if received else ():
                 self._take_farewell(received[0] if received else b"", frame)
         return summarise(
-            self._core, self._observer, self._farewells, self._server.refusals(), virtual=self._spec.clock == "virtual"
+            self._core,
+            self._observer.evaluate(),
+            self._farewells,
+            self._server.refusals(),
+            virtual=self._spec.clock == "virtual",
         )
 
     def _take_farewell(self, connection: bytes, frame: bytes) -> None:

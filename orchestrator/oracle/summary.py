@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.core import OracleCore
-from orchestrator.oracle.spec import Failure, Result, Summary, Waiting
+from orchestrator.oracle.spec import Failure, Observed, Result, Summary, Waiting
 from qnode.wire.messages import Farewell
 
 
 def summarise(
     core: OracleCore,
-    observer: MarkObserver,
+    observed: tuple[Observed, ...],
     farewells: Mapping[str, Farewell],
     refused: Mapping[str, int],
     *,
@@ -34,7 +33,7 @@ def summarise(
             Failure(one.node, one.program, one.at_ns, one.ended.traceback) for one in core.results if one.ended.failed
         ),
         notes=tuple((node, name, value) for (node, name), value in core.operations.noted.items()),
-        observed=observer.evaluate(),
+        observed=observed,
         waits=tuple(Waiting(one.node, wait.program, wait.what, wait.where) for one in ordered for wait in one.waits),
         counts=dict(vars(core.counts)),
         frames_refused={**refused, **{f"by the process of {one.node}": one.refused for one in ordered if one.refused}},

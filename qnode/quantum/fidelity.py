@@ -1,66 +1,103 @@
-"""How close states are to each other. For the observer and for tests: a node cannot compute any of this."""
+"""How close two states are. Observers and tests only: no node computes with this.
+
+Fidelity is the squared overlap; Nielsen & Chuang's (equation 9.53) is its square root.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Matrix = npt.NDArray[np.complex128]
+from qnode.quantum.bell import BELL_STATES
+from qnode.quantum.gates import Matrix
 
-_S: Final = 0.5**0.5
-_NAMED: Final[dict[str, list[complex]]] = {
-    "0": [1, 0],
-    "1": [0, 1],
-    "+": [_S, _S],
-    "-": [_S, -_S],
-    "i": [_S, 1j * _S],
-    "-i": [_S, -1j * _S],
-    "phi+": [_S, 0, 0, _S],
-    "phi-": [_S, 0, 0, -_S],
-    "psi+": [0, _S, _S, 0],
-    "psi-": [0, _S, -_S, 0],
-}
+_R: Final = np.sqrt(0.5)
+
+NAMED_STATES: Final = MappingProxyType(
+    {
+        "0": (1, 0),
+        "1": (0, 1),
+        "+": (_R, _R),
+        "-": (_R, -_R),
+        "+i": (_R, 1j * _R),
+        "-i": (_R, -1j * _R),
+        "i": (_R, 1j * _R),
+    }
+    | {bell.name.lower(): tuple(bell.ket().tolist()) for bell in BELL_STATES}
+)
+"""The states that a configuration can name: the six cardinal ones and "phi+", "psi+", "phi-", "psi-"."""
 
 
 def named_state(name: str) -> Matrix:
-    """The state vector of a named state of one qubit or of a Bell state. Raises KeyError for any other name."""
-    return np.array(_NAMED[name], dtype=np.complex128)
+    """The state vector of a name in `NAMED_STATES`, any case, shape (2,) or (4,).
+
+    Raises:
+        KeyError: If there is no such name.
+    """
+    return np.array(NAMED_STATES[name.lower()], np.complex128)
 
 
-def fidelity(rho: Matrix, target: Matrix) -> float:
-    """The squared fidelity of a state to a target.
+def fidelity(state: Matrix, target: Matrix) -> float:
+    """Squared overlap of two states, each a ket of shape (2**n,) or a density matrix of shape (2**n, 2**n).
 
-    Args:
-        rho: Density matrix, shape (d, d).
-        target: State vector of shape (d,), then <target|rho|target>; or density matrix, then Uhlmann's, squared.
-    Source: Nielsen & Chuang, section 9.2.2, squared.
+    For a pure target <target|rho|target>; for two mixed states (tr sqrt(sqrt(rho) sigma sqrt(rho)))^2, Uhlmann 1976.
     """
     if target.ndim == 1:
-        return float(np.real(target.conj() @ rho @ target))
-    root = _square_root(rho)
-    values = np.linalg.eigvalsh(root @ target @ root)
-    return float(np.sum(np.sqrt(np.clip(values, 0, None))) ** 2)
+        return _overlap(state, target)
+    if state.ndim == 1:
+        return _overlap(target, state)
+    root = _square_root(state)
+    return float(np.sqrt(np.clip(np.linalg.eigvalsh(root @ target @ root), 0, None)).sum() ** 2)
 
 
-def trace_distance(rho: Matrix, sigma: Matrix) -> float:
-    """Half the sum of the absolute eigenvalues of rho - sigma. Source: Nielsen & Chuang, section 9.2.1."""
-    return float(np.sum(np.abs(np.linalg.eigvalsh(rho - sigma))) / 2)
-
-
-def partial_trace(rho: Matrix, keep: tuple[int, ...]) -> Matrix:
-    """The reduced state of the qubits to keep, in that order; rho has shape (2**n, 2**n), qubit 0 leftmost."""
-    n = rho.shape[0].bit_length() - 1
-    gone = [qubit for qubit in range(n) if qubit not in keep]
-    order = [*keep, *gone]
-    tensor = rho.reshape([2] * (2 * n)).transpose([*order, *(n + qubit for qubit in order)])
-    kept, lost = 2 ** len(keep), 2 ** len(gone)
-    reduced: Matrix = np.einsum("iaja->ij", tensor.reshape(kept, lost, kept, lost))
-    return reduced
+def _overlap(state: Matrix, ket: Matrix) -> float:
+    if state.ndim == 1:
+        return float(abs(np.vdot(ket, state)) ** 2)
+    return float(np.vdot(ket, state @ ket).real)
 
 
 def _square_root(rho: Matrix) -> Matrix:
     values, vectors = np.linalg.eigh(rho)
     root: Matrix = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.conj().T
     return root
+
+
+def density_matrix(state: Matrix) -> Matrix:
+    """|psi><psi| of a ket; a density matrix is returned as it is."""
+    return np.outer(state, state.conj()) if state.ndim == 1 else state
+
+
+def trace_distance(one: Matrix, other: Matrix) -> float:
+    """Half the sum of the absolute eigenvalues of the difference (Nielsen & Chuang, equation 9.11): 0 to 1."""
+    difference = density_matrix(one) - density_matrix(other)
+    return float(np.abs(np.linalg.eigvalsh(difference)).sum() / 2)
+
+
+def partial_trace(rho: Matrix, keep: Sequence[int]) -> Matrix:
+    """The density matrix of some qubits in this order.
+
+    Args:
+        rho: Shape (2**n, 2**n), qubit 0 leftmost.
+        keep: Distinct indices below n.
+    Returns:
+        Shape (2**m, 2**m), m = len(keep).
+    """
+    n_qubits = len(rho).bit_length() - 1
+    order = [*keep, *(index for index in range(n_qubits) if index not in keep)]
+    tensor = rho.reshape((2,) * (2 * n_qubits)).transpose(order + [index + n_qubits for index in order])
+    kept, gone = 1 << len(keep), 1 << (n_qubits - len(keep))
+    traced: Matrix = np.einsum("ikjk->ij", tensor.reshape(kept, gone, kept, gone))
+    return traced
+
+
+def is_density_matrix(rho: Matrix, tolerance: float = 1e-9) -> bool:
+    """Whether it is square, finite, Hermitian, of trace 1 and without negative eigenvalues, to a tolerance."""
+    if rho.ndim != 2 or rho.shape[0] != rho.shape[1] or not np.isfinite(rho).all():
+        return False
+    hermitian = np.abs(rho - rho.conj().T).max() <= tolerance
+    return bool(
+        hermitian and abs(np.trace(rho) - 1) <= tolerance and np.linalg.eigvalsh(rho).min() >= -tolerance
+    )  # fmt: skip
