@@ -66,11 +66,12 @@ class Cluster:
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """The process ids of the run under way, by node; "oracle" is the oracle's."""
+        """The process ids of the run under way, by node, as far as they have started; "oracle" is the oracle's."""
         if self._launcher is None or self._plan is None:
             return {}
-        found = {name: self._launcher.pids[number] for name, number in self._plan.run.processes.items()}
-        return {**found, "oracle": self._launcher.pids[ORACLE]}
+        numbers = {**self._plan.run.processes, "oracle": ORACLE}
+        started = self._launcher.pids
+        return {name: started[number] for name, number in numbers.items() if number in started}
 
     @property
     def launch(self) -> LaunchPlan | None:

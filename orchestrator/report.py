@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,12 @@ def closing(run: Run) -> str:
     if run.summary.lateness_ns:
         worst = max(run.summary.lateness_ns, key=lambda node: run.summary.lateness_ns[node])
         lines.append(f"real clock: {worst} was late by up to {format_time(run.summary.lateness_ns[worst])}")
+    if run.summary.clock_bound_ns:
+        bound = format_time(max(run.summary.clock_bound_ns.values()))
+        lines.append(f"real clock: no node's time was off by more than {bound}")
     if run.summary.how != "until":
         lines.extend(f"warning: {node} never received {_count(n, 'message')}" for node, n in run.summary.unread.items())
-    lines.append(f"saved in {run.folder}")
+    lines.append(f"saved in {_from_here(run.folder)}")
     return "\n".join(lines)
 
 
@@ -76,6 +80,8 @@ def as_json(run: Run) -> str:
         ],
         "counts": summary.counts,
         "reproducible": summary.reproducible,
+        "lateness_ns": summary.lateness_ns,
+        "clock_bound_ns": summary.clock_bound_ns,
         "folder": str(run.folder),
     }
     return json.dumps(data, default=_plain, indent=2)
@@ -90,6 +96,12 @@ def _plain(value: object) -> Any:
         case bytes():
             return value.hex()
     raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _from_here(folder: Path) -> Path:
+    """A path as one would type it."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _short(value: object) -> str:

@@ -80,6 +80,13 @@ def _nothing_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
+def _as_written(value: object) -> object:
+    """A tuple of a Python program is the list that it would be in YAML."""
+    if isinstance(value, dict):
+        return {key: _as_written(item) for key, item in value.items()}
+    return [_as_written(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def without_own_keys(value: object) -> object:
     if isinstance(value, dict):
         return {key: item for key, item in value.items() if not (isinstance(key, str) and key.startswith("x-"))}
@@ -104,6 +111,7 @@ Members = Annotated[tuple[NodePattern, ...], BeforeValidator(_one_is_a_list)]
 Run = Annotated[str, AfterValidator(_run)]
 Arguments = Annotated[
     dict[Annotated[str, AfterValidator(_keyword)], JsonValue],
+    BeforeValidator(_as_written),
     BeforeValidator(_nothing_is_empty),
 ]
 

@@ -6,10 +6,10 @@ import asyncio
 import logging
 import math
 import sys
-from asyncio import events
 from collections.abc import Coroutine, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -111,16 +111,18 @@ class Node:
             DeadQubit: If one of them was measured, sent away or discarded before.
             StateError: What went wrong with a gate that was issued on one of them.
         """
+        where = _caller(1)  # at the call: what awaits the coroutine may be a task
         if len(qubits) == 1:
-            return self._measure_one(qubits[0], basis, keep=keep)
-        return self._measure(qubits, basis, keep=keep)
+            return self._measure_one(qubits[0], basis, keep, where)
+        return self._measure(qubits, basis, keep, where)
 
-    async def _measure_one(self, qubit: Qubit, basis: Pauli | str, *, keep: bool) -> int:
-        return (await self._measure((qubit,), basis, keep=keep))[0]
+    async def _measure_one(self, qubit: Qubit, basis: Pauli | str, keep: bool, where: Where) -> int:
+        return (await self._measure((qubit,), basis, keep, where))[0]
 
-    async def _measure(self, qubits: tuple[Qubit, ...], basis: Pauli | str, *, keep: bool) -> tuple[int, ...]:
-        if events._get_running_loop() is not self._loop:
-            raise WrongLoop(call="measure()", node=self.name)
+    async def _measure(
+        self, qubits: tuple[Qubit, ...], basis: Pauli | str, keep: bool, where: Where
+    ) -> tuple[int, ...]:
+        self._here("measure")
         if not qubits:
             raise InvalidOperation(detail="measure() needs at least one qubit")
         services = self._services
@@ -128,7 +130,7 @@ class Node:
         axis = _BASES.get(basis)
         if axis is None:
             raise InvalidOperation(detail=f"{basis!r} is no basis; use Pauli.X, Pauli.Y or Pauli.Z")
-        measured = self._machine.measure(qubits, axis, keep=keep, where=_caller(2))
+        measured = self._machine.measure(qubits, axis, keep=keep, where=where)
         if not keep:
             services.release_at(measured.end_ns, len(qubits))
         if measured.request is None:
@@ -186,8 +188,10 @@ class Node:
         wanted = 1 if n is None else n
         name = NodeName(peer)
         self._machine.check_neighbour(name)
-        if wanted < 1:
-            raise InvalidOperation(detail=f"entangle() needs n >= 1; got {n}")
+        if not isinstance(wanted, int) or wanted < 1:
+            raise InvalidOperation(detail=f"entangle() needs a whole number n >= 1; got {n}")
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
         if wanted > self._machine.memory.slots:
             raise OutOfMemory(node=self.name, slots=self._machine.memory.slots)
         if timeout is None:
@@ -232,11 +236,14 @@ class Node:
 
     # ------------------------------------------------------------ qubits that travel
 
-    async def send_qubit(self, peer: str, qubit: Qubit) -> None:
+    def send_qubit(self, peer: str, qubit: Qubit) -> Coroutine[Any, Any, None]:
         """Send a qubit over the quantum link to a neighbour. It moves: this handle is dead from now on."""
+        return self._send_qubit(NodeName(peer), qubit, _caller(1))
+
+    async def _send_qubit(self, peer: NodeName, qubit: Qubit, where: Where) -> None:
         self._here("send_qubit")
         self._services.raise_errors((qubit,))
-        departs_ns = self._machine.transfer(qubit, NodeName(peer), _caller(1))
+        departs_ns = self._machine.transfer(qubit, peer, where)
         self._services.release_at(departs_ns, 1)
 
     async def receive_qubit(self, peer: str) -> Qubit:
@@ -284,6 +291,7 @@ class Node:
         name = NodeName(peer)
         if name not in self._services.names:
             raise InvalidOperation(detail=f"there is no node {peer!r} to send to")
+        _check_address(channel, program)
         self._machine.send(self.program, name, program or self.program, channel, _pair_of(about), pack(value))
 
     @overload
@@ -326,6 +334,7 @@ class Node:
         name = NodeName(peer)
         if name not in self._services.names:
             raise InvalidOperation(detail=f"there is no node {peer!r} to receive from")
+        _check_address(channel, program)
         address = (self.program, name, program or self.program, channel, _pair_of(about))
         letters = self._services.letters
         letter = letters.take(address)
@@ -351,6 +360,8 @@ class Node:
     def mark(self, label: str, qubit: Qubit) -> None:
         """Let the observer look at a qubit here. The program learns nothing from it, and it takes no time."""
         self._here("mark")
+        if not isinstance(label, str):
+            raise _not_text("label", label)
         self._machine.mark(self.program, label, qubit, _caller(1))
 
     def record(self, **values: object) -> None:
@@ -368,8 +379,7 @@ class Node:
     # ------------------------------------------------------------ what Qubit calls
 
     def _apply(self, gate: str, qubits: tuple[Qubit, ...], params: tuple[float, ...] = ()) -> None:
-        if events._get_running_loop() is not self._loop:
-            raise WrongLoop(call=f"{gate}()", node=self.name)
+        self._here(gate)
         if params:
             params = tuple([_angle(gate, param) for param in params])
         frame = sys._getframe(2)
@@ -390,7 +400,8 @@ class Node:
         self._services.release(len(qubits))
 
     def _here(self, call: str) -> None:
-        if events._get_running_loop() is not self._loop:
+        # Not asyncio.get_running_loop(): that asks the kernel for the process id each time.
+        if self._loop._thread_id != get_ident():  # type: ignore[attr-defined]  # None while it does not run
             raise WrongLoop(call=f"{call}()", node=self.name)
 
     def finish(self) -> None:
@@ -422,6 +433,17 @@ def _angle(gate: str, value: float) -> float:
     if not math.isfinite(angle):
         raise InvalidOperation(detail=f"{gate}() needs finite angles in radians; got {value!r}")
     return angle
+
+
+def _check_address(channel: str, program: str | None) -> None:
+    if not isinstance(channel, str):
+        raise _not_text("channel", channel)
+    if program is not None and not isinstance(program, str):
+        raise _not_text("program", program)
+
+
+def _not_text(what: str, value: object) -> InvalidOperation:
+    return InvalidOperation(detail=f"a {what} is text; got {value!r}")
 
 
 def _pair_of(about: Qubit | PairId | None) -> str:

@@ -117,7 +117,8 @@ class Qubit(HeldQubit):
 
     def measure(self, basis: Pauli | str = Pauli.Z, *, keep: bool = False) -> Coroutine[Any, Any, int]:
         """Measure and await the outcome, 0 or 1. The slot is free afterwards, unless `keep`."""
-        return self.node._measure_one(self, basis, keep=keep)
+        frame = sys._getframe(1)
+        return self.node._measure_one(self, basis, keep, (frame.f_code, frame.f_lineno))
 
     def reset(self) -> None:
         """Return it to |0>."""

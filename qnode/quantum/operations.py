@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -96,9 +97,9 @@ def _rotation(name: str, params: Params) -> Operation:
     gate = GATES[name]
     if len(params) != gate.n_params:
         raise KeyError(name)
-    matrix = gate.unitary(*params)
-    if not np.isfinite(matrix).all():
+    if not all(map(isfinite, params)):
         raise ValueError(params)
+    matrix = gate.unitary(*params)
     tableau = from_unitary(matrix)
     return Operation(name, matrix, Clifford.of(tableau) if tableau is not None else None, None, kept=False)
 

@@ -13,7 +13,7 @@ PROGRAMS = Path(__file__).parents[1] / "programs_api"
 
 
 def network(file: str, programs: Mapping[str, Any], *, slots: int = 8, **settings: Any) -> dict[str, Any]:
-    """alice - bob - carol in a row, 10 km each; a program is a function of the file, or what the configuration takes."""
+    """alice - bob - carol in a row, 10 km each; a program is a function of the file, or a node's configuration."""
     nodes: dict[str, Any] = {}
     for name in ("alice", "bob", "carol"):
         given = programs.get(name)
@@ -25,8 +25,11 @@ def network(file: str, programs: Mapping[str, Any], *, slots: int = 8, **setting
 
 async def run(config: Mapping[str, Any], runs: Path, *, inline: bool = True, check: bool = True) -> Run:
     """Run it; in this process, unless the test is about processes."""
-    async with Cluster.from_dict(config, base=PROGRAMS, runs=runs) as net:
-        return await net.run(inline=inline, check=check, timeout=40)
+    cluster = Cluster.from_dict(config, base=PROGRAMS, runs=runs)
+    if inline:
+        return await cluster.run(inline=True, check=check)
+    async with cluster as net:
+        return await net.run(check=check, timeout=40)
 
 
 def line_of(file: str, function: str, comment: str) -> str:

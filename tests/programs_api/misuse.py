@@ -330,6 +330,8 @@ async def grows_too_large(node: Node) -> list[object]:
         outcomes = await node.measure(*halves)
     except Exception as error:  # noqa: BLE001
         return [told(error)]
+    finally:
+        await node.send("bob", "over")
     return [list(outcomes)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from functools import partial
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -48,4 +47,9 @@ def anything_of(kind: Any) -> st.SearchStrategy[Any]:
 def message_of(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
     """Messages of one type with any content that its fields allow."""
     hints = get_type_hints(kind)
-    return st.builds(kind, **{name: st.deferred(partial(anything_of, hints[name])) for name in kind.__struct_fields__})
+    return st.builds(kind, **{name: _later(hints[name]) for name in kind.__struct_fields__})
+
+
+def _later(kind: Any) -> st.SearchStrategy[Any]:
+    """A message may hold others of its kind: drawn only when it is needed."""
+    return st.deferred(lambda: anything_of(kind))
