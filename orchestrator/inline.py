@@ -73,6 +73,8 @@ def _drive(core: OracleCore, hosts: Mapping[NodeName, NodeHost], record: RecordW
         frames = []
         for name, grant in grants.items():
             host = hosts[name]
+            if record is not None:
+                record.granted(encode(grant))
             host.resume(grant)
             outside.has_run(name)
             report = host.report()

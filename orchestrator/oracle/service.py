@@ -119,9 +119,8 @@ class OracleService:
 
     def _take_early(self, connection: bytes, frames: list[bytes]) -> None:
         for frame in frames:
-            message = self._decoded(connection, frame)
-            if isinstance(message, Ping):
-                self._server.send(connection, [encode(Pong(message.sent_ns, 0))])
+            if self._decoded(connection, frame) is not None:
+                self._server.refuse(connection, MalformedMessage(detail="the run has not begun"))
 
     # ------------------------------------------------------------ the virtual clock
 
@@ -203,13 +202,19 @@ class OracleService:
         connection_of = self._server.connection_of
         if len(grants) == 1:
             ((node, grant),) = grants.items()
-            self._server.send(connection_of[node], (encode(grant),))
+            self._server.send(connection_of[node], (self._granted(grant),))
             return
         batches: dict[bytes, list[bytes]] = {}
         for node, grant in grants.items():
-            batches.setdefault(connection_of[node], []).append(encode(grant))
+            batches.setdefault(connection_of[node], []).append(self._granted(grant))
         for connection, frames in batches.items():
             self._server.send(connection, frames)
+
+    def _granted(self, grant: Grant) -> bytes:
+        frame = encode(grant)
+        if self._record is not None:
+            self._record.granted(frame)
+        return frame
 
     def _tell_progress(self) -> None:
         if self._writer is not None:
@@ -230,13 +235,13 @@ class OracleService:
         while core.outcome is None:
             received = self._server.receive(self._until_ms(network_ns()))
             core.time.go_to(network_ns())
-            if received is None:
-                if spec.until_ns is not None and core.time.now_ns >= spec.until_ns:
-                    core.end("until")
-                continue
-            connection, frames = received
-            for frame in frames:
-                self._take_real(connection, frame, network_ns)
+            if spec.until_ns is not None and core.time.now_ns >= spec.until_ns:
+                self._execute()  # nothing: an empty round tells a replay when it was over
+                core.end("until")
+            elif received is not None:
+                connection, frames = received
+                for frame in frames:
+                    self._take_real(connection, frame, network_ns)
 
     def _until_ms(self, now_ns: int) -> int:
         if self._spec.until_ns is None:

@@ -99,6 +99,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
         frames_refused: What was refused at the oracle's socket, by reason, and at those of node processes.
         unread: Messages that no program received, by node.
         lateness_ns: On the real clock, how late a node was at worst, by node.
+        clock_bound_ns: On the real clock, by how much a node's idea of network time may have been off, by node.
     """
 
     how: str
@@ -113,6 +114,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     frames_refused: dict[str, int]
     unread: dict[str, int]
     lateness_ns: dict[str, int]
+    clock_bound_ns: dict[str, int]
     reproducible: bool
     resumable: bool
 

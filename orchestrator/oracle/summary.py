@@ -39,6 +39,7 @@ def summarise(
         frames_refused={**refused, **{f"by the process of {one.node}": one.refused for one in ordered if one.refused}},
         unread={one.node: one.unread for one in ordered if one.unread},
         lateness_ns={one.node: one.lateness_ns for one in ordered if one.lateness_ns},
+        clock_bound_ns={one.node: one.clock_bound_ns for one in ordered if one.clock_bound_ns},
         reproducible=core.reproducible and virtual,
         resumable=core.resumable and virtual,
     )

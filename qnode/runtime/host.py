@@ -75,7 +75,8 @@ class NodeHost:
     def resume(self, grant: Grant) -> None:
         """Results and deliveries, run to idle; then the timers that are due, run to idle.
 
-        In this order, so that a message that arrives exactly at a deadline is in time.
+        In this order, so that a message that arrives exactly at a deadline is in time; and so is the outcome of an
+        operation, whether it was computed here or by the oracle.
         """
         loop = self.loop
         loop.advance(grant.now_ns)
@@ -85,6 +86,7 @@ class NodeHost:
         self.step += 1
         if grant.items:
             self.services.accept(grant.items, self._payload_of)
+        loop.fire_completions()
         loop.until_idle()
         if loop.fire_timers():
             loop.until_idle()
@@ -110,11 +112,12 @@ class NodeHost:
         for program in self.spec.programs:
             context = contextvars.copy_context()
             context.run(background.set, program.service)
-            main = self._run(program)
+            # Made here and not in the task: on the real clock a qubit may be there before the program has run at all.
+            node = Node(self.services, ProgramName(program.name), self.spec.key)
+            main = self._run(program, node)
             self._mains[program.name] = self.loop.create_task(main, name=f"{self.name}.{program.name}", context=context)
 
-    async def _run(self, program: ProgramSpec) -> None:
-        node = Node(self.services, ProgramName(program.name), self.spec.key)
+    async def _run(self, program: ProgramSpec, node: Node) -> None:
         try:
             function = load_program(program.run, self._base)
             result = await function(node, **program.args)
@@ -153,12 +156,12 @@ class NodeHost:
 
     # ------------------------------------------------------------ the end
 
-    def farewell(self, lateness_ns: int = 0, refused: int = 0) -> Farewell:
+    def farewell(self, lateness_ns: int = 0, clock_bound_ns: int = 0, refused: int = 0) -> Farewell:
         """What every unfinished program is waiting for, and what is left over."""
         waits = tuple(self._waits())
         unread = self.services.letters.unread()
         return Farewell(
-            self.name, self.incarnation, waits, unread, len(self.machine.held), lateness_ns, refused=refused
+            self.name, self.incarnation, waits, unread, len(self.machine.held), lateness_ns, clock_bound_ns, refused
         )
 
     def close(self) -> None:
@@ -186,8 +189,10 @@ def _innermost(coroutine: object) -> tuple[str, str]:
     if last + 1 == len(frames):
         return "a future", where
     awaited = frames[last + 1]
-    peer = awaited.f_locals.get("peer")
-    name = awaited.f_code.co_name.lstrip("_")
+    name = awaited.f_code.co_name
+    if name in ("__aenter__", "__aexit__"):
+        return f"async with {type(awaited.f_locals.get('self')).__name__}", where
+    peer, name = awaited.f_locals.get("peer"), name.lstrip("_")
     return (f"{name}({peer!r})" if isinstance(peer, str) else f"{name}()"), where
 
 

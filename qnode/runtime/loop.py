@@ -36,9 +36,18 @@ background: ContextVar[bool] = ContextVar("background", default=False)
 """True in the tasks of daemons and services: their timers keep no run alive."""
 
 
+NEVER_NS: Final = 2**63 - 1
+"""A timer that is due then, or later, in 292 years, is never due; so `asyncio.sleep(math.inf)` waits for ever."""
+
+
 def to_ns(seconds: float) -> int:
     """Seconds to whole nanoseconds, exactly for whole seconds however many."""
-    return seconds * NS if isinstance(seconds, int) else round(seconds * 1e9)
+    if isinstance(seconds, int):
+        return seconds * NS
+    try:
+        return round(seconds * 1e9)
+    except OverflowError:
+        return NEVER_NS if seconds > 0 else -NEVER_NS
 
 
 class NodeTask(asyncio.Task[T]):
@@ -66,12 +75,16 @@ def _register(one: NodeTask[Any] | NodeFuture[Any]) -> int:
     return one.birth
 
 
+_COMPLETION: Final = 0
+_TIMER: Final = 1
+
+
 class _Timer(asyncio.TimerHandle):
-    """A timer that sorts by (ns, sequence)."""
+    """A timer that sorts by (ns, completions of operations before timers of programs, sequence)."""
 
     __slots__ = ("is_background", "key")
 
-    key: tuple[int, int]
+    key: tuple[int, int, int]
     is_background: bool
 
     def __lt__(self, other: object) -> bool:
@@ -208,8 +221,8 @@ class NodeLoop(asyncio.SelectorEventLoop):
         self._timers: list[_Timer] = []
         self._timer_births = 0
         self._cancelled_timers = 0
-        self._background_timers = 0
         self._called_back = False
+        self._children: list[asyncio.SubprocessTransport] = []
         self._thread = threading.get_ident()
         selector = _Selector()
         super().__init__(selector)
@@ -228,31 +241,39 @@ class NodeLoop(asyncio.SelectorEventLoop):
     def call_later(
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        return self.call_at_ns(self.now_ns + max(0, to_ns(delay)), callback, *args, context=context)
+        return self._set_timer(self.now_ns + max(0, to_ns(delay)), _TIMER, callback, args, context)
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        return self.call_at_ns(to_ns(when), callback, *args, context=context)
+        return self._set_timer(to_ns(when), _TIMER, callback, args, context)
 
     def call_at_ns(
         self, when_ns: int, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """call_at with the time as it is kept; with a clock tick it is rounded up to the grid."""
+        """Tell of the completion of an operation: at the same instant it comes before what `call_at` asks for."""
+        return self._set_timer(when_ns, _COMPLETION, callback, args, context)
+
+    def _set_timer(
+        self, when_ns: int, rank: int, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> asyncio.TimerHandle:
         self._check_closed()  # type: ignore[attr-defined]
-        when_ns = max(self.now_ns, -(-when_ns // self._tick_ns) * self._tick_ns)
+        when_ns = max(self.now_ns, -(-when_ns // self._tick_ns) * self._tick_ns)  # rounded up to the clock's grid
         timer = _Timer(when_ns / NS, callback, args, self, context)
-        timer._scheduled = True  # type: ignore[attr-defined]  # so that cancelling it tells us
         self._timer_births += 1
-        timer.key = (when_ns, self._timer_births)
+        timer.key = (when_ns, rank, self._timer_births)
         timer.is_background = background.get()
-        heapq.heappush(self._timers, timer)
+        if when_ns < NEVER_NS:
+            timer._scheduled = True  # type: ignore[attr-defined]  # so that cancelling it counts
+            heapq.heappush(self._timers, timer)
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        if not handle._scheduled:  # type: ignore[attr-defined]  # it has fired, or would never have
+            return
         self._cancelled_timers += 1
         if self._cancelled_timers > 100 and self._cancelled_timers * 2 > len(self._timers):
-            self._timers = [timer for timer in self._timers if not timer.cancelled()]
+            self._timers = [timer for timer in self._timers if not (timer.cancelled() or timer is handle)]
             heapq.heapify(self._timers)
             self._cancelled_timers = 0
 
@@ -284,11 +305,18 @@ class NodeLoop(asyncio.SelectorEventLoop):
         if now_ns > self.now_ns:
             self.now_ns = now_ns
 
+    def fire_completions(self) -> None:
+        """Make ready to run what waits for operations that are complete."""
+        self._fire(_COMPLETION)
+
     def fire_timers(self) -> bool:
         """Make the timers that are due ready to run. False if there are none."""
+        return self._fire(_TIMER)
+
+    def _fire(self, rank: int) -> bool:
         timers = self._timers
         fired = False
-        while timers and (timers[0].key[0] <= self.now_ns or timers[0].cancelled()):
+        while timers and (timers[0].cancelled() or (timers[0].key[0] <= self.now_ns and timers[0].key[1] <= rank)):
             timer = heapq.heappop(timers)
             if timer.cancelled():
                 self._cancelled_timers -= 1
@@ -311,8 +339,22 @@ class NodeLoop(asyncio.SelectorEventLoop):
 
     @property
     def has_sockets(self) -> bool:
-        """Whether the program waits for sockets, pipes or signals of its own."""
-        return self._node_selector.registered > len(self.own_fds) or bool(getattr(self, "_signal_handlers", None))
+        """Whether the program waits for sockets, pipes, signals or child processes of its own."""
+        return (
+            self._node_selector.registered > len(self.own_fds)
+            or bool(getattr(self, "_signal_handlers", None))
+            or bool(self._children and self._any_child_runs())
+        )
+
+    async def _make_subprocess_transport(self, *args: Any, **options: Any) -> asyncio.SubprocessTransport:
+        # The end of a child may be told by a thread, when all its pipes are closed already.
+        child: asyncio.SubprocessTransport = await super()._make_subprocess_transport(*args, **options)  # type: ignore[misc]
+        self._children.append(child)
+        return child
+
+    def _any_child_runs(self) -> bool:
+        self._children = [child for child in self._children if child.get_returncode() is None]
+        return bool(self._children)
 
     def outside_fd(self) -> int:
         """A descriptor that is readable when something from outside waits for this loop."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -35,28 +36,28 @@ class NetworkClock:
         bound_ns: Half of that round trip, in network time: the estimate is off by no more.
     """
 
-    def __init__(self, speed: float) -> None:
+    def __init__(self, speed: float, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._speed = speed
-        self._best_ns: float | None = None
-        self._offset_ns = 0.0
+        self._monotonic_ns = monotonic_ns
+        self._best_ns: int | None = None
+        self._known = (0, 0)
         self._last_ns = 0
         self.bound_ns = 0
 
     def now_ns(self) -> int:
         """Network time; it never steps back."""
-        now = round(time.monotonic_ns() * self._speed + self._offset_ns)
-        self._last_ns = max(self._last_ns, now)
+        middle_ns, network_ns = self._known
+        now_ns = network_ns + round((self._monotonic_ns() - middle_ns) * self._speed)
+        self._last_ns = max(self._last_ns, now_ns)
         return self._last_ns
 
     def learn(self, pong: Pong) -> None:
         """Take the answer to a Ping into account."""
-        now = time.monotonic_ns()
-        trip_ns = now - pong.sent_ns
+        trip_ns = self._monotonic_ns() - pong.sent_ns
         if self._best_ns is None or trip_ns < self._best_ns:
             self._best_ns = trip_ns
-            middle = pong.sent_ns + trip_ns / 2
-            self._offset_ns = pong.network_ns - middle * self._speed
-            self.bound_ns = round(trip_ns / 2 * self._speed)
+            self._known = (pong.sent_ns + trip_ns // 2, pong.network_ns)
+            self.bound_ns = math.ceil((trip_ns + 1) // 2 * self._speed) + 1  # the one is for rounding
 
     def wait_ms(self, until_ns: int) -> int:
         """Wall time until a network time, in whole milliseconds rounded down: never too long."""
@@ -106,6 +107,7 @@ class RealDriver:
         self._numbers = itertools.count(1)
         self._seen: dict[str, int] = {}
         self._lateness_ns = dict.fromkeys(hosts, 0)
+        self._pings = 0
         self._started = False
 
     def drive(self, watchdog: Watchdog, token: bytes) -> None:
@@ -113,37 +115,35 @@ class RealDriver:
         client, peers = self._client, self._peers
         client.watch(self._outside.fileno())
         client.watch(peers.socket)
-        self._compare_clocks()
         while True:
             stop = self._take_in()
             if stop:
-                refused = refused_by(self._hosts, peers)
-                client.send(
-                    [
-                        encode(host.farewell(self._lateness_ns[name], refused[name]))
-                        for name, host in self._hosts.items()
-                    ]
-                )
+                client.send(self._farewells())
                 return
-            now_ns = self._clock.now_ns()
-            due = self._held.due(now_ns) if self._started else {}
-            for name in sorted(self._hosts):
-                if self._started:
+            if self._started:
+                now_ns = self._clock.now_ns()
+                due = self._held.due(now_ns)
+                for name in sorted(self._hosts):
                     self._run(self._hosts[name], now_ns, due.get(name, []), watchdog, token)
             self._wait()
 
     # ------------------------------------------------------------ time
 
-    def _compare_clocks(self) -> None:
-        for _ in range(_PINGS):
-            self._client.send([encode(Ping(time.monotonic_ns()))])
-            while not isinstance(pong := decode_to_node(self._client.receive()[0]), Pong):
-                self._take(pong)
-            self._clock.learn(pong)
+    def _ping(self) -> None:
+        self._pings += 1
+        self._client.send([encode(Ping(time.monotonic_ns()))])
+
+    def _compare(self, pong: Pong) -> None:
+        """Programs start once the clocks have been compared often enough."""
+        self._clock.learn(pong)
+        if self._pings < _PINGS:
+            self._ping()
+        else:
+            self._started = True
 
     def _wait(self) -> None:
-        if any(host.loop.runnable() for host in self._hosts.values()):
-            return
+        if self._inbox or any(host.loop.runnable() for host in self._hosts.values()):
+            return  # the inbox fills while a long payload is sent ahead: the socket will not tell of that again
         times = [host.loop.next_timer_ns() for host in self._hosts.values()]
         times.append(self._held.next_ns())
         known = [when for when in times if when is not None]
@@ -180,14 +180,22 @@ class RealDriver:
             case Stop():
                 return True
             case Grant():
-                self._started = True
+                if not self._pings:  # the run begins; before, there was no network time to ask for
+                    self._ping()
                 for item in message.items:
                     self._held.add(message.now_ns, message.node, item)
             case Pong():
-                self._clock.learn(message)
+                self._compare(message)
             case _:
                 raise TransportError(detail=f"the oracle sent {type(message).__name__}")
         return False
+
+    def _farewells(self) -> list[bytes]:
+        refused, bound_ns = refused_by(self._hosts, self._peers), self._clock.bound_ns
+        return [
+            encode(host.farewell(self._lateness_ns[name], bound_ns, refused[name]))
+            for name, host in self._hosts.items()
+        ]
 
     # ------------------------------------------------------------ a node runs
 
