@@ -56,7 +56,11 @@ PURE: Final = (
     "orchestrator.values",
     "orchestrator.oracle",
 )
-SHELLS: Final = ("orchestrator.oracle.service", "orchestrator.oracle.record")  # inside what is pure otherwise
+SHELLS: Final = (  # inside what is pure otherwise
+    "orchestrator.oracle.service",
+    "orchestrator.oracle.record",
+    "orchestrator.oracle.replay",
+)
 IMPURE_MODULES: Final = (
     "asyncio",
     "datetime",

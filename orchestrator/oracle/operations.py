@@ -254,7 +254,8 @@ class Operations:
             if self.ledger.owner.get(qubit) == node:
                 self._observer.at_mark(op.label, node, qubit, self.ledger.register)
             return
-        copy = Register()
+        run = self.ledger.register
+        copy = Register(run.formalism, run.max_state_vector_qubits)
         copy.adopt(_component(op.state))
         if qubit in copy:
             self._observer.at_mark(op.label, node, qubit, copy)

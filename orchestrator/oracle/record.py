@@ -3,8 +3,9 @@
 The event log and a replay are views of it: grants are a pure function of reports, so executing the record again gives
 the same grants, the same results and the same bytes in the event log.
 
-A file starts with MAGIC and one entry that describes the run; then an entry for each round. An entry is a length, a
-CRC-32 and that many bytes of MessagePack. A torn last entry (the writer was killed) is recognised and dropped.
+A file starts with MAGIC and one entry that describes the run; then an entry for each round. An entry is a length, the
+same length with all bits inverted, a CRC-32 and that many bytes of MessagePack. A torn last entry (the writer was
+killed) is recognised and dropped; the length stands there twice because a damaged one would look like a torn entry.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -22,17 +24,46 @@ import msgspec
 from qnode.errors import MalformedMessage
 
 MAGIC: Final = b"qnode-record-1\n"
-_HEAD: Final = struct.Struct("<II")
+_HEAD: Final = struct.Struct("<III")
+_INVERTED: Final = 0xFFFFFFFF
 
 
 class Round(msgspec.Struct, array_like=True, frozen=True):
-    """What was executed together: when, who ran because of the outside, and the reports in execution order."""
+    """What was executed together.
+
+    Attributes:
+        now_ns: Network time.
+        woken: The nodes that ran because of the outside.
+        granted: The digest of all grants since the round before: what these reports are the answer to.
+        reports: In execution order.
+    """
 
     now_ns: int
     woken: tuple[str, ...]
+    granted: bytes
     reports: tuple[msgspec.Raw, ...]
 
 
+class GrantDigest:
+    """What was granted, in the order in which it was, in a few bytes."""
+
+    __slots__ = ("_hash",)
+
+    def __init__(self) -> None:
+        self._hash = _EMPTY.copy()
+
+    def add(self, frame: bytes) -> None:
+        """One more encoded grant."""
+        self._hash.update(frame)
+
+    def take(self) -> bytes:
+        """The digest of all since the last call."""
+        digest = self._hash.digest()
+        self._hash = _EMPTY.copy()
+        return digest
+
+
+_EMPTY: Final = blake2b(digest_size=8)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Round).decode
 
@@ -42,12 +73,17 @@ class RecordWriter:
 
     def __init__(self, path: Path, description: bytes) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._write(MAGIC + _HEAD.pack(len(description), zlib.crc32(description)) + description)
+        self._granted = GrantDigest()
+        self._write(MAGIC + entry_of(description))
+
+    def granted(self, frame: bytes) -> None:
+        """A grant is on its way, encoded: the next entry vouches for it. It is not a byte in the file until then."""
+        self._granted.add(frame)
 
     def append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes]) -> None:
         """One round, its reports in execution order. Raises OSError (no space left, say) before anything is granted."""
-        entry = _encode(Round(now_ns, tuple(woken), tuple(map(msgspec.Raw, reports))))
-        self._write(_HEAD.pack(len(entry), zlib.crc32(entry)) + entry)
+        entry = Round(now_ns, tuple(woken), self._granted.take(), tuple(map(msgspec.Raw, reports)))
+        self._write(entry_of(_encode(entry)))
 
     def _write(self, data: bytes) -> None:
         written = os.write(self._fd, data)
@@ -64,6 +100,11 @@ class RecordWriter:
         self.close()
 
 
+def entry_of(content: bytes) -> bytes:
+    """The bytes of one entry, head and all."""
+    return _HEAD.pack(len(content), len(content) ^ _INVERTED, zlib.crc32(content)) + content
+
+
 def read_record(path: Path) -> tuple[bytes, Iterator[Round]]:
     """The run's description and its rounds.
 
@@ -73,19 +114,27 @@ def read_record(path: Path) -> tuple[bytes, Iterator[Round]]:
     description = next(entries, None)
     if description is None:
         raise MalformedMessage(detail=f"{path} holds no run")
-    return description, map(_decode, entries)
+    return description[1], (_round(path, offset, entry) for offset, entry in entries)
 
 
-def _entries(path: Path) -> Iterator[bytes]:
+def _round(path: Path, offset: int, entry: bytes) -> Round:
+    try:
+        return _decode(entry)
+    except msgspec.DecodeError as error:
+        raise MalformedMessage(detail=f"{path} holds no round at byte {offset}: {error}") from None
+
+
+def _entries(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Each entry and where it starts."""
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise MalformedMessage(detail=f"{path} is not a record of this version of qnode")
         while len(head := file.read(_HEAD.size)) == _HEAD.size:
             offset = file.tell() - _HEAD.size
-            length, crc = _HEAD.unpack(head)
-            entry = file.read(length)
-            if len(entry) < length:
+            length, inverted, crc = _HEAD.unpack(head)
+            entry = file.read(length) if length ^ inverted == _INVERTED else None
+            if entry is not None and len(entry) < length:
                 return
-            if zlib.crc32(entry) != crc:
+            if entry is None or zlib.crc32(entry) != crc:
                 raise MalformedMessage(detail=f"{path} is damaged at byte {offset}")
-            yield entry
+            yield offset, entry

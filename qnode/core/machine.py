@@ -147,9 +147,14 @@ class NodeMachine(Generic[W]):
 
     def apply_unitary(self, unitary: npt.ArrayLike, qubits: tuple[HeldQubit, ...], where: Where) -> None:
         """Issue any unitary of shape (2**n, 2**n) on n qubits. Raises InvalidOperation unless it is one."""
-        matrix = np.asarray(unitary, dtype=np.complex128)
         size = 2 ** len(qubits)
-        if matrix.shape != (size, size) or not np.allclose(matrix @ matrix.conj().T, np.eye(size), atol=1e-10):
+        try:
+            matrix = np.asarray(unitary, dtype=np.complex128)
+        except (TypeError, ValueError) as error:  # rows of unequal length, or no numbers
+            raise InvalidOperation(
+                detail=f"apply() needs a unitary matrix of shape ({size}, {size}) for {len(qubits)} qubit(s): {error}"
+            ) from None
+        if matrix.shape != (size, size) or not np.allclose(matrix @ matrix.conj().T, np.eye(size), rtol=0, atol=1e-10):
             raise InvalidOperation(
                 detail=f"apply() needs a unitary matrix of shape ({size}, {size}) for {len(qubits)} qubits;"
                 f" got shape {matrix.shape}{'' if matrix.shape != (size, size) else ', which is not unitary'}"
@@ -290,23 +295,22 @@ class NodeMachine(Generic[W]):
         for qubit in qubits:
             if qubit.fate:
                 raise self._dead(qubit, verb, where)
+            if qubit.node_name != self.name:
+                raise self._elsewhere(qubit, verb)
             if not qubit.local:
                 remote = True
             if qubit.busy_ns > start_ns:
                 start_ns = qubit.busy_ns
-        if len(qubits) > 1:
-            self._check_together(verb, qubits)
+        if len(qubits) > 1 and len(set(map(id, qubits))) != len(qubits):
+            twice = next(qubit for index, qubit in enumerate(qubits) if qubit in qubits[:index])
+            raise InvalidOperation(detail=f"{verb} needs different qubits; {twice.id} was given twice")
         return start_ns, remote
 
-    def _check_together(self, verb: str, qubits: tuple[HeldQubit, ...]) -> None:
-        if len(set(map(id, qubits))) != len(qubits):
-            raise InvalidOperation(detail=f"{verb} needs different qubits; {qubits[0].id} was given twice")
-        for qubit in qubits:
-            if qubit.node_name != self.name:
-                raise InvalidOperation(
-                    detail=f"{verb} at node {self.name} was given qubit {qubit.id}, which node {qubit.node_name} holds;"
-                    " use send_qubit() or teleportation to bring it here"
-                )
+    def _elsewhere(self, qubit: HeldQubit, verb: str) -> InvalidOperation:
+        return InvalidOperation(
+            detail=f"{verb} at node {self.name} was given qubit {qubit.id}, which node {qubit.node_name} holds;"
+            " use send_qubit() or teleportation to bring it here"
+        )
 
     def _dead(self, qubit: HeldQubit, verb: str, where: Where) -> DeadQubit:
         error = DeadQubit(qubit=qubit.id, fate=qubit.fate, where=place(qubit.fate_where))

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-L = TypeVar("L")
+T = TypeVar("T")
 W = TypeVar("W")
 
 Address = tuple[str, ...]
 
 
-class Mailbox(Generic[L, W]):
+class Letter(NamedTuple, Generic[T]):
+    """What was delivered, and the how-manieth it was."""
+
+    number: int
+    value: T
+
+
+class Mailbox(Generic[T, W]):
     """First in, first out for each address; a letter waits for a reader or a reader for a letter, never both.
 
     A reader is any token: the caller hands it the letter.
     """
 
     def __init__(self) -> None:
-        self._letters: dict[Address, deque[L]] = {}
+        self._numbered = 0
+        self._letters: dict[Address, deque[Letter[T]]] = {}
         self._readers: dict[Address, deque[W]] = {}
 
-    def put(self, address: Address, letter: L) -> W | None:
+    def number(self, value: T) -> Letter[T]:
+        """What is to be delivered next."""
+        self._numbered += 1
+        return Letter(self._numbered, value)
+
+    def put(self, address: Address, letter: Letter[T]) -> W | None:
         """Deliver: to the reader that is returned, or, if it is None, into the box."""
         readers = self._readers.get(address)
         if readers:
@@ -32,14 +46,15 @@ class Mailbox(Generic[L, W]):
         self._letters.setdefault(address, deque()).append(letter)
         return None
 
-    def put_back(self, address: Address, letter: L) -> W | None:
+    def put_back(self, address: Address, letter: Letter[T]) -> W | None:
         """A reader was cancelled with its letter in hand: the next reader gets it, before any later letter."""
         if address in self._readers:
             return self.put(address, letter)
-        self._letters.setdefault(address, deque()).appendleft(letter)
+        letters = self._letters.setdefault(address, deque())
+        letters.insert(bisect([one.number for one in letters], letter.number), letter)
         return None
 
-    def take(self, address: Address) -> L | None:
+    def take(self, address: Address) -> Letter[T] | None:
         """The oldest letter, or None."""
         letters = self._letters.get(address)
         if not letters:

@@ -1,0 +1,206 @@
+"""A run once more, from its record alone: the same core executes the same reports, and no node is there.
+
+Grants are a pure function of reports. So a replay ends with the results, the notes and the event log of the run; if it
+does not follow the record (which was changed, or was written by another version), it names the first round that shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from orchestrator.inspect import MarkObserver
+from orchestrator.oracle.core import OracleCore, Outcome, ProgramResult
+from orchestrator.oracle.events import Event
+from orchestrator.oracle.network import build_core, run_event
+from orchestrator.oracle.operations import Counts, Observer
+from orchestrator.oracle.record import GrantDigest, Round, read_record
+from orchestrator.oracle.spec import Observed, OracleSpec, decode_oracle
+from qnode.errors import MalformedMessage
+from qnode.ids import NodeName
+from qnode.wire.messages import Grant, Report, Wake, decode_to_oracle, encode
+
+
+class Divergence(NamedTuple):
+    """Where a record does not follow from itself: the round (from 0), the node ("" for all), and a sentence."""
+
+    round: int
+    node: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"round {self.round}{', node ' if self.node else ''}{self.node}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a record tells.
+
+    Attributes:
+        spec: The run, without its secrets.
+        rounds: How many rounds were executed.
+        outcome: How the run ended; None if the record ends before it did.
+        results, notes, counts, reproducible, resumable: As the run's summary has them.
+        observed: What the run's `observe:` saw; empty if another observer was given.
+        divergence: What does not follow from the rounds before it, and was not executed; None if all does.
+    """
+
+    spec: OracleSpec
+    rounds: int
+    outcome: Outcome | None
+    results: tuple[ProgramResult, ...]
+    notes: Mapping[tuple[NodeName, str], bytes]
+    counts: Counts
+    observed: tuple[Observed, ...]
+    reproducible: bool
+    resumable: bool
+    divergence: Divergence | None
+
+
+def replay(path: Path, *, emit: Callable[[Event], None] | None = None, observer: Observer | None = None) -> Replay:
+    """Execute a record.
+
+    Args:
+        emit: Takes the events of the event log, in its order.
+        observer: Looks at the marks instead of the run's own observer.
+    Raises:
+        MalformedMessage: If the file is no record, or is damaged; with the offset.
+    """
+    description, rounds = read_record(path)
+    try:
+        spec = decode_oracle(description)
+    except msgspec.DecodeError as error:
+        raise MalformedMessage(detail=f"{path} describes no run: {error}") from None
+    own = MarkObserver(spec.observe)
+    core = build_core(spec, emit, observer or own)
+    again = _Again(spec, core)
+    divergence = again.execute(rounds)
+    return Replay(
+        spec=spec,
+        rounds=again.rounds,
+        outcome=core.outcome,
+        results=tuple(core.results),
+        notes=core.operations.noted,
+        counts=core.counts,
+        observed=own.evaluate(),
+        reproducible=core.reproducible and not again.realtime,
+        resumable=core.resumable and not again.realtime,
+        divergence=divergence,
+    )
+
+
+class _Diverged(Exception):
+    """Inside this module: the record does not follow from here on."""
+
+    def __init__(self, node: str, what: str) -> None:
+        super().__init__(node, what)
+        self.node = node
+        self.what = what
+
+
+class _Again:
+    """The oracle's loop with the record in the place of the sockets."""
+
+    def __init__(self, spec: OracleSpec, core: OracleCore) -> None:
+        self.rounds = 0
+        self.realtime = spec.clock == "real"
+        self._spec = spec
+        self._core = core
+        self._digest = GrantDigest()
+
+    def execute(self, rounds: Iterable[Round]) -> Divergence | None:
+        core = self._core
+        run_event(core, self._spec)
+        self._scatter(core.first_grants().values())
+        for number, recorded in zip(count(), rounds, strict=False):
+            try:
+                self._round(recorded)
+            except _Diverged as diverged:
+                return Divergence(number, diverged.node, diverged.what)
+            self.rounds += 1
+        if not self.realtime and not core.time.awaited:
+            core.grants()  # what the last round led to: perhaps the end
+        if core.outcome is not None:
+            run_event(core, self._spec, ended=core.outcome.how)
+        return None
+
+    def _round(self, recorded: Round) -> None:
+        core = self._core
+        if self.realtime:
+            core.time.go_to(recorded.now_ns)
+        elif not core.time.awaited:
+            self._wake(recorded.woken)
+            self._scatter(core.grants().values())
+        if core.outcome is not None and not self.realtime:  # there, reports that came with the last are executed too
+            raise _Diverged("", f"the run was over ({core.outcome.how}), and this round follows")
+        if recorded.now_ns != core.time.now_ns:
+            raise _Diverged("", f"executed at {recorded.now_ns} ns, but it is {core.time.now_ns} ns")
+        reports = [self._report(frame) for frame in recorded.reports]
+        if not self.realtime:
+            self._check_senders([report.node for report in reports])
+        for report in reports:
+            self._check_step(report)
+        if recorded.woken != core.time.last_woken:
+            raise _Diverged("", f"woken were {recorded.woken}, but it should be {core.time.last_woken}")
+        if recorded.granted != self._digest.take():
+            raise _Diverged("", "what was granted before it is not what follows from the rounds before")
+        for report in reports:
+            core.report(report)
+        core.execute()
+        if self.realtime:
+            self._deliver(over=not reports)
+
+    def _wake(self, woken: tuple[str, ...]) -> None:
+        for node in woken:
+            if node not in self._spec.programs:
+                raise _Diverged(node, "woken, and there is no such node")
+            self._core.wake(Wake(node, self._spec.incarnations[node]))
+
+    def _scatter(self, grants: Iterable[Grant]) -> None:
+        for grant in grants:
+            self._digest.add(encode(grant))
+
+    def _deliver(self, *, over: bool) -> None:
+        core = self._core
+        for delivery in core.take_scheduled():
+            if core.operations.deliver(delivery):
+                self._scatter((Grant(delivery.node, 0, delivery.at_ns, (delivery.item,)),))
+        if over:
+            core.end("until")
+
+    def _report(self, frame: msgspec.Raw) -> Report:
+        try:
+            report = decode_to_oracle(bytes(frame))
+        except MalformedMessage as error:
+            raise _Diverged("", str(error)) from None
+        if not isinstance(report, Report):
+            raise _Diverged("", f"{type(report).__name__} stands where a report should")
+        if report.node not in self._spec.programs:
+            raise _Diverged(report.node, "reported, and there is no such node")
+        if report.incarnation != self._spec.incarnations[report.node]:
+            raise _Diverged(report.node, f"reported as incarnation {report.incarnation}, which it is not in")
+        return report
+
+    def _check_senders(self, senders: list[str]) -> None:
+        expected = sorted(self._core.time.awaited)
+        for node in senders:
+            if node not in expected:
+                raise _Diverged(node, "reported, and was not granted this round")
+        for node in expected:
+            if node not in senders:
+                raise _Diverged(node, "was granted this round, and its report is missing")
+        if senders != expected:
+            raise _Diverged("", f"executed in the order {', '.join(senders)}, not {', '.join(expected)}")
+
+    def _check_step(self, report: Report) -> None:
+        try:
+            known = self._core.check(report)
+        except MalformedMessage as error:
+            raise _Diverged(report.node, str(error)) from None
+        if known is not None:
+            raise _Diverged(report.node, f"step {report.step} was reported before")

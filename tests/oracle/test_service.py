@@ -1,0 +1,114 @@
+"""The oracle's shell over real sockets: what is refused, what is answered twice, and that nothing is done twice."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Final
+
+import pytest
+
+from orchestrator.oracle.record import read_record
+from orchestrator.oracle.service import OracleService
+from orchestrator.oracle.spec import OracleSpec, Summary, record_path
+from qnode.transport.server import Server
+from qnode.wire.messages import (
+    PROTOCOL_VERSION,
+    Farewell,
+    Grant,
+    Hello,
+    Note,
+    Refused,
+    Report,
+    Stop,
+    Wake,
+    Welcome,
+    decode_to_node,
+    encode,
+)
+from tests.oracle.cores import ALICE, done, spec
+from tests.oracle.strangers import Stranger
+
+TOKEN: Final = b"the token of this run"
+ENDS_S: Final = 30.0
+
+
+class Oracle:
+    """An oracle in a thread, for a run of one node, and who started the run."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        told: OracleSpec = spec(
+            programs={ALICE: ("main",)}, incarnations={ALICE: 2}, links=(), folder=str(folder), address=address
+        )
+        self.folder = folder
+        self.address = address
+        self._service = OracleService(told, Server(address, TOKEN))
+        self._summaries: list[Summary] = []
+        self._thread = Thread(target=self._serve, daemon=True)  # a failed test does not wait for it
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            self._summaries.append(self._service.serve())
+        finally:
+            self._service.close()
+
+    def summary(self) -> Summary:
+        """Of a run that is over."""
+        self._thread.join(ENDS_S)
+        assert not self._thread.is_alive()
+        return self._summaries[0]
+
+
+@pytest.fixture
+def oracle(tmp_path: Path) -> Iterator[Oracle]:
+    with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as short:
+        yield Oracle(tmp_path, f"ipc://{short}/o")
+
+
+def report(step: int, value: bytes, incarnation: int = 2, timer_ns: int | None = 10) -> Report:
+    return Report(ALICE, incarnation, step, timer_ns, None, 0, (Note("main", "n", value),))
+
+
+def hello(role: str, *nodes: tuple[str, int]) -> bytes:
+    return encode(Hello(PROTOCOL_VERSION, TOKEN, role, nodes))
+
+
+def test_reports_that_come_twice_are_answered_twice_and_executed_once_and_others_are_refused(oracle: Oracle) -> None:
+    with Stranger(oracle.address) as starter, Stranger(oracle.address) as alice:
+        assert isinstance(starter.ask(hello("cluster")), Welcome)
+        assert isinstance(alice.ask(hello("node", (ALICE, 2))), Welcome)
+        assert decode_to_node(alice.hear()[0]) == Grant(ALICE, 0, 0, ())
+
+        first = encode(report(1, b"1"))
+        alice.say(first)
+        granted = alice.hear()
+        assert decode_to_node(granted[0]) == Grant(ALICE, 1, 10, ())
+        for _ in range(3):
+            alice.say(first)
+            assert alice.hear() == granted
+
+        for wrong in (
+            report(1, b"an older life", incarnation=1),
+            report(2, b"a later life", incarnation=3),
+            report(3, b"the future"),
+            report(0, b"the past"),
+            Wake(ALICE, 1),
+            Report("bob", 0, 1, None, None, 0, ()),
+        ):
+            answer = alice.ask(encode(wrong))
+            assert isinstance(answer, Refused), wrong
+
+        last = Report(ALICE, 2, 2, None, None, 0, (), done())
+        assert alice.ask(encode(last)) == Stop("done")
+        alice.say(encode(Farewell(ALICE, 2, (), 0, 0, 0)))
+        summary = oracle.summary()
+
+    assert summary.how == "done"
+    assert summary.notes == ((ALICE, "n", b"1"),)
+    assert (summary.counts["reports"], summary.counts["operations"]) == (2, 1)
+    assert summary.frames_refused == {"MalformedMessage": 5, "NotOwner": 1}
+    _, rounds = read_record(record_path(oracle.folder))
+    assert [[bytes(frame) for frame in one.reports] for one in rounds] == [[first], [encode(last)]]
