@@ -14,29 +14,37 @@ import numpy.typing as npt
 
 from orchestrator.oracle.spec import Observed
 from qnode.ids import NodeName, QubitId
-from qnode.quantum.fidelity import fidelity, named_state
+from qnode.quantum.bell import BELL_STATES
+from qnode.quantum.fidelity import NAMED_STATES, fidelity, named_state
 from qnode.quantum.register import Register
 
 Matrix = npt.NDArray[np.complex128]
 
 _PHI_PLUS: Final = ""
+_OF_PAIRS: Final = frozenset({_PHI_PLUS, *(bell.name.lower() for bell in BELL_STATES)})
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What was seen at one mark: the qubit's reduced state, or None where nobody asked for it."""
+    """What was seen at one mark.
+
+    Attributes:
+        state: The qubit's reduced state.
+        pair: That of the qubit and its partner in a Bell pair; None if nobody asked, or if they are not both there.
+    """
 
     node: NodeName
     qubit: QubitId
     state: Matrix
-    pair_fidelity: float | None
+    pair: Matrix | None
 
 
 class MarkObserver:
     """Keeps reduced states at marks, and compares them when the run is over.
 
     Args:
-        observe: Labels, each with its targets: a named state, another label, or "" for Phi+ of the qubit's pair.
+        observe: Labels, each with its targets: a named state (a Bell state is that of the qubit's pair), another label,
+            or "" for Phi+.
     """
 
     def __init__(self, observe: Mapping[str, tuple[str, ...]]) -> None:
@@ -53,7 +61,8 @@ class MarkObserver:
         """Look at a marked qubit. The register is read and not changed."""
         if label not in self._labels:
             return
-        pair = _fidelity_of_pair(qubit, register) if _PHI_PLUS in self._observe.get(label, ()) else None
+        asked = not _OF_PAIRS.isdisjoint(self._observe.get(label, ()))
+        pair = _state_of_pair(qubit, register) if asked else None
         self._seen.setdefault(label, []).append(Sight(node, qubit, register.reduced_state((qubit,)), pair))
 
     def evaluate(self) -> tuple[Observed, ...]:
@@ -66,21 +75,20 @@ class MarkObserver:
         )
 
     def _value(self, sight: Sight, nth: int, target: str) -> float | None:
-        if target == _PHI_PLUS:
-            return sight.pair_fidelity
         others = self._seen.get(target)
         if target in self._labels and others is not None:
             return fidelity(sight.state, others[nth].state) if nth < len(others) else None
-        ket = named_state(target) if target in _NAMED else None
-        return fidelity(sight.state, ket) if ket is not None and ket.size == 2 else None
+        name = target or "phi+"
+        seen = sight.pair if name in _OF_PAIRS else sight.state
+        return fidelity(seen, named_state(name)) if seen is not None and name in NAMED_STATES else None
 
 
 def _quantity(target: str) -> str:
     return f"fidelity to {target}" if target else "fidelity"
 
 
-def _fidelity_of_pair(qubit: QubitId, register: Register) -> float | None:
-    """Of a half: the fidelity to Phi+ with its partner, if both halves are still there."""
+def _state_of_pair(qubit: QubitId, register: Register) -> Matrix | None:
+    """Of a half: the joint state with its partner, if both halves are still there."""
     pair, at, end = qubit.rpartition("@")
     if not at:
         return None
@@ -88,7 +96,4 @@ def _fidelity_of_pair(qubit: QubitId, register: Register) -> float | None:
     partner = QubitId(f"{pair}@{other if end == one else one}")
     if partner not in register:
         return None
-    return fidelity(register.reduced_state((qubit, partner)), named_state("phi+"))
-
-
-_NAMED: Final = frozenset(("0", "1", "+", "-", "i", "-i", "phi+", "phi-", "psi+", "psi-"))
+    return register.reduced_state((qubit, partner))

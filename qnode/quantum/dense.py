@@ -1,18 +1,19 @@
 """The dense reference: one density matrix over all qubits, every operator written out by Kronecker products.
 
 It is obviously right and slow, shares nothing with the fast formalisms but the table of gates, and is kept for ever:
-every fast path is compared with it. Up to 8 qubits or so.
+every fast path is compared with it. Up to 8 qubits or so. It is one component that never splits, so it has nothing to
+export or adopt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
 
 from qnode.ids import QubitId
-from qnode.quantum.bell import PHI_PLUS, BellState
+from qnode.quantum.bell import PHI_PLUS, BellState, Pauli
 from qnode.quantum.gates import GATES, Matrix
 
 _SQRT_HALF = np.sqrt(0.5)
@@ -21,6 +22,14 @@ _EIGENSTATES = {
     "y": ([_SQRT_HALF, 1j * _SQRT_HALF], [_SQRT_HALF, -1j * _SQRT_HALF]),
     "z": ([1, 0], [0, 1]),
 }
+
+
+def tensor(*factors: Matrix) -> Matrix:
+    """Their tensor product, the first leftmost; without any, the number 1."""
+    whole = np.ones((1, 1), np.complex128)
+    for factor in factors:
+        whole = np.kron(whole, factor).astype(np.complex128, copy=False)
+    return whole
 
 
 def embedded(matrix: Matrix, targets: Sequence[int], n_qubits: int) -> Matrix:
@@ -36,14 +45,13 @@ def embedded(matrix: Matrix, targets: Sequence[int], n_qubits: int) -> Matrix:
     patterns = list(product((0, 1), repeat=len(targets)))
     for row, row_bits in enumerate(patterns):
         for column, column_bits in enumerate(patterns):
+            if matrix[row, column] == 0:
+                continue
             factors = [np.eye(2, dtype=np.complex128) for _ in range(n_qubits)]
             for target, row_bit, column_bit in zip(targets, row_bits, column_bits, strict=True):
                 factors[target] = np.zeros((2, 2), np.complex128)
                 factors[target][row_bit, column_bit] = 1
-            term = np.ones((1, 1), np.complex128)
-            for factor in factors:
-                term = np.kron(term, factor)
-            whole += matrix[row, column] * term
+            whole += matrix[row, column] * tensor(*factors)
     return whole
 
 
@@ -56,13 +64,13 @@ class DenseRegister:
 
     def create(self, qubit: QubitId) -> None:
         """A new qubit in |0>, as the last factor."""
-        self.rho = np.kron(self.rho, np.array([[1, 0], [0, 0]], np.complex128))
+        self.rho = tensor(self.rho, np.array([[1, 0], [0, 0]], np.complex128))
         self.names.append(qubit)
 
     def create_pair(self, first: QubitId, second: QubitId, bell: BellState = PHI_PLUS) -> None:
         """Two new qubits in a Bell state, as the last two factors."""
         ket = bell.ket()
-        self.rho = np.kron(self.rho, np.outer(ket, ket.conj()))
+        self.rho = tensor(self.rho, np.outer(ket, ket.conj()))
         self.names += [first, second]
 
     def apply(self, gate: str, qubits: Sequence[QubitId], params: Sequence[float] = ()) -> None:
@@ -84,16 +92,20 @@ class DenseRegister:
         return float(np.trace(self.projector(qubit, outcome, basis) @ self.rho).real)
 
     def measure(self, qubit: QubitId, draw: float, basis: str = "z", keep: bool = False) -> int:
-        """P rho P / tr(P rho) for the outcome that the draw selects; then trace the qubit out unless kept."""
+        """Project onto the outcome that the draw selects; then trace the qubit out unless kept."""
         p_zero, p_one = self.probability(qubit, 0, basis), self.probability(qubit, 1, basis)
         outcome = 0 if draw < p_zero else 1
         if (p_zero, p_one)[outcome] < 1e-12:
             outcome = 1 - outcome
-        projector = self.projector(qubit, outcome, basis)
-        self.rho = projector @ self.rho @ projector / self.probability(qubit, outcome, basis)
+        self.project(qubit, outcome, basis)
         if not keep:
             self.trace_out(qubit)
         return outcome
+
+    def project(self, qubit: QubitId, outcome: int, basis: str = "z") -> None:
+        """P rho P / tr(P rho): the state after this outcome was found elsewhere (Nielsen & Chuang, section 2.2.5)."""
+        projector = self.projector(qubit, outcome, basis)
+        self.rho = projector @ self.rho @ projector / self.probability(qubit, outcome, basis)
 
     def trace_out(self, qubit: QubitId) -> None:
         """The sum of <b| rho |b> over both values of the qubit (Nielsen & Chuang, section 2.4.3)."""
@@ -108,6 +120,17 @@ class DenseRegister:
         """Lose the qubit and put |0> in its place."""
         self.discard(qubit, draw)
         self.create(qubit)
+
+    def qubits(self) -> tuple[QubitId, ...]:
+        """All qubits that are here."""
+        return tuple(self.names)
+
+    def pauli_expectation(self, paulis: Mapping[QubitId, Pauli]) -> float:
+        """tr(P rho), P the product of a Pauli on each named qubit."""
+        turned = self.rho
+        for qubit, pauli in paulis.items():
+            turned = embedded(GATES[pauli].unitary(), [self.names.index(qubit)], len(self.names)) @ turned
+        return float(np.trace(turned).real)
 
     def reduced_state(self, qubits: Sequence[QubitId]) -> Matrix:
         """The density matrix of some qubits in this order, entry by entry from the definition."""

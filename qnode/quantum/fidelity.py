@@ -16,15 +16,17 @@ from qnode.quantum.gates import Matrix
 
 _R: Final = np.sqrt(0.5)
 
+ZERO: Final = 1e-13
+"""Eigenvalues of a density matrix below this are rounding errors of zero."""
+
 NAMED_STATES: Final = MappingProxyType(
     {
         "0": (1, 0),
         "1": (0, 1),
         "+": (_R, _R),
         "-": (_R, -_R),
-        "+i": (_R, 1j * _R),
-        "-i": (_R, -1j * _R),
         "i": (_R, 1j * _R),
+        "-i": (_R, -1j * _R),
     }
     | {bell.name.lower(): tuple(bell.ket().tolist()) for bell in BELL_STATES}
 )
@@ -43,14 +45,13 @@ def named_state(name: str) -> Matrix:
 def fidelity(state: Matrix, target: Matrix) -> float:
     """Squared overlap of two states, each a ket of shape (2**n,) or a density matrix of shape (2**n, 2**n).
 
-    For a pure target <target|rho|target>; for two mixed states (tr sqrt(sqrt(rho) sigma sqrt(rho)))^2, Uhlmann 1976.
+    For a pure target <target|rho|target>; for two density matrices (tr |sqrt(rho) sqrt(sigma)|)^2, Uhlmann 1976.
     """
     if target.ndim == 1:
         return _overlap(state, target)
     if state.ndim == 1:
         return _overlap(target, state)
-    root = _square_root(state)
-    return float(np.sqrt(np.clip(np.linalg.eigvalsh(root @ target @ root), 0, None)).sum() ** 2)
+    return float(np.linalg.norm(_factor(state).conj().T @ _factor(target), "nuc") ** 2)
 
 
 def _overlap(state: Matrix, ket: Matrix) -> float:
@@ -59,10 +60,15 @@ def _overlap(state: Matrix, ket: Matrix) -> float:
     return float(np.vdot(ket, state @ ket).real)
 
 
-def _square_root(rho: Matrix) -> Matrix:
+def _factor(rho: Matrix) -> Matrix:
+    """A with A A^dagger = rho: sqrt(rho) up to a unitary on its right, which changes no singular value of a product.
+
+    One column for each eigenvalue that is not zero: the square root of a rounding error would be half of all digits.
+    """
     values, vectors = np.linalg.eigh(rho)
-    root: Matrix = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.conj().T
-    return root
+    kept = values > ZERO
+    factor: Matrix = vectors[:, kept] * np.sqrt(values[kept])
+    return factor
 
 
 def density_matrix(state: Matrix) -> Matrix:

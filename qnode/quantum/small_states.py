@@ -8,6 +8,7 @@ The count of stabilizer states: Aaronson & Gottesman 2004, section VI.
 from __future__ import annotations
 
 from typing import Final, NamedTuple
+from weakref import WeakSet
 
 import stim
 
@@ -41,8 +42,12 @@ class SmallState:
         inverse: The inverse of a tableau that makes it of |0...0>, as Stim's simulator wants it.
     """
 
-    __slots__ = ("_after", "_halves", "_products", "_vector", "data", "generators", "inverse", "n_qubits", "tableau")
+    __slots__ = (
+        "__weakref__", "_after", "_halves", "_products", "_vector", "data", "generators", "inverse", "n_qubits",
+        "tableau",
+    )  # fmt: skip
     _known: Final[dict[tuple[int, bytes], SmallState]] = {}
+    _alive: Final[WeakSet[SmallState]] = WeakSet()
 
     def __init__(self, generators: Generators, data: bytes) -> None:
         self.generators = generators
@@ -54,6 +59,7 @@ class SmallState:
         self._halves: dict[int, Halves] = {}
         self._products: dict[SmallState, SmallState] = {}
         self._vector: Matrix | None = None
+        SmallState._alive.add(self)
 
     @classmethod
     def of(cls, generators: Generators) -> SmallState:
@@ -73,7 +79,7 @@ class SmallState:
 
     @classmethod
     def _forget(cls) -> None:
-        for state in cls._known.values():
+        for state in list(cls._alive):  # also those in use, which are no longer known but would keep their neighbours
             state._after.clear()
             state._halves.clear()
             state._products.clear()

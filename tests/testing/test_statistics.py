@@ -1,0 +1,152 @@
+"""The statistical assertions keep their promise: the false alarm is computed exactly, over all possible outcomes."""
+
+from __future__ import annotations
+
+import random
+from itertools import combinations, product
+from math import comb, exp, inf, lgamma, log
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qnode.testing import accepted_interval, assert_frequency, assert_independent, relative_entropy
+
+PROBABILITIES = (0.0, 1e-6, 0.01, 0.146447, 0.25, 0.5, 2 / 3, 0.853553, 0.999, 1.0)
+ALARMS = (0.5, 0.1, 1e-3, 1e-9)
+
+
+def accepts(hits: int, trials: int, p: float, false_alarm: float) -> bool:
+    try:
+        assert_frequency(hits, trials, p, false_alarm=false_alarm)
+    except AssertionError:
+        return False
+    return True
+
+
+def binomial(hits: int, trials: int, p: float) -> float:
+    """P(hits) of independent trials."""
+    if p in (0.0, 1.0):
+        return float(hits == trials * p)
+    ways = lgamma(trials + 1) - lgamma(hits + 1) - lgamma(trials - hits + 1)
+    return exp(ways + hits * log(p) + (trials - hits) * log(1 - p))
+
+
+@pytest.mark.parametrize(("p", "false_alarm"), list(product(PROBABILITIES, ALARMS)))
+def test_a_correct_program_fails_no_more_often_than_stated(p: float, false_alarm: float) -> None:
+    """The sum over the binomial of everything that is rejected, for every number of trials up to 60, and 500."""
+    for trials in (*range(1, 61), 500):
+        alarms = sum(binomial(k, trials, p) for k in range(trials + 1) if not accepts(k, trials, p, false_alarm))
+        assert alarms <= false_alarm
+
+
+@pytest.mark.parametrize(("p", "false_alarm"), list(product(PROBABILITIES, ALARMS)))
+def test_what_is_accepted_is_the_interval_that_is_told(p: float, false_alarm: float) -> None:
+    for trials in (1, 2, 10, 61):
+        low, high = accepted_interval(trials, p, false_alarm)
+        assert 0 <= low <= p <= high <= 1
+        for hits in range(trials + 1):
+            assert accepts(hits, trials, p, false_alarm) == (low - 1e-12 <= hits / trials <= high + 1e-12)
+
+
+def test_the_documented_example_is_right() -> None:
+    """10,000 trials of a fair coin: 0.4673 to 0.5327; a true 0.55 passes in 3 runs of 10,000, 0.57 hardly ever."""
+    low, high = accepted_interval(10_000, 0.5)
+    assert (round(low, 4), round(high, 4)) == (0.4673, 0.5327)
+    passes = {
+        true: sum(binomial(k, 10_000, true) for k in range(round(low * 10_000), round(high * 10_000) + 1))
+        for true in (0.5, 0.55, 0.57)
+    }
+    assert passes[0.5] > 1 - 1e-9
+    assert 2.5e-4 < passes[0.55] < 3.5e-4
+    assert passes[0.57] < 1e-12
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_what_is_certain_must_always_happen(p: float) -> None:
+    assert_frequency(round(1000 * p), 1000, p)
+    with pytest.raises(AssertionError, match=r"of 1000 trials .* accepts"):
+        assert_frequency(round(998 * p) + 1, 1000, p)
+
+
+def test_a_failure_says_what_would_have_been_accepted() -> None:
+    expected = r"^6000 of 10000 trials are 0\.6, but p = 0\.5 accepts 0\.4672\d* to 0\.5327\d* \(.*probability 1e-09\)"
+    with pytest.raises(AssertionError, match=expected):
+        assert_frequency(6000, 10_000, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "p", "false_alarm"),
+    [
+        (-1, 10, 0.5, 1e-9), (11, 10, 0.5, 1e-9), (0, 0, 0.5, 1e-9), (5, 10, -0.1, 1e-9), (5, 10, 1.1, 1e-9),
+        (5, 10, float("nan"), 1e-9), (5, 10, 0.5, 0.0), (5, 10, 0.5, 1.0),
+    ],
+)  # fmt: skip
+def test_what_is_no_frequency_is_refused(hits: int, trials: int, p: float, false_alarm: float) -> None:
+    with pytest.raises(ValueError, match="no frequency"):
+        assert_frequency(hits, trials, p, false_alarm=false_alarm)
+
+
+@given(q=st.floats(0, 1), p=st.floats(0, 1))
+def test_relative_entropy_is_zero_for_equals_only_and_bounded_below(q: float, p: float) -> None:
+    """Pinsker's inequality: at least 2 (q - p)^2."""
+    value = relative_entropy(q, p)
+    assert value >= 2 * (q - p) ** 2 - 1e-12
+    assert relative_entropy(p, p) == 0
+    assert relative_entropy(1 - (1 - q), 1 - (1 - p)) == pytest.approx(relative_entropy(1 - q, 1 - p), abs=1e-9)
+
+
+def test_relative_entropy_has_its_known_values() -> None:
+    assert relative_entropy(1.0, 0.5) == pytest.approx(log(2))
+    assert relative_entropy(0.0, 0.25) == pytest.approx(log(4 / 3))
+    assert relative_entropy(0.5, 0.25) == pytest.approx(0.5 * log(4 / 3))
+    assert relative_entropy(0.1, 0.0) == inf
+    assert relative_entropy(0.9, 1.0) == inf
+
+
+# --- independence ----------------------------------------------------------------------------------------------------
+
+
+def independent(one: tuple[int, ...], other: tuple[int, ...], false_alarm: float) -> bool:
+    try:
+        assert_independent(one, other, false_alarm=false_alarm)
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("false_alarm", [0.5, 0.1, 0.01])
+@pytest.mark.parametrize("trials", [1, 4, 8, 12])
+def test_independent_bits_are_rejected_no_more_often_than_stated(trials: int, false_alarm: float) -> None:
+    """All orders of the second sequence, for every number of ones in both: given these they are equally likely."""
+    for marked, ones in product(range(trials + 1), repeat=2):
+        one = (1,) * marked + (0,) * (trials - marked)
+        alarms = sum(
+            not independent(one, tuple(int(k in chosen) for k in range(trials)), false_alarm)
+            for chosen in combinations(range(trials), ones)
+        )
+        assert alarms <= false_alarm * comb(trials, ones)
+
+
+def test_a_copy_and_a_mirror_image_are_not_independent() -> None:
+    rng = random.Random(5)
+    bits = [rng.getrandbits(1) for _ in range(200)]
+    with pytest.raises(AssertionError, match=r"of \d+ positions where the first is 1, the second is 1 in \d+, 1; "):
+        assert_independent(bits, bits)
+    with pytest.raises(AssertionError, match="the second is 1 in 0, 0; "):
+        assert_independent(bits, [1 - bit for bit in bits])
+    assert_independent(bits, [rng.getrandbits(1) for _ in range(200)])
+
+
+def test_biased_but_independent_coins_pass() -> None:
+    rng = random.Random(6)
+    assert_independent(*([int(rng.random() < p) for _ in range(2000)] for p in (0.05, 0.9)))
+    assert_independent([0] * 10, [0, 1] * 5)
+    assert_independent([1] * 10, [0, 1] * 5)
+    assert_independent([1, 0], [1, 1])
+
+
+@pytest.mark.parametrize(("one", "other"), [([], []), ([0], [0, 1]), ([2], [1]), ([0, 1], [0, -1])])
+def test_what_are_no_sequences_of_bits_is_refused(one: list[int], other: list[int]) -> None:
+    with pytest.raises(ValueError, match="two sequences of bits"):
+        assert_independent(one, other)
