@@ -6,7 +6,6 @@ The n-th request of alice with bob meets bob's n-th with alice, for each program
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName, QubitId
@@ -16,17 +15,16 @@ Key = tuple[NodeName, int]
 _Talk = tuple[NodeName, NodeName, str, str]
 
 
-@dataclass(slots=True)
 class Demand:
     """One end's request, while it is not served: waiting for the peer's, or with its pairs under way."""
 
-    node: NodeName
-    wanted: Entangle
-    under_way: list[QubitId] = field(default_factory=list)
+    __slots__ = ("key", "node", "under_way", "wanted")
 
-    @property
-    def key(self) -> Key:
-        return self.node, self.wanted.request
+    def __init__(self, node: NodeName, wanted: Entangle) -> None:
+        self.node = node
+        self.wanted = wanted
+        self.key: Key = (node, wanted.request)
+        self.under_way: list[QubitId] = []
 
 
 class Matching:
@@ -43,9 +41,8 @@ class Matching:
         """
         peer = NodeName(wanted.peer)
         mine = Demand(node, wanted)
-        if mine.key in self._open:
+        if self._open.setdefault(mine.key, mine) is not mine:
             raise MalformedMessage(detail=f"{node} used request number {wanted.request} twice")
-        self._open[mine.key] = mine
         theirs = self._waiting.get((peer, node, wanted.program, wanted.tag))
         if theirs:
             other = theirs.popleft()

@@ -91,6 +91,13 @@ def halves(amplitudes: Matrix, n_qubits: int, target: int) -> Matrix:
 
 
 @lru_cache(maxsize=128)
+def few_halves(n_qubits: int, target: int) -> tuple[list[int], list[int]]:
+    """The indices of the amplitudes where the target is 0, and of those where it is 1."""
+    zero, one = _half_indices(n_qubits, target).tolist()
+    return zero, one
+
+
+@lru_cache(maxsize=128)
 def _half_indices(n_qubits: int, target: int) -> NDArray[np.intp]:
     indices = np.arange(1 << n_qubits, dtype=np.intp).reshape(1 << target, 2, -1)
     return np.ascontiguousarray(indices.transpose(1, 0, 2).reshape(2, -1))

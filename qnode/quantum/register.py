@@ -259,10 +259,12 @@ class Register:
 
     def _together(self, operation: Operation, qubits: Sequence[QubitId]) -> Component:
         """The one component, able to hold the operation, that has all operands afterwards."""
-        if len(qubits) != operation.n_qubits or len(set(qubits)) != len(qubits):
+        if len(qubits) != operation.n_qubits or (len(qubits) > 1 and len(set(qubits)) != len(qubits)):
             wanted = f"{operation.n_qubits} different qubit{'s' if operation.n_qubits > 1 else ''}"
             raise InvalidOperation(detail=f"{operation.name} acts on {wanted}, not on {', '.join(qubits) or 'none'}")
-        parts = list(dict.fromkeys([self._at(qubit, operation.name) for qubit in qubits]))
+        parts = [self._at(qubit, operation.name) for qubit in qubits]
+        if len(parts) > 1:
+            parts = list(dict.fromkeys(parts))
         if operation.clifford is None and self.formalism == "stabilizer":
             raise NotClifford(gate=operation.name, qubits=", ".join(qubits))
         target = self.formalism

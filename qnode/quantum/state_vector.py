@@ -15,8 +15,11 @@ from qnode.errors import MalformedMessage
 from qnode.ids import QubitId
 from qnode.quantum.component import NORM, Component, drawn
 from qnode.quantum.gates import Matrix
-from qnode.quantum.kernels import Targets, apply_matrix, halves, rows_and_columns
+from qnode.quantum.kernels import Targets, apply_matrix, few_halves, halves, rows_and_columns
 from qnode.quantum.operations import EMBED_LIMIT, FIXED, Operation
+
+FEW: Final = 3
+"""Up to so many qubits a measurement adds up Python's own numbers."""
 
 PRODUCT: Final = 1e-11
 """How far a state may be from a product, in amplitude, and still be split."""
@@ -54,10 +57,13 @@ class StateVector(Component):
             weight = one.real * one.real + one.imag * one.imag
             total = weight + zero.real * zero.real + zero.imag * zero.imag
             return drawn(draw, weight / total), self
-        rows = halves(self.amplitudes, n_qubits, target)
-        weights = _vdot(rows[0], rows[0]).real.item(), _vdot(rows[1], rows[1]).real.item()
-        outcome = drawn(draw, weights[1] / (weights[0] + weights[1]))
-        self.amplitudes = rows[outcome] * (1.0 / sqrt(weights[outcome]))
+        if n_qubits <= FEW:
+            outcome, self.amplitudes = _taken(self.amplitudes.tolist(), few_halves(n_qubits, target), draw)
+        else:
+            rows = halves(self.amplitudes, n_qubits, target)
+            weights = _vdot(rows[0], rows[0]).real.item(), _vdot(rows[1], rows[1]).real.item()
+            outcome = drawn(draw, weights[1] / (weights[0] + weights[1]))
+            self.amplitudes = rows[outcome] * (1.0 / sqrt(weights[outcome]))
         if target < n_qubits - 1:
             self.close_gap(target)
         return outcome, self
@@ -109,6 +115,20 @@ class StateVector(Component):
         assert list(self.places.values()) == list(range(n_qubits))
         assert self.amplitudes.shape == (1 << n_qubits,)
         assert abs(np.linalg.norm(self.amplitudes) - 1) < NORM
+
+
+def _taken(amplitudes: list[complex], halves: tuple[list[int], list[int]], draw: float) -> tuple[int, Matrix]:
+    """The outcome of a measurement and what is left, for so few amplitudes that calls of NumPy would cost more."""
+    weights = []
+    for half in halves:
+        weight = 0.0
+        for index in half:
+            one = amplitudes[index]
+            weight += one.real * one.real + one.imag * one.imag
+        weights.append(weight)
+    outcome = drawn(draw, weights[1] / (weights[0] + weights[1]))
+    scale = 1.0 / sqrt(weights[outcome])
+    return outcome, np.array([amplitudes[index] * scale for index in halves[outcome]])
 
 
 def _split(rows: Matrix) -> tuple[Matrix, Matrix] | None:

@@ -10,6 +10,7 @@ frame for each node of the process, so a process with many nodes still sends one
     process -> oracle   Wake                           something from outside the emulator is waiting
     oracle  -> process  Stop                           the run is over
     process -> oracle   Farewell, Farewell, ...        what each node was still waiting for
+    cluster -> oracle   Finish                         the run is to end now, with what there is
 
 All are arrays in MessagePack with a number for the type first. A change that an older peer cannot read raises
 PROTOCOL_VERSION.
@@ -225,6 +226,7 @@ class Waits(msgspec.Struct, array_like=True, frozen=True):
 class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
     """The last frame of a node: what it was waiting for, and what was left over.
 
+    `unread` counts messages that no program received, `held` qubits that programs still held when they returned.
     `lateness_ns` and `clock_bound_ns` belong to the real clock: by how much something came too late at worst, and by
     how much the node's idea of network time may be off. `refused` counts frames that its process let nobody in with.
     """
@@ -237,6 +239,16 @@ class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
     lateness_ns: int
     clock_bound_ns: int = 0
     refused: int = 0
+
+
+class Finish(msgspec.Struct, array_like=True, tag=45, frozen=True):
+    """Whoever started the run wants it to end now, with what there is; `how` says why.
+
+    `without` are nodes that are gone: nobody need wait for their farewell.
+    """
+
+    how: str
+    without: tuple[str, ...] = ()
 
 
 class Ping(msgspec.Struct, array_like=True, tag=44, frozen=True):
@@ -368,7 +380,7 @@ class RunEnded(msgspec.Struct, array_like=True, tag=121, frozen=True):
     summary: bytes
 
 
-ToOracle = Hello | Report | Wake | Farewell | Ping
+ToOracle = Hello | Report | Wake | Farewell | Ping | Finish
 ToNode = Welcome | Refused | Grant | Stop | Pong
 ToCluster = Welcome | Refused | Progress | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received

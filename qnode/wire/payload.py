@@ -20,6 +20,10 @@ _ARRAY_KINDS = "biufc"  # bool, integers, floats, complex: numbers only, never o
 _ARRAY_TYPE = re.compile(rf"[<|][{_ARRAY_KINDS}][0-9]{{1,2}}")
 
 
+_packers: list[msgpack.Packer] = []
+_KEPT_BYTES = 4096  # a packer that has grown is let go
+
+
 def pack(value: object, *, what: str = "the message") -> bytes:
     """The bytes of a value.
 
@@ -46,8 +50,15 @@ def unpack(data: bytes) -> Any:
 
 
 def _packed(value: object) -> bytes:
-    # A packer of its own with a small buffer: the default of a megabyte costs ten times the packing of a short message.
-    packed: bytes = msgpack.Packer(default=_extend, strict_types=True, buf_size=256).pack(value)
+    # A small buffer: the default of a megabyte costs ten times the packing of a short message. A packer that is in use
+    # (a tuple in a tuple) cannot be used again; one that failed is not put back.
+    try:
+        packer = _packers.pop()
+    except IndexError:
+        packer = msgpack.Packer(default=_extend, strict_types=True, buf_size=256)
+    packed: bytes = packer.pack(value)
+    if len(packed) < _KEPT_BYTES:
+        _packers.append(packer)
     return packed
 
 

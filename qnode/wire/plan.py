@@ -47,6 +47,8 @@ class RunSpec(msgspec.Struct, array_like=True, frozen=True):
         parcels: A folder of the run for payloads that travel by themselves.
         processes: Which process each node lives in.
         blocked_s: Wall time after which a program that blocks its loop is named in a warning.
+        path: More folders that program files may be in, and that programs import from.
+        log: The file that everything printed goes to; "" leaves it where it goes.
     """
 
     run_id: str
@@ -64,6 +66,8 @@ class RunSpec(msgspec.Struct, array_like=True, frozen=True):
     parcels: str
     processes: dict[str, int]
     blocked_s: float = 10.0
+    path: tuple[str, ...] = ()
+    log: str = ""
 
 
 class ProcessSpec(msgspec.Struct, array_like=True, frozen=True):
