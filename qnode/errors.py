@@ -27,6 +27,7 @@
     └── RunFailed                 the run as a whole
         ├── ProgramFailed
         ├── Deadlock, Livelock, Stall, TimedOut
+        ├── Interrupted
         └── ProcessLost
 
 Fields come first and the sentence is made from them. Across the wire go `code` (the class's name) and the fields;
@@ -214,6 +215,11 @@ class Stall(RunFailed):
 class TimedOut(RunFailed):
     exit_code = 3
     sentence = "the run did not end within {timeout} s of wall time"
+
+
+class Interrupted(RunFailed):
+    exit_code = 130
+    sentence = "the run was interrupted at {time}"
 
 
 class ProcessLost(RunFailed):

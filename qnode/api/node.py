@@ -18,6 +18,7 @@ import msgspec
 from qnode.api.qubit import Qubit
 from qnode.api.services import NodeServices, PairRequest, hand_over
 from qnode.core.coins import derive_key, generator
+from qnode.core.mailbox import Letter
 from qnode.core.memory import Where
 from qnode.errors import (
     GenerationTimeout,
@@ -252,13 +253,13 @@ class Node:
         self._machine.check_neighbour(NodeName(peer))
         address = (self.program, peer)
         arrivals = self._services.arrivals
-        qubit = arrivals.take(address)
-        if qubit is not None:
-            return qubit
-        future: asyncio.Future[Qubit] = asyncio.Future(loop=self._loop)
+        arrival = arrivals.take(address)
+        if arrival is not None:
+            return arrival.value
+        future: asyncio.Future[Letter[Qubit]] = asyncio.Future(loop=self._loop)
         arrivals.wait(address, future)
         try:
-            return await future
+            return (await future).value
         except asyncio.CancelledError:
             arrivals.forget(address, future)
             if future.done() and not future.cancelled():
@@ -340,12 +341,12 @@ class Node:
         letter = letters.take(address)
         if letter is None:
             letter = await self._letter(address)
-        value = unpack(letter)
+        value = unpack(letter.value)
         return value if type is None else _converted(value, type, peer)
 
-    async def _letter(self, address: tuple[str, ...]) -> bytes:
+    async def _letter(self, address: tuple[str, ...]) -> Letter[bytes]:
         letters = self._services.letters
-        future: asyncio.Future[bytes] = asyncio.Future(loop=self._loop)
+        future: asyncio.Future[Letter[bytes]] = asyncio.Future(loop=self._loop)
         letters.wait(address, future)
         try:
             return await future
@@ -404,11 +405,13 @@ class Node:
         if self._loop._thread_id != get_ident():  # type: ignore[attr-defined]  # None while it does not run
             raise WrongLoop(call=f"{call}()", node=self.name)
 
-    def finish(self) -> None:
-        """The program has returned: what it still holds is discarded. Called by whoever ran it."""
+    def finish(self) -> int:
+        """The program has returned: what it still holds is discarded; how many. Called by whoever ran it."""
+        self._services.returned.add(self.program)
         mine = [qubit for qubit in self._machine.held.values() if qubit.program == self.program]
         self._machine.discard(mine, _caller(1))
         self._services.release(len(mine))
+        return len(mine)
 
 
 class _Logger(logging.LoggerAdapter[logging.Logger]):
@@ -460,9 +463,9 @@ def _converted(value: object, wanted: type[T], peer: str) -> T:
     try:
         return msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
-        raise InvalidOperation(
-            detail=f"a message of {peer} is not a {wanted.__name__}: {error}; it is {value!r}"
-        ) from None
+        asked: object = wanted  # such as `int | None`, which is no type and has no name
+        name = asked.__name__ if isinstance(asked, type) else asked
+        raise InvalidOperation(detail=f"a message of {peer} is not a {name}: {error}; it is {value!r}") from None
 
 
 def _settle(future: asyncio.Future[None]) -> None:

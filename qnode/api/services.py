@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from qnode.api.qubit import Qubit
 from qnode.core.machine import NodeMachine
-from qnode.core.mailbox import Mailbox
+from qnode.core.mailbox import Letter, Mailbox
 from qnode.core.memory import HeldQubit
 from qnode.errors import QnodeError
 from qnode.ids import NodeName, PairId, QubitId
@@ -57,9 +57,10 @@ class NodeServices:
         self.names = names
         self.outcomes: dict[int, asyncio.Future[tuple[int, ...]]] = {}
         self.pairs: dict[int, PairRequest] = {}
-        self.letters: Mailbox[bytes, asyncio.Future[bytes]] = Mailbox()
-        self.arrivals: Mailbox[Qubit, asyncio.Future[Qubit]] = Mailbox()
+        self.letters: Mailbox[bytes, asyncio.Future[Letter[bytes]]] = Mailbox()
+        self.arrivals: Mailbox[Qubit, asyncio.Future[Letter[Qubit]]] = Mailbox()
         self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
+        self.returned: set[str] = set()
         self.lost_qubits = 0
 
     # ------------------------------------------------------------ what a grant brings
@@ -71,7 +72,8 @@ class NodeServices:
                 case Message():
                     payload = payload_of(item.digest) if item.digest else item.payload
                     address = (item.program, item.peer, item.peer_program, item.channel, item.about)
-                    hand_over(partial(self.letters.put, address, payload), payload)
+                    letter = self.letters.number(payload)
+                    hand_over(partial(self.letters.put, address, letter), letter)
                 case Outcomes():
                     future = self.outcomes.pop(item.request, None)
                     if future is not None and not future.done():
@@ -86,8 +88,8 @@ class NodeServices:
     def _paired(self, item: Paired) -> None:
         request = self.pairs.get(item.request)
         if request is None:
-            # The oracle discards what a withdrawn request was owed: such a half never gets here.
-            log.warning("a half of pair %s came for request %d, which is over", item.pair, item.request)
+            # On the real clock it may have been on its way already when the oracle heard that the request is void.
+            self.machine.lose(QubitId(item.qubit), "its request was withdrawn")
             return
         request.halves.append(request.make(QubitId(item.qubit), PairId(item.pair)))
         if len(request.halves) == request.n:
@@ -97,12 +99,19 @@ class NodeServices:
 
     def _arrived(self, item: Arrived) -> None:
         make = self.programs.get(item.program)
-        if make is None or not self.machine.memory.take():
-            self.machine.lose(QubitId(item.qubit), "no program of that name" if make is None else "no free memory slot")
+        reason = ""
+        if make is None:
+            reason = "no program of that name"
+        elif item.program in self.returned and not self.arrivals.awaited((item.program, item.peer)):
+            reason = "its program has returned"
+        elif not self.machine.memory.take():
+            reason = "no free memory slot"
+        if make is None or reason:
+            self.machine.lose(QubitId(item.qubit), reason)
             self.lost_qubits += 1
             return
-        qubit = make(QubitId(item.qubit), None)
-        hand_over(partial(self.arrivals.put, (item.program, item.peer), qubit), qubit)
+        arrival = self.arrivals.number(make(QubitId(item.qubit), None))
+        hand_over(partial(self.arrivals.put, (item.program, item.peer), arrival), arrival)
 
     def _failed(self, item: Failed) -> None:
         error = error_of(item)

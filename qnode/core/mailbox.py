@@ -75,6 +75,10 @@ class Mailbox(Generic[T, W]):
             if not readers:
                 del self._readers[address]
 
+    def awaited(self, address: Address) -> bool:
+        """Whether somebody waits for a letter there."""
+        return address in self._readers
+
     def unread(self) -> int:
         """How many letters nobody asked for."""
         return sum(map(len, self._letters.values()))

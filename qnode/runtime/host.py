@@ -64,9 +64,10 @@ class NodeHost:
             log_local=run.log_local,
         )
         self.services = NodeServices(self.machine, self.loop, self.loop, frozenset(map(NodeName, run.names)))
-        self._base = Path(run.base)
+        self._folders = (Path(run.base), *map(Path, run.path))
         self._payload_of = payload_of
         self._ended: list[Ended] = []
+        self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
         self.loop.on_executed = self._record_executed
 
@@ -86,10 +87,13 @@ class NodeHost:
         self.step += 1
         if grant.items:
             self.services.accept(grant.items, self._payload_of)
-        loop.fire_completions()
-        loop.until_idle()
-        if loop.fire_timers():
+        try:
+            loop.fire_completions()
             loop.until_idle()
+            if loop.fire_timers():
+                loop.until_idle()
+        except (SystemExit, KeyboardInterrupt) as error:  # asyncio lets them through the loop, whichever task raised them
+            self._exited(error)
 
     def report(self) -> Report:
         """What this node wants done, and when it wants to run next."""
@@ -119,7 +123,7 @@ class NodeHost:
 
     async def _run(self, program: ProgramSpec, node: Node) -> None:
         try:
-            function = load_program(program.run, self._base)
+            function = load_program(program.run, self._folders)
             result = await function(node, **program.args)
             self._ended.append(Ended(program.name, self._packed(result, program, function)))
         except asyncio.CancelledError:
@@ -130,10 +134,15 @@ class NodeHost:
             self._fail(program, self._traceback(error))
         finally:
             if not self.loop.stopping:
-                node.finish()
+                self._left_over += node.finish()
 
     def _fail(self, program: ProgramSpec, text: str) -> None:
         self._ended.append(Ended(program.name, b"", failed=True, traceback=text))
+
+    def _exited(self, error: BaseException) -> None:
+        """A task that is no program's main wanted to end the process: the oldest program that still runs has failed."""
+        running = [one for one in self.spec.programs if not self._mains[one.name].done()] or list(self.spec.programs)
+        self._fail(running[0], self._traceback(error))
 
     def _packed(self, result: object, program: ProgramSpec, function: Main) -> bytes:
         code = function.__code__
@@ -161,7 +170,7 @@ class NodeHost:
         waits = tuple(self._waits())
         unread = self.services.letters.unread()
         return Farewell(
-            self.name, self.incarnation, waits, unread, len(self.machine.held), lateness_ns, clock_bound_ns, refused
+            self.name, self.incarnation, waits, unread, self._left_over, lateness_ns, clock_bound_ns, refused
         )
 
     def close(self) -> None:

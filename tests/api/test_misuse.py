@@ -176,8 +176,14 @@ async def test_a_failing_task_of_a_program_shows_its_own_line(tmp_path: Path) ->
     assert f"line {line}, in raises" in text
 
 
-async def test_a_program_that_exits_ends_the_run_like_any_other_error(tmp_path: Path) -> None:
-    assert (await failure("exits", tmp_path, inline=True)).endswith("SystemExit: 3")
+@pytest.mark.parametrize("inline", [True, False], ids=["inline", "processes"])
+@pytest.mark.parametrize("function", ["exits", "exits_in_a_task"])
+async def test_a_program_that_exits_ends_the_run_like_any_other_error(
+    function: str, inline: bool, tmp_path: Path
+) -> None:
+    text = await failure(function, tmp_path, inline=inline)
+    assert text.startswith("program main of node alice failed")
+    assert text.endswith("SystemExit: 3")
 
 
 async def test_returning_what_cannot_be_packed_names_the_program_its_line_and_the_remedy(tmp_path: Path) -> None:

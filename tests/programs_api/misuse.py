@@ -305,6 +305,11 @@ async def exits(node: Node) -> None:
     raise SystemExit(3)
 
 
+async def exits_in_a_task(node: Node) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(exits(node))
+
+
 async def fails_in_a_task(node: Node) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(raises(node))
