@@ -400,6 +400,8 @@ class NodeLoop(asyncio.SelectorEventLoop):
     def until_idle(self) -> None:
         """Run everything that can run at this instant, executors and holds included."""
         self._thread = threading.get_ident()
+        if not (self._ready or self._jobs or self.holds or self.looks_outside):  # type: ignore[attr-defined]
+            return  # starting asyncio's loop for nothing costs 5 us
         while True:
             self.run_forever()
             self.woken = False
