@@ -11,13 +11,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from benchmarks import ghz, local, pairs, register, report, step, teleport
+from benchmarks import ghz, launch, loading, local, pairs, register, report, step, teleport
 from benchmarks.bench import Bench
 from benchmarks.measure import EFFORTS, Effort, Figure, WrongResult
 from benchmarks.yardstick import EchoGroup
 from qnode.errors import QnodeError
 
 BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
+    "launch": launch.run,
+    "loading": loading.run,
     "step": step.run,
     "teleport": teleport.run,
     "pairs": pairs.run,
@@ -28,6 +30,8 @@ BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
 
 _EPILOG: Final = """\
 benchmarks:
+  launch    from the command to its table, memory of a node, repeated runs
+  loading   a configuration of 1,000 nodes, one by one
   step      one step of the virtual clock with 1, 2 and 10 active nodes
   teleport  teleportations a second, one after another and 64 in flight
   pairs     Bell pairs with both measurements a second
@@ -88,7 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--effort", choices=list(EFFORTS), default="normal", help="how much is done (default: %(default)s)"
     )
-    for name, what in (("quick", "a first impression, in a fraction of the time"), ("full", "GHZ over 300 nodes too")):
+    for name, what in (
+        ("quick", "a first impression, in a fraction of the time"),
+        ("full", "GHZ over 300 nodes and 1,000 processes too"),
+    ):
         parser.add_argument(f"--{name}", dest="effort", action="store_const", const=name, help=what)
     return parser
 

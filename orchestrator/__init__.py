@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.cluster import Cluster
+    from orchestrator.programs import Program, Service
     from orchestrator.run import Run
 
-__all__ = ["Cluster", "Run"]
+__all__ = ["Cluster", "Program", "Run", "Service"]
 
 
 def __getattr__(name: str) -> object:
@@ -17,6 +18,10 @@ def __getattr__(name: str) -> object:
         from orchestrator.cluster import Cluster  # lazy: configuration models take 0.3 s to import
 
         return Cluster
+    if name in ("Program", "Service"):
+        from orchestrator import programs  # lazy: as above
+
+        return getattr(programs, name)
     if name == "Run":
         from orchestrator.run import Run  # lazy: as above
 

@@ -1,94 +1,155 @@
-"""What only the whole configuration can tell: parts that are right by themselves and wrong together. Pure."""
+"""What only the whole configuration can tell: parts that are right by themselves and wrong together. Pure.
+
+A configuration that is checked may have lost parts that were refused. Nothing here fails because of that, and each
+finding says what it rests on, so that no consequence of an earlier mistake is told as one of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from orchestrator import shapes, units
+from orchestrator.problems import Finding, Path
 from orchestrator.values import nearest
 
 if TYPE_CHECKING:  # the models call these checks
     from orchestrator.config import Config, HardwareConfig
+    from orchestrator.links import LinkConfig
+
+_NODES: Final[Path] = ("nodes",)
+_FEW: Final = 8  # names that a sentence may list
+_MORE_NODES: Final[tuple[Path, ...]] = (("nodes", "*"), ("graphs",))  # refused if there may be nodes nobody knows of
 
 
-class Problem(NamedTuple):
-    path: tuple[str | int, ...]
-    detail: str
+def findings(config: Config) -> Iterator[Finding]:
+    """Everything that is wrong between parts which are each right by themselves."""
+    yield from _of_settings(config)
+    yield from _of_kinds(config)
+    yield from _of_nodes(config)
+    yield from _of_links(config)
 
 
-def problems(config: Config) -> Iterator[Problem]:
-    """Everything that is wrong between parts which are each right by themselves, in the order of the file."""
-    yield from _problems_of_settings(config)
-    yield from _problems_of_kinds(config)
-    yield from _problems_of_nodes(config)
-    yield from _problems_of_links(config)
-
-
-def _problems_of_settings(config: Config) -> Iterator[Problem]:
+def _of_settings(config: Config) -> Iterator[Finding]:
     if config.until is not None and units.to_ns(config.until) < 1:
-        yield Problem(("until",), "must be at least 1 ns; leave it out to run until every program has returned")
+        yield Finding(("until",), "must be at least 1 ns; leave it out to run until every program has returned")
     if not config.nodes:
-        yield Problem(("nodes",), "a network needs at least one node")
+        yield Finding(_NODES, "a network needs at least one node", needs=_MORE_NODES)
+    if config.graphs:
+        yield Finding(("graphs",), "files of graphs are read where a configuration is loaded from a file or a mapping")
 
 
-def _problems_of_kinds(config: Config) -> Iterator[Problem]:
+def _of_kinds(config: Config) -> Iterator[Finding]:
     for name, kind in config.kinds.items():
-        yield from _problems_of_memory(("kinds", name), kind, kind)
+        yield from _of_memory(("kinds", name), kind, kind, ())
 
 
-def _problems_of_nodes(config: Config) -> Iterator[Problem]:
+def _of_nodes(config: Config) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for pattern, node in config.nodes.items():
+        path: Path = ("nodes", pattern)
+        kind = () if node.kind is None else ("kinds", node.kind)
         if node.kind is not None and node.kind not in config.kinds:
             known = f"known kinds: {', '.join(config.kinds)}" if config.kinds else "there are no kinds in this file"
             detail = f"no kind {node.kind!r}{nearest(node.kind, config.kinds)}; {known}"
-            yield Problem(("nodes", pattern, "kind"), detail)
+            yield Finding((*path, "kind"), detail, needs=(("kinds",), kind))
         else:
-            yield from _problems_of_memory(("nodes", pattern), node, config.hardware(node))
+            yield from _of_memory(path, node, config.hardware(node), kind)
         for name in shapes.expand(pattern):
             if name in seen:
-                yield Problem(("nodes", pattern), f"node {name!r} is already there, from {seen[name]!r}")
+                yield Finding(path, f"node {name!r} is already there, from {seen[name]!r}", key=True)
                 break
             seen[name] = pattern
 
 
-def _problems_of_memory(path: tuple[str, ...], given: HardwareConfig, merged: HardwareConfig) -> Iterator[Problem]:
+def _of_memory(path: Path, given: HardwareConfig, merged: HardwareConfig, kind: Path) -> Iterator[Finding]:
     if merged.t1 is None or merged.t2 is None or merged.t2 <= 2 * merged.t1:
         return
     key = next((key for key in ("t2", "t1") if key in given.model_fields_set), None)
     if key is not None:  # otherwise the kind is to blame, and was
         detail = f"t2 ({merged.t2:g} s) cannot be longer than twice t1 ({merged.t1:g} s): decay also dephases"
-        yield Problem((*path, key), detail)
+        places = (path, kind) if kind else (path,)
+        yield Finding((*path, key), detail, needs=tuple((*place, time) for place in places for time in ("t1", "t2")))
 
 
-def _problems_of_links(config: Config) -> Iterator[Problem]:
+def _of_links(config: Config) -> Iterator[Finding]:
     nodes = {name for pattern in config.nodes for name in shapes.expand(pattern)}
     joined: dict[frozenset[str], str] = {}
     for name, link in config.links.items():
-        path = ("links", name, link.shape)
-        try:
-            edges = link.edges
-        except shapes.ShapeError as error:
-            yield Problem(path, str(error))
-            continue
-        problem = _first_bad_edge(edges, nodes, joined, name)
-        if problem:
-            yield Problem(path, problem)
+        if len(link.given_shapes) == 1:  # otherwise that is what is wrong
+            path: Path = ("links", name, link.shape)
+            unknown = tuple(_unknown_members(path, link, nodes))
+            yield from unknown or _of_edges(path, link, name, joined)
 
 
-def _first_bad_edge(
-    edges: tuple[shapes.Edge, ...], nodes: set[str], joined: dict[frozenset[str], str], link: str
-) -> str | None:
+def _unknown_members(path: Path, link: LinkConfig, nodes: set[str]) -> Iterator[Finding]:
+    """A finding for each item that names a node which is not there."""
+    for place, member in link.members:
+        missing = [name for name in shapes.expand(member) if name not in nodes]
+        if missing:
+            first, more = missing[0], f", nor {len(missing) - 1} more of {member!r}" if len(missing) > 1 else ""
+            needs = (_NODES, *_MORE_NODES, *(("nodes", name) for name in missing))
+            hint = nearest(first, nodes) or _listed(nodes)
+            yield Finding((*path, *place), f"no node {first!r}{more}{hint}", needs=needs)
+
+
+def _listed(names: set[str]) -> str:
+    return f"; there are: {', '.join(sorted(names))}" if 0 < len(names) <= _FEW else ""
+
+
+def _of_edges(path: Path, link: LinkConfig, name: str, joined: dict[frozenset[str], str]) -> Iterator[Finding]:
+    try:
+        edges = link.edges
+    except shapes.ShapeError as error:
+        yield Finding(path, str(error))
+        return
     for a, b in edges:
-        for end in (a, b):
-            if end not in nodes:
-                return f"no node {end!r}{nearest(end, nodes)}"
         if a == b:
-            return f"{a!r} cannot be linked with itself"
-        other = joined.setdefault(frozenset((a, b)), link)
-        if other != link:
-            return f"{a!r} and {b!r} are already joined by link {other!r}; keep one link between two nodes"
+            yield Finding(path, f"{a!r} cannot be linked with itself")
+            return
+        other = joined.setdefault(frozenset((a, b)), name)
+        if other != name:
+            detail = f"{a!r} and {b!r} are already joined by link {other!r}; keep one link between two nodes"
+            yield Finding(path, detail, needs=(("links", other),))
+            return
     if len(edges) != len({frozenset(edge) for edge in edges}):
-        return "joins the same two nodes twice; name each node once"
-    return None
+        yield Finding(path, "joins the same two nodes twice; name each node once")
+
+
+# --- what this version does not simulate ---------------------------------------------------------------------------
+
+_IDEAL_ONLY: Final = "this version simulates ideal memories, gates and links only; remove it for now"
+
+
+def unsupported(config: Config) -> Iterator[Finding]:
+    """What a configuration may ask for and this version would have to leave out: a finding for each."""
+    for kind_name, kind in config.kinds.items():
+        yield from _noise_of_hardware(("kinds", kind_name), kind)
+    for node_name, node in config.nodes.items():
+        yield from _noise_of_hardware(("nodes", node_name), node)
+    for link_name, link in config.links.items():
+        yield from _noise_of_link(("links", link_name), link)
+
+
+def _noise_of_hardware(path: Path, hardware: HardwareConfig) -> Iterator[Finding]:
+    gates = hardware.gates
+    readout = gates.measure.readout
+    asked = (
+        (("t1",), hardware.t1 is not None),
+        (("t2",), hardware.t2 is not None),
+        (("gates", "single", "error"), gates.single.error > 0),
+        (("gates", "two", "error"), gates.two.error > 0),
+        (("gates", "measure", "error"), gates.measure.error > 0),
+        (("gates", "measure", "readout", "p01"), readout.p01 > 0),
+        (("gates", "measure", "readout", "p10"), readout.p10 > 0),
+    )
+    yield from (Finding((*path, *key), _IDEAL_ONLY) for key, is_asked in asked if is_asked)
+
+
+def _noise_of_link(path: Path, link: LinkConfig) -> Iterator[Finding]:
+    asked = (
+        (("attenuation",), link.loss_db > 0),
+        (("source", "model"), link.source.model != "perfect"),
+        (("fidelity",), link.fidelity is not None and link.fidelity < 1),
+    )
+    yield from (Finding((*path, *key), _IDEAL_ONLY) for key, is_asked in asked if is_asked)

@@ -5,53 +5,114 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Self
 
-from orchestrator import loader
+from orchestrator import loader, saved
 from orchestrator.config import Config
-from orchestrator.inline import run_inline
+from orchestrator.follow import LogFollower, show
 from orchestrator.launch.launcher import ORACLE, Launcher
-from orchestrator.oracle.spec import Summary, decode_summary
+from orchestrator.launch.preload import modules_of
+from orchestrator.oracle.spec import Summary
 from orchestrator.plan import LaunchPlan, plan
-from orchestrator.run import Run, failure_of
-from orchestrator.topology import describe
-from qnode.errors import ConfigError, ProcessLost, TimedOut
-from qnode.transport.control import Control
-from qnode.wire.messages import Progress, RunEnded
-
-RUNS_FOLDER: Final = Path(".qnode") / "runs"
-_GRACE_S: Final = 10.0  # wall time that processes have to go once their run is over
+from orchestrator.programs import LinkLike, NodeLike, build, network_of
+from orchestrator.run import Run, Source
+from orchestrator.saved import RUNS_FOLDER
+from orchestrator.supervision import follow
+from qnode.errors import ConfigError, ProcessLost, QnodeError, RunFailed, TimedOut
+from qnode.runtime.loop import NodeLoop
+from qnode.wire.messages import Progress
 
 
 class Cluster:
     """A network that can be run, again and again, each time in fresh processes.
 
+    `Cluster(nodes={"alice": alice, "bob": bob}, links=[("alice", "bob", "10 km")], seed=1)` builds one in code;
+    `from_yaml`, `from_python` and `from_dict` take it from elsewhere.
+
     Args:
-        config: What to run.
+        nodes: By name: a function, `Program(function, theta=0.3)`, `"file.py:function"`, what a configuration says of a
+            node, or None for a node without a program.
+        links: Pairs of names, each with a length or what a configuration says of a link if wanted; or a mapping as in
+            a configuration.
         base: The folder that program paths are relative to.
         runs: Where runs are saved; each gets a folder of its own.
+        settings: Everything else that a configuration may say, such as seed, clock, until, kinds, observe.
+    Raises:
+        ConfigError: If it is no network, or a function cannot be a program of another process.
     """
 
-    def __init__(self, config: Config, base: Path, *, runs: Path = RUNS_FOLDER) -> None:
-        self.config = config
-        self.base = base.resolve()
-        self._runs = runs
-        self._launcher: Launcher | None = None
+    def __init__(
+        self,
+        nodes: Mapping[str, NodeLike],
+        links: Iterable[LinkLike] | Mapping[str, object] = (),
+        *,
+        base: str | Path = ".",
+        runs: Path = RUNS_FOLDER,
+        **settings: object,
+    ) -> None:
+        built = build(nodes, links, settings, Path(base))
+        self._hold(Source(loader.from_mapping(built.data, "Cluster"), Path(base), built.path, built.files), runs)
 
     @classmethod
-    def from_yaml(cls, path: str | Path, *, runs: Path = RUNS_FOLDER) -> Self:
-        """A cluster as a file describes it. Raises ConfigError."""
+    def from_source(cls, source: Source, *, runs: Path = RUNS_FOLDER) -> Self:
+        """A cluster of what was loaded before."""
+        cluster = cls.__new__(cls)
+        cluster._hold(source, runs)
+        return cluster
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, *, set: Sequence[str] = (), runs: Path = RUNS_FOLDER) -> Self:
+        """A cluster as a file describes it; `set=["links.short.length=25km"]` overrides it. Raises ConfigError.
+
+        The programs are read too, and not executed here. The configuration of a saved run is such a file as well, and
+        repeats it.
+        """
         file = Path(path)
-        return cls(loader.load(file), file.parent, runs=runs)
+        if saved.is_run(file.parent):
+            source = replace(saved.load_source(file.parent), config=loader.load(file, set))
+        else:
+            source = Source(loader.load(file, set, programs=True), file.parent)
+        return cls.from_source(source, runs=runs)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], base: str | Path = ".", *, runs: Path = RUNS_FOLDER) -> Self:
         """A cluster as a mapping of the file's form describes it. Raises ConfigError."""
-        return cls(loader.from_mapping(dict(data), "the configuration"), Path(base), runs=runs)
+        config = loader.from_mapping(dict(data), "the configuration", base=Path(base))
+        return cls.from_source(Source(config, Path(base)), runs=runs)
+
+    @classmethod
+    def from_python(cls, path: str | Path, *, set: Sequence[str] = (), runs: Path = RUNS_FOLDER) -> Self:
+        """A cluster out of a file with programs alone: every top-level async function that takes a node is one.
+
+        They are joined by perfect links of length 0, each with each; `set` overrides that. The file is read and not
+        executed here. Raises ConfigError.
+        """
+        file = Path(path)
+        config = loader.from_mapping(network_of(file), str(file), set, base=file.parent, programs=True)
+        return cls.from_source(Source(config, file.parent), runs=runs)
+
+    def _hold(self, source: Source, runs: Path) -> None:
+        self.source = replace(source, base=source.base.resolve())
+        self._runs = runs
+        self._launcher: Launcher | None = None
+        self._plan: LaunchPlan | None = None
+        self._busy = False
+
+    @property
+    def config(self) -> Config:
+        """The configuration as it was given; a run's has a seed besides."""
+        return self.source.config
+
+    @property
+    def base(self) -> Path:
+        """The folder that program paths are relative to."""
+        return self.source.base
 
     async def __aenter__(self) -> Self:
         self._launcher = Launcher()
@@ -78,55 +139,131 @@ class Cluster:
         """What the processes of the run under way were told, or None."""
         return self._plan
 
-    _plan: LaunchPlan | None = None
-
     async def run(
         self,
         *,
         seed: int | None = None,
+        name: str | None = None,
         inline: bool = False,
         timeout: float | None = None,
         check: bool = True,
         blocked_s: float = 10.0,
         on_start: Callable[[], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        on_output: Callable[[str], None] | None = show,
     ) -> Run:
-        """Start all processes, wait for the end of the run, and see that they are gone.
+        """Start all processes, wait for the end of the run, see that they are gone, and save it.
+
+        Inside `async with` one launcher serves run after run; without it, a run starts and ends its own.
 
         Args:
             seed: Overrides the configuration's; if neither is given one is drawn.
+            name: What the saved run is called; if not given, the network's name and a number.
             inline: Run everything in this process, for debugging; on the virtual clock the outcome is the same.
             timeout: Seconds of wall time after which the run is ended.
-            check: Raise if the run did not end well; otherwise look at `run.summary.how`.
+            check: Raise if the run did not end well; otherwise look at `run.failure`.
             blocked_s: Wall time after which a program that blocks its loop is named in a warning.
             on_start: Called when all processes have been started.
             on_progress: Told now and then how far the run is.
+            on_output: Called with each line that processes print, `alice | text`; None leaves them in the run's log.
         Raises:
             ConfigError, ProgramFailed, Deadlock, Livelock, Stall, TimedOut, ProcessLost.
         """
-        network = describe(self.config, self.base, self.draw_seed(seed))
-        run_id, folder = _new_folder(self._runs, network.name)
-        started = time.perf_counter()
-        token = secrets.token_bytes(32)
-        if inline:
-            launch = plan(network, run_id=run_id, token=token, directory="", folder=str(folder), blocked_s=blocked_s)
-            summary = run_inline(launch)
-        else:
-            launcher = self._running_launcher()
-            directory = await launcher.open()
-            launch = plan(
-                network, run_id=run_id, token=token, directory=directory, folder=str(folder), blocked_s=blocked_s
+        _refuse_inside_a_node()
+        if self._busy:
+            raise ConfigError(
+                place="Cluster", detail="a run of it is under way; make a second Cluster to run beside it"
             )
-            self._plan = launch
-            try:
-                summary = await self._follow(launcher, launch, timeout, on_start, on_progress)
-            finally:
-                self._plan = None
-                await asyncio.shield(launcher.end_run())
-        run = Run(network.name, summary, seed=network.seed, folder=folder, wall_s=time.perf_counter() - started)
+        source = self.set_up(seed)
+        source.network  # noqa: B018  raises what is wrong with it before anything is written or started
+        folder = saved.new_folder(self._runs, source.name, name)
+        attempt = _Attempt(source, folder, on_progress)
+        self._busy = True
+        try:
+            if inline:
+                from orchestrator.inline import run_inline  # lazy: the oracle and the nodes, 0.1 s, for debugging only
+
+                summary = run_inline(self._plan_for(source, folder, "", blocked_s))
+            else:
+                async with self._launching() as launcher:
+                    with nullcontext() if on_output is None else LogFollower(saved.log_path(folder), on_output):
+                        summary = await self._run_processes(launcher, attempt, timeout, blocked_s, on_start)
+        except BaseException as error:
+            run = attempt.cut_short(error)
+            if not isinstance(error, RunFailed):
+                raise
+        else:
+            run = attempt.ended(summary)
+        finally:
+            self._busy = False
         if check:
             run.raise_failure()
         return run
+
+    def run_sync(self, **options: Any) -> Run:
+        """`run` where no event loop is running: in a script, at a prompt. The same options and errors."""
+        _refuse_inside_a_node()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run(**options))
+        raise ConfigError(place="run_sync", detail="an event loop is running here; use `await net.run()`")
+
+    def set_up(self, seed: int | None = None) -> Source:
+        """What the next run is, with a seed: the one given, the configuration's, or a new one."""
+        return replace(self.source, config=self.config.model_copy(update={"seed": self.draw_seed(seed)}))
+
+    def _plan_for(self, source: Source, folder: Path, directory: str, blocked_s: float) -> LaunchPlan:
+        return plan(
+            source.network,
+            run_id=folder.name,
+            token=secrets.token_bytes(32),
+            directory=directory,
+            folder=str(folder),
+            path=(*([str(folder)] if source.files else []), *source.path),
+            blocked_s=blocked_s,
+        )
+
+    @asynccontextmanager
+    async def _launching(self) -> AsyncIterator[Launcher]:
+        if self._launcher is not None:
+            yield self._launcher
+        else:
+            async with self, self._launching() as launcher:
+                yield launcher
+
+    async def _run_processes(
+        self,
+        launcher: Launcher,
+        attempt: _Attempt,
+        timeout: float | None,
+        blocked_s: float,
+        on_start: Callable[[], None] | None,
+    ) -> Summary:
+        directory = await launcher.open(_modules(attempt.source, attempt.folder))
+        launch = self._plan_for(attempt.source, attempt.folder, directory, blocked_s)
+        self._plan = launch
+        try:
+            return await follow(
+                launcher,
+                launch,
+                timeout=timeout,
+                on_start=on_start,
+                on_progress=attempt.progress,
+                keep=attempt.keep,
+            )
+        finally:
+            self._plan = None
+            await asyncio.shield(launcher.end_run())
+
+    def _repr_html_(self) -> str:
+        from orchestrator import html  # lazy: only notebooks need it
+
+        return html.of_network(self.set_up(self.config.seed or 0).network, self.config.seed)
+
+    def __repr__(self) -> str:
+        nodes = ", ".join(self.config.nodes)
+        return f"<cluster {self.config.name}: {nodes if len(nodes) <= 60 else nodes[:57] + '...'}>"
 
     def draw_seed(self, seed: int | None = None) -> int:
         """The seed of the next run: the one given, the configuration's, or a new one."""
@@ -134,97 +271,80 @@ class Cluster:
             return seed
         return secrets.randbits(32) if self.config.seed is None else self.config.seed
 
-    def _running_launcher(self) -> Launcher:
-        if self._launcher is None:
-            raise ConfigError(place="Cluster", detail="use it as `async with Cluster.from_yaml(path) as net:`")
-        return self._launcher
 
-    async def _follow(
-        self,
-        launcher: Launcher,
-        launch: LaunchPlan,
-        timeout: float | None,
-        on_start: Callable[[], None] | None,
-        on_progress: Callable[[Progress], None] | None,
-    ) -> Summary:
-        await launcher.start(launch)
-        if on_start is not None:
-            on_start()
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[Summary] = loop.create_future()
-        control = Control(launch.oracle.address, launch.oracle.token)
+def _refuse_inside_a_node() -> None:
+    loop = asyncio._get_running_loop()
+    if isinstance(loop, NodeLoop):
+        detail = (
+            "a node loads this file to find its program, and a node cannot start a network. Put what starts the network"
+            ' under `if __name__ == "__main__":`'
+        )
+        raise ConfigError(place=f"node {loop.name}", detail=detail)
 
-        def take_news() -> None:
-            for message in control.news():
-                if isinstance(message, RunEnded) and not ended.done():
-                    ended.set_result(decode_summary(message.summary))
-                elif isinstance(message, Progress) and on_progress is not None:
-                    on_progress(message)
 
-        loop.add_reader(control.fileno(), take_news)
-        take_news()
-        watching = asyncio.ensure_future(_watch(launcher, launch, ended))
+def _modules(source: Source, folder: Path) -> Sequence[str]:
+    """What the programs of a run will import: a launcher that forks has it ready for all of them."""
+    programs = {program.run for node in source.network.nodes.values() for program in node.programs}
+    return modules_of(sorted(programs), (source.base, folder, *map(Path, source.path)))
+
+
+class _Attempt:
+    """A run from its start to what is saved of it, however it ends."""
+
+    def __init__(self, source: Source, folder: Path, on_progress: Callable[[Progress], None] | None) -> None:
+        self.source = source
+        self.folder = folder
+        self._on_progress = on_progress
+        self._reached = Progress(0, 0)
+        self._so_far: Summary | None = None
+        self._started = datetime.now(UTC)
+        self._clock = time.perf_counter()
+        self._lock = saved.begin(folder, source, self._started)
+
+    def progress(self, reached: Progress) -> None:
+        """Remember how far the run is, and tell whoever asked."""
+        self._reached = reached
+        if self._on_progress is not None:
+            self._on_progress(reached)
+
+    def keep(self, summary: Summary) -> None:
+        """Remember what the oracle told of a run that is being cut short."""
+        self._so_far = summary
+
+    def ended(self, summary: Summary) -> Run:
+        """The run, saved. Raises ConfigError if it cannot be."""
+        return self._saved(summary, None)
+
+    def cut_short(self, error: BaseException) -> Run:
+        """The run as far as it is known to have got, saved if that is possible; a note at the error says if not."""
+        summary = self._so_far or saved.cut_short(_how(error), at_ns=self._reached.now_ns, steps=self._reached.steps)
         try:
-            async with asyncio.timeout(timeout):
-                await asyncio.wait((ended, watching), return_when=asyncio.FIRST_COMPLETED)
-                if not ended.done():
-                    await watching
-                summary = await ended
-                if failure_of(summary) is None:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(_GRACE_S):
-                            await watching
-                return summary
-        except TimeoutError:
-            raise TimedOut(timeout=str(timeout)) from None
-        finally:
-            watching.cancel()
-            loop.remove_reader(control.fileno())
-            control.close()
+            return self._saved(summary, _failure(error))
+        except ConfigError as unsaved:
+            error.add_note(str(unsaved))
+            raise error from None
+
+    def _saved(self, summary: Summary, failure: QnodeError | None) -> Run:
+        wall_s = time.perf_counter() - self._clock
+        run = Run(self.source, summary, folder=self.folder, started=self._started, wall_s=wall_s, failure=failure)
+        with self._lock:
+            saved.save(run)
+        return run
 
 
-async def _watch(launcher: Launcher, launch: LaunchPlan, ended: asyncio.Future[Summary]) -> None:
-    """Returns when all processes have ended as they should. Raises ProcessLost if one did not."""
-    running = {ORACLE, *(process.number for process in launch.processes)}
-    while running:
-        exited = await launcher.exited()
-        running.discard(exited.number)
-        if exited.status and not ended.done():
-            raise ProcessLost(name=_name(launch, exited.number), reason=_reason(exited.status))
-        if exited.number == ORACLE and not ended.done():
-            with suppress(TimeoutError):  # its last message may still be under way
-                async with asyncio.timeout(_GRACE_S):
-                    await asyncio.shield(ended)
-            if not ended.done():
-                raise ProcessLost(name="the oracle", reason="it ended without a result")
+def _failure(error: BaseException) -> QnodeError | None:
+    """What cut a run short, as it is kept; an interruption says so by itself."""
+    if isinstance(error, QnodeError) or not isinstance(error, Exception):
+        return error if isinstance(error, QnodeError) else None
+    return RunFailed(detail=f"the orchestrator failed: {type(error).__name__}: {error}")
 
 
-def _name(launch: LaunchPlan, number: int) -> str:
-    if number == ORACLE:
-        return "the oracle"
-    names = [node.name for node in launch.processes[number].nodes]
-    return f"node{'s' if len(names) > 1 else ''} {', '.join(names)}"
-
-
-def _reason(status: int) -> str:
-    return f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-
-
-def _new_folder(runs: Path, name: str) -> tuple[str, Path]:
-    """A new folder for a run, numbered after those that are there."""
-    runs.mkdir(parents=True, exist_ok=True)
-    ignore = runs.parent / ".gitignore"
-    if runs == RUNS_FOLDER and not ignore.exists():
-        ignore.write_text("*\n")
-    stem = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
-    number = 1 + max(
-        (int(tail) for path in runs.glob(f"{stem}-*") if (tail := path.name[len(stem) + 1 :]).isdecimal()), default=0
-    )
-    while True:
-        folder = runs.resolve() / f"{stem}-{number}"
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return folder.name, folder
+def _how(error: BaseException) -> str:
+    match error:
+        case TimedOut():
+            return "timed_out"
+        case ProcessLost():
+            return "lost"
+        case Exception():
+            return "failed"
+    return "interrupted"

@@ -9,23 +9,29 @@ Keys that begin with `x-` are the user's own and are dropped everywhere; any oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from orchestrator import checks, units
+from orchestrator.graphs import GraphConfig
 from orchestrator.links import LinkConfig
+from orchestrator.problems import Finding
 from orchestrator.values import (
+    NAME_PATTERN,
+    Also,
     Arguments,
     Model,
     Name,
+    NameOfOther,
     NodePattern,
     Probability,
-    Refused,
     Run,
     Seconds,
+    as_text,
     is_name,
+    refused,
     without_own_keys,
 )
 
@@ -40,72 +46,93 @@ class GateConfig(Model):
 
     most_error: ClassVar[float] = 2 / 3  # where the probability of a non-identity Pauli, r (d + 1) / d, reaches 1
 
-    duration: Seconds = 0.0
-    error: Probability = 0.0
+    duration: Seconds = Field(0.0, description="How long it takes.")
+    error: Probability = Field(0.0, description="Average gate infidelity, 1 - F_avg.")
 
-    @model_validator(mode="after")
-    def _error_is_possible(self) -> Self:
+    def findings(self) -> Iterator[Finding]:
         if self.error > self.most_error:
-            raise Refused(f"{self.error} is more than full depolarisation allows ({self.most_error:.4g})", "error")
-        return self
+            detail = f"{self.error} is more than full depolarisation allows ({self.most_error:.4g})"
+            yield Finding(("error",), detail)
 
 
 class TwoQubitGateConfig(GateConfig):
+    """How long an operation on several qubits takes, and its average gate infidelity."""
+
     most_error: ClassVar[float] = 4 / 5
 
 
 class ReadoutConfig(Model):
-    """Wrong reports: `p01` reads 0 though the truth is 1, `p10` reads 1 though it is 0."""
+    """Wrong reports of a measurement."""
 
-    p01: Probability = 0.0
-    p10: Probability = 0.0
+    p01: Probability = Field(0.0, description="Probability to read 0 though the truth is 1.")
+    p10: Probability = Field(0.0, description="Probability to read 1 though the truth is 0.")
 
 
 class MeasureConfig(GateConfig):
-    readout: ReadoutConfig = ReadoutConfig()
+    """How long a measurement takes, and what goes wrong in it."""
+
+    readout: ReadoutConfig = Field(ReadoutConfig(), description="Wrong reports.")
 
 
 class GatesConfig(Model):
-    single: GateConfig = GateConfig()
-    two: TwoQubitGateConfig = TwoQubitGateConfig()
-    measure: MeasureConfig = MeasureConfig()
+    """What a node's operations cost."""
+
+    single: GateConfig = Field(GateConfig(), description="Gates of one qubit.")
+    two: TwoQubitGateConfig = Field(TwoQubitGateConfig(), description="Gates of two or more qubits.")
+    measure: MeasureConfig = Field(MeasureConfig(), description="Measurements.")
 
 
 class HardwareConfig(Model):
-    """What a kind and a node have in common; a time that is not given is infinite."""
+    """What a node is made of."""
 
-    qubits: Annotated[int, Field(ge=1)] = DEFAULT_QUBITS
-    t1: Seconds | None = None
-    t2: Seconds | None = None
-    gates: GatesConfig = GatesConfig()
+    qubits: Annotated[int, Field(ge=1)] = Field(DEFAULT_QUBITS, description="Memory slots.")
+    t1: Seconds | None = Field(None, description="Relaxation time of a memory; left out: it never decays.")
+    t2: Seconds | None = Field(None, description="Dephasing time, at most twice t1; left out: it never dephases.")
+    gates: GatesConfig = Field(GatesConfig(), description="How long operations take, and how often they go wrong.")
 
-    @model_validator(mode="after")
-    def _times_are_times(self) -> Self:
+    def findings(self) -> Iterator[Finding]:
         for key in ("t1", "t2"):
             if getattr(self, key) == 0:
-                raise Refused("must be longer than 0; leave it out for a memory that never decays", key)
-        return self
+                yield Finding((key,), "must be longer than 0; leave it out for a memory that never decays")
 
 
 class ProgramConfig(Model):
-    run: Run
-    args: Arguments = Field(default_factory=dict)
-    service: bool = False
+    """What to call, and with which arguments."""
+
+    run: Run = Field(description="file.py:function, from the configuration's folder, or package.module:function.")
+    args: Arguments = Field(default_factory=dict, description="Keyword arguments of the function.")
+    service: bool = Field(False, description="The run does not wait for its end.")
 
 
 class NodeConfig(HardwareConfig):
-    kind: Name | None = None
-    program: Run | None = None
-    args: Arguments = Field(default_factory=dict)
-    programs: Annotated[dict[Name, ProgramConfig], BeforeValidator(without_own_keys)] = Field(default_factory=dict)
+    """A node, or as many alike as the ranges in its name make; its own values win over its kind's."""
 
-    @model_validator(mode="after")
-    def _one_way_of_saying_it(self) -> Self:
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependencies": {"args": ["program"]},
+            "not": {
+                "type": "object",
+                "required": ["program", "programs"],
+                "properties": {"program": {"type": "string"}},
+            },
+        }
+    )
+
+    kind: NameOfOther | None = Field(None, description="One of `kinds`, whose values it has where it gives none.")
+    program: Run | None = Field(None, description="Short for programs: {main: {run: ...}}.")
+    args: Arguments = Field(default_factory=dict, description="Keyword arguments of `program`.")
+    programs: Annotated[dict[Name, ProgramConfig], BeforeValidator(without_own_keys)] = Field(
+        default_factory=dict, description="Several programs, by name; each talks to those of its name."
+    )
+
+    def findings(self) -> Iterator[Finding]:
+        yield from super().findings()
         if self.program and "programs" in self.model_fields_set:
-            raise Refused("`program` is short for `programs: {main: {run: ...}}`; use one of the two", "program")
+            detail = "`program` is short for `programs: {main: {run: ...}}`; use one of the two"
+            yield Finding(("program",), detail)
         if "args" in self.model_fields_set and not self.program:
-            raise Refused("`args` belongs to `program`; inside `programs` each program has its own `args`", "args")
-        return self
+            detail = "`args` belongs to `program`; inside `programs` each program has its own `args`"
+            yield Finding(("args",), detail, needs=(("program",),))
 
     @property
     def all_programs(self) -> Mapping[str, ProgramConfig]:
@@ -114,25 +141,30 @@ class NodeConfig(HardwareConfig):
 
 
 class ClockConfig(Model):
-    """`virtual` or `real`; network time runs at `speed` on the real clock, on a grid of `tick` on the virtual one."""
+    """What network time is tied to."""
 
-    mode: Literal["virtual", "real"] = "virtual"
-    speed: Annotated[float, Field(gt=0)] = 1.0
-    tick: Seconds | None = None
+    mode: Literal["virtual", "real"] = Field(
+        "virtual", description="virtual: as fast as it can, reproducibly; real: tied to the wall clock."
+    )
+    speed: Annotated[float, Field(gt=0)] = Field(1.0, description="Network seconds in a second, on the real clock.")
+    tick: Seconds | None = Field(None, description="Grid to which the virtual clock rounds every time up.")
 
-    @model_validator(mode="after")
-    def _fits_the_mode(self) -> Self:
+    def findings(self) -> Iterator[Finding]:
         if self.mode == "virtual" and "speed" in self.model_fields_set:
-            raise Refused("only the real clock has a speed; the virtual one runs as fast as it can", "speed")
+            detail = "only the real clock has a speed; the virtual one runs as fast as it can"
+            yield Finding(("speed",), detail, needs=(("mode",),))
         if self.mode == "real" and self.tick is not None:
-            raise Refused("only the virtual clock has a tick", "tick")
-        if self.tick is not None and units.to_ns(self.tick) < 1:
-            raise Refused("must be at least 1 ns", "tick")
-        return self
+            yield Finding(("tick",), "only the virtual clock has a tick", needs=(("mode",),))
+        elif self.tick is not None and units.to_ns(self.tick) < 1:
+            yield Finding(("tick",), "must be at least 1 ns")
 
 
 class DelayMatrix(Model):
-    matrix: Annotated[str, Field(min_length=1)]
+    """A table of delays."""
+
+    matrix: Annotated[str, Field(min_length=1)] = Field(
+        description="A CSV file: receivers in the first row, senders in the first column, times in the cells."
+    )
 
 
 def _classical_delay(value: object) -> object:
@@ -141,7 +173,7 @@ def _classical_delay(value: object) -> object:
     try:
         return units.parse(value, units.TIME)
     except units.UnitError as error:
-        raise Refused(f"{error}; or along_links, or {{matrix: file.csv}}") from None
+        raise refused(f"{error}; or along_links, or {{matrix: file.csv}}") from None
 
 
 def _sort_of_delay(value: object) -> str:
@@ -150,7 +182,7 @@ def _sort_of_delay(value: object) -> str:
 
 ClassicalDelay = Annotated[
     Annotated[Literal["along_links"], Tag("word")]
-    | Annotated[float, Tag("time")]
+    | Annotated[float, as_text(units.TIME), WithJsonSchema(units.json_schema(units.TIME)), Tag("time")]
     | Annotated[DelayMatrix, Tag("table")],
     Discriminator(_sort_of_delay),
     BeforeValidator(_classical_delay),
@@ -158,20 +190,26 @@ ClassicalDelay = Annotated[
 
 
 class ClassicalConfig(Model):
-    delay: ClassicalDelay = "along_links"
+    """Classical messages, between any two nodes."""
+
+    delay: ClassicalDelay = Field(
+        "along_links", description="along_links: the shortest way; or one time for all; or {matrix: file.csv}."
+    )
 
 
 class ObservedConfig(Model):
-    """Evaluated at a mark: `fidelity` to a named state or another mark's state; None (bare) to Phi+ of its pair."""
+    """What the observer evaluates at a mark."""
 
-    fidelity: str | None
+    fidelity: Annotated[
+        str | None,
+        WithJsonSchema({"anyOf": [{"enum": [*NAMED_STATES, 0, 1, None]}, {"type": "string", "pattern": NAME_PATTERN}]}),
+    ] = Field(description="To a named state or to the state at another mark; null: of a pair's half, to Phi+.")
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
+    def findings(self) -> Iterator[Finding]:
         if self.fidelity is not None and self.fidelity not in NAMED_STATES and not is_name(self.fidelity):
             states = " ".join(NAMED_STATES)
-            raise Refused(f"{self.fidelity!r} is neither a named state ({states}) nor the name of a mark", "fidelity")
-        return self
+            detail = f"{self.fidelity!r} is neither a named state ({states}) nor the name of a mark"
+            yield Finding(("fidelity",), detail)
 
 
 def _observation(value: object) -> object:
@@ -181,16 +219,17 @@ def _observation(value: object) -> object:
         return {**value, "fidelity": str(value["fidelity"])}
     if isinstance(value, dict | ObservedConfig):
         return value
-    raise Refused(f"{value!r} cannot be observed; write fidelity or {{fidelity: phi+}}")
+    raise refused(f"{value!r} cannot be observed; write fidelity or {{fidelity: phi+}}")
 
 
 def _observations(value: object) -> object:
     if not isinstance(value, list | tuple):
-        raise Refused("must be a list of what to evaluate, such as [fidelity] or [{fidelity: phi+}]")
+        raise refused("must be a list of what to evaluate, such as [fidelity] or [{fidelity: phi+}]")
     return tuple(value)
 
 
-Observed = Annotated[ObservedConfig, BeforeValidator(_observation)]
+Observed = Annotated[ObservedConfig, BeforeValidator(_observation), Also({"const": "fidelity"})]
+Observations = Annotated[tuple[Observed, ...], BeforeValidator(_observations)]
 
 
 def _clock(value: object) -> object:
@@ -198,49 +237,71 @@ def _clock(value: object) -> object:
         return {"mode": value}
     if value is None or isinstance(value, dict | ClockConfig):
         return value
-    raise Refused(f"{value!r} is not a clock; write virtual, real or {{mode: ..., speed: ..., tick: ...}}")
+    raise refused(f"{value!r} is not a clock; write virtual, real or {{mode: ..., speed: ..., tick: ...}}")
 
 
 def _nodes_per_process(value: object) -> object:
     if value == "all" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
         return value
-    raise Refused(f"{value!r} is not a number of nodes; write a whole number from 1, or all")
+    raise refused(f"{value!r} is not a number of nodes; write a whole number from 1, or all")
 
 
 def _version(value: object) -> object:
     if value == 1 and not isinstance(value, bool):
         return 1
-    raise Refused(f"{value!r} is not a version that this program reads; write version: 1")
+    raise refused(f"{value!r} is not a version that this program reads; write version: 1")
 
 
 class Config(Model):
-    """A whole file."""
+    """A network and what runs in it."""
 
-    version: Annotated[Literal[1], BeforeValidator(_version)]
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\r\n\t]+$")] = "network"
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    clock: Annotated[ClockConfig, BeforeValidator(_clock)] = ClockConfig()
-    until: Seconds | None = None
-    kinds: Annotated[dict[Name, HardwareConfig], BeforeValidator(without_own_keys)] = Field(default_factory=dict)
-    nodes: Annotated[dict[NodePattern, NodeConfig], BeforeValidator(without_own_keys)]
-    links: Annotated[dict[Name, LinkConfig], BeforeValidator(without_own_keys)] = Field(default_factory=dict)
-    classical: ClassicalConfig = ClassicalConfig()
-    observe: Annotated[
-        dict[Name, Annotated[tuple[Observed, ...], BeforeValidator(_observations)]], BeforeValidator(without_own_keys)
-    ] = Field(default_factory=dict)
-    formalism: Literal["auto", "stabilizer", "state_vector", "density_matrix"] = "auto"
-    max_state_vector_qubits: Annotated[int, Field(ge=1, le=32)] = DEFAULT_MAX_STATE_VECTOR_QUBITS
-    nodes_per_process: Annotated[int | Literal["all"], BeforeValidator(_nodes_per_process)] = 1
-    events: bool = True
+    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(description="Of this format: 1.")
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\r\n\t]+$")] = Field(
+        "network", description="What runs and tables call it."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = Field(
+        None, description="The same seed, the same run; left out: drawn, printed and saved."
+    )
+    clock: Annotated[ClockConfig, BeforeValidator(_clock), Also({"enum": ["virtual", "real"]})] = Field(
+        ClockConfig(), description="virtual, real or {mode: ..., speed: ..., tick: ...}."
+    )
+    until: Seconds | None = Field(
+        None, description="Network time at which the run ends; left out: when every program has returned."
+    )
+    kinds: Annotated[dict[Name, HardwareConfig], BeforeValidator(without_own_keys)] = Field(
+        default_factory=dict, description="Hardware that nodes share, by name."
+    )
+    nodes: Annotated[dict[NodePattern, NodeConfig], BeforeValidator(without_own_keys)] = Field(
+        description="The nodes by name; r[000..997] is a thousand less two of them."
+    )
+    links: Annotated[dict[Name, LinkConfig], BeforeValidator(without_own_keys)] = Field(
+        default_factory=dict, description="Who is joined with whom, by name."
+    )
+    graphs: Annotated[dict[Name, GraphConfig], BeforeValidator(without_own_keys)] = Field(
+        default_factory=dict, description="Nodes and links from files of graphs: GraphML and what NetworkX reads."
+    )
+    classical: ClassicalConfig = Field(ClassicalConfig(), description="Classical messages.")
+    observe: Annotated[dict[Name, Observations], BeforeValidator(without_own_keys)] = Field(
+        default_factory=dict, description="What the observer evaluates where a program says node.mark(...), by mark."
+    )
+    formalism: Literal["auto", "stabilizer", "state_vector", "density_matrix"] = Field(
+        "auto", description="How states are kept; auto: each in the cheapest exact way."
+    )
+    max_state_vector_qubits: Annotated[int, Field(ge=1, le=32)] = Field(
+        DEFAULT_MAX_STATE_VECTOR_QUBITS, description="Largest joint state; a larger one is an error."
+    )
+    nodes_per_process: Annotated[
+        int | Literal["all"],
+        BeforeValidator(_nodes_per_process),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
+    ] = Field(1, description="How many nodes share a process; all: the whole network in one.")
+    events: bool = Field(True, description="Whether the event log is written.")
 
-    @model_validator(mode="after")
-    def _hangs_together(self) -> Self:
-        for problem in checks.problems(self):
-            raise Refused(problem.detail, *problem.path)
-        return self
+    def findings(self) -> Iterator[Finding]:
+        return checks.findings(self)
 
     def hardware(self, node: NodeConfig) -> HardwareConfig:
         """What a node is made of: its kind's values, its own laid over them."""
-        base = self.kinds[node.kind] if node.kind is not None else HardwareConfig()
+        base = self.kinds[node.kind] if node.kind in self.kinds else HardwareConfig()
         merged: HardwareConfig = node.over(base)
         return merged

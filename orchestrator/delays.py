@@ -93,9 +93,9 @@ def read_matrix(
     try:
         rows = [row for row in csv.reader(read(path).splitlines(), skipinitialspace=True) if row]
     except OSError as error:
-        raise ConfigError(place="classical.delay.matrix", detail=f"{path}: {error.strerror or error}") from None
+        raise ConfigError(place=str(path), detail=error.strerror or str(error)) from None
     except UnicodeDecodeError:
-        raise ConfigError(place="classical.delay.matrix", detail=f"{path} is not text in UTF-8") from None
+        raise ConfigError(place=str(path), detail="is not text in UTF-8") from None
     receivers = [cell.strip() for cell in rows[0][1:]] if rows else []
     senders = [row[0].strip() for row in rows[1:]]
     for side, found in (("column", receivers), ("row", senders)):

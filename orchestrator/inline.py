@@ -9,7 +9,6 @@ import select
 import sys
 from asyncio import events
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.core import OracleCore
@@ -23,6 +22,7 @@ from qnode.errors import ConfigError, MalformedMessage
 from qnode.ids import NodeName
 from qnode.runtime.host import NodeHost
 from qnode.runtime.loop import make_asyncio_deterministic
+from qnode.runtime.programs import PROGRAM_MODULES
 from qnode.runtime.virtual import Outside
 from qnode.wire.messages import Farewell, Grant, Wake, encode
 
@@ -40,7 +40,7 @@ def run_inline(launch: LaunchPlan) -> Summary:
     observer = MarkObserver(launch.oracle.observe)
     core = build_core(launch.oracle, writer, observer)
     nodes = [node for process in launch.processes for node in process.nodes]
-    with _here(Path(launch.run.base)), contextlib.ExitStack() as stack:
+    with _here(launch.run.base, *launch.run.path), contextlib.ExitStack() as stack:
         record = (
             stack.enter_context(RecordWriter(record_path(folder), encode_oracle(launch.oracle.without_secrets())))
             if folder
@@ -61,7 +61,7 @@ def run_inline(launch: LaunchPlan) -> Summary:
 
 
 def _drive(core: OracleCore, hosts: Mapping[NodeName, NodeHost], record: RecordWriter | None) -> None:
-    outside = Outside(hosts.values(), None)
+    outside = Outside(hosts.values())
     grants: Mapping[NodeName, Grant] = core.first_grants()
     while core.outcome is None:
         if not grants:
@@ -90,17 +90,20 @@ def _drive(core: OracleCore, hosts: Mapping[NodeName, NodeHost], record: RecordW
 
 
 @contextlib.contextmanager
-def _here(base: Path) -> Iterator[None]:
+def _here(*folders: str) -> Iterator[None]:
     """The process as a node process finds it, and afterwards as it was."""
     running = events._get_running_loop()
-    as_completed, path = asyncio.as_completed, list(sys.path)
+    as_completed, path, modules = asyncio.as_completed, list(sys.path), set(sys.modules)
     events._set_running_loop(None)
     make_asyncio_deterministic()
-    sys.path.insert(0, str(base))
+    sys.path[:0] = folders
     try:
         yield
     finally:
         sys.path[:] = path
+        for name in set(sys.modules) - modules:
+            if name.startswith(PROGRAM_MODULES):
+                del sys.modules[name]  # the next run reads the file again, as a new process would
         asyncio.as_completed = asyncio.tasks.as_completed = as_completed
         events._set_running_loop(running)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.delays import FromMatrix, SameForAll
-from orchestrator.oracle.spec import LinkSpec, OracleSpec
+from orchestrator.oracle.spec import LinkSpec, OracleSpec, log_path
 from orchestrator.topology import Network, NodeDescription
 from qnode.core.coins import derive_key
 from qnode.ids import NodeName
@@ -26,7 +26,14 @@ class LaunchPlan:
 
 
 def plan(
-    network: Network, *, run_id: str, token: bytes, directory: str, folder: str, blocked_s: float = 10.0
+    network: Network,
+    *,
+    run_id: str,
+    token: bytes,
+    directory: str,
+    folder: str,
+    path: tuple[str, ...] = (),
+    blocked_s: float = 10.0,
 ) -> LaunchPlan:
     """What to start.
 
@@ -35,6 +42,7 @@ def plan(
         token: What lets its processes speak to each other.
         directory: Where the sockets live; short, for the operating system limits the length of their paths.
         folder: Where record and event log are written; "" for nowhere.
+        path: Folders, besides the network's own, that programs may be in and import from.
         blocked_s: Wall time after which a program that blocks its loop is named.
     """
     names = tuple(network.nodes)
@@ -51,11 +59,13 @@ def plan(
         observed=_observed_labels(network),
         log_local=network.events,
         base=str(network.base),
+        path=path,
         oracle=f"ipc://{directory}/o",
         peers=f"ipc://{directory}/{{}}",
         parcels=f"{directory}/p",
         processes={name: number for number, group in enumerate(groups) for name in group},
         blocked_s=blocked_s,
+        log=str(log_path(folder)) if folder else "",
     )
     processes = tuple(
         ProcessSpec(number, token, tuple(_node(network, network.nodes[name]) for name in group))

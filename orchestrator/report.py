@@ -1,122 +1,209 @@
-"""What a person sees of a run: one plain table, or the same as JSON."""
+"""What a person sees of a run: one plain table, or the same as JSON or as comma-separated values."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import statistics
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from orchestrator.run import Run
-from orchestrator.topology import Network
+from orchestrator.plain import plain
+from orchestrator.topology import Network, NodeDescription
 from qnode.runtime.logs import format_time
 
-_WIDEST = 40
+if TYPE_CHECKING:  # a run in a notebook shows itself by way of this
+    from orchestrator.run import Run
+from orchestrator.text import columns, count, from_here, shortened, span
+
+_WIDEST: Final = 40  # characters of a result
+_MANY_ROWS: Final = 24  # from here on, nodes with equal rows share one
+_FIRST, _LAST = 16, 4  # of the rows that are shown if there are still too many
+
+HEADER: Final = ("node", "program", "result", "network time")
 
 
-def heading(network: Network) -> str:
-    """One line: what is about to run."""
+class Row(NamedTuple):
+    """One line of the table: of a node's program, of a value that it recorded, or of what the observer saw."""
+
+    node: str
+    what: str
+    value: str
+    when: str
+
+
+def heading(network: Network, *, drawn: bool = False) -> str:
+    """One line: what is about to run; or could be, with a seed that would be drawn."""
     nodes, links = len(network.nodes), len(network.links)
-    return (
-        f"{network.name}: {_count(nodes, 'node')}, {_count(links, 'link')}, {network.clock} clock, seed {network.seed}"
-    )
+    seed = "" if drawn else f", seed {network.seed}"
+    return f"{network.name}: {count(nodes, 'node')}, {count(links, 'link')}, {network.clock} clock{seed}"
 
 
-def table(run: Run, network: Network) -> str:
-    """Results, what was recorded and what the observer saw; a row for each program and evaluation."""
-    ended = {(one.node, one.program): one.at_ns for one in run.summary.results}
-    rows: list[Sequence[str]] = [("node", "program", "result", "network time")]
-    for node in network.nodes.values():
-        for program in node.programs:
-            at_ns = ended.get((node.name, program.name))
-            result = "unfinished" if at_ns is None else _short(run.results[node.name][program.name])
-            if at_ns is None and program.service:
-                result = "service"
-            rows.append((node.name, program.run, result, "" if at_ns is None else format_time(at_ns)))
-        rows.extend((node.name, name, _short(value), "") for name, value in run.notes.get(node.name, {}).items())
-    for one in run.observed:
-        what = f"{one.quantity} at {one.label!r}"
-        rows.append(("check", what, "-" if one.value is None else f"{one.value:.10g}", "observer only"))
-    return _align(rows)
+def table(run: Run, *, width: int | None = None, whole: bool = False) -> str:
+    """Results, what was recorded and what the observer saw.
+
+    Args:
+        width: Lines are cut to it; None: they are as long as it takes.
+        whole: A row for each program of each node, however many there are; otherwise many nodes are summed up.
+    """
+    return columns([HEADER, *rows(run, whole=whole)], width=width)
+
+
+def rows(run: Run, *, whole: bool = False) -> list[Row]:
+    """The table's rows without its header; many nodes are summed up unless the whole is asked for."""
+    blocks = [_rows_of(run, node) for node in run.network.nodes.values()]
+    found = [row for block in blocks for row in block]
+    checks = list(_checks(run, whole=whole))
+    if not whole and len(found) > _MANY_ROWS:
+        found = _shortened_list(_grouped(blocks), "nodes")
+    if not whole and len(checks) > _MANY_ROWS:
+        checks = _shortened_list(checks, "evaluations")
+    return [*found, *checks]
+
+
+def warnings(run: Run) -> list[str]:
+    """What may be a mistake in a program, though the run ended well. A sentence each."""
+    if run.failure is not None:
+        return []  # the failure is what there is to look at
+    summary, network = run.summary, run.network
+    found: list[str] = []
+    if summary.how == "done":  # a run that ends at a time, or that is stopped, leaves things half done
+        found += _per_node(summary.unread, "never received", "message")
+        found += _per_node(summary.left_over, "never measured or discarded", "qubit")
+    seen = {one.label for one in run.observed}
+    never = dict.fromkeys(one.mark for one in network.observe if one.mark not in seen)
+    found += [f"nothing was observed at {mark!r}: no program called node.mark({mark!r}, qubit)" for mark in never]
+    found += [f"{count(n, 'message')} refused: {reason}" for reason, n in summary.frames_refused.items()]
+    if network.clock == "virtual" and not summary.reproducible:
+        found.append("something from outside came in (a socket, a thread, a signal): another run may differ")
+    return found
 
 
 def closing(run: Run) -> str:
-    """The last lines: how long it took, and how to have it again."""
+    """The last lines: how long it took, and where it is kept."""
     counts = run.summary.counts
     parts = [
-        _count(counts["steps"], "step"),
-        _count(counts["messages"], "message"),
-        _count(counts["pairs"], "Bell pair"),
+        count(counts["steps"], "step"),
+        count(counts["messages"], "message"),
+        count(counts["pairs"], "Bell pair"),
     ]
-    lines = [f"done in {run.wall_s:.2f} s: {', '.join(parts)}, {format_time(run.summary.at_ns)} of network time"]
+    how = "done" if run.failure is None else run.summary.how
+    lines = [f"{how} in {run.wall_s:.2f} s: {', '.join(parts)}, {format_time(run.summary.at_ns)} of network time"]
     if run.summary.lateness_ns:
         worst = max(run.summary.lateness_ns, key=lambda node: run.summary.lateness_ns[node])
         lines.append(f"real clock: {worst} was late by up to {format_time(run.summary.lateness_ns[worst])}")
     if run.summary.clock_bound_ns:
         bound = format_time(max(run.summary.clock_bound_ns.values()))
         lines.append(f"real clock: no node's time was off by more than {bound}")
-    if run.summary.how != "until":
-        lines.extend(f"warning: {node} never received {_count(n, 'message')}" for node, n in run.summary.unread.items())
-    lines.append(f"saved in {_from_here(run.folder)}")
+    lines.append(f"saved in {from_here(run.folder)}")
     return "\n".join(lines)
 
 
 def as_json(run: Run) -> str:
     """Everything that the table shows, for programs."""
-    summary = run.summary
-    data = {
-        "name": run.name,
-        "seed": run.seed,
-        "ended": summary.how,
-        "network_time_ns": summary.at_ns,
-        "wall_s": round(run.wall_s, 6),
-        "results": run.results,
-        "records": run.notes,
-        "observed": [
-            {"mark": one.label, "nth": one.nth, "node": one.node, "quantity": one.quantity, "value": one.value}
-            for one in run.observed
-        ],
-        "counts": summary.counts,
-        "reproducible": summary.reproducible,
-        "lateness_ns": summary.lateness_ns,
-        "clock_bound_ns": summary.clock_bound_ns,
-        "folder": str(run.folder),
-    }
-    return json.dumps(data, default=_plain, indent=2)
+    return json.dumps(run.as_data(), indent=2)
 
 
-def _plain(value: object) -> Any:
-    match value:
-        case np.ndarray():
-            return value.tolist()
-        case complex():
-            return [value.real, value.imag]
-        case bytes():
-            return value.hex()
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+def as_csv(run: Run) -> str:
+    """A line for each result, recorded value and evaluation, with a header; values are written as in JSON."""
+    ended = {(one.node, one.program): one.at_ns for one in run.summary.results}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("node", "kind", "name", "value", "network_time_ns"))
+    for node, programs in run.results.items():
+        for program, value in programs.items():
+            writer.writerow((node, "result", program, _cell(value), ended[node, program]))
+    for node, notes in run.notes.items():
+        writer.writerows((node, "record", name, _cell(value), "") for name, value in notes.items())
+    for one in run.observed:
+        writer.writerow((one.node, "observed", f"{one.label}[{one.nth}] {one.quantity}", _cell(one.value), ""))
+    return text.getvalue()
 
 
-def _from_here(folder: Path) -> Path:
-    """A path as one would type it."""
-    here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+def as_number(value: object) -> float | None:
+    """A value that a mean can be taken of, as a number: bool, int, float and NumPy's; else None."""
+    if isinstance(value, bool | int | float):
+        return float(value)
+    if isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "biuf":
+        return float(value)
+    return None
+
+
+def _rows_of(run: Run, node: NodeDescription) -> list[Row]:
+    ended = {one.program: one.at_ns for one in run.summary.results if one.node == node.name}
+    failed = {one.program: one.at_ns for one in run.summary.failures if one.node == node.name}
+    found = []
+    for program in node.programs:
+        at_ns = ended.get(program.name, failed.get(program.name))
+        if program.name in ended:
+            result = _short(run.results[node.name][program.name])
+        elif program.name in failed:
+            result = "failed"
+        else:
+            result = "service" if program.service else "unfinished"
+        found.append(Row(node.name, program.run, result, "" if at_ns is None else format_time(at_ns)))
+    found += [Row(node.name, name, _short(value), "") for name, value in run.notes.get(node.name, {}).items()]
+    return found
+
+
+def _grouped(blocks: Sequence[Sequence[Row]]) -> list[Row]:
+    """One block for all nodes whose rows differ only in the node's name; in the order of the first of each."""
+    names: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for block in blocks:
+        if block:
+            names.setdefault(tuple(row[1:] for row in block), []).append(block[0].node)
+    return [Row(span(nodes), *row) for block, nodes in names.items() for row in block]
+
+
+def _shortened_list(found: list[Row], of_what: str) -> list[Row]:
+    if len(found) <= _MANY_ROWS:
+        return found
+    left_out = len(found) - _FIRST - _LAST
+    return [
+        *found[:_FIRST],
+        Row("...", f"{left_out:,} more rows of {of_what}", "--all shows them", ""),
+        *found[-_LAST:],
+    ]
+
+
+def _per_node(numbers: dict[str, int], did: str, thing: str) -> Iterator[str]:
+    if len(numbers) > 3:
+        names = span(list(numbers))
+        yield f"{names} {did} {count(sum(numbers.values()), thing)}"
+    else:
+        yield from (f"{node} {did} {count(n, thing)}" for node, n in numbers.items())
+
+
+def _checks(run: Run, *, whole: bool) -> Iterator[Row]:
+    """What the observer saw: each evaluation, or one row for all of a mark's."""
+    values: dict[str, list[float | None]] = {}
+    for one in run.observed:
+        values.setdefault(f"{one.quantity} at {one.label!r}", []).append(one.value)
+    for what, seen in values.items():
+        texts = map(_number, seen) if whole else [_summed_up(seen)]
+        yield from (Row("check", what, text, "observer only") for text in texts)
+
+
+def _summed_up(values: Sequence[float | None]) -> str:
+    there = [value for value in values if value is not None]
+    if len(values) == 1 or not there:
+        return _number(values[0]) if len(values) == 1 else f"- ({len(values):,} times)"
+    missing = len(values) - len(there)
+    mean, least, most = (f"{value:.6g}" for value in (statistics.fmean(there), min(there), max(there)))
+    text = f"{mean} (all {len(there):,})" if least == most else f"{mean} (mean of {len(there):,}, {least} to {most})"
+    return f"{text}; {missing:,} without a value" if missing else text
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.10g}"
 
 
 def _short(value: object) -> str:
-    if value is None:
-        return "-"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
+    return "-" if value is None else shortened(repr(value), _WIDEST)
 
 
-def _count(n: int, thing: str) -> str:
-    return f"{n} {thing}{'' if n == 1 else 's'}"
-
-
-def _align(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+def _cell(value: object) -> str:
+    return "" if value is None else json.dumps(plain(value))

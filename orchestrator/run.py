@@ -3,33 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config import Config
 from orchestrator.oracle.events import Event, decode_events
 from orchestrator.oracle.spec import Observed, Summary, events_path
-from qnode.errors import Deadlock, Livelock, ProgramFailed, RunFailed, Stall
+from orchestrator.plain import plain
+from orchestrator.topology import Network, describe
+from qnode.errors import Deadlock, Interrupted, Livelock, ProgramFailed, QnodeError, RunFailed, Stall
 from qnode.runtime.logs import format_time
 from qnode.wire.payload import unpack
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a cluster runs, wherever it came from.
+
+    Attributes:
+        config: The configuration; that of a run has a seed.
+        base: The folder that program paths are relative to.
+        path: More folders that programs may be in and import from.
+        files: Programs that are in no file yet: the text of each by its name; it is written into the run's folder.
+    """
+
+    config: Config
+    base: Path
+    path: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def seed(self) -> int:
+        if self.config.seed is None:
+            raise AssertionError("a run has a seed, drawn or given")
+        return self.config.seed
+
+    @cached_property
+    def network(self) -> Network:
+        """What the configuration means. Raises ConfigError."""
+        return describe(self.config, self.base, self.seed)
 
 
 class Run:
     """What came of a run. `run["alice"]` is what alice's program returned.
 
     Attributes:
-        summary: Everything that the oracle told at the end.
-        seed: The seed that repeats it.
-        folder: Where record and event log are.
+        source: What was run.
+        summary: Everything that the oracle told at the end; of a run that was cut short, what is known of it.
+        folder: Where it is saved, record and event log too.
+        started: When, by this machine's clock.
         wall_s: Wall time from start to end.
+        failure: What went wrong, or None.
     """
 
-    def __init__(self, name: str, summary: Summary, *, seed: int, folder: Path, wall_s: float) -> None:
-        self.name = name
+    def __init__(
+        self,
+        source: Source,
+        summary: Summary,
+        *,
+        folder: Path,
+        started: datetime,
+        wall_s: float,
+        failure: QnodeError | None = None,
+    ) -> None:
+        self.source = source
         self.summary = summary
-        self.seed = seed
         self.folder = folder
+        self.started = started
         self.wall_s = wall_s
+        self.failure = failure_of(summary) if failure is None else failure
+
+    @property
+    def id(self) -> str:
+        """What commands call it: the name of its folder."""
+        return self.folder.name
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def seed(self) -> int:
+        """The seed that repeats it."""
+        return self.source.seed
+
+    @property
+    def network(self) -> Network:
+        """What was run: nodes, links and programs, every name written out."""
+        return self.source.network
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line returns for it."""
+        return exit_code_of(self.failure)
 
     def __getitem__(self, node: str) -> Any:
         """What a node's program returned: of its only one, or of the one called main; `"alice.keys"` names another."""
@@ -74,18 +147,60 @@ class Run:
         """The event log."""
         return decode_events(self.events_bytes)
 
+    def _repr_html_(self) -> str:
+        from orchestrator import html  # lazy: only notebooks need it
+
+        return html.of_run(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<run {self.id}: {self.summary.how}, seed {self.seed}, results of {', '.join(self.results) or 'nobody'}>"
+        )
+
     def raise_failure(self) -> None:
-        """Raise what went wrong: ProgramFailed, Deadlock, Livelock or Stall. A run that ended well raises nothing."""
-        failure = failure_of(self.summary)
-        if failure is not None:
-            raise failure
+        """Raise what went wrong, such as ProgramFailed or Deadlock. A run that ended well raises nothing."""
+        if self.failure is not None:
+            raise self.failure
+
+    def as_data(self) -> dict[str, Any]:
+        """Everything that a table of the run shows, as JSON has it."""
+        summary = self.summary
+        return {
+            "id": self.id,
+            "name": self.name,
+            "seed": self.seed,
+            "started": self.started.isoformat(),
+            "ended": summary.how,
+            "error": None if self.failure is None else str(self.failure),
+            "exit_code": self.exit_code,
+            "network_time_ns": summary.at_ns,
+            "wall_s": round(self.wall_s, 6),
+            "results": plain(self.results),
+            "records": plain(self.notes),
+            "observed": [
+                {"mark": one.label, "nth": one.nth, "node": one.node, "quantity": one.quantity, "value": one.value}
+                for one in self.observed
+            ],
+            "counts": summary.counts,
+            "reproducible": summary.reproducible,
+            "lateness_ns": summary.lateness_ns,
+            "clock_bound_ns": summary.clock_bound_ns,
+            "folder": str(self.folder),
+        }
+
+
+def exit_code_of(failure: QnodeError | None) -> int:
+    """0 if nothing failed; else what the command line returns for that."""
+    if failure is None:
+        return 0
+    return failure.exit_code if isinstance(failure, RunFailed) else RunFailed.exit_code
 
 
 def failure_of(summary: Summary) -> RunFailed | None:
     """The error that a summary tells of, or None."""
     at = format_time(summary.at_ns)
     match summary.how:
-        case "failed":
+        case "failed" if summary.failures:
             first = summary.failures[0]
             return ProgramFailed(program=first.program, node=first.node, time=at, traceback=first.traceback.rstrip())
         case "deadlock":
@@ -94,6 +209,8 @@ def failure_of(summary: Summary) -> RunFailed | None:
             return Stall(time=at, instants=1000, waits=_waits(summary))
         case "livelock":
             return Livelock(time=at, rounds=100_000, nodes=", ".join(summary.nodes))
+        case "interrupted":
+            return Interrupted(time=at)
     return None
 
 

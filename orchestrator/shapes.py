@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, pairwise, product
 from typing import Final
 
-from qnode.core.coins import Coins, derive_key
-
 Edge = tuple[str, str]
 
 MOST_NAMES: Final = 100_000  # what one range may stand for; beyond it is a typing error, or a machine we do not have
@@ -27,6 +25,8 @@ def expand(pattern: str) -> tuple[str, ...]:
 
     Zeros in front are kept. Two ranges in one name (`g[0..2]_[0..3]`) make every combination, the last running fastest.
     """
+    if "[" not in pattern:
+        return (pattern,)
     literals, bounds = _RANGE.split(pattern)[::3], _RANGE.findall(pattern)
     ranges = [_numbers(pattern, first, last) for first, last in bounds]
     total = 1
@@ -37,6 +37,15 @@ def expand(pattern: str) -> tuple[str, ...]:
     widths = map(_width, bounds)
     padded = [[str(n).zfill(width) for n in numbers] for numbers, width in zip(ranges, widths, strict=True)]
     return tuple(_interleave(literals, choice) for choice in product(*padded))
+
+
+def turned_round(pattern: str) -> tuple[str, ...]:
+    """What a pattern whose ranges count down was meant to stand for; nothing if that is no network either."""
+    upwards = _RANGE.sub(lambda found: "[{}..{}]".format(*sorted(found.groups(), key=int)), pattern)
+    try:
+        return expand(upwards)
+    except ShapeError:
+        return ()
 
 
 def expand_all(patterns: Sequence[str]) -> tuple[str, ...]:
@@ -97,6 +106,8 @@ def random_graph(names: Sequence[str], probability: float, seed: int) -> tuple[E
 
     A pair's coin belongs to the pair's names: adding a node leaves the links among the others as they were.
     """
+    from qnode.core.coins import Coins, derive_key  # lazy: NumPy takes 0.1 s to import
+
     _at_least("random", names, 2)
     coins = Coins(derive_key(seed, "random links"))
     return tuple((a, b) for a, b in combinations(names, 2) if coins(f"{a}~{b}") < probability)

@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from orchestrator import shapes, units
-from orchestrator.config import Config, DelayMatrix, GatesConfig, HardwareConfig
+from orchestrator import checks, shapes, units
+from orchestrator.config import Config, DelayMatrix, GatesConfig
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
-from orchestrator.links import LinkConfig, PerfectSource
-from qnode.errors import ConfigError
+from orchestrator.problems import ConfigErrors, Problem, dotted
 from qnode.ids import NodeName, ProgramName
 
 ClockMode = Literal["virtual", "real"]
@@ -124,7 +123,7 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
     Raises:
         ConfigError: If something is asked for that this version does not simulate, or the matrix is no good.
     """
-    _refuse_noise(config)
+    _refuse_what_is_not_simulated(config)
     nodes = {node.name: node for node in _nodes(config, base)}
     links = tuple(_links(config))
     return Network(
@@ -144,6 +143,12 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         observe=tuple(_observations(config)),
         events=config.events,
     )
+
+
+def _refuse_what_is_not_simulated(config: Config) -> None:
+    problems = [Problem("", 0, 0, dotted(finding.path), finding.detail) for finding in checks.unsupported(config)]
+    if problems:
+        raise ConfigErrors(problems)
 
 
 def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
@@ -194,39 +199,3 @@ def _delays(
     if delay == "along_links":
         return AlongLinks((link.a, link.b, link.delay_ns) for link in links)
     return SameForAll(units.to_ns(delay))
-
-
-# --- what this version does not simulate ---------------------------------------------------------------------------
-
-_IDEAL_ONLY: Final = "this version simulates ideal memories, gates and links only; remove it for now"
-
-
-def _refuse_noise(config: Config) -> None:
-    for place, asked in _noise(config):
-        if asked:
-            raise ConfigError(place=place, detail=_IDEAL_ONLY)
-
-
-def _noise(config: Config) -> Iterator[tuple[str, bool]]:
-    for kind_name, kind in config.kinds.items():
-        yield from _noise_of_hardware(f"kinds.{kind_name}", kind)
-    for node_name, node in config.nodes.items():
-        yield from _noise_of_hardware(f"nodes.{node_name}", node)
-    for link_name, link in config.links.items():
-        yield from _noise_of_link(f"links.{link_name}", link)
-
-
-def _noise_of_hardware(place: str, hardware: HardwareConfig) -> Iterator[tuple[str, bool]]:
-    gates, readout = hardware.gates, hardware.gates.measure.readout
-    yield f"{place}.t1", hardware.t1 is not None
-    yield f"{place}.t2", hardware.t2 is not None
-    yield f"{place}.gates.single.error", gates.single.error > 0
-    yield f"{place}.gates.two.error", gates.two.error > 0
-    yield f"{place}.gates.measure.error", gates.measure.error > 0
-    yield f"{place}.gates.measure.readout", readout.p01 > 0 or readout.p10 > 0
-
-
-def _noise_of_link(place: str, link: LinkConfig) -> Iterator[tuple[str, bool]]:
-    yield f"{place}.attenuation", link.loss_db > 0
-    yield f"{place}.source.model", not isinstance(link.source, PerfectSource)
-    yield f"{place}.fidelity", link.fidelity is not None and link.fidelity < 1

@@ -7,7 +7,7 @@ once, at the end. A bare number is refused where a unit is needed, because `leng
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import pi
@@ -79,9 +79,9 @@ ANGLE: Final = Dimension(
 )
 NUMBER: Final = Dimension("number", {"": Fraction(1), "%": _decimal("1e-2")}, signed=True)
 
-_QUANTITY: Final = re.compile(
-    r"\s*(?P<number>[-+]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*(?P<unit>\S.*?)?\s*"
-)
+_NUMBER: Final = r"(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
+_ZERO: Final = r"(?:0+(?:_0+)*(?:\.0*)?|\.0+)(?:[eE][-+]?[0-9]{1,3})?"
+_QUANTITY: Final = re.compile(rf"\s*(?P<number>[-+]?{_NUMBER})\s*(?P<unit>\S.*?)?\s*")
 
 
 def parse(value: object, dimension: Dimension) -> float:
@@ -111,9 +111,56 @@ def parse_exact(value: object, dimension: Dimension) -> Fraction:
     factor = dimension.units.get(unit) if unit or "" in dimension.units else Fraction(1)
     if factor is None:
         raise UnitError(f"{shown(value)}: {unit!r} is not a unit of {dimension.noun}; {_allowed(dimension)}")
-    if number < 0 and not dimension.signed:
+    if match["number"].startswith("-") and not dimension.signed:
         raise UnitError(f"{shown(value)}: a {dimension.noun} cannot be negative")
     return number * factor
+
+
+def written(value: float, dimension: Dimension) -> str:
+    """The text that `parse` reads as exactly this value: in SI units, `2.5e-09 s`."""
+    unit = next(unit for unit, factor in dimension.units.items() if factor == 1)
+    return f"{repr(value).removesuffix('.0')} {unit}".rstrip()
+
+
+def json_schema(
+    dimension: Dimension,
+    *,
+    title: str = "",
+    least: float | None = None,
+    most: float | None = None,
+    examples: Sequence[object] = (),
+) -> dict[str, object]:
+    """What a JSON Schema can say of such a quantity: text with a unit, and zero or plain numbers where they are right.
+
+    Args:
+        dimension: Of the quantity.
+        title: What it is called, if not by its dimension.
+        least, most: Limits of plain numbers.
+        examples: Other ones than the dimension's.
+    """
+    sign = "[-+]?" if dimension.signed else r"\+?"
+    names = "|".join(sorted(map(re.escape, filter(None, dimension.units)), key=len, reverse=True))
+    is_plain = "" in dimension.units
+    with_unit = rf"{sign}{_NUMBER}\s*(?:{names}){'?' if is_plain else ''}"
+    pattern = with_unit if is_plain else rf"(?:{with_unit}|\+?{_ZERO})"
+    text: dict[str, object] = {"type": "string", "maxLength": _EXACT_TEXT, "pattern": rf"^\s*{pattern}\s*$"}
+    limits = {key: limit for key, limit in (("minimum", least), ("maximum", most)) if limit is not None}
+    number: dict[str, object] = {"type": "number", **limits} if is_plain else {"const": 0}
+    return {
+        "title": title or dimension.noun,
+        "anyOf": [text, number],
+        "examples": list(examples or _EXAMPLES[dimension.noun]),
+    }
+
+
+_EXAMPLES: Final[Mapping[str, Sequence[object]]] = {
+    "time": ("10 us", "1 s"),
+    "length": ("25 km",),
+    "attenuation": ("0.2 dB/km",),
+    "rate": ("80 MHz",),
+    "angle": ("0.1 rad", "5 deg"),
+    "number": (0.02, "2 %"),
+}
 
 
 def to_ns(seconds: float) -> int:

@@ -1,52 +1,77 @@
-"""A small process that has imported everything once and forks the processes of a run from itself.
+"""A small process that starts the processes of a run and sees that they all end.
 
-No thread and no ZeroMQ context ever exists in it. The end of its socket ends it and all its children; the end of it
-ends them too (a lifeline pipe, and on Linux the kernel's own signal).
+It forks them from itself, with everything imported once (`forking.py`), or, where forking is not safe, starts each
+afresh (`spawning.py`). No thread and no ZeroMQ context ever exists in it. The end of its socket ends it and all its
+children; the end of it ends them too (a lifeline pipe, and on Linux the kernel's own signal).
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
 import os
 import select
 import signal
 import socket
 import sys
-import traceback
 from typing import Final
 
-from orchestrator.launch.protocol import Exited, Fork, Forked, Kill, Killed, Open, Opened, Order, Prepare, Reader, send
+from orchestrator.launch.limits import allow_descriptors
+from orchestrator.launch.protocol import (
+    Exited,
+    Fork,
+    Forked,
+    Kill,
+    Killed,
+    Open,
+    Opened,
+    Order,
+    Prepare,
+    Reader,
+    Unable,
+    send,
+)
 from orchestrator.launch.rundir import RunDirectory
-from orchestrator.oracle.service import run_oracle
-from orchestrator.oracle.spec import decode_oracle
-from qnode.runtime.process import run_process
-from qnode.wire.plan import RunSpec, decode_process, decode_run
+from orchestrator.launch.starting import Again, Starter
+from orchestrator.launch.words import LastWords
+from qnode.errors import QnodeError
 
-_PR_SET_PDEATHSIG: Final = 1
+START_METHOD: Final = "QNODE_START_METHOD"
 
 
 class Forkserver:
-    """Serves orders until its socket ends."""
+    """Serves orders until its socket ends.
+
+    Attributes:
+        lifeline: The end of a pipe that children watch; the other end is this process's alone.
+        words: Where children leave their last words.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
+        self.words = LastWords()
+        self.lifeline, self._lifeline_end = os.pipe()
         self._socket = sock
         self._reader = Reader(sock)
         self._children: dict[int, int] = {}
-        self._run: RunSpec | None = None
         self._directory: RunDirectory | None = None
-        self._lifeline, self._lifeline_end = os.pipe()
+        self._terminated = False
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._woken, False)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # so that the wakeup descriptor is written
+        signal.signal(signal.SIGTERM, self._terminate)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
 
-    def serve(self) -> None:
-        """Carry out orders and report exits; returns once the launcher is gone and every child is too."""
+    def serve(self, starter: Starter, unfinished: Order | None = None) -> None:
+        """Carry out orders and report exits; returns once the launcher is gone and every child is too.
+
+        `unfinished` is an order that an earlier life of this process took and did not finish.
+        """
         try:
-            while not self._reader.closed:
+            if unfinished is not None:
+                self._carry_out(unfinished, starter)
+            while not self._reader.closed and not self._terminated:
                 ready, _, _ = select.select([self._socket.fileno(), self._woken], [], [])
                 if self._woken in ready:
                     with contextlib.suppress(BlockingIOError):
@@ -54,95 +79,107 @@ class Forkserver:
                     self._reap()
                 if self._socket.fileno() in ready:
                     for order in self._reader.orders():
-                        self._carry_out(order)
-        except BrokenPipeError:
+                        self._carry_out(order, starter)
+        except (BrokenPipeError, ConnectionResetError):
             return  # the launcher went while we were telling it something
         finally:
             self._end_run()
 
-    def _carry_out(self, order: Order) -> None:
+    def let_go(self) -> None:
+        """In a forked child: close what is the server's own, and take signals as a program expects them."""
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        self._socket.close()
+        for descriptor in (self._lifeline_end, self._woken, self._wake, self.words.reading):
+            os.close(descriptor)
+        if self._directory is not None:
+            self._directory.let_go()
+
+    def _terminate(self, *_: object) -> None:
+        self._terminated = True
+
+    def _carry_out(self, order: Order, starter: Starter) -> None:
         match order:
             case Open():
-                self._directory = RunDirectory()
-                send(self._socket, Opened(str(self._directory.path)))
+                starter.load(order.modules)
+                send(self._socket, self._open())
             case Prepare():
-                self._run = decode_run(order.run)
-                gc.collect()
-                gc.freeze()
+                assert self._directory is not None  # the launcher opens before it starts
+                allow_descriptors()
+                starter.prepare(order.run, str(self._directory.path))
             case Fork():
-                self._fork(order)
+                self._start(order, starter)
             case Kill():
                 self._end_run()
                 send(self._socket, Killed())
 
-    def _fork(self, order: Fork) -> None:
-        pid = os.fork()
-        if pid == 0:
-            self._be_child(order)
+    def _open(self) -> Opened | Unable:
+        try:
+            self._directory = RunDirectory()
+        except (OSError, QnodeError) as error:
+            return Unable(f"cannot make a directory for its sockets: {error}; set TMPDIR to another place")
+        return Opened(str(self._directory.path))
+
+    def _start(self, order: Fork, starter: Starter) -> None:
+        try:
+            pid = starter.start(order)
+        except OSError as error:
+            n = len(self._children)
+            send(self._socket, Unable(f"no process can be started after the first {n}: {error.strerror or error}"))
+            return
         self._children[pid] = order.number
         send(self._socket, Forked(order.number, pid))
 
-    def _be_child(self, order: Fork) -> None:
-        """Never returns."""
-        status = 1
-        try:
-            self._let_go()
-            if order.kind == "oracle":
-                status = run_oracle(decode_oracle(order.spec))
-            elif self._run is not None:
-                status = run_process(self._run, decode_process(order.spec), self._lifeline)
-        except BaseException:  # noqa: BLE001  # the last frame of a process: whatever it is, it is shown and becomes an exit code
-            traceback.print_exc()
-        finally:
-            with contextlib.suppress(OSError, ValueError):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(status)
-
-    def _let_go(self) -> None:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._socket.close()
-        for descriptor in (self._lifeline_end, self._woken, self._wake):
-            os.close(descriptor)
-        if sys.platform == "linux":
-            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            if os.getppid() == 1:  # it went before we asked
-                os._exit(1)
-
     def _reap(self) -> None:
         while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
+            gone = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if gone is None:
                 return
+            pid = gone.si_pid
+            _kill_group(pid)  # what a program started and did not end; its number is taken until we wait for it
+            _, status = os.waitpid(pid, 0)
             number = self._children.pop(pid, None)
             if number is not None:
-                send(self._socket, Exited(number, os.waitstatus_to_exitcode(status)))
+                send(self._socket, Exited(number, os.waitstatus_to_exitcode(status), self.words.of(number)))
 
     def _end_run(self) -> None:
         for pid in self._children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            _kill_group(pid)
         for pid in self._children:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
         self._children.clear()
+        self.words.forget()
         if self._directory is not None:
             self._directory.remove()
             self._directory = None
 
 
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses for a group of zombies
+        os.killpg(pid, signal.SIGKILL)
+
+
+def start_method() -> str:
+    """Either "fork" or "spawn": forking a process that holds system frameworks is not safe on macOS."""
+    return os.environ.get(START_METHOD) or ("fork" if sys.platform == "linux" else "spawn")
+
+
 def main() -> None:
-    """Entry point: the only argument is the number of the inherited socket."""
-    sock = socket.socket(fileno=int(sys.argv[1]))
-    gc.disable()
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    Forkserver(sock).serve()
+    """Entry point. Arguments: the number of the inherited socket, and Again if this is not its first life."""
+    number, *rest = sys.argv[1:]
+    sock = socket.socket(fileno=int(number))
+    sock.set_inheritable(False)
+    again = Again.of(rest[0]) if rest else None
+    server = Forkserver(sock)
+    starter: Starter
+    if start_method() == "fork":
+        from orchestrator.launch.forking import Forking  # lazy: who spawns needs nothing of what nodes need
 
+        starter = Forking(server, sock.fileno(), again.left_out if again else ())
+    else:
+        from orchestrator.launch.spawning import Spawning  # lazy: as above
 
-if __name__ == "__main__":
-    main()
+        starter = Spawning(server)
+    server.serve(starter, Open(again.modules) if again else None)

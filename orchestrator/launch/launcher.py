@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import subprocess
-import sys
+import weakref
 from collections import deque
+from collections.abc import Sequence
+from typing import Final, NoReturn
 
+from orchestrator.launch import early
+from orchestrator.launch.limits import require_descriptors
 from orchestrator.launch.protocol import (
     Answer,
     Exited,
@@ -20,14 +22,25 @@ from orchestrator.launch.protocol import (
     Opened,
     Prepare,
     Reader,
+    Unable,
     send,
 )
 from orchestrator.oracle.spec import encode_oracle
 from orchestrator.plan import LaunchPlan
-from qnode.errors import ProcessLost
+from qnode.errors import ProcessLost, TransportError
 from qnode.wire.plan import encode_spec
 
-ORACLE = -1
+ORACLE: Final = -1
+_END_S: Final = 10.0  # wall time that the forkserver has to end everything
+
+
+_open: Final[weakref.WeakSet[Launcher]] = weakref.WeakSet()
+
+
+def end_all() -> None:
+    """End everything that this process started, at once; for where no event loop will turn any more."""
+    for launcher in list(_open):
+        launcher.end()
 
 
 class Launcher:
@@ -38,40 +51,42 @@ class Launcher:
     """
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        environment = {
-            **os.environ,
-            "PYTHONHASHSEED": "0",
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-            "MKL_NUM_THREADS": "1",
-            "MALLOC_ARENA_MAX": "1",
-        }
-        self._socket = ours
-        self._reader = Reader(ours)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "orchestrator.launch.forkserver", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                env=environment,
-                start_new_session=True,  # the terminal's Ctrl-C is ours to handle
-            )
-        self._answers: asyncio.Queue[Answer] = asyncio.Queue()
+        started = early.take()
+        self._process = started.process
+        self._socket = started.socket
+        self._reader = Reader(self._socket)
+        self._answers: asyncio.Queue[Answer | None] = asyncio.Queue()
+        self._gone = False
         self._exits: deque[Exited] = deque()
         self.pids: dict[int, int] = {}
-        asyncio.get_running_loop().add_reader(ours, self._take)
+        asyncio.get_running_loop().add_reader(self._socket, self._take)
+        _open.add(self)
 
-    async def open(self) -> str:
-        """A directory for the sockets of the next run."""
-        self._tell(Open())
-        answer = await self._answer()
-        if not isinstance(answer, Opened):
-            raise ProcessLost(name="the forkserver", reason=f"it answered {answer!r}")
-        return answer.directory
+    async def open(self, modules: Sequence[str] = ()) -> str:
+        """A directory for the sockets of the next run.
+
+        Args:
+            modules: What its programs will import, see preload.py.
+        Raises:
+            TransportError: If there can be none; it says why.
+        """
+        self._tell(Open(tuple(modules)))
+        match await self._answer():
+            case Opened(directory=directory):
+                return directory
+            case Unable(detail=detail):
+                raise TransportError(detail=detail)
+            case answer:
+                raise ProcessLost(name="the forkserver", reason=f"it answered {answer!r}")
 
     async def start(self, plan: LaunchPlan) -> None:
-        """Fork the oracle and every node process. Returns once all have a process id."""
+        """Start the oracle and every node process. Returns once all have a process id.
+
+        Raises:
+            ConfigError: The operating system's limits are too low for so many; nothing was started.
+            TransportError: A process could not be started; `end_run` ends those that were.
+        """
+        require_descriptors(len(plan.processes))
         self.pids = {}
         self._exits.clear()
         self._tell(
@@ -80,11 +95,13 @@ class Launcher:
             *(Fork(process.number, "node", encode_spec(process)) for process in plan.processes),
         )
         while len(self.pids) <= len(plan.processes):
-            answer = await self._answer()
-            if isinstance(answer, Forked):
-                self.pids[answer.number] = answer.pid
-            elif isinstance(answer, Exited):
-                self._exits.append(answer)
+            match await self._answer():
+                case Forked(number=number, pid=pid):
+                    self.pids[number] = pid
+                case Exited() as exited:
+                    self._exits.append(exited)
+                case Unable(detail=detail):
+                    _cannot_start(detail)
 
     async def exited(self) -> Exited:
         """The next process that ends."""
@@ -103,8 +120,18 @@ class Launcher:
     def close(self) -> None:
         """End the forkserver and everything that it started; returns once it is gone."""
         asyncio.get_running_loop().remove_reader(self._socket)
+        self.end()
+
+    def end(self) -> None:
+        """The same, where the loop that it was made in does not matter any more."""
+        _open.discard(self)
+        self._leave()
         self._socket.close()
-        self._process.wait()
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:  # stopped, say; its children end with it
+            self._process.kill()
+            self._process.wait()
 
     def _tell(self, *orders: Open | Prepare | Fork | Kill) -> None:
         try:
@@ -113,10 +140,9 @@ class Launcher:
             raise self._lost() from None
 
     async def _answer(self) -> Answer:
-        if self._reader.closed and self._answers.empty():
-            raise self._lost()
         answer = await self._answers.get()
-        if isinstance(answer, Killed) and self._reader.closed:
+        if answer is None:
+            self._answers.put_nowait(None)  # whoever else waits must hear of it too
             raise self._lost()
         return answer
 
@@ -125,7 +151,20 @@ class Launcher:
             self._answers.put_nowait(answer)
         if self._reader.closed:
             asyncio.get_running_loop().remove_reader(self._socket)
-            self._answers.put_nowait(Killed())  # wakes whoever waits
+            self._leave()
+
+    def _leave(self) -> None:
+        """Nothing comes any more: whoever waits, now or later, is told."""
+        if not self._gone:
+            self._gone = True
+            self._answers.put_nowait(None)
 
     def _lost(self) -> ProcessLost:
         return ProcessLost(name="the forkserver", reason="it is gone, and every process of the run with it")
+
+
+def _cannot_start(detail: str) -> NoReturn:
+    raise TransportError(
+        detail=f"{detail}; allow more processes (`ulimit -u`, or the container's limit), or put several nodes into one"
+        " (`nodes_per_process: 10`)"
+    )

@@ -13,7 +13,9 @@ _LENGTH: Final = struct.Struct("<I")
 
 
 class Open(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """Make a directory for a run."""
+    """Make a directory for a run, and import what its programs will import (see preload.py)."""
+
+    modules: tuple[str, ...] = ()
 
 
 class Prepare(msgspec.Struct, array_like=True, tag=2, frozen=True):
@@ -23,7 +25,7 @@ class Prepare(msgspec.Struct, array_like=True, tag=2, frozen=True):
 
 
 class Fork(msgspec.Struct, array_like=True, tag=3, frozen=True):
-    """Fork a process: "oracle" or "node", with what it is told. `number` names it in the answers."""
+    """Start a process: "oracle" or "node", with what it is told. `number` names it in the answers."""
 
     number: int
     kind: str
@@ -44,18 +46,28 @@ class Forked(msgspec.Struct, array_like=True, tag=11, frozen=True):
 
 
 class Exited(msgspec.Struct, array_like=True, tag=12, frozen=True):
-    """A child is gone; `status` is its exit code, or minus the number of the signal that ended it."""
+    """A child is gone; `status` is its exit code, or minus the number of the signal that ended it.
+
+    `words` is the sentence that it left behind, if it knew what was wrong.
+    """
 
     number: int
     status: int
+    words: str = ""
 
 
 class Killed(msgspec.Struct, array_like=True, tag=13, frozen=True):
     """Nothing of the run is left."""
 
 
+class Unable(msgspec.Struct, array_like=True, tag=14, frozen=True):
+    """What was ordered cannot be done."""
+
+    detail: str
+
+
 Order = Open | Prepare | Fork | Kill
-Answer = Opened | Forked | Exited | Killed
+Answer = Opened | Forked | Exited | Killed | Unable
 
 _encode = msgspec.msgpack.Encoder().encode
 _orders = msgspec.msgpack.Decoder(Order)

@@ -13,8 +13,11 @@ import secrets
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from qnode.errors import TransportError
+
+_LONGEST: Final = 60  # bytes of the folder for temporary files; what comes after it needs up to 35
 
 
 class RunDirectory:
@@ -31,13 +34,18 @@ class RunDirectory:
         """Remove it and everything in it; safe to call twice."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock_path.unlink(missing_ok=True)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the lock's descriptor: in a forked child, which does not own the directory."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
 
 def _root() -> Path:
-    root = Path(tempfile.gettempdir()) / f"qnode-{os.getuid()}"
+    folder = tempfile.gettempdir()
+    root = Path(folder if len(os.fsencode(folder)) <= _LONGEST else "/tmp") / f"qnode-{os.getuid()}"
     root.mkdir(mode=0o700, exist_ok=True)
     status = root.stat(follow_symlinks=False)
     if status.st_uid != os.getuid() or status.st_mode & 0o077:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
 from orchestrator.oracle.ledger import Ledger
-from orchestrator.oracle.operations import Counts, Delays, Observer, Operations
+from orchestrator.oracle.operations import Delays, Observer, Operations
 from orchestrator.oracle.timekeeper import Delivery, Standstill, Timekeeper
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName

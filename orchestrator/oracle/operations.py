@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event, rounded
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Matching
@@ -53,19 +54,6 @@ class Observer(Protocol):
 
     def at_mark(self, label: str, node: NodeName, qubit: QubitId, register: Register) -> None:
         """A program allowed a look at a qubit; the register holds it."""
-
-
-class Counts:
-    """What the summary tells."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.reports = 0
-        self.operations = 0
-        self.messages = 0
-        self.pairs = 0
-        self.transfers = 0
-        self.refused = 0
 
 
 class Operations:

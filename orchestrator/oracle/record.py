@@ -73,6 +73,7 @@ class RecordWriter:
 
     def __init__(self, path: Path, description: bytes) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._path = path
         self._granted = GrantDigest()
         self._write(MAGIC + entry_of(description))
 
@@ -86,9 +87,7 @@ class RecordWriter:
         self._write(entry_of(_encode(entry)))
 
     def _write(self, data: bytes) -> None:
-        written = os.write(self._fd, data)
-        while written < len(data):
-            written += os.write(self._fd, data[written:])
+        write_all(self._fd, data, self._path)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -98,6 +97,16 @@ class RecordWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+def write_all(descriptor: int, data: bytes, path: Path) -> None:
+    """Write, however many times it takes. Raises OSError that names the file."""
+    try:
+        written = os.write(descriptor, data)
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def entry_of(content: bytes) -> bytes:

@@ -16,9 +16,10 @@ import msgspec
 
 from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.core import OracleCore, Outcome, ProgramResult
+from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
 from orchestrator.oracle.network import build_core, run_event
-from orchestrator.oracle.operations import Counts, Observer
+from orchestrator.oracle.operations import Observer
 from orchestrator.oracle.record import GrantDigest, Round, read_record
 from orchestrator.oracle.spec import Observed, OracleSpec, decode_oracle
 from qnode.errors import MalformedMessage

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,14 +11,26 @@ from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.events import Event, encode_events
 from orchestrator.oracle.network import build_core, run_event
-from orchestrator.oracle.record import RecordWriter
-from orchestrator.oracle.spec import OracleSpec, Summary, encode_oracle, encode_summary, events_path, record_path
+from orchestrator.oracle.record import RecordWriter, write_all
+from orchestrator.oracle.spec import (
+    OracleSpec,
+    Summary,
+    encode_oracle,
+    encode_summary,
+    events_path,
+    log_path,
+    record_path,
+)
 from orchestrator.oracle.summary import summarise
 from qnode.errors import MalformedMessage, NotOwner, ProcessLost, QnodeError
 from qnode.ids import NodeName
+from qnode.runtime.logs import set_up_logging
+from qnode.runtime.output import Output
+from qnode.runtime.watchdog import hold
 from qnode.transport.server import Server
 from qnode.wire.messages import (
     Farewell,
+    Finish,
     Grant,
     Ping,
     Pong,
@@ -32,9 +43,8 @@ from qnode.wire.messages import (
     encode,
 )
 
-log = logging.getLogger("qnode")
-
 FAREWELL_S: Final = 5.0  # wall time that nodes have to say what they were waiting for
+HASTY_FAREWELL_S: Final = 0.3  # the same, where somebody waits for the end
 PROGRESS_S: Final = 0.25
 FLUSH_EVENTS: Final = 512
 
@@ -43,6 +53,7 @@ class EventWriter:
     """Writes the event log while the run goes on."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = path.open("xb", buffering=0)
         self._pending: list[Event] = []
 
@@ -53,7 +64,7 @@ class EventWriter:
 
     def flush(self) -> None:
         if self._pending:
-            self._file.write(encode_events(self._pending))
+            write_all(self._file.fileno(), encode_events(self._pending), self._path)
             self._pending.clear()
 
     def close(self) -> None:
@@ -62,10 +73,15 @@ class EventWriter:
 
 
 class OracleService:
-    """Serves one run: gathers reports, records them, executes them, scatters grants."""
+    """Serves one run: gathers reports, records them, executes them, scatters grants.
 
-    def __init__(self, spec: OracleSpec, server: Server) -> None:
+    Args:
+        on_progress: Told how far it is, like every cluster that is connected: first when all nodes are there.
+    """
+
+    def __init__(self, spec: OracleSpec, server: Server, on_progress: Callable[[Progress], None] | None = None) -> None:
         self._spec = spec
+        self._on_progress = on_progress
         self._server = server
         self._writer = EventWriter(events_path(spec.folder)) if spec.folder and spec.events else None
         self._observer = MarkObserver(spec.observe)
@@ -76,12 +92,15 @@ class OracleService:
         self._frames: dict[NodeName, bytes] = {}
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
+        self._gone: frozenset[str] = frozenset()
+        self._farewell_s = FAREWELL_S
         self._next_progress = 0.0
 
     def serve(self) -> Summary:
         """From the first greeting to the last farewell."""
         self._await_members()
         run_event(self._core, self._spec)
+        self._tell_progress()
         if self._spec.clock == "virtual":
             self._serve_virtual()
         else:
@@ -103,7 +122,7 @@ class OracleService:
     def _await_members(self) -> None:
         missing = set(self._spec.programs)
         deadline = time.monotonic() + self._spec.join_timeout_s
-        while missing or not self._controllers:
+        while missing or (self._spec.followed and not self._controllers):
             left_ms = int((deadline - time.monotonic()) * 1000)
             received = self._server.receive(max(0, left_ms))
             if received is None:
@@ -165,6 +184,10 @@ class OracleService:
                 case Farewell():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._farewells[message.node] = message
+                case Finish() if connection in self._controllers:
+                    self._core.end(message.how)
+                    self._gone = frozenset(message.without)
+                    self._farewell_s = HASTY_FAREWELL_S
                 case _:
                     raise MalformedMessage(detail=f"{type(message).__name__} does not belong here")
         except QnodeError as error:
@@ -219,8 +242,11 @@ class OracleService:
     def _tell_progress(self) -> None:
         if self._writer is not None:
             self._writer.flush()
+        progress = Progress(self._core.time.now_ns, self._core.counts.steps)
+        if self._on_progress is not None:
+            self._on_progress(progress)
         for connection in self._controllers:
-            self._server.send(connection, [encode(Progress(self._core.time.now_ns, self._core.counts.steps))])
+            self._server.send(connection, [encode(progress)])
 
     # ------------------------------------------------------------ the real clock
 
@@ -272,8 +298,9 @@ class OracleService:
         connections = set(self._server.connection_of.values())
         for connection in connections:
             self._server.send(connection, [encode(Stop(outcome.how))])
-        deadline = time.monotonic() + FAREWELL_S
-        while len(self._farewells) < len(self._spec.programs) and time.monotonic() < deadline:
+        deadline = time.monotonic() + self._farewell_s
+        awaited = self._spec.programs.keys() - self._gone
+        while not awaited <= self._farewells.keys() and time.monotonic() < deadline:
             received = self._server.receive(100)
             for frame in received[1] if received else ():
                 self._take_farewell(received[0] if received else b"", frame)
@@ -291,14 +318,21 @@ class OracleService:
             self._farewells[message.node] = message
 
 
-def run_oracle(spec: OracleSpec) -> int:
-    """Be the oracle of a run; the exit code."""
+def run_oracle(spec: OracleSpec, lifeline: int | None = None) -> int:
+    """Be the oracle of a run; the exit code.
+
+    `lifeline` is a pipe that ends when whoever started us is gone: then so are we.
+
+    Raises QnodeError if it cannot listen or a node never came; OSError if record or event log cannot be written.
+    """
+    if lifeline is not None:
+        hold(lifeline)
+    if spec.folder:
+        Output(str(log_path(spec.folder)), "oracle")
+    set_up_logging()
     service = OracleService(spec, Server(spec.address, spec.token))
     try:
         service.serve()
-    except ProcessLost as error:
-        log.error("%s", error)
-        return error.exit_code
     finally:
         service.close()
     return 0

@@ -24,6 +24,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         classical_ns: One delay for all classical messages; None: `matrix_ns` if that is given, else along the links.
         observe: Labels of marks, each with its targets ("" stands for Phi+ of the pair).
         folder: Where record and event log are written; "" for nowhere.
+        followed: Whether whoever started the run connects, too, and is waited for.
     """
 
     run_id: str
@@ -46,10 +47,11 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     folder: str
     events: bool
     join_timeout_s: float = 60.0
+    followed: bool = True
 
     def without_secrets(self) -> OracleSpec:
         """As it may be kept: without what lets others speak to this run, and without this machine's paths."""
-        return msgspec.structs.replace(self, token=b"", address="", folder="")
+        return msgspec.structs.replace(self, token=b"", address="", folder="", followed=True)
 
 
 encode_oracle = msgspec.msgpack.Encoder().encode
@@ -98,6 +100,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
         counts: steps, reports, operations, messages, pairs, transfers, refused.
         frames_refused: What was refused at the oracle's socket, by reason, and at those of node processes.
         unread: Messages that no program received, by node.
+        left_over: Qubits that programs still held when they returned, by node.
         lateness_ns: On the real clock, how late a node was at worst, by node.
         clock_bound_ns: On the real clock, by how much a node's idea of network time may have been off, by node.
     """
@@ -117,6 +120,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     clock_bound_ns: dict[str, int]
     reproducible: bool
     resumable: bool
+    left_over: dict[str, int] = {}
 
 
 encode_summary = msgspec.msgpack.Encoder().encode
@@ -125,6 +129,10 @@ decode_summary = msgspec.msgpack.Decoder(Summary).decode
 
 def record_path(folder: str | Path) -> Path:
     return Path(folder) / "record"
+
+
+def log_path(folder: str | Path) -> Path:
+    return Path(folder) / "log"
 
 
 def events_path(folder: str | Path) -> Path:

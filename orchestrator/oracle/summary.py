@@ -42,4 +42,5 @@ def summarise(
         clock_bound_ns={one.node: one.clock_bound_ns for one in ordered if one.clock_bound_ns},
         reproducible=core.reproducible and virtual,
         resumable=core.resumable and virtual,
+        left_over={one.node: one.held for one in ordered if one.held},
     )

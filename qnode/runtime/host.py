@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import importlib
 import os
 import traceback
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from qnode.api.node import Node
 from qnode.api.services import NodeServices
 from qnode.core.coins import Coins, derive_key
 from qnode.core.machine import Durations, NodeMachine
-from qnode.errors import NotPackable
+from qnode.errors import NotPackable, QnodeError
 from qnode.ids import NodeName, ProgramName
 from qnode.quantum.register import Register
 from qnode.runtime.loop import NodeLoop, background
@@ -38,6 +39,8 @@ OWN_CODE: Final = (
     os.path.dirname(os.path.abspath(qnode.__file__)) + os.sep,
     os.path.dirname(asyncio.__file__) + os.sep,
 )
+
+_ABOVE_PROGRAMS: Final = (*OWN_CODE, "<frozen importlib", importlib.__file__)
 
 
 class NodeHost:
@@ -92,7 +95,10 @@ class NodeHost:
             loop.until_idle()
             if loop.fire_timers():
                 loop.until_idle()
-        except (SystemExit, KeyboardInterrupt) as error:  # asyncio lets them through the loop, whichever task raised them
+        except (
+            SystemExit,
+            KeyboardInterrupt,
+        ) as error:  # asyncio lets them through the loop, whichever task raised them
             self._exited(error)
 
     def report(self) -> Report:
@@ -150,10 +156,12 @@ class NodeHost:
         return pack(result, what=what)
 
     def _traceback(self, error: BaseException) -> str:
-        """The traceback without our own frames above the program's."""
+        """The traceback from the program's first line on; a program that could not be loaded has none."""
         tb = error.__traceback__
-        while tb is not None and tb.tb_next is not None and tb.tb_frame.f_code.co_filename == __file__:
+        while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_ABOVE_PROGRAMS):
             tb = tb.tb_next
+        if tb is None and isinstance(error, QnodeError):
+            return str(error)
         return "".join(traceback.format_exception(type(error), error, tb))
 
     def _record_executed(self, outcome: object) -> bool:

@@ -19,11 +19,19 @@ def format_time(ns: int) -> str:
 
 
 class NodeFormatter(logging.Formatter):
-    """`  12.5 us alice main WARNING text (pair=alice~bob#2)`: fields that the record has, and no wall time."""
+    """`12.5 us alice main WARNING text (pair=alice~bob#2)`: fields that the record has, and no wall time.
+
+    Args:
+        named: Whether a line says the node's name; not needed where it goes to a log that puts it before every line.
+    """
+
+    def __init__(self, *, named: bool = True) -> None:
+        super().__init__()
+        self._named = named
 
     def format(self, record: logging.LogRecord) -> str:
         loop = asyncio._get_running_loop()
-        where = (format_time(loop.now_ns), loop.name) if isinstance(loop, NodeLoop) else ()
+        where = (format_time(loop.now_ns), loop.name if self._named else "") if isinstance(loop, NodeLoop) else ()
         program = getattr(record, "program", "")
         level = "" if record.levelno == logging.INFO else record.levelname
         fields = getattr(record, "fields", None)
@@ -32,10 +40,10 @@ class NodeFormatter(logging.Formatter):
         return " ".join(part for part in (*where, program, level, text, tail) if part)
 
 
-def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO) -> None:
+def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO, *, named: bool = True) -> None:
     """Send the log of this process to standard error."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(NodeFormatter())
+    handler.setFormatter(NodeFormatter(named=named))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

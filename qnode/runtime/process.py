@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import signal
@@ -18,36 +17,44 @@ from qnode.errors import QnodeError
 from qnode.runtime.host import OWN_CODE, NodeHost
 from qnode.runtime.logs import set_up_logging
 from qnode.runtime.loop import make_asyncio_deterministic
+from qnode.runtime.output import Output
 from qnode.runtime.parcels import ParcelStore
 from qnode.runtime.real import drive_real
-from qnode.runtime.virtual import Orphaned, Outside, drive_virtual
+from qnode.runtime.virtual import Outside, drive_virtual
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client, make_context
 from qnode.transport.peers import Peers
 from qnode.wire.messages import Direct, Parcel
 from qnode.wire.plan import ProcessSpec, RunSpec
 
-log = logging.getLogger("qnode")
-
 EXIT_DONE: Final = 0
+GREETING_S: Final = 30.0  # wall time that an oracle of the same machine has to answer
 EXIT_LOST: Final = 4
 
 
-def run_process(run: RunSpec, process: ProcessSpec, lifeline: int | None = None) -> int:
+def run_process(
+    run: RunSpec, process: ProcessSpec, lifeline: int | None = None, *, alone_s: float | None = None
+) -> int:
     """Be one process of a run until the oracle stops it; the exit code.
 
-    Args:
-        lifeline: A descriptor that becomes readable when whoever started us is gone: then so are we.
+    `lifeline` is a pipe that ends when whoever started us is gone: then so are we. A process that no launcher watches
+    waits `alone_s` seconds for the oracle, notices by itself that it is gone, and leaves its signals as they are.
+
+    Raises QnodeError, with nothing left open, if the oracle or another process cannot be spoken to; OSError if the log
+    cannot be written.
     """
-    set_up_logging()
+    watchdog = Watchdog(run.blocked_s, _is_own, lifeline)
+    output = Output(run.log, _label(process)) if run.log else None
+    set_up_logging(named=output is None)
     make_asyncio_deterministic()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the orchestrator's to handle
+    if alone_s is None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the orchestrator's to handle
     _reseed(process)
-    sys.path.insert(0, run.base)
+    sys.path[:0] = [run.base, *run.path]
     store = ParcelStore(Path(run.parcels) / str(process.number))
-    context = make_context()
+    context = make_context(len(run.processes))
     try:
-        client = Client(context, run.oracle)
+        client = Client(context, run.oracle, watched=alone_s is not None)
         inbox: list[Direct] = []
 
         def accept(message: Parcel | Direct) -> None:
@@ -58,9 +65,9 @@ def run_process(run: RunSpec, process: ProcessSpec, lifeline: int | None = None)
 
         peers = Peers(context, run.peers, process.number, process.token, run.processes.__getitem__, accept)
         hosts = {node.name: NodeHost(node, run, store.get) for node in process.nodes}
-        watchdog = Watchdog(run.blocked_s, _is_own)
-        client.greet(process.token, [(node.name, node.incarnation) for node in process.nodes])
-        outside = Outside(hosts.values(), lifeline)
+        greeting = [(node.name, node.incarnation) for node in process.nodes]
+        client.greet(process.token, greeting, timeout_s=GREETING_S if alone_s is None else alone_s)
+        outside = Outside(hosts.values())
         if run.clock == "virtual":
             drive_virtual(hosts, client, peers, outside, watchdog, process.token)
         else:
@@ -70,13 +77,18 @@ def run_process(run: RunSpec, process: ProcessSpec, lifeline: int | None = None)
             host.close()
         peers.close()
         client.close()
-    except QnodeError as error:
-        if not isinstance(error, Orphaned):
-            log.error("%s", error)
+    except QnodeError:
         context.destroy(linger=0)
-        return EXIT_LOST
+        raise
     context.term()
+    if output is not None:
+        output.finish()
     return EXIT_DONE
+
+
+def _label(process: ProcessSpec) -> str:
+    first, *others = process.nodes
+    return f"{first.name} and {len(others)} more" if others else first.name
 
 
 def _reseed(process: ProcessSpec) -> None:

@@ -6,25 +6,29 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from qnode.errors import ConfigError
 
 Main = Callable[..., Coroutine[Any, Any, object]]
 
+PROGRAM_MODULES: Final = "_qnode_program_"  # how modules are called that are files of programs
 
-def load_program(run: str, base: Path) -> Main:
-    """The async function behind `file.py:function` or `package.module:function`.
 
-    Files are relative to `base`, the configuration's folder. A file is read once in a process, however many programs
-    it holds. Raises ConfigError with what is wrong; whatever the file itself raises comes through.
+def load_program(run: str, folders: Sequence[Path]) -> Main:
+    """The async function behind `file.py:function` or `package.module:function`; `Class.function` for a static method.
+
+    Files are looked for in `folders`, the configuration's first. A file is read once in a process, however many
+    programs it holds. Raises ConfigError with what is wrong; whatever the file itself raises comes through.
     """
     where, _, name = run.rpartition(":")
-    module = _load_file(base / where) if where.endswith(".py") else importlib.import_module(where)
-    function = getattr(module, name, None)
+    module = _load_file(where, folders) if where.endswith(".py") else importlib.import_module(where)
+    function: object = module
+    for part in name.split("."):
+        function = getattr(function, part, None)
     if function is None:
         there = [key for key, value in vars(module).items() if inspect.iscoroutinefunction(value)]
         raise ConfigError(
@@ -36,12 +40,13 @@ def load_program(run: str, base: Path) -> Main:
     return main
 
 
-def _load_file(path: Path) -> ModuleType:
-    path = path.resolve()
-    name = f"_qnode_program_{path.as_posix()}"
+def _load_file(where: str, folders: Sequence[Path]) -> ModuleType:
+    found = [path for folder in folders if (path := (folder / where).resolve()).is_file()]
+    path = found[0] if found else (folders[0] / where).resolve()
+    name = f"{PROGRAM_MODULES}{path.as_posix()}"
     if name in sys.modules:
         return sys.modules[name]
-    if not path.is_file():
+    if not found:
         raise ConfigError(
             place=str(path), detail="there is no such file; program paths are relative to the configuration's folder"
         )
@@ -52,7 +57,12 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, RuntimeError) and "running event loop" in str(error):
+            error.add_note(
+                f"Every node loads {path.name} to find its program. Put what starts the network under"
+                ' `if __name__ == "__main__":`.'
+            )
         raise
     return module

@@ -6,13 +6,11 @@ anything, the process says so once and goes on waiting: what comes from outside 
 
 from __future__ import annotations
 
-import os
 import selectors
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from qnode.errors import TransportError
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import send_ahead
 from qnode.runtime.watchdog import Watchdog
@@ -21,18 +19,11 @@ from qnode.transport.peers import Peers
 from qnode.wire.messages import Grant, Refused, Report, Stop, Wake, decode_to_node, encode, error_of
 
 
-class Orphaned(TransportError):
-    """Nobody is left to tell: the process ends in silence."""
-
-
 class Outside:
     """Everything outside the emulator that may want something: one descriptor for all loops of this process."""
 
-    def __init__(self, hosts: Iterable[NodeHost], lifeline: int | None) -> None:
+    def __init__(self, hosts: Iterable[NodeHost]) -> None:
         self._selector = selectors.DefaultSelector()
-        self._lifeline = lifeline
-        if lifeline is not None:
-            self._selector.register(lifeline, selectors.EVENT_READ, None)
         self._fd_of: dict[str, int] = {host.name: host.loop.outside_fd() for host in hosts}
         self._host_of: dict[str, NodeHost] = {host.name: host for host in hosts}
         for name, fd in self._fd_of.items():
@@ -47,9 +38,6 @@ class Outside:
         """The nodes for which something new is waiting. They are not named again until they have run."""
         waiting = []
         for key, _ in self._selector.select(0):
-            if key.data is None:
-                self._check_lifeline(key.fd)
-                continue
             self._asked.add(key.data)
             self._selector.unregister(key.fd)
             host = self._host_of[key.data]
@@ -62,11 +50,6 @@ class Outside:
         if name in self._asked:
             self._asked.discard(name)
             self._selector.register(self._fd_of[name], selectors.EVENT_READ, name)
-
-    @staticmethod
-    def _check_lifeline(fd: int) -> None:
-        if not os.read(fd, 1):
-            raise Orphaned(detail="whoever started this process is gone")
 
 
 def drive_virtual(

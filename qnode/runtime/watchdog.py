@@ -1,29 +1,55 @@
-"""Names a program that blocks its loop: on either clock, everybody else waits for it."""
+"""A thread beside the programs: it sees when whoever started the process is gone, and names what blocks a loop.
+
+Both must be seen whatever the process is doing: waiting, computing, or not yet connected.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import select
 import sys
 import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Final
 
 log = logging.getLogger("qnode")
+
+EXIT_ORPHANED: Final = 4
+
+
+def hold(lifeline: int) -> None:
+    """End this process at once when the other end of a pipe is closed; for a process that runs no programs."""
+    threading.Thread(target=_wait_for_end, args=(lifeline, None), name="qnode-lifeline", daemon=True).start()
+
+
+def _wait_for_end(lifeline: int, timeout_s: float | None) -> None:
+    """Returns after a time; if nobody is left to tell, this process ends."""
+    ready, _, _ = select.select([lifeline], [], [], timeout_s)
+    if ready and not os.read(lifeline, 1):
+        os._exit(EXIT_ORPHANED)
 
 
 class Watchdog:
     """A thread that looks now and then whether the node that runs is still in the same round.
 
     The driver only sets `running` and counts `resumptions`; a step costs nothing more.
+
+    Args:
+        limit_s: How long a program may block before it is named.
+        is_own: Whether a frame is ours or the standard library's, and so not to be named.
+        lifeline: A pipe that ends when whoever started this process does: then so does the process. None: nobody is.
     """
 
-    def __init__(self, limit_s: float, is_own: Callable[[FrameType], bool]) -> None:
+    def __init__(self, limit_s: float, is_own: Callable[[FrameType], bool], lifeline: int | None = None) -> None:
         self.running = ""
         self.resumptions = 0
         self._limit_s = limit_s
         self._is_own = is_own
         self._main = threading.get_ident()
+        self._lifeline = lifeline
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="qnode-watchdog", daemon=True)
         self._thread.start()
@@ -33,7 +59,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         seen, since, warned = -1, time.monotonic(), False
-        while not self._stop.wait(self._limit_s / 4):
+        while self._wait(self._limit_s / 4):
             if self.resumptions != seen or not self.running:
                 seen, since, warned = self.resumptions, time.monotonic(), False
             elif not warned and time.monotonic() - since >= self._limit_s:
@@ -45,6 +71,13 @@ class Watchdog:
                     time.monotonic() - since,
                     self._where(),
                 )
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait; False once it is over."""
+        if self._lifeline is None:
+            return not self._stop.wait(seconds)
+        _wait_for_end(self._lifeline, seconds)
+        return not self._stop.is_set()
 
     def _where(self) -> str:
         frame = sys._current_frames().get(self._main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import zmq
 
@@ -11,22 +12,34 @@ from qnode.transport.sockets import check_size, make_socket
 from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_node, encode, error_of
 
 Context = zmq.Context[zmq.Socket[bytes]]
+_SOCKETS: Final = 1023  # what a context has room for, unless it is told
 
 
-def make_context() -> Context:
-    """One for a process; made after the fork, never before."""
+def make_context(peers: int = 0) -> Context:
+    """One for a process; made after the fork, never before. `peers`: how many processes it may have something for."""
     context: Context = zmq.Context()
+    if peers > _SOCKETS // 2:
+        context.set(zmq.MAX_SOCKETS, peers + _SOCKETS)
     return context
 
 
 class Client:
-    """The connection to the oracle. `watch` adds descriptors that `wait` looks at as well."""
+    """The connection to the oracle. `watch` adds descriptors that `wait` looks at as well.
 
-    def __init__(self, context: Context, address: str) -> None:
+    Args:
+        watched: Whether `wait` raises TransportError once the connection is gone. A process that somebody started and
+            watches need not look itself.
+    """
+
+    def __init__(self, context: Context, address: str, *, watched: bool = False) -> None:
+        self._address = address
         self._socket = make_socket(context, zmq.DEALER)
+        self._losses = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED) if watched else None
         self._socket.connect(address)
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
+        if self._losses is not None:
+            self._poller.register(self._losses, zmq.POLLIN)
 
     def greet(
         self, token: bytes, nodes: Sequence[tuple[str, int]], *, role: str = "node", timeout_s: float = 30.0
@@ -58,6 +71,8 @@ class Client:
         ready: set[object] = {source for source, _ in self._poller.poll(timeout_ms)}
         if self._socket in ready:
             ready.add(self)
+        elif self._losses is not None and self._losses in ready:  # what had arrived before has been taken
+            raise TransportError(detail=f"the oracle at {self._address} is gone, or its machine is")
         return ready
 
     def receive(self) -> list[bytes]:
@@ -65,4 +80,7 @@ class Client:
         return self._socket.recv_multipart()
 
     def close(self) -> None:
+        if self._losses is not None:
+            self._socket.disable_monitor()
+            self._losses.close()
         self._socket.close()

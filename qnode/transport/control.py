@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import zmq
 
 from qnode.errors import MalformedMessage
 from qnode.transport.sockets import make_socket
-from qnode.wire.messages import PROTOCOL_VERSION, Hello, ToCluster, decode_to_cluster, encode
+from qnode.wire.messages import PROTOCOL_VERSION, Finish, Hello, ToCluster, decode_to_cluster, encode
 
 
 class Control:
@@ -32,6 +32,10 @@ class Control:
                     yield decode_to_cluster(frame)
                 except MalformedMessage:
                     continue
+
+    def finish(self, how: str, without: Sequence[str] = ()) -> None:
+        """Ask for the end of the run, now, with what there is; nodes that are gone are not waited for."""
+        self._socket.send(encode(Finish(how, tuple(without))))
 
     def close(self) -> None:
         self._socket.close(linger=0)

@@ -10,7 +10,7 @@ import zmq
 
 from qnode.errors import MalformedMessage
 from qnode.transport.client import Context
-from qnode.transport.sockets import SILENT, Arrivals, check_size, make_socket
+from qnode.transport.sockets import SILENT, Arrivals, bind, check_size, make_socket
 from qnode.wire.messages import BetweenNodes, Direct, Parcel, Received, Stored, decode_between_nodes, encode
 
 
@@ -48,7 +48,7 @@ class Peers:
         self._heard: set[bytes] = set()
         self.socket = make_socket(context, zmq.ROUTER)
         self._arrivals = Arrivals(context, self.socket)
-        self.socket.bind(pattern.format(number))
+        bind(self.socket, pattern.format(number))
         self._poller.register(self.socket, zmq.POLLIN)
 
     def send(self, message: Parcel | Direct) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import zmq
 
-from qnode.errors import MalformedMessage, QnodeError
-from qnode.transport.sockets import SILENT, Arrivals, make_socket
+from qnode.errors import MalformedMessage, QnodeError, TransportError
+from qnode.transport.sockets import SILENT, Arrivals, bind, make_socket
 from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_oracle, encode
 
 
@@ -36,7 +36,11 @@ class Server:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = make_socket(self._context, zmq.ROUTER)
         self._arrivals = Arrivals(self._context, self._socket)
-        self._socket.bind(address)
+        try:
+            bind(self._socket, address)
+        except TransportError:
+            self.close()
+            raise
 
     def receive(self, timeout_ms: int | None = None) -> tuple[bytes, list[bytes]] | None:
         """The next message of a known connection as (connection, frames); None after timeout_ms.

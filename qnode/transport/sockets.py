@@ -37,6 +37,18 @@ def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socke
     return socket
 
 
+def bind(socket: zmq.Socket[bytes], address: str) -> None:
+    """Raises TransportError with the address and what is wrong with it."""
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        if error.errno == zmq.EADDRINUSE:
+            remedy = "another program listens there: end it, or choose another address"
+        else:
+            remedy = f"{error.strerror}: choose another address"
+        raise TransportError(detail=f"cannot listen at {address}: {remedy}") from None
+
+
 def check_size(frames: Sequence[bytes]) -> None:
     """Raises TransportError for a frame that the other side's socket would refuse, and end the connection for."""
     for frame in frames:

@@ -21,7 +21,7 @@ HERE = Path("somewhere")
 
 
 def network(text: str, base: Path = HERE, seed: int = 1) -> Network:
-    return describe(loads(f"version: 1\n{text}"), base, seed)
+    return describe(loads(f"version: 1\n{text}", only_simulated=False), base, seed)
 
 
 def test_a_description_says_everything_in_integers_and_si() -> None:
@@ -177,7 +177,7 @@ def test_a_matrix_that_is_no_good_is_refused(what: str, instead: str, sentence: 
 
 def test_a_matrix_that_is_not_there_is_refused(tmp_path: Path) -> None:
     config = loads("version: 1\nnodes: {a: }\nclassical: {delay: {matrix: d.csv}}")
-    with pytest.raises(ConfigError, match=r"classical.delay.matrix: .*d.csv: No such file"):
+    with pytest.raises(ConfigError, match=r"d.csv: No such file"):
         describe(config, tmp_path, 1)
 
 
@@ -192,7 +192,7 @@ def test_a_matrix_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ("gates: {single: {error: 0.001}}", "", "kinds.end.gates.single.error"),
         ("gates: {two: {error: 0.001}}", "", "kinds.end.gates.two.error"),
         ("gates: {measure: {error: 0.001}}", "", "kinds.end.gates.measure.error"),
-        ("gates: {measure: {readout: {p10: 0.1 %}}}", "", "kinds.end.gates.measure.readout"),
+        ("gates: {measure: {readout: {p10: 0.1 %}}}", "", "kinds.end.gates.measure.readout.p10"),
         ("", "length: 1 km, attenuation: 0.2 dB/km", "links.ab.attenuation"),
         ("", "fidelity: 0.99", "links.ab.fidelity"),
         ("", "source: {model: werner, fidelity: 0.99}", "links.ab.source.model"),

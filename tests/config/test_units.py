@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from fractions import Fraction
 from math import isfinite, pi
+from typing import Any, Final
 
+import pint
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import units
@@ -66,6 +68,7 @@ def test_a_quantity_is_read_in_si_units(text: object, dimension: Dimension, expe
         ("1 KM", LENGTH, "'KM' is not a unit of length"),
         ("0.2 dB", ATTENUATION, "one of dB/km, dB/m"),
         ("-1 us", TIME, "a time cannot be negative"),
+        ("-0 s", TIME, "a time cannot be negative"),
         ("-0.1 km", LENGTH, "a length cannot be negative"),
         ("0,2 dB/km", ATTENUATION, "',2 dB/km' is not a unit"),
         ("soon", TIME, "'soon' is not a time"),
@@ -123,3 +126,29 @@ def test_halves_are_rounded_to_the_even_nanosecond(text: str, expected: int) -> 
 
 def test_a_year_is_exact() -> None:
     assert to_ns(parse("365 day", TIME)) == 365 * 86_400 * 10**9
+
+
+# --- the same as Pint, for all that Pint can express -----------------------------------------------------------------
+
+PINT: Final[Any] = pint.UnitRegistry()
+SI: Final = {TIME.noun: "second", LENGTH.noun: "metre", RATE.noun: "hertz", ANGLE.noun: "radian", NUMBER.noun: ""}
+# Pint has no attenuation (it reads dB/km as a logarithm of something else), and 5/s is no text of one quantity to it.
+BEYOND_PINT: Final = {"dB/km", "dB/m", "/s"}
+UNITS: Final = [(dimension, unit) for dimension in DIMENSIONS for unit in dimension.units if unit not in BEYOND_PINT]
+
+
+@pytest.mark.parametrize(("dimension", "unit"), UNITS, ids=[f"{unit or 'none'}" for _, unit in UNITS])
+@settings(max_examples=30)
+@given(number=st.floats(min_value=1e-30, max_value=1e30))
+def test_a_quantity_means_what_pint_says(dimension: Dimension, unit: str, number: float) -> None:
+    expected: float = PINT.Quantity(f"{number!r} {unit}").to(SI[dimension.noun]).magnitude
+    assert parse(f"{number!r} {unit}", dimension) == pytest.approx(expected, rel=1e-14)
+
+
+def test_pint_is_asked_about_all_units_but_those_it_has_not() -> None:
+    assert {unit for _, unit in UNITS} | BEYOND_PINT == {unit for dimension in DIMENSIONS for unit in dimension.units}
+
+
+@given(st.floats(min_value=0, allow_infinity=False), st.sampled_from([TIME, LENGTH, ATTENUATION, RATE, ANGLE, NUMBER]))
+def test_what_is_written_is_read_again_to_the_last_bit(value: float, dimension: Dimension) -> None:
+    assert parse(units.written(value, dimension), dimension) == value

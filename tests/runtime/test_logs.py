@@ -60,20 +60,19 @@ def test_outside_a_node_a_line_claims_neither_time_nor_node() -> None:
     assert NodeFormatter().format(record("text", logging.WARNING)) == "WARNING text"
 
 
-async def test_what_programs_log_is_the_same_in_every_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_what_programs_log_is_the_same_in_every_run(tmp_path: Path) -> None:
     config = pair(
         program("outside.py:logs", peer="bob", lines=["first", "second"]),
         program("outside.py:says_nothing", peer="alice"),
     )
-    logs = []
-    for _ in range(2):
-        await run(config, tmp_path, inline=False)
-        logs.append(capfd.readouterr().err)
+    logs: list[list[str]] = [[], []]
+    for lines in logs:
+        await run(config, tmp_path, inline=False, on_output=lines.append)
     assert logs[0] == logs[1]
     fields = "(pair=alice~bob#0, request=7, qubit=alice~bob#0@alice, peer=bob)"
-    assert logs[0].splitlines() == [
-        f"50.035 us alice main first {fields}",
-        f"50.035 us alice main second {fields}",
-        "50.035 us alice main WARNING no fields, one argument",
-        "2.50005 s alice main ERROR later",
+    assert logs[0] == [
+        f"alice | 50.035 us main first {fields}",
+        f"alice | 50.035 us main second {fields}",
+        "alice | 50.035 us main WARNING no fields, one argument",
+        "alice | 2.50005 s main ERROR later",
     ]

@@ -1,0 +1,148 @@
+"""From the command to its table, and what a node costs: a real command with as many real processes as nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from benchmarks.bench import PROGRAMS, Bench, require
+from benchmarks.measure import Figure, Target
+from orchestrator import Cluster
+
+_TARGETS_S: Final[Mapping[int, float]] = {2: 0.8, 100: 1.5, 1000: 10.0}
+_REPEATED: Final = "one run after another, 2 nodes"
+_YARDSTICK: Final = "an interpreter that imports NumPy, Stim and pyzmq"
+_IMPORTS: Final = "import numpy, stim, zmq"
+
+
+async def run(bench: Bench) -> list[Figure]:
+    sizes = bench.effort.launch_nodes
+    table = {
+        n: Figure("launch", f"command to table, {n:,} nodes", "s", _at_most(_TARGETS_S.get(n)), _YARDSTICK)
+        for n in sizes
+    }
+    memory = {
+        n: Figure("launch", f"PSS of an idle node of {n:,}", "MiB", _at_most(12)) for n in sizes if _can_measure()
+    }
+    repeated = Figure("launch", _REPEATED, "s", _at_most(0.05))
+    with tempfile.TemporaryDirectory(prefix="qb-") as folder:
+        scratch = Path(folder)
+        await bench.sample(
+            "launch",
+            [
+                *((figure.case, partial(_command, scratch, figure, n)) for n, figure in table.items()),
+                *((figure.case, partial(_memory, scratch, figure, n)) for n, figure in memory.items()),
+                (_REPEATED, partial(_repeat, bench, repeated)),
+            ],
+        )
+    return [*table.values(), *memory.values(), repeated]
+
+
+def _enough(figure: Figure, n: int) -> bool:
+    """A thousand processes keep a machine busy for seconds: two samples of that will do."""
+    return n >= 1000 and len(figure.samples) >= 2
+
+
+def _at_most(limit: float | None) -> Target | None:
+    return None if limit is None else Target("value", "at most", limit)
+
+
+# ---------------------------------------------------------------- the command
+
+
+async def _command(scratch: Path, figure: Figure, n: int) -> None:
+    if _enough(figure, n):
+        return
+    config = scratch / f"{n}.yaml"
+    config.write_text(json.dumps(_network(n)))  # JSON is YAML
+    options = ("--quiet", "--runs-folder", str(scratch / "runs"))
+    started = perf_counter()
+    out = await _python("-m", "orchestrator.cli", "run", str(config), *options)
+    took = perf_counter() - started
+    require(b"program" in out, "the command printed no table")
+    started = perf_counter()
+    await _python("-c", _IMPORTS)
+    figure.add(took, perf_counter() - started)
+
+
+async def _python(*arguments: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, cwd=PROGRAMS.parents[1]
+    )
+    out, _ = await process.communicate()
+    require(process.returncode == 0, f"python {' '.join(arguments)} ended with {process.returncode}")
+    return out
+
+
+def _network(n: int) -> dict[str, object]:
+    program = f"{PROGRAMS / 'idle.py'}:named"
+    return {"version": 1, "name": f"launch-{n}", "seed": 1, "nodes": {f"n[0..{n - 1}]": {"program": program}}}
+
+
+# ---------------------------------------------------------------- memory
+
+
+def _can_measure() -> bool:
+    return Path("/proc/self/smaps_rollup").exists()
+
+
+async def _memory(scratch: Path, figure: Figure, n: int) -> None:
+    """The median over all nodes but the one that waits until we have looked."""
+    if _enough(figure, n):
+        return
+    door = scratch / "door"
+    reached, leave = asyncio.Event(), asyncio.Event()
+
+    async def arrive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        await leave.wait()
+        writer.close()
+
+    server = await asyncio.start_unix_server(arrive, door)
+    waits = {"program": "idle.py:waits", "args": {"path": str(door)}}
+    nodes = {"waits": waits, **{f"n{index}": {} for index in range(n - 1)}}
+    config = {"version": 1, "name": f"memory-{n}", "seed": 1, "events": False, "nodes": nodes}
+    async with Cluster.from_dict(config, base=PROGRAMS, runs=scratch / "runs") as net:
+        running = asyncio.ensure_future(net.run())
+        await asyncio.wait((running, asyncio.ensure_future(reached.wait())), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            figure.add(statistics.median(_pss_mib(net.pids[name]) for name in nodes if name != "waits"))
+        leave.set()
+        await running
+    server.close()
+    await server.wait_closed()
+    door.unlink(missing_ok=True)
+
+
+def _pss_mib(pid: int) -> float:
+    """Proportional set size: what is shared counts for each by its share."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"/proc/{pid}/smaps_rollup names no Pss")
+
+
+# ---------------------------------------------------------------- again and again
+
+
+async def _repeat(bench: Bench, figure: Figure) -> None:
+    """Fresh processes each time, by a launcher that is warm."""
+    config = {"name": "repeated", "nodes": {name: {"program": "idle.py:named"} for name in ("alice", "bob")}}
+    pids = set()
+    await bench.run(config)
+    times = []
+    for _ in range(5):
+        started = perf_counter()
+        run = await bench.run(config)
+        times.append(perf_counter() - started)
+        pids.add(run["alice"])
+    require(pids == {"alice"}, "a run returned something else")
+    figure.add(statistics.median(times))

@@ -1,0 +1,286 @@
+"""What each command accepts. Nothing is imported here that takes long: a mistake in a command is told at once."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from orchestrator.cli.commands import COMMANDS, KEEPER, Command
+
+EXIT_USAGE: Final = 2
+RUNS_FOLDER: Final = Path(".qnode") / "runs"
+LARGEST_SEED: Final = 2**63 - 1
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake with a sentence and the remedy, and takes no abbreviations."""
+
+    def __init__(self, command: Command) -> None:
+        super().__init__(
+            prog=f"qnode {command.name}",
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The options that were given. Exits with 2 if they make no sense."""
+        options, left = self.parse_known_args(arguments)
+        if left:
+            self.error(self._about(left[0]))
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong, and exit with 2."""
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n{self.format_usage()}see also: {self.prog} --help\n")
+
+    def _about(self, left: str) -> str:
+        if not left.startswith("-"):
+            return f"{left!r} is one argument too many"
+        option = left.partition("=")[0]
+        return f"there is no option {option}{did_you_mean(option, self._option_string_actions)}"
+
+
+def did_you_mean(word: str, known: Mapping[str, object] | Sequence[str]) -> str:
+    """`; did you mean ...?`, or nothing if nothing is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def parser_of(command: Command) -> Parser:
+    """The parser of a command."""
+    parser = Parser(command)
+    _ARGUMENTS[command.name](parser)
+    parser.add_argument("--debug", action="store_true", help="show the tracebacks of qnode itself")
+    return parser
+
+
+# --- commands ------------------------------------------------------------------------------------------------------
+
+
+def _init(parser: Parser) -> None:
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help="made if it is not there; no file in it is overwritten"
+    )
+
+
+def _run(parser: Parser) -> None:
+    _config(parser)
+    _changes(parser)
+    parser.add_argument("--runs", type=_whole, metavar="N", help="run N times, each with a seed derived from the seed")
+    parser.add_argument("--name", type=_name, help="what the run is called, instead of its configuration's name")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end the run after this much wall time")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON, and nothing else")
+    parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the results and nothing else")
+    parser.add_argument("--inline", action="store_true", help="run everything in this process, for debugging")
+    _runs_folder(parser)
+
+
+def _check(parser: Parser) -> None:
+    _config(parser)
+    _changes(parser)
+    parser.add_argument("--all", action="store_true", help="a row for every node and link, however many there are")
+
+
+def _results(parser: Parser) -> None:
+    _which_run(parser)
+    parser.add_argument("--json", action="store_true", help="print them as JSON")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write them as comma-separated values; - is the screen"
+    )
+    parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
+    parser.add_argument("--list", action="store_true", help="list the saved runs, as `qnode runs` does")
+    _runs_folder(parser)
+
+
+def _runs(parser: Parser) -> None:
+    parser.add_argument(
+        "action", nargs="?", choices=("list", "prune"), default="list", help="list (if left out), prune"
+    )
+    parser.add_argument("--keep", type=_number, metavar="N", help="prune: keep the newest N, remove the others")
+    parser.add_argument("--older-than", type=_age, metavar="AGE", help="prune: remove what is older, such as 12h or 7d")
+    parser.add_argument("--json", action="store_true", help="list them as JSON")
+    _runs_folder(parser)
+
+
+def _up(parser: Parser) -> None:
+    _config(parser)
+    _changes(parser)
+    parser.add_argument("--name", type=_name, help="what the network is called, instead of its configuration's name")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end it after this much wall time")
+    _runs_folder(parser)
+
+
+def _keep(parser: Parser) -> None:
+    _up(parser)
+    parser.add_argument("--tell", type=int, required=True, help="the descriptor that hears when it is up")
+
+
+def _ps(parser: Parser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a network; left out: all of them")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def _logs(parser: Parser) -> None:
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="a network that is up, or a run; left out: the only one"
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the network ends")
+    parser.add_argument("-n", "--lines", type=_number, metavar="N", help="only the last N lines of what there is")
+    parser.add_argument("--node", metavar="NODE", help="only what this node says")
+    _runs_folder(parser)
+
+
+def _down(parser: Parser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a network; left out: the only one")
+    parser.add_argument("--all", action="store_true", help="all networks that are up")
+
+
+def _oracle(parser: Parser) -> None:
+    parser.epilog = _BY_HAND
+    _config(parser)
+    _changes(parser)
+    _address(parser)
+    parser.add_argument(
+        "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait for all nodes (300)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
+    _runs_folder(parser)
+
+
+def _node(parser: Parser) -> None:
+    parser.epilog = _BY_HAND
+    _config(parser)
+    parser.add_argument("node", metavar="NODE", help="which of the configuration's nodes to be")
+    _changes(parser)
+    _address(parser)
+    parser.add_argument(
+        "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait for the oracle (300)"
+    )
+
+
+def _doctor(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def _completion(parser: Parser) -> None:
+    parser.epilog = (
+        'bash: eval "$(qnode completion bash)" in ~/.bashrc\n'
+        'zsh:  eval "$(qnode completion zsh)" in ~/.zshrc, after compinit\n'
+        "fish: qnode completion fish > ~/.config/fish/completions/qnode.fish"
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+
+
+_ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
+    "init": _init,
+    "run": _run,
+    "check": _check,
+    "results": _results,
+    "runs": _runs,
+    "up": _up,
+    "ps": _ps,
+    "logs": _logs,
+    "down": _down,
+    "oracle": _oracle,
+    "node": _node,
+    "doctor": _doctor,
+    "completion": _completion,
+    KEEPER.name: _keep,
+}
+assert _ARGUMENTS.keys() == {*COMMANDS, KEEPER.name}
+
+_BY_HAND: Final = """\
+One oracle and one process for each node, all with the same configuration, seed and QNODE_TOKEN:
+  export QNODE_TOKEN="$(openssl rand -hex 16)"
+  qnode oracle teleport.yaml --seed 1 --address tcp://127.0.0.1:5700 &
+  qnode node teleport.yaml alice --seed 1 --address tcp://127.0.0.1:5700 &
+  qnode node teleport.yaml bob --seed 1 --address tcp://127.0.0.1:5700
+With tcp the n-th node listens at the oracle's port + n, counted from 1 in the configuration's order."""
+
+
+# --- what several accept -------------------------------------------------------------------------------------------
+
+
+def _config(parser: Parser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="a .yaml that describes it, or a .py with programs")
+
+
+def _changes(parser: Parser) -> None:
+    parser.add_argument("--seed", type=_seed, metavar="S", help="instead of the configuration's; 0 to 2**63 - 1")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="change the configuration, such as links.*.length=25km; may be repeated",
+    )
+
+
+def _which_run(parser: Parser) -> None:
+    parser.add_argument("which", nargs="?", metavar="RUN", help="a path or a run's name; left out: the latest")
+
+
+def _runs_folder(parser: Parser) -> None:
+    parser.add_argument(
+        "--runs-folder", type=Path, default=RUNS_FOLDER, metavar="DIR", help=f"where runs are saved ({RUNS_FOLDER})"
+    )
+
+
+def _address(parser: Parser) -> None:
+    parser.add_argument(
+        "--address", required=True, help="the oracle's: tcp://127.0.0.1:PORT or ipc://PATH, the same for all"
+    )
+
+
+# --- values --------------------------------------------------------------------------------------------------------
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**63 - 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return seconds
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+_AGES: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _age(text: str) -> float:
+    """Seconds."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in _AGES or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age; write a number and s, m, h, d or w, such as 7d")
+    return float(int(number) * _AGES[unit])
+
+
+def _name(text: str) -> str:
+    if not text or not all(char.isalnum() or char in "-_." for char in text) or text.startswith((".", "-")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name: letters, digits, - _ and . (not at the beginning)")
+    return text

@@ -1,0 +1,104 @@
+"""`qnode oracle`: the oracle's process alone. Whoever starts it starts the nodes too, each by `qnode node`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from types import FrameType
+from typing import NoReturn
+
+import msgspec
+
+from orchestrator import report, saved
+from orchestrator.cli.by_hand import addresses, plan_by_hand, socket_file
+from orchestrator.cli.endings import tell_error
+from orchestrator.cli.loading import cluster_of
+from orchestrator.cli.run import tell_warnings
+from orchestrator.cli.screen import Screen
+from orchestrator.oracle.service import OracleService
+from orchestrator.oracle.spec import OracleSpec, Summary
+from orchestrator.run import Run
+from orchestrator.text import count, span
+from qnode.errors import Interrupted, ProcessLost, QnodeError
+from qnode.runtime.logs import format_time, set_up_logging
+from qnode.transport.server import Server
+from qnode.wire.messages import Progress
+
+
+def run(options: argparse.Namespace, screen: Screen) -> int:
+    """Carry out the command; the exit code."""
+    source = cluster_of(options, runs=options.runs_folder).set_up(options.seed)
+    network = source.network
+    where = addresses(options.address, len(network.nodes))
+    plan_by_hand(network, where, os.environ.get("QNODE_TOKEN", ""))  # raises before anything is written
+    folder = saved.new_folder(options.runs_folder, source.name)
+    spec = plan_by_hand(network, where, os.environ["QNODE_TOKEN"], folder=str(folder)).oracle
+    started, clock = datetime.now(UTC), time.perf_counter()
+    saved.begin(folder, source, started)
+    followed = _Followed(screen)
+    if not options.json:
+        screen.say(screen.heading(report.heading(network)))
+    failure: QnodeError | None = None
+    try:
+        summary = _serve(msgspec.structs.replace(spec, join_timeout_s=options.wait), screen, followed)
+    except KeyboardInterrupt:
+        failure = Interrupted(time=format_time(followed.reached.now_ns))
+        summary = followed.cut_short("interrupted")
+    except ProcessLost as error:
+        failure = error
+        summary = followed.cut_short("lost")
+    found = Run(source, summary, folder=folder, started=started, wall_s=time.perf_counter() - clock, failure=failure)
+    saved.save(found)
+    return _show(options, screen, found)
+
+
+class _Followed:
+    """How far the run is known to be."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self.reached = Progress(0, 0)
+        self._is_complete = False
+
+    def progress(self, progress: Progress) -> None:
+        if not self._is_complete:
+            self._is_complete = True
+            self._screen.tell("all nodes are here")
+        self.reached = progress
+        self._screen.status(f"at {format_time(progress.now_ns)}   {count(progress.steps, 'step')}")
+
+    def cut_short(self, how: str) -> Summary:
+        return saved.cut_short(how, at_ns=self.reached.now_ns, steps=self.reached.steps)
+
+
+def _serve(spec: OracleSpec, screen: Screen, followed: _Followed) -> Summary:
+    set_up_logging()
+    signal.signal(signal.SIGTERM, _interrupt)
+    service = OracleService(spec, Server(spec.address, spec.token), followed.progress)
+    screen.tell(f"listening at {spec.address}, waiting for {span(list(spec.programs))}")
+    try:
+        return service.serve()
+    finally:
+        service.close()
+        screen.status("")
+        file = socket_file(spec.address)
+        if file is not None:
+            file.unlink(missing_ok=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _show(options: argparse.Namespace, screen: Screen, found: Run) -> int:
+    if options.json:
+        screen.say(report.as_json(found))
+    else:
+        if found.failure is None:
+            screen.say(report.table(found, width=screen.width, whole=options.all))
+        screen.say(report.closing(found))
+    tell_warnings(screen, found)
+    return 0 if found.failure is None else tell_error(screen, found.failure, debug=options.debug)

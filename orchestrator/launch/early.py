@@ -1,0 +1,79 @@
+"""Starting the forkserver before anything else: it imports what nodes need while the command line reads its own.
+
+This module and what it imports must stay light: a command calls `start_early()` before it parses or imports anything.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_ROOT: Final = str(Path(__file__).resolve().parents[2])
+ENVIRONMENT: Final = {
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+}
+
+
+@dataclass(frozen=True)
+class Started:
+    """A forkserver that was started, and our end of the socket to it."""
+
+    process: subprocess.Popen[bytes]
+    socket: socket.socket
+
+
+_early: list[Started] = []
+
+
+def start_early() -> None:
+    """Start a forkserver that the next Launcher takes over; if none does, it ends with this process."""
+    if not _early:
+        _early.append(start())
+        atexit.register(_forget)
+
+
+def take() -> Started:
+    """The forkserver that was started early, or a new one."""
+    return _early.pop() if _early else start()
+
+
+def start() -> Started:
+    """Start a forkserver of its own session: the terminal's Ctrl-C is ours to handle."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            python("orchestrator.launch.forkserver", str(theirs.fileno())),
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # processes write to the log of their run; nobody holds our output open
+            env={**os.environ, **ENVIRONMENT},
+            start_new_session=True,
+        )
+    return Started(process, ours)
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs the `main` of a module of ours, wherever it is installed.
+
+    The current folder stays out of `sys.path`: a program called random.py there must not become everybody's `random`.
+    """
+    code = f"import sys; sys.path.append({_ROOT!r}); from {module} import main; main()"
+    return [sys.executable, "-P", "-c", code, *arguments]
+
+
+def _forget() -> None:
+    while _early:
+        started = _early.pop()
+        started.socket.close()
+        started.process.kill()  # it has no children yet, and nothing to remove
+        started.process.wait()

@@ -1,0 +1,117 @@
+"""A run under way, as whoever started it follows it: news from the oracle, ends of processes, and what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from orchestrator.launch.launcher import ORACLE, Launcher
+from orchestrator.launch.protocol import Exited
+from orchestrator.oracle.spec import Summary, decode_summary
+from orchestrator.plan import LaunchPlan
+from orchestrator.run import failure_of
+from qnode.errors import ProcessLost, TimedOut
+from qnode.transport.control import Control
+from qnode.wire.messages import Progress, RunEnded
+
+GRACE_S: Final = 10.0  # wall time that processes have to go once their run is over
+_HASTE_S: Final = 1.0  # wall time that the oracle has to tell what there is of a run that is cut short
+
+
+async def follow(
+    launcher: Launcher,
+    launch: LaunchPlan,
+    *,
+    timeout: float | None,
+    on_start: Callable[[], None] | None,
+    on_progress: Callable[[Progress], None],
+    keep: Callable[[Summary], None],
+) -> Summary:
+    """Start the processes of a run and wait for its end.
+
+    Args:
+        timeout: Seconds of wall time.
+        on_start: Called when all have been started.
+        on_progress: Told now and then how far the run is.
+        keep: Given what there is, if the run is cut short and the oracle can still tell.
+    Raises:
+        TimedOut: The time is over.
+        ProcessLost: A process ended that should not have.
+    """
+    await launcher.start(launch)
+    if on_start is not None:
+        on_start()
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Summary] = loop.create_future()
+    control = Control(launch.oracle.address, launch.oracle.token)
+
+    def take_news() -> None:
+        for message in control.news():
+            if isinstance(message, RunEnded) and not ended.done():
+                ended.set_result(decode_summary(message.summary))
+            elif isinstance(message, Progress):
+                on_progress(message)
+
+    async def what_there_is(how: str, without: Sequence[str] = ()) -> None:
+        control.finish(how, without)
+        take_news()  # ZeroMQ's descriptor speaks up once, and sending may have used that up
+        await asyncio.wait((ended,), timeout=_HASTE_S)
+        if ended.done():
+            keep(ended.result())
+
+    loop.add_reader(control.fileno(), take_news)
+    take_news()
+    watching = asyncio.ensure_future(_watch(launcher, launch, ended))
+    try:
+        async with asyncio.timeout(timeout):
+            await asyncio.wait((ended, watching), return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done() and (lost := await watching) is not None:
+                if lost.number != ORACLE:  # else nobody can tell what there is
+                    await what_there_is("lost", _nodes(launch, lost.number))
+                raise ProcessLost(name=_name(launch, lost.number), reason=lost.words or _reason(lost.status))
+            summary = await ended
+            if failure_of(summary) is None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GRACE_S):
+                        await watching
+            return summary
+    except TimeoutError:
+        await what_there_is("timed_out")
+        raise TimedOut(timeout=str(timeout)) from None
+    except asyncio.CancelledError:
+        await what_there_is("interrupted")
+        raise
+    finally:
+        watching.cancel()
+        loop.remove_reader(control.fileno())
+        control.close()
+
+
+async def _watch(launcher: Launcher, launch: LaunchPlan, ended: asyncio.Future[Summary]) -> Exited | None:
+    """Wait until all processes have ended as they should: None. The first that has not is returned."""
+    running = {ORACLE, *(process.number for process in launch.processes)}
+    while running:
+        exited = await launcher.exited()
+        running.discard(exited.number)
+        if not exited.status and not ended.done():
+            with suppress(TimeoutError):  # the oracle's last message may still be under way
+                async with asyncio.timeout(GRACE_S):
+                    await asyncio.shield(ended)
+        if not ended.done():
+            return exited
+    return None
+
+
+def _nodes(launch: LaunchPlan, number: int) -> tuple[str, ...]:
+    return () if number == ORACLE else tuple(node.name for node in launch.processes[number].nodes)
+
+
+def _name(launch: LaunchPlan, number: int) -> str:
+    names = _nodes(launch, number)
+    return f"node{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else "the oracle"
+
+
+def _reason(status: int) -> str:
+    return f"killed by signal {-status}" if status < 0 else f"exit status {status}"

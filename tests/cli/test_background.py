@@ -1,0 +1,152 @@
+"""`qnode up`, `ps`, `logs` and `down`: networks in the background, several of them, and nothing left of any."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import DEADLINE_S, command, environment, qnode, typed, wait_until_gone
+from tests.cli.programs import COUNTS, FAILS
+from tests.launch.processes import GONE_S, linux_only, watching
+
+pytestmark = linux_only
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a network that goes on until somebody ends it; whatever is up at the end of a test is ended."""
+    (tmp_path / "net.py").write_text(COUNTS)
+    yield tmp_path
+    typed("down", "--all", cwd=tmp_path)
+
+
+def processes(folder: Path, name: str) -> list[int]:
+    (entry,) = json.loads(typed("ps", name, "--json", cwd=folder).out)
+    return [entry["pid"], *entry["pids"].values()]
+
+
+def left_in(folder: Path) -> list[str]:
+    return [path.name for path in (folder / ".qnode" / "networks").iterdir()]
+
+
+def test_two_networks_are_up_side_by_side_and_go_one_after_the_other(folder: Path) -> None:
+    up = qnode("up", "net.py", "--seed", "1", cwd=folder)
+    assert up.code == 0, up.err
+    assert up.out.splitlines() == [
+        "net is up: 2 nodes, seed 1; saved in .qnode/runs/net-1",
+        "look: qnode ps net; qnode logs net -f   end: qnode down net",
+    ]
+    taken = qnode("up", "net.py", cwd=folder)
+    assert taken.code == 2
+    assert taken.err == "qnode: net: a network of this name is up; `qnode down net` ends it, or give another --name\n"
+    assert qnode("up", "net.py", "--name", "other", "--seed", "2", cwd=folder).code == 0
+
+    listed = typed("ps", cwd=folder).out.splitlines()
+    assert [line.split()[0] for line in listed] == ["network", "net", "other"]
+    shown = typed("ps", "net", cwd=folder).out
+    assert [line.split("   ")[0].strip() for line in shown.splitlines()] == [
+        "process",
+        "the keeper",
+        "alice",
+        "bob",
+        "the oracle",
+    ]
+    both = {name: processes(folder, name) for name in ("net", "other")}
+    assert len({*both["net"], *both["other"]}) == 8
+    several = typed("down", cwd=folder)
+    assert several.code == 2
+    assert "several are up, name one of them: net, other" in several.err
+
+    with watching(both["net"]) as first, watching(both["other"]) as second:
+        down = typed("down", "net", cwd=folder)
+        assert (down.code, down.out) == (0, "net is down; saved in .qnode/runs/net-1\n")
+        assert first.left(0.0) == []  # when `down` returns, everything is gone
+        assert sorted(second.left(0.0)) == sorted(both["other"])
+        assert typed("down", "--all", cwd=folder).out == "other is down; saved in .qnode/runs/net-2\n"
+        assert second.left(0.0) == []
+    assert left_in(folder) == []
+    assert typed("ps", cwd=folder).out == "no network is up here; `qnode up CONFIG` starts one\n"
+    nothing = typed("down", cwd=folder)
+    assert nothing.code == 2
+    assert "no network is up here" in nothing.err
+    assert [run["ended"] for run in json.loads(typed("runs", "--json", cwd=folder).out)] == ["interrupted"] * 2
+
+
+def test_logs_are_followed_until_the_network_ends(folder: Path) -> None:
+    assert qnode("up", "net.py", "--seed", "1", cwd=folder).code == 0
+    bob = typed("logs", "--node", "bob", cwd=folder)
+    assert bob.out in ("", "bob | bob is here\n")  # up returns when all are there, before they have done anything
+    follower = subprocess.Popen(
+        command("logs", "net", "--follow"), cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert follower.stdout is not None
+    with follower.stdout:
+        first = [follower.stdout.readline() for _ in range(5)]
+        assert "bob | bob is here\n" in first
+        assert "alice | at 500\n" in first
+        assert typed("down", cwd=folder).code == 0
+        rest = follower.stdout.read().splitlines()
+    assert follower.wait(DEADLINE_S) == 0
+    after = typed("logs", cwd=folder).out.splitlines()
+    assert [line.rstrip("\n") for line in first] + rest == after
+    assert typed("logs", "net-1", "-n", "1", cwd=folder).out.splitlines() == after[-1:]
+    assert typed("logs", "-n", "1", "--node", "bob", cwd=folder).out == "bob | bob is here\n"
+    nobody = typed("logs", "nobody", cwd=folder)
+    assert nobody.code == 2
+    assert "there is no run 'nobody'" in nobody.err
+
+
+def test_when_the_keeper_is_killed_everything_goes_with_it_and_the_name_is_free(folder: Path) -> None:
+    assert qnode("up", "net.py", cwd=folder).code == 0
+    keeper, *others = processes(folder, "net")
+    with watching([keeper, *others]) as watch:
+        watch.kill(keeper)
+        assert watch.left(GONE_S) == []
+    assert typed("ps", cwd=folder).out.startswith("no network is up here")
+    assert left_in(folder) == []
+    assert qnode("up", "net.py", cwd=folder).code == 0
+
+
+def test_a_keeper_that_does_not_listen_is_killed_in_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestrator.cli import down
+    from orchestrator.cli.arguments import parser_of
+    from orchestrator.cli.commands import COMMANDS
+    from orchestrator.cli.screen import Screen
+
+    assert qnode("up", "net.py", cwd=folder).code == 0
+    keeper, *others = processes(folder, "net")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(down, "_END_S", 0.5)
+    with watching([keeper, *others]) as watch:
+        os.kill(keeper, signal.SIGSTOP)
+        assert down.run(parser_of(COMMANDS["down"]).parse(["net"]), Screen()) == 0
+        assert watch.left(GONE_S) == []
+    assert left_in(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "sentence"),
+    [
+        (FAILS.replace("from qnode", "import nothing_of_this_name\nfrom qnode"), 1, "nothing_of_this_name"),
+        ("async def alice(node, a): pass", 2, "no top-level function is a node"),
+    ],
+    ids=["an import that fails", "no program"],
+)
+def test_up_tells_why_a_network_does_not_start(text: str, code: int, sentence: str, folder: Path) -> None:
+    (folder / "net.py").write_text(text)
+    up = qnode("up", "net.py", cwd=folder)
+    wait_until_gone(folder / ".qnode" / "networks" / "net.lock")  # nobody has to ask for that
+    if up.code == 0:  # all processes were there; what the programs did came after that
+        (run,) = json.loads(typed("runs", "--json", cwd=folder).out)
+        assert (run["ended"], run["exit_code"]) == ("failed", code)
+        assert sentence in typed("results", cwd=folder).out
+    else:
+        assert up.code == code
+        assert sentence in up.err
+        assert "Traceback" not in up.err

@@ -1,0 +1,128 @@
+"""Before anything heavy is imported: help, versions, and mistakes in what was typed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import main
+from orchestrator.cli.arguments import parser_of
+from orchestrator.cli.commands import COMMANDS, GROUPS, KEEPER, overview
+from qnode import __version__
+from tests.cli.commands import DEADLINE_S, environment, lasting_lines, on_terminal, qnode
+
+HEAVY = ("numpy", "pydantic", "pydantic_core", "zmq", "yaml", "msgspec", "asyncio", "orchestrator.cluster")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["run", "--help"], 0),
+        (["--version"], 0),
+        (["rnu", "x.yaml"], 2),
+        (["check", "x.yaml", "--sede", "3"], 2),
+        (["run", "x.yaml", "--sede", "3"], 2),
+        (["run"], 2),
+        ([], 2),
+    ],
+)
+def test_help_and_mistakes_import_nothing_heavy(arguments: list[str], code: int, tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from orchestrator.cli import main\n"
+        f"code = main({arguments!r})\n"
+        f"print(code, [name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == f"{code} []"
+
+
+def test_the_probe_for_heavy_imports_can_fail(tmp_path: Path) -> None:
+    script = "import sys, orchestrator.cluster; print([name for name in sys.argv[1:] if name not in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *HEAVY],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_overview_names_every_command_once_and_fits_80_columns(tmp_path: Path) -> None:
+    shown = lasting_lines(on_terminal("--help", cwd=tmp_path).out)
+    assert "\n".join(shown).strip() == overview().strip()
+    assert max(map(len, shown)) <= 80
+    for group in GROUPS:
+        assert any(line.startswith(group) for line in shown)
+    for name, command in COMMANDS.items():
+        assert sum(f" {command.usage} " in line and command.summary in line for line in shown) == 1, name
+    assert KEEPER.usage not in overview()
+
+
+def test_every_command_has_a_module_that_runs_it_and_a_help_text() -> None:
+    for command in [*COMMANDS.values(), KEEPER]:
+        module = __import__(command.module, fromlist=["run"])
+        assert callable(module.run)
+        assert parser_of(command).format_help().startswith(f"usage: qnode {command.name}")
+
+
+def test_the_version_is_the_package_s(tmp_path: Path) -> None:
+    assert qnode("--version", cwd=tmp_path) == (0, f"qnode {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["rnu", "x.yaml"], "qnode: there is no command 'rnu'; did you mean run?"),
+        (["xyzzy"], "qnode: there is no command 'xyzzy'\n"),
+        (["--vresion"], "qnode: there is no option '--vresion'; did you mean --version?"),
+        (["run", "x.yaml", "--sede=3"], "qnode run: there is no option --sede; did you mean --seed?"),
+        (["run", "x.yaml", "--xyzzy"], "qnode run: there is no option --xyzzy\n"),
+        (["run", "x.yaml", "y.yaml"], "qnode run: 'y.yaml' is one argument too many"),
+        (["run", "x.yaml", "--se", "3"], "qnode run: there is no option --se; did you mean --set?"),
+        (["run"], "qnode run: the following arguments are required: CONFIG"),
+        (["run", "x", "--seed", "-3"], "argument --seed: '-3' is not a whole number from 0 to 2**63 - 1"),
+        (["run", "x", "--seed", str(2**63)], "is not a whole number from 0 to 2**63 - 1"),
+        (["run", "x", "--timeout", "0"], "argument --timeout: '0' is not a positive number of seconds"),
+        (["run", "x", "--timeout", "nan"], "argument --timeout: 'nan' is not a positive number of seconds"),
+        (["run", "x", "--runs", "0"], "argument --runs: '0' is not a whole number from 1"),
+        (["run", "x", "--name", "a/b"], "argument --name: 'a/b' is not a name: letters, digits, - _ and ."),
+        (["runs", "prune", "--older-than", "7"], "'7' is not an age; write a number and s, m, h, d or w, such as 7d"),
+        (["completion", "tcsh"], "invalid choice: 'tcsh'"),
+    ],
+)
+def test_a_mistake_in_what_was_typed_is_a_sentence_with_a_remedy(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if arguments[0] in COMMANDS:
+        with pytest.raises(SystemExit) as ended:
+            parser_of(COMMANDS[arguments[0]]).parse(arguments[1:])
+        assert ended.value.code == 2
+    else:
+        assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert sentence in err
+    assert "--help" in err
+
+
+def test_seeds_are_read_up_to_the_largest() -> None:
+    arguments = ["x.yaml", "--seed", str(2**63 - 1), "--set", "a=1", "--set=b=2"]
+    options = parser_of(COMMANDS["run"]).parse(arguments)
+    assert options.seed == 2**63 - 1
+    assert options.set == ["a=1", "b=2"]

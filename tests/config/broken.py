@@ -1,0 +1,802 @@
+"""A good file, and changes that break it, with everything that is to be said about each."""
+
+# ruff: noqa: E501  sentences are compared as they are read, in one piece
+
+from __future__ import annotations
+
+from typing import Final
+
+# The file that every case changes in one place.
+GOOD: Final = """\
+version: 1
+name: two
+seed: 1
+clock: virtual
+kinds:
+  end: {qubits: 8, t1: 10 s, t2: 1 s, gates: {single: {duration: 1 us, error: 0.001}, measure: {readout: {p01: 1 %}}}}
+nodes:
+  alice: {kind: end, program: "teleport.py:alice", args: {theta: 0.3}}
+  bob: {kind: end, programs: {main: {run: "pkg.teleport:bob"}, echo: {run: "echo.py:main", service: true}}}
+  r[0..3]: {qubits: 4}
+links:
+  short: {between: [alice, bob], length: 10 km, source: {model: werner, fidelity: 0.98}}
+  spine: {chain: [bob, "r[0..3]"], length: 5 km}
+classical: {delay: along_links}
+observe: {received: [fidelity, {fidelity: phi+}, {fidelity: sent}]}
+"""
+
+
+class Case:
+    """A change, and the problems that come of it: `line:column: key: sentence`."""
+
+    def __init__(self, what: str, instead: str, *problems: str) -> None:
+        self.what = what
+        self.instead = instead
+        self.problems = problems
+
+    @property
+    def text(self) -> str:
+        """The broken file."""
+        if self.what not in GOOD:
+            raise AssertionError(f"{self.what!r} is not in the file")
+        return GOOD.replace(self.what, self.instead, 1)
+
+
+BROKEN: Final = [
+    Case(
+        "version: 1",
+        "version: 2",
+        "1:10: version: 2 is not a version that this program reads; write version: 1",
+    ),
+    Case(
+        "version: 1\n",
+        "",
+        "1:1: version: is missing",
+    ),
+    Case(
+        "name: two",
+        "nam: two",
+        "2:1: nam: unknown key (did you mean 'name'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, events",
+    ),
+    Case(
+        "name: two",
+        'name: ""',
+        "2:1: name: must not be empty",
+    ),
+    Case(
+        "name: two",
+        "name: 2",
+        "2:7: name: must be text, not 2; a number that is meant as a name goes into quotes",
+    ),
+    Case(
+        "seed: 1",
+        "seed: one",
+        "3:7: seed: must be a whole number, not 'one'",
+    ),
+    Case(
+        "seed: 1",
+        "seed: -1",
+        "3:7: seed: must be at least 0, not -1",
+    ),
+    Case(
+        "seed: 1",
+        "seed: true",
+        "3:7: seed: must be a whole number, not True",
+    ),
+    Case(
+        "seed: 1",
+        "until: 0 s",
+        "3:8: until: must be at least 1 ns; leave it out to run until every program has returned",
+    ),
+    Case(
+        "seed: 1",
+        "until: 10",
+        "3:8: until: 10 needs a unit; write a number and one of s, ms, us, ns, ps, min, h, day",
+    ),
+    Case(
+        "seed: 1",
+        "formalism: stabiliser",
+        "3:12: formalism: must be 'auto', 'stabilizer', 'state_vector' or 'density_matrix', not 'stabiliser' (did you mean 'stabilizer'?)",
+    ),
+    Case(
+        "seed: 1",
+        "max_state_vector_qubits: 99",
+        "3:26: max_state_vector_qubits: must be at most 32, not 99",
+    ),
+    Case(
+        "seed: 1",
+        "nodes_per_process: none",
+        "3:20: nodes_per_process: 'none' is not a number of nodes; write a whole number from 1, or all",
+    ),
+    Case(
+        "seed: 1",
+        "nodes_per_process: 0",
+        "3:20: nodes_per_process: 0 is not a number of nodes; write a whole number from 1, or all",
+    ),
+    Case(
+        "seed: 1",
+        "events: yes",
+        "3:9: events: must be true or false, not 'yes'",
+    ),
+    Case(
+        "clock: virtual",
+        "clock: reel",
+        "4:8: clock: 'reel' is not a clock; write virtual, real or {mode: ..., speed: ..., tick: ...}",
+    ),
+    Case(
+        "clock: virtual",
+        "clock: {mode: reel}",
+        "4:15: clock.mode: must be 'virtual' or 'real', not 'reel' (did you mean 'real'?)",
+    ),
+    Case(
+        "clock: virtual",
+        "clock: {mode: real, speed: 0}",
+        "4:28: clock.speed: must be more than 0, not 0",
+    ),
+    Case(
+        "clock: virtual",
+        "clock: {speed: 2}",
+        "4:16: clock.speed: only the real clock has a speed; the virtual one runs as fast as it can",
+    ),
+    Case(
+        "clock: virtual",
+        "clock: {mode: real, tick: 1 us}",
+        "4:27: clock.tick: only the virtual clock has a tick",
+    ),
+    Case(
+        "clock: virtual",
+        "clock: {tick: 0.1 ns}",
+        "4:15: clock.tick: must be at least 1 ns",
+    ),
+    Case(
+        "qubits: 8",
+        "qubit: 8",
+        "6:9: kinds.end.qubit: unknown key (did you mean 'qubits'?); allowed here: qubits",
+    ),
+    Case(
+        "qubits: 8",
+        "qubits: 0",
+        "6:17: kinds.end.qubits: must be at least 1, not 0",
+    ),
+    Case(
+        "qubits: 8",
+        "qubits: 8.5",
+        "6:17: kinds.end.qubits: must be a whole number, not 8.5",
+    ),
+    Case(
+        "qubits: 8",
+        'qubits: "8"',
+        "6:17: kinds.end.qubits: must be a whole number, not '8'",
+    ),
+    Case(
+        "t1: 10 s",
+        "t1: 10",
+        "6:24: kinds.end.t1: 10 needs a unit; write a number and one of s, ms, us, ns, ps, min, h, day",
+    ),
+    Case(
+        "t1: 10 s",
+        "t1: 0 s",
+        "6:24: kinds.end.t1: must be longer than 0; leave it out for a memory that never decays",
+    ),
+    Case(
+        "t2: 1 s",
+        "t2: 21 s",
+        "6:34: kinds.end.t2: t2 (21 s) cannot be longer than twice t1 (10 s): decay also dephases",
+    ),
+    Case(
+        "duration: 1 us",
+        "duration: 1 km",
+        "6:66: kinds.end.gates.single.duration: '1 km': 'km' is not a unit of time; write a number and one of s, ms, us, ns, ps, min, h, day",
+    ),
+    Case(
+        "duration: 1 us",
+        "duration: -1 us",
+        "6:66: kinds.end.gates.single.duration: '-1 us': a time cannot be negative",
+    ),
+    Case(
+        "error: 0.001",
+        "error: 1.5",
+        "6:79: kinds.end.gates.single.error: 1.5 is outside [0, 1]",
+    ),
+    Case(
+        "error: 0.001",
+        "error: 0.7",
+        "6:79: kinds.end.gates.single.error: 0.7 is more than full depolarisation allows (0.6667)",
+    ),
+    Case(
+        "p01: 1 %",
+        "p11: 1 %",
+        "6:107: kinds.end.gates.measure.readout.p11: unknown key (did you mean 'p10'?); allowed here: p01, p10",
+    ),
+    Case(
+        "alice: {kind: end,",
+        "alice: {kind: ends,",
+        "8:17: nodes.alice.kind: no kind 'ends' (did you mean 'end'?); known kinds: end",
+    ),
+    Case(
+        "alice: {kind: end,",
+        "alice: {kind: end, t2: 30 s,",
+        "8:26: nodes.alice.t2: t2 (30 s) cannot be longer than twice t1 (10 s): decay also dephases",
+    ),
+    Case(
+        "  alice: {",
+        "  al.ice: {",
+        "8:3: nodes.al.ice: 'al.ice' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+    ),
+    Case(
+        "  alice: {",
+        "  al~ice: {",
+        "8:3: nodes.al~ice: 'al~ice' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+    ),
+    Case(
+        "  alice: {",
+        "  al ice: {",
+        "8:3: nodes.al ice: 'al ice' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+    ),
+    Case(
+        "  alice: {",
+        "  -alice: {",
+        "8:3: nodes.-alice: '-alice' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+    ),
+    Case(
+        "  alice: {",
+        "  álice: {",
+        "8:3: nodes.álice: 'álice' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+    ),
+    Case(
+        "  alice: {",
+        "  oracle: {",
+        "8:3: nodes.oracle: 'oracle' cannot be a node's name: a process of the emulator is called so",
+        "12:21: links.short.between[0]: no node 'alice'; there are: bob, r0, r1, r2, r3",
+    ),
+    Case(
+        "r[0..3]: {",
+        "r[3..0]: {",
+        "10:3: nodes.r[3..0]: 'r[3..0]' counts down; write [0..3]",
+    ),
+    Case(
+        "r[0..3]: {",
+        "r[0..x]: {",
+        "10:3: nodes.r[0..x]: 'r[0..x]' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+    ),
+    Case(
+        "  alice: {",
+        "  r2: {}\n  alice: {",
+        "11:3: nodes.r[0..3]: node 'r2' is already there, from 'r2'",
+    ),
+    Case(
+        "teleport.py:alice",
+        "teleport.py",
+        "8:31: nodes.alice.program: 'teleport.py' does not name a program; write 'file.py:function' or 'package.module:function'",
+    ),
+    Case(
+        "teleport.py:alice",
+        "teleport:1alice",
+        "8:31: nodes.alice.program: 'teleport:1alice' does not name a program; write 'file.py:function' or 'package.module:function'",
+    ),
+    Case(
+        "pkg.teleport:bob",
+        "pkg/teleport:bob",
+        "9:43: nodes.bob.programs.main.run: 'pkg/teleport:bob' does not name a program; write 'file.py:function' or 'package.module:function'",
+    ),
+    Case(
+        "service: true",
+        "service: 1",
+        "9:101: nodes.bob.programs.echo.service: must be true or false, not 1",
+    ),
+    Case(
+        "args: {theta: 0.3}",
+        "args: [0.3]",
+        "8:58: nodes.alice.args: must be a mapping of keys to values, not [0.3]",
+    ),
+    Case(
+        "args: {theta: 0.3}",
+        "args: {the-ta: 0.3}",
+        "8:59: nodes.alice.args.the-ta: 'the-ta' cannot be an argument's name; use a Python identifier",
+    ),
+    Case(
+        'program: "teleport.py:alice", ',
+        "",
+        "8:22: nodes.alice.args: `args` belongs to `program`; inside `programs` each program has its own `args`",
+    ),
+    Case(
+        "args: {theta: 0.3}",
+        "programs: {}",
+        "8:31: nodes.alice.program: `program` is short for `programs: {main: {run: ...}}`; use one of the two",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "between: [alice, carol]",
+        "12:28: links.short.between[1]: no node 'carol'; there are: alice, bob, r0, r1, r2, r3",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "between: [alice, bo]",
+        "12:28: links.short.between[1]: no node 'bo' (did you mean 'bob'?)",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "between: [alice, alice]",
+        "12:20: links.short.between: 'alice' cannot be linked with itself",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "between: [alice]",
+        "12:20: links.short.between: `between` joins two nodes, not 1; a longer line of nodes is a `chain`",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "between: [alice, bob, r0]",
+        "12:20: links.short.between: `between` joins two nodes, not 3; a longer line of nodes is a `chain`",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "between: [alice, 1]",
+        "12:28: links.short.between[1]: must be text, not 1; a number that is meant as a name goes into quotes",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "between: 5",
+        "12:20: links.short.between: must be a list, not 5",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "ring: [alice, bob]",
+        "12:17: links.short.ring: a ring needs at least 3 nodes, not 2",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "grid: {nodes: [alice, bob, r0], columns: 2}",
+        "12:11: links.short.grid: 3 nodes do not fill a grid of 2 columns: its last row would be incomplete",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "grid: {nodes: [alice, bob]}",
+        "12:11: links.short.grid.columns: is missing",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "tree: {nodes: [alice, bob], branching: 0}",
+        "12:50: links.short.tree.branching: must be at least 1, not 0",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "random: {nodes: [alice, bob], probability: 2}",
+        "12:54: links.short.random.probability: 2 is outside [0, 1]",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "chain: [alice, bob], between: [alice, bob]",
+        "12:3: links.short: a link needs exactly one of between, chain, ring, star, complete, grid, tree, random; it has between and chain",
+    ),
+    Case(
+        "between: [alice, bob], ",
+        "",
+        "12:3: links.short: a link needs exactly one of between, chain, ring, star, complete, grid, tree, random; it has none",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "chain: [alice, bob, alice]",
+        "12:18: links.short.chain: joins the same two nodes twice; name each node once",
+    ),
+    Case(
+        'chain: [bob, "r[0..3]"]',
+        "chain: [r0, bob, alice]",
+        "13:18: links.spine.chain: 'bob' and 'alice' are already joined by link 'short'; keep one link between two nodes",
+    ),
+    Case(
+        'chain: [bob, "r[0..3]"]',
+        "chain: [bob, r[0..3]]",
+        "13:25: did not find expected ',' or ']'; inside [...] or {...} a range needs quotes, such as \"r[0..9]\"",
+    ),
+    Case(
+        "length: 10 km",
+        "length: 10",
+        "12:42: links.short.length: 10 needs a unit; write a number and one of m, km, cm, mm, um, nm",
+    ),
+    Case(
+        "length: 10 km",
+        "length: -1 km",
+        "12:42: links.short.length: '-1 km': a length cannot be negative",
+    ),
+    Case(
+        "length: 10 km",
+        "lenght: 10 km",
+        "12:34: links.short.lenght: unknown key (did you mean 'length'?); allowed here: chain, ring, star, complete, grid, tree, random, length, delay, attenuation, fidelity",
+    ),
+    Case(
+        "length: 10 km",
+        "length: 10 km, delay: 1 us",
+        "12:56: links.short.delay: 1000 ns is less than light needs for 10000 m (33356 ns); leave it out for the delay of fibre, 50035 ns",
+    ),
+    Case(
+        "length: 10 km",
+        "length: 10 km, attenuation: 0.2 dB",
+        "12:62: links.short.attenuation: '0.2 dB': 'dB' is not a unit of attenuation; write a number and one of dB/km, dB/m",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: wernher, fidelity: 1}",
+        "12:65: links.short.source.model: 'wernher' is not a model; allowed: 'perfect', 'werner', 'bell_diagonal', 'single_click', 'double_click', 'midpoint_source' (did you mean 'werner'?)",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{fidelity: 1}",
+        "12:49: links.short.source: needs a `model`, such as source: {model: perfect}",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: werner, fidelity: 1.1}",
+        "12:83: links.short.source.fidelity: 1.1 is outside [0, 1]",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: werner}",
+        "12:49: links.short.source.fidelity: is missing",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: single_click}",
+        "12:49: links.short.source.bright_state: is missing",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: bell_diagonal, phi_plus: 0.9}",
+        "12:49: links.short.source: phi_plus, phi_minus, psi_plus and psi_minus sum to 0.9; probabilities sum to 1",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: midpoint_source, mean_pairs: 0}",
+        "12:94: links.short.source.mean_pairs: must be more than 0, not 0",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: werner, fidelity: 0.98}, fidelity: 1",
+        "12:100: links.short.fidelity: `fidelity: F` is short for `source: {model: werner, fidelity: F}`; use one of the two",
+    ),
+    Case(
+        "delay: along_links",
+        "delay: along_link",
+        "14:20: classical.delay: 'along_link' is not a time; write a number and one of s, ms, us, ns, ps, min, h, day; or along_links, or {matrix: file.csv}",
+    ),
+    Case(
+        "delay: along_links",
+        "delay: 5",
+        "14:20: classical.delay: 5 needs a unit; write a number and one of s, ms, us, ns, ps, min, h, day; or along_links, or {matrix: file.csv}",
+    ),
+    Case(
+        "delay: along_links",
+        "delay: {file: x.csv}",
+        "14:21: classical.delay.file: unknown key; allowed here: matrix",
+    ),
+    Case(
+        "{fidelity: phi+}",
+        "{fidelity: Phi+}",
+        "15:43: observe.received[1].fidelity: 'Phi+' is neither a named state (0 1 + - i -i phi+ phi- psi+ psi-) nor the name of a mark",
+    ),
+    Case(
+        "{fidelity: phi+}",
+        "purity",
+        "15:32: observe.received[1]: 'purity' cannot be observed; write fidelity or {fidelity: phi+}",
+    ),
+    Case(
+        "[fidelity, {fidelity: phi+}, {fidelity: sent}]",
+        "fidelity",
+        "15:21: observe.received: must be a list of what to evaluate, such as [fidelity] or [{fidelity: phi+}]",
+    ),
+    Case(
+        "seed: 1",
+        "seed: 1\nseed: 2",
+        "4:1: key 'seed' is already there, in line 3",
+    ),
+    Case(
+        "qubits: 8",
+        "qubits: 8, qubits: 9",
+        "6:20: key 'qubits' is already there, in line 6",
+    ),
+    Case(
+        "seed: 1",
+        "? [a]\n: 1",
+        "3:3: a key must be text",
+    ),
+    Case(
+        "seed: 1",
+        "seed: !!python/object:os.system 1",
+        "3:7: tag !!python/object:os.system is not allowed here",
+    ),
+    Case(
+        "seed: 1",
+        "seed: !!int soon",
+        "3:7: 'soon' is not a number that can be read",
+    ),
+    Case(
+        "seed: 1",
+        "seed: !!bool soon",
+        "3:7: 'soon' is neither true nor false",
+    ),
+    Case(
+        "seed: 1",
+        "seed: *nobody",
+        "3:7: found undefined alias",
+    ),
+    Case(
+        "seed: 1",
+        "seed: [1",
+        "4:6: did not find expected ',' or ']'",
+    ),
+    Case(
+        "seed: 1",
+        "\tseed: 1",
+        "3:1: found a tab character that violates indentation",
+    ),
+    Case(
+        "seed: 1",
+        "--- 1",
+        "3:1: expected a single document in the stream, but found another document",
+    ),
+    Case(
+        "version: 1",
+        "version: '1'",
+        "1:10: version: '1' is not a version that this program reads; write version: 1",
+    ),
+    Case(
+        "version: 1",
+        "versoin: 1",
+        "1:1: versoin: unknown key (did you mean 'version'?); allowed here: version, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, events",
+    ),
+    Case(
+        "name: two",
+        'name: "a\\tb"',
+        "2:7: name: must be one line without tabs, not 'a\\tb'",
+    ),
+    Case(
+        "name: two",
+        "nodes_per_proces: 2",
+        "2:1: nodes_per_proces: unknown key (did you mean 'nodes_per_process'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, events",
+    ),
+    Case(
+        "clock: virtual",
+        "clock: [virtual]",
+        "4:8: clock: ['virtual'] is not a clock; write virtual, real or {mode: ..., speed: ..., tick: ...}",
+    ),
+    Case(
+        "clock: virtual",
+        "clock: {mode: reel, speed: 2}",
+        "4:15: clock.mode: must be 'virtual' or 'real', not 'reel' (did you mean 'real'?)",
+    ),
+    Case(
+        "clock: virtual",
+        "clok: virtual",
+        "4:1: clok: unknown key (did you mean 'clock'?); allowed here: clock, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, events",
+    ),
+    Case(
+        "kinds:",
+        "kind:",
+        "5:1: kind: unknown key (did you mean 'kinds'?); allowed here: until, kinds, graphs, formalism, max_state_vector_qubits, nodes_per_process, events",
+    ),
+    Case(
+        "qubits: 8",
+        "qubits: 2, qubit: 8",
+        "6:20: kinds.end.qubit: unknown key ('qubits' is already there); nothing more is allowed here",
+    ),
+    Case(
+        "t1: 10 s",
+        "t1: ten seconds",
+        "6:24: kinds.end.t1: 'ten seconds' is not a time; write a number and one of s, ms, us, ns, ps, min, h, day",
+    ),
+    Case(
+        "t1: 10 s, t2: 1 s",
+        "t1: 1, t2: 1 s",
+        "6:24: kinds.end.t1: 1 needs a unit; write a number and one of s, ms, us, ns, ps, min, h, day",
+    ),
+    Case(
+        "duration: 1 us",
+        "duraton: 1 us",
+        "6:56: kinds.end.gates.single.duraton: unknown key (did you mean 'duration'?); allowed here: duration",
+    ),
+    Case(
+        "gates: {single",
+        "gates: {singel",
+        "6:47: kinds.end.gates.singel: unknown key (did you mean 'single'?); allowed here: single, two",
+    ),
+    Case(
+        "nodes:\n",
+        "nodes: []\nx-nodes:\n",
+        "7:8: nodes: must be a mapping of keys to values, not []",
+    ),
+    Case(
+        "nodes:\n",
+        "noodes:\n",
+        "7:1: noodes: unknown key (did you mean 'nodes'?); allowed here: until, nodes, graphs, formalism, max_state_vector_qubits, nodes_per_process, events",
+    ),
+    Case(
+        "r[0..3]: {qubits: 4}",
+        "r[0..3]: 4",
+        "10:12: nodes.r[0..3]: must be a mapping of keys to values, not 4",
+    ),
+    Case(
+        "r[0..3]: {qubits: 4}",
+        "r[0..200000]: {}",
+        "10:3: nodes.r[0..200000]: 'r[0..200000]' stands for 200001 names; at most 100000 are allowed",
+    ),
+    Case(
+        "r[0..3]: {qubits: 4}",
+        "r[0..3]: {<<: 5}",
+        "10:17: `<<` takes over the keys of a mapping, or of a list of them, not 5",
+    ),
+    Case(
+        "r[0..3]: {qubits: 4}",
+        "r[0..3]: {<<: {qubits: 0}}",
+        "10:26: nodes.r[0..3].qubits: must be at least 1, not 0",
+    ),
+    Case(
+        "r[0..3]: {qubits: 4}",
+        "r[0..3]: {kind: ende}\n  s: {kind: nothing}",
+        "10:19: nodes.r[0..3].kind: no kind 'ende' (did you mean 'end'?); known kinds: end",
+        "11:13: nodes.s.kind: no kind 'nothing'; known kinds: end",
+    ),
+    Case(
+        "alice: {kind: end,",
+        "alice: {kind: [end],",
+        "8:17: nodes.alice.kind: must be text, not ['end']",
+    ),
+    Case(
+        '"teleport.py:alice"',
+        "[alice]",
+        "8:31: nodes.alice.program: must be text, not ['alice']",
+    ),
+    Case(
+        'programs: {main: {run: "pkg.teleport:bob"}',
+        'programs: {main: "pkg.teleport:bob"',
+        "9:37: nodes.bob.programs.main: must be a mapping of keys to values, not 'pkg.teleport:bob'",
+    ),
+    Case(
+        'run: "pkg.teleport:bob"',
+        'rum: "pkg.teleport:bob"',
+        "9:38: nodes.bob.programs.main.rum: unknown key (did you mean 'run'?); allowed here: run, args, service",
+    ),
+    Case(
+        'run: "pkg.teleport:bob"',
+        "",
+        "9:31: nodes.bob.programs.main.run: is missing",
+    ),
+    Case(
+        "links:\n",
+        "links: [a, b]\nx-links:\n",
+        "11:8: links: must be a mapping of keys to values, not ['a', 'b']",
+    ),
+    Case(
+        "links:\n",
+        "link:\n",
+        "11:1: link: unknown key (did you mean 'links'?); allowed here: until, links, graphs, formalism, max_state_vector_qubits, nodes_per_process, events",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "betwen: [alice, bob]",
+        "12:11: links.short.betwen: unknown key (did you mean 'between'?); allowed here: between, chain, ring, star, complete, grid, tree, random, delay, attenuation, fidelity",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "between: [alicia, bobby]",
+        "12:21: links.short.between[0]: no node 'alicia' (did you mean 'alice'?)",
+        "12:29: links.short.between[1]: no node 'bobby' (did you mean 'bob'?)",
+    ),
+    Case(
+        "between: [alice, bob]",
+        'star: [alice, "r[0..5]"]',
+        "12:25: links.short.star[1]: no node 'r4', nor 1 more of 'r[0..5]'; there are: alice, bob, r0, r1, r2, r3",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "between: {a: alice, b: bob}",
+        "12:11: links.short.between: must be a list, not {'a': 'alice', 'b': 'bob'}",
+    ),
+    Case(
+        "between: [alice, bob]",
+        'between: [alice, "r[9..7]"]',
+        "12:28: links.short.between[1]: 'r[9..7]' counts down; write [7..9]",
+    ),
+    Case(
+        "between: [alice, bob]",
+        "grid: {nodes: [alice, bob], columns: 1, rows: 2}",
+        "12:51: links.short.grid.rows: unknown key; nothing more is allowed here",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "werner",
+        "12:57: links.short.source: must be a mapping of keys to values, not 'werner'",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: 5}",
+        "12:65: links.short.source.model: '5' is not a model; allowed: 'perfect', 'werner', 'bell_diagonal', 'single_click', 'double_click', 'midpoint_source'",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: werner, fidelty: 0.9}",
+        "12:73: links.short.source.fidelty: unknown key (did you mean 'fidelity'?); allowed here: fidelity",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: bell_diagonal, phi_plus: 2, psi_plus: 0.2}",
+        "12:90: links.short.source.phi_plus: 2 is outside [0, 1]",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{modle: werner, fidelity: 0.9}",
+        "12:58: links.short.source.modle: unknown key (did you mean 'model'?); allowed here: model",
+    ),
+    Case(
+        "short: {",
+        "sh ort: {",
+        "12:3: links.sh ort: 'sh ort' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+    ),
+    Case(
+        "classical: {delay: along_links}",
+        "classical: along_links",
+        "14:12: classical: must be a mapping of keys to values, not 'along_links'",
+    ),
+    Case(
+        "delay: along_links",
+        'delay: {matrix: ""}',
+        "14:21: classical.delay.matrix: must not be empty",
+    ),
+    Case(
+        "observe: {received:",
+        "observe: {re ceived:",
+        "15:11: observe.re ceived: 're ceived' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+    ),
+    Case(
+        "{fidelity: phi+}",
+        "{}",
+        "15:32: observe.received[1].fidelity: is missing",
+    ),
+    Case(
+        "{fidelity: phi+}",
+        "{fidelity: [phi+]}",
+        "15:43: observe.received[1].fidelity: must be text, not ['phi+']",
+    ),
+    Case(
+        "{fidelity: phi+}",
+        "{fidelty: phi+}",
+        "15:33: observe.received[1].fidelty: unknown key (did you mean 'fidelity'?); allowed here: fidelity",
+    ),
+    Case(
+        "seed: 1",
+        "seed: [*nobody]",
+        "3:8: found undefined alias",
+    ),
+    Case(
+        "seed: 1",
+        "seed: 1 2: 3",
+        "3:10: mapping values are not allowed in this context",
+    ),
+    Case(
+        "seed: 1",
+        "x-a: &a [1, *a]",
+        "3:6: an alias cannot be inside of what it stands for",
+    ),
+    Case(
+        "seed: 1",
+        'seed: "1',
+        "8:32: did not find expected key",
+    ),
+    Case(
+        "seed: 1",
+        "seed: 9223372036854775808",
+        "3:7: seed: must be less than 9223372036854775808, not 9223372036854775808",
+    ),
+    Case(
+        '  alice: {kind: end, program: "teleport.py:alice", args: {theta: 0.3}}',
+        '  alice:\n    kind: end\n    programm: "teleport.py:alice"\n    qubits:\n      - 3',
+        "10:5: nodes.alice.programm: unknown key (did you mean 'program'?); allowed here: t1, t2, gates, program, args, programs",
+        "12:7: nodes.alice.qubits: must be a whole number, not [3]",
+    ),
+    Case(
+        "seed: 1\nclock: virtual",
+        "seed: one\nclock: virtuel\nuntil: 5",
+        "3:7: seed: must be a whole number, not 'one'",
+        "4:8: clock: 'virtuel' is not a clock; write virtual, real or {mode: ..., speed: ..., tick: ...}",
+        "5:8: until: 5 needs a unit; write a number and one of s, ms, us, ns, ps, min, h, day",
+    ),
+]

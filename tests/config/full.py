@@ -1,0 +1,143 @@
+"""A configuration that says everything that can be said, one key a line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FULL: Final = """\
+version: 1
+name: everything
+seed: 1
+clock:
+  mode: virtual
+  tick: 1 us
+until: 10 s
+formalism: auto
+max_state_vector_qubits: 20
+nodes_per_process: 2
+events: false
+kinds:
+  end:
+    qubits: 8
+    t1: 10 s
+    t2: 1 s
+    gates:
+      single:
+        duration: 1 us
+        error: 0.001
+      two:
+        duration: 2 us
+        error: 0.01
+      measure:
+        duration: 3 us
+        error: 0.002
+        readout:
+          p01: 1 %
+          p10: 2 %
+nodes:
+  alice:
+    kind: end
+    program: "teleport.py:alice"
+    args:
+      theta: 0.3
+  bob:
+    programs:
+      main:
+        run: "pkg.teleport:bob"
+        args:
+          n: 3
+        service: true
+  "r[00..11]": {}
+links:
+  between-two:
+    between: [alice, bob]
+    length: 10 km
+    delay: 50 us
+    attenuation: 0.2 dB/km
+    source:
+      model: perfect
+  a-chain:
+    chain: [bob, r00, r10]
+    fidelity: 0.98
+  a-ring:
+    ring: [alice, r00, r01]
+    source:
+      model: werner
+      fidelity: 0.98
+  a-star:
+    star: [alice, "r[02..03]"]
+    source:
+      model: bell_diagonal
+      phi_plus: 0.4
+      phi_minus: 0.3
+      psi_plus: 0.2
+      psi_minus: 0.1
+  all:
+    complete: [r04, r06]
+    source:
+      model: single_click
+      bright_state: 0.1
+      phase_noise: 5 deg
+      preparation: 1 us
+      emission: 0.9
+      coupling: 0.8
+      detector: 70 %
+      dark_clicks: 1e-6
+      visibility: 0.95
+  a-grid:
+    grid:
+      nodes: [r06, r08, r10, alice]
+      columns: 2
+    source:
+      model: double_click
+      preparation: 2 us
+  a-tree:
+    tree:
+      nodes: [bob, r07, r09, r11]
+      branching: 2
+    source:
+      model: midpoint_source
+      mean_pairs: 0.05
+      coupling: 0.8
+      detector: 0.7
+      dark_clicks: 1e-6
+  by-chance:
+    random:
+      nodes: [r05, r09]
+      probability: 0.5
+      seed: 2
+classical:
+  delay:
+    matrix: delays.csv
+observe:
+  received:
+    - fidelity: phi+
+    - fidelity
+"""
+
+REAL: Final = """\
+version: 1
+clock:
+  mode: real
+  speed: 0.5
+nodes:
+  alice: {}
+"""
+
+GRAPH: Final = """\
+version: 1
+graphs:
+  net:
+    file: net.graphml
+    format: graphml
+    name: label
+    node:
+      qubits:
+        attribute: slots
+        unit: ""
+        default: 3
+    link:
+      length: 5 km
+    simplify: true
+nodes: {}
+"""

@@ -1,0 +1,239 @@
+"""However `qnode run` is ended: it says so, keeps what there is, and leaves no process, socket or folder behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.launch.commands import HERE, Command, at_the_gate, started, write
+from tests.launch.processes import directories, linux_only, watching
+
+pytestmark = linux_only
+
+
+def waiting(folder: Path, door: Path) -> Path:
+    """alice waits for ever; bob has returned long ago."""
+    return write(
+        folder,
+        {
+            "alice": {"program": "ending.py:waits", "args": {"path": str(door)}},
+            "bob": {"program": "ending.py:returns_early"},
+        },
+    )
+
+
+def check_what_is_kept(command: Command) -> None:
+    saved = command.saved()
+    assert saved["ended"] == "interrupted"
+    assert saved["exit_code"] == 130
+    assert saved["results"] == {"bob": {"main": "done long ago"}}
+    assert saved["records"] == {"bob": {"half": 0.5}}
+
+
+async def test_ctrl_c_keeps_what_there_is_and_leaves_nothing(method: str, temporary: Path, tmp_path: Path) -> None:
+    door = temporary / "s"
+    async with at_the_gate(waiting(tmp_path, door), door, terminal=True) as (command, _):
+        assert len(command.pids) == 1 + 1 + 2  # forkserver, oracle, nodes
+        with watching(command.pids) as watch:
+            command.terminal.type(b"\x03")
+            code, _, _ = await command.result()
+            assert code == 130
+            assert watch.left(0.0) == []
+        await command.terminal.shows("interrupted: every process of the run is gone")
+        assert "Traceback" not in command.terminal.text
+        check_what_is_kept(command)
+        assert directories() == set()
+
+
+async def test_ctrl_c_twice_ends_all_at_once(temporary: Path, tmp_path: Path) -> None:
+    """The oracle stands still, so that after the first one the command still waits for what there is."""
+    door = temporary / "s"
+    async with at_the_gate(waiting(tmp_path, door), door, terminal=True) as (command, _):
+        with watching(command.pids) as watch:
+            oracle = command.pids[1]
+            os.kill(oracle, signal.SIGSTOP)
+            command.terminal.type(b"\x03")
+            await command.terminal.shows("again: at once")
+            command.terminal.type(b"\x03")
+            code, _, _ = await command.result()
+            assert code == 130
+            assert watch.left(0.0) == []
+        assert "every process of the run is gone" not in command.terminal.text  # it did not wait to say so
+        assert directories() == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_polite_kill_keeps_what_there_is_and_leaves_nothing(
+    number: signal.Signals, temporary: Path, tmp_path: Path
+) -> None:
+    door = temporary / "s"
+    async with at_the_gate(waiting(tmp_path, door), door) as (command, _):
+        with watching(command.pids) as watch:
+            command.process.send_signal(number)
+            code, _, err = await command.result()
+            assert code == 130
+            assert "interrupted" in err
+            assert watch.left(0.0) == []
+        check_what_is_kept(command)
+        assert directories() == set()
+
+
+async def test_when_its_terminal_is_closed_the_run_ends_and_is_kept(temporary: Path, tmp_path: Path) -> None:
+    door = temporary / "s"
+    async with at_the_gate(waiting(tmp_path, door), door, terminal=True) as (command, _):
+        with watching(command.pids) as watch:
+            command.terminal.close()
+            code, _, _ = await command.result()
+            assert code == 130
+            assert watch.left(0.0) == []
+        check_what_is_kept(command)
+        assert directories() == set()
+
+
+async def test_when_the_command_is_killed_everything_ends(method: str, temporary: Path, tmp_path: Path) -> None:
+    door = temporary / "s"
+    async with at_the_gate(waiting(tmp_path, door), door) as (command, _):
+        with watching(command.pids) as watch:
+            command.process.kill()
+            assert watch.left() == []
+        assert directories() == set()
+
+
+async def test_ctrl_c_before_anything_has_started_leaves_nothing(temporary: Path, tmp_path: Path) -> None:
+    """Wherever it comes: the forkserver was started first of all."""
+    config = waiting(tmp_path, temporary / "s")
+    async with started(config) as command:
+        command.process.send_signal(signal.SIGTERM)
+        await command.result()
+    assert directories() == set()
+
+
+@pytest.mark.parametrize("debug", [False, True])
+async def test_when_a_node_is_killed_the_command_says_so_in_one_sentence_and_exits_4(
+    debug: bool, temporary: Path, tmp_path: Path
+) -> None:
+    door = temporary / "s"
+    options = ["--debug"] if debug else []
+    async with at_the_gate(waiting(tmp_path, door), door, *options, "--quiet") as (command, _):
+        with watching(command.pids) as watch:
+            watch.kill(command.pids[2])  # the oracle was started first
+            code, _, err = await command.result()
+            assert watch.left() == []
+        saved = command.saved()
+    assert code == 4
+    assert err.startswith("Traceback") == debug
+    assert err.endswith("the process of node alice ended before the run did: killed by signal 9\n")
+    assert debug or err.count("\n") == 1
+    assert (saved["ended"], saved["exit_code"]) == ("lost", 4)
+    assert saved["results"] == {"bob": {"main": "done long ago"}}  # the oracle could still tell
+
+
+async def test_when_the_forkserver_is_killed_the_command_says_so_and_exits_4(temporary: Path, tmp_path: Path) -> None:
+    door = temporary / "s"
+    async with at_the_gate(waiting(tmp_path, door), door, "--quiet") as (command, _):
+        with watching(command.pids) as watch:
+            watch.kill(command.forkserver)
+            code, _, err = await command.result()
+            assert watch.left() == []
+    assert code == 4
+    assert err.count("\n") == 1
+    assert "the forkserver" in err
+
+
+# ---------------------------------------------------------------- nobody reads, nothing can be written
+
+
+async def test_when_nobody_reads_the_output_any_more_the_run_ends(method: str, temporary: Path, tmp_path: Path) -> None:
+    config = write(tmp_path, {"alice": {"program": "ending.py:prints_for_ever"}})
+    reading, writing = os.pipe()
+    async with started(config, stdout=writing) as command:
+        os.close(writing)
+        text = b""
+        while b"line 0" not in text:
+            text += await asyncio.to_thread(os.read, reading, 64)
+        os.close(reading)  # head has seen enough
+        code, _, err = await command.result()
+    assert (code, err) == (141, "")
+    assert directories() == set()
+
+
+def at_most(n_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
+
+
+async def test_a_record_that_cannot_be_written_ends_the_run_with_a_sentence(temporary: Path, tmp_path: Path) -> None:
+    config = write(tmp_path, {"alice": {"program": "ending.py:measures_for_ever"}}, events=False)
+    async with started(config, first=lambda: at_most(100_000)) as command:
+        code, _, err = await command.result()
+    assert code == 4
+    assert err.startswith("qnode: the process of the oracle ended before the run did: File too large: ")
+    assert err.endswith("record; make room there, or choose another folder for runs\n")
+    assert err.count("\n") == 1
+    assert directories() == set()
+
+
+async def test_what_programs_print_is_not_lost_without_a_word(temporary: Path, tmp_path: Path) -> None:
+    config = write(tmp_path, {"alice": {"program": "ending.py:prints_for_ever"}}, events=False)
+    async with started(config, "--quiet", first=lambda: at_most(100_000)) as command:
+        code, _, err = await command.result()
+    assert code in (1, 4)  # the log or the record, whichever is full first
+    assert "File too large" in err
+    assert directories() == set()
+
+
+# ---------------------------------------------------------------- side by side
+
+
+async def test_two_commands_in_one_folder_run_side_by_side(temporary: Path, tmp_path: Path) -> None:
+    door, other_door = temporary / "s", temporary / "t"
+    config = waiting(tmp_path, door)
+    (tmp_path / "other").mkdir()
+    async with (
+        at_the_gate(config, door) as (one, _),
+        at_the_gate(waiting(tmp_path / "other", other_door), other_door) as (other, _),
+    ):
+        with watching(one.pids) as first, watching(other.pids) as second:
+            assert len(directories()) == 4
+            one.process.send_signal(signal.SIGINT)
+            assert (await one.result())[0] == 130
+            assert first.left(0.0) == []
+            assert second.left(0.0) == sorted(other.pids)
+            other.process.send_signal(signal.SIGINT)
+            assert (await other.result())[0] == 130
+            assert second.left(0.0) == []
+    assert directories() == set()
+
+
+# ---------------------------------------------------------------- limits
+
+
+def files(soft: int, hard: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_too_few_open_files_are_reported_before_anything_starts(temporary: Path, tmp_path: Path) -> None:
+    config = write(tmp_path, {"n[0..99]": {"program": "ending.py:returns_early"}})
+    async with started(config, first=lambda: files(128, 128)) as command:
+        code, _, err = await command.result()
+    assert code == 2
+    assert "100 node processes need 164 open files in one process, and this user may have 128" in err
+    assert "nodes_per_process: 2" in err
+    assert "ulimit -n 164" in err
+    assert directories() == set()
+
+
+async def test_a_soft_limit_of_open_files_is_raised(temporary: Path, tmp_path: Path) -> None:
+    config = write(tmp_path, {"n[0..29]": {"program": "ending.py:returns_early"}})
+    async with started(config, "--quiet", first=lambda: files(32, 4096)) as command:
+        code, out, err = await command.result()
+    assert (code, err) == (0, "")
+    assert "n29" in out
+
+
+def test_the_programs_of_these_tests_are_where_they_are_looked_for() -> None:
+    assert (HERE / "ending.py").is_file()
