@@ -142,7 +142,8 @@ def _pulled(n: int, edges: Edges) -> Points:
         np.add.at(force, b, pull)
         length = np.maximum(np.linalg.norm(force, axis=1, keepdims=True), 1e-9)
         points = points + force * np.minimum(1, reach / length)
-    return points
+    placed: Points = points / np.linalg.norm(points[a] - points[b], axis=1).mean()
+    return placed
 
 
 def _start(n: int, edges: Edges) -> Points:

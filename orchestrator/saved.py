@@ -20,10 +20,11 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -192,13 +193,14 @@ def _write_head(folder: Path, source: Source, more: dict[str, Any]) -> None:
         "base": str(source.base),
         "path": list(source.path),
         "files": list(source.files),
-        "versions": versions(),
+        "versions": dict(versions()),
     }
     _write(folder / _RUN, json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
-def versions() -> dict[str, str]:
-    """Of qnode, Python and the packages that a run's bytes depend on."""
+@cache
+def versions() -> Mapping[str, str]:
+    """Of qnode, Python and the packages that a run's bytes depend on; looked up once, for that takes milliseconds."""
     return {
         "qnode": __version__,
         "python": platform.python_version(),

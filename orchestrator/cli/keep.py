@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -59,7 +60,11 @@ class Keeper:
         self._next = now + _EVERY_S
         entry = self._entry or self._first()
         entry = msgspec.structs.replace(entry, now_ns=progress.now_ns, steps=progress.steps)
-        self._claim.write(entry)
+        try:
+            self._claim.write(entry)
+        except FileNotFoundError:  # the folder was removed: nobody could name this network any more, nor end it
+            signal.raise_signal(signal.SIGTERM)
+            return
         if self._entry is None:
             self._waiting.tell(Told(entry))
         self._entry = entry

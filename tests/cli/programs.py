@@ -71,6 +71,7 @@ async def carol(node: Node):
 """
 
 TALKS: Final = """
+import asyncio
 import sys
 
 from qnode import Node

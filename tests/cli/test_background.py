@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -111,6 +112,14 @@ def test_when_the_keeper_is_killed_everything_goes_with_it_and_the_name_is_free(
     assert typed("ps", cwd=folder).out.startswith("no network is up here")
     assert left_in(folder) == []
     assert qnode("up", "net.py", cwd=folder).code == 0
+
+
+def test_a_network_that_nobody_can_name_any_more_ends(folder: Path) -> None:
+    assert qnode("up", "net.py", cwd=folder).code == 0
+    with watching(processes(folder, "net")) as watch:
+        shutil.rmtree(folder / ".qnode" / "networks")
+        assert watch.left(GONE_S) == []
+    assert [run["ended"] for run in json.loads(typed("runs", "--json", cwd=folder).out)] == ["interrupted"]
 
 
 def test_a_keeper_that_does_not_listen_is_killed_in_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

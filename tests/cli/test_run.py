@@ -157,11 +157,14 @@ def test_when_nobody_reads_the_output_any_more_the_run_ends_in_silence(tmp_path:
     assert first.stdout is not None
     assert first.stderr is not None
     with first.stdout, first.stderr:
-        assert first.stdout.readline().startswith("net: 3 nodes")
-        assert " | " in first.stdout.readline()
-        first.stdout.close()
+        try:
+            assert first.stdout.readline().startswith("net: 3 nodes")
+            assert " | " in first.stdout.readline()
+            first.stdout.close()
+            assert first.wait(DEADLINE_S) == 141
+        finally:
+            first.kill()
         assert first.stderr.read() == ""
-    assert first.wait(DEADLINE_S) == 141
     (run,) = json.loads(typed("runs", "--json", cwd=tmp_path).out)
     assert run["ended"] == "interrupted"
 

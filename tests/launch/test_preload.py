@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -94,7 +95,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     guarded = ["try:", "    import raising", "except SystemExit:", "    import raising"]
     program = (HERE / "ending.py").read_text().replace("from __future__ import annotations\n", "")
     (programs / "ending.py").write_text("\n".join([*imports, *guarded, program]))
-    monkeypatch.setenv("PYTHONPATH", str(packages))
+    path = filter(None, (str(packages), os.environ.get("PYTHONPATH")))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
     monkeypatch.syspath_prepend(str(packages))
     return programs
 
