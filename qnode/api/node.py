@@ -9,6 +9,7 @@ import sys
 from collections.abc import Coroutine, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from operator import index
 from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -186,10 +187,10 @@ class Node:
         self._here("entangle")
         if not 0.0 <= min_fidelity <= 1.0:
             raise InvalidOperation(detail=f"min_fidelity must lie in [0, 1]; got {min_fidelity!r}")
-        wanted = 1 if n is None else n
+        wanted = 1 if n is None else _whole(n)
         name = NodeName(peer)
         self._machine.check_neighbour(name)
-        if not isinstance(wanted, int) or wanted < 1:
+        if wanted < 1:
             raise InvalidOperation(detail=f"entangle() needs a whole number n >= 1; got {n}")
         if not isinstance(tag, str):
             raise _not_text("tag", tag)
@@ -436,6 +437,13 @@ def _angle(gate: str, value: float) -> float:
     if not math.isfinite(angle):
         raise InvalidOperation(detail=f"{gate}() needs finite angles in radians; got {value!r}")
     return angle
+
+
+def _whole(n: int) -> int:
+    try:
+        return index(n)
+    except TypeError:
+        return 0  # no number of pairs either
 
 
 def _check_address(channel: str, program: str | None) -> None:

@@ -155,7 +155,9 @@ async def test_another_nodes_qubit_cannot_be_used_whatever_one_calls(tmp_path: P
 
 async def failure(function: str, runs: Path, *, inline: bool = False, file: str = FILE) -> str:
     with pytest.raises(ProgramFailed) as caught:
-        await run(network(file, {"alice": function, "bob": {"program": f"{PROGRAMS / FILE}:idle"}}), runs, inline=inline)
+        await run(
+            network(file, {"alice": function, "bob": {"program": f"{PROGRAMS / FILE}:idle"}}), runs, inline=inline
+        )
     assert caught.value.exit_code == 1
     return str(caught.value)
 

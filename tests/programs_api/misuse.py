@@ -143,7 +143,7 @@ ACTIONS: dict[str, Action] = {
     "cnot with itself": lambda node, a, b: a.cnot(a),
     "apply with itself": lambda node, a, b: a.apply(np.eye(4), a),
     "measure twice at once": lambda node, a, b: node.measure(a, a),
-    "measure nothing": lambda node, a, b: node.measure(*()),
+    "measure nothing": lambda node, a, b: node.measure(*()),  # type: ignore[call-overload]
     "bad basis": lambda node, a, b: a.measure("w"),
     "angle is nan": lambda node, a, b: a.rx(math.nan),
     "angle is infinite": lambda node, a, b: a.u(0.0, math.inf, 0.0),
@@ -153,7 +153,7 @@ ACTIONS: dict[str, Action] = {
     "unitary with nan": lambda node, a, b: a.apply(np.full((2, 2), np.nan)),
     "unitary of the wrong size": lambda node, a, b: a.apply(np.eye(2), b),
     "unitary that is no matrix": lambda node, a, b: a.apply(np.eye(4).reshape(-1), b),
-    "unitary of rows of unequal length": lambda node, a, b: a.apply([[1, 0], [1]]),  # type: ignore[list-item]
+    "unitary of rows of unequal length": lambda node, a, b: a.apply([[1, 0], [1]]),
     "send a set": lambda node, a, b: node.send("bob", {1, 2}),
     "send a qubit": lambda node, a, b: node.send("bob", ["here", a]),
     "record a qubit": lambda node, a, b: node.record(mine=a),
