@@ -57,7 +57,7 @@ class Problem(NamedTuple):
         return ": ".join(filter(None, (self.place, self.key, self.detail)))
 
 
-class ConfigErrors(ConfigError):
+class ConfigErrors(ConfigError, travels=False):
     """All that is wrong with a configuration, in the order of the file.
 
     Its text has one block for each problem: place, key and sentence, then the line with a caret below.

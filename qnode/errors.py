@@ -46,8 +46,10 @@ class QnodeError(Exception):
     sentence: ClassVar[str] = "{detail}"
     by_code: ClassVar[dict[str, type[QnodeError]]] = {}
 
-    def __init_subclass__(cls) -> None:
-        QnodeError.by_code[cls.__name__] = cls
+    def __init_subclass__(cls, *, travels: bool = True) -> None:
+        """`travels`: whether it is made from its fields alone, so that it can come out on the other side of a wire."""
+        if travels:
+            QnodeError.by_code[cls.__name__] = cls
 
     def __init__(self, **fields: str | int) -> None:
         self.fields: dict[str, str | int] = fields
