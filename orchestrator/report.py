@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ _WIDEST: Final = 40  # characters of a result
 _MANY_ROWS: Final = 24  # from here on, nodes with equal rows share one
 _FIRST, _LAST = 16, 4  # of the rows that are shown if there are still too many
 
-HEADER: Final = ("node", "program", "result", "network time")
+HEADER: Final = ("node", "program", "result", "network time", "qubits")
 
 
 class Row(NamedTuple):
@@ -33,6 +33,7 @@ class Row(NamedTuple):
     what: str
     value: str
     when: str
+    qubits: str = ""
 
 
 def heading(network: Network, *, drawn: bool = False) -> str:
@@ -54,7 +55,8 @@ def table(run: Run, *, width: int | None = None, whole: bool = False) -> str:
 
 def rows(run: Run, *, whole: bool = False) -> list[Row]:
     """The table's rows without its header; many nodes are summed up unless the whole is asked for."""
-    blocks = [_rows_of(run, node) for node in run.network.nodes.values()]
+    ends = _ends(run)
+    blocks = [_rows_of(run, node, ends) for node in run.network.nodes.values()]
     found = [row for block in blocks for row in block]
     checks = list(_checks(run, whole=whole))
     if not whole and len(found) > _MANY_ROWS:
@@ -132,19 +134,26 @@ def as_number(value: object) -> float | None:
     return None
 
 
-def _rows_of(run: Run, node: NodeDescription) -> list[Row]:
-    ended = {one.program: one.at_ns for one in run.summary.results if one.node == node.name}
-    failed = {one.program: one.at_ns for one in run.summary.failures if one.node == node.name}
-    found = []
+def _ends(run: Run) -> dict[tuple[str, str], int]:
+    """When each program that is over ended, by node and program."""
+    failed = {(one.node, one.program): one.at_ns for one in run.summary.failures}
+    return failed | {(one.node, one.program): one.at_ns for one in run.summary.results}
+
+
+def _rows_of(run: Run, node: NodeDescription, ends: Mapping[tuple[str, str], int]) -> list[Row]:
+    found: list[Row] = []
+    results = run.results.get(node.name, {})
+    used = run.summary.used.get(node.name, 0)
     for program in node.programs:
-        at_ns = ended.get(program.name, failed.get(program.name))
-        if program.name in ended:
-            result = _short(run.results[node.name][program.name])
-        elif program.name in failed:
+        at_ns = ends.get((node.name, program.name))
+        if program.name in results:
+            result = _short(results[program.name])
+        elif at_ns is not None:
             result = "failed"
         else:
             result = "service" if program.service else "unfinished"
-        found.append(Row(node.name, program.run, result, "" if at_ns is None else format_time(at_ns)))
+        qubits = f"{used:,} used" if used and not found else ""
+        found.append(Row(node.name, program.run, result, "" if at_ns is None else format_time(at_ns), qubits))
     found += [Row(node.name, name, _short(value), "") for name, value in run.notes.get(node.name, {}).items()]
     return found
 

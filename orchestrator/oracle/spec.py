@@ -101,6 +101,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
         frames_refused: What was refused at the oracle's socket, by reason, and at those of node processes.
         unread: Messages that no program received, by node.
         left_over: Qubits that programs still held when they returned, by node.
+        used: Qubits that were ever in a node's memory, by node.
         lateness_ns: On the real clock, how late a node was at worst, by node.
         clock_bound_ns: On the real clock, by how much a node's idea of network time may have been off, by node.
     """
@@ -121,6 +122,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     reproducible: bool
     resumable: bool
     left_over: dict[str, int] = {}
+    used: dict[str, int] = {}
 
 
 encode_summary = msgspec.msgpack.Encoder().encode

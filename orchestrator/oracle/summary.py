@@ -43,4 +43,5 @@ def summarise(
         reproducible=core.reproducible and virtual,
         resumable=core.resumable and virtual,
         left_over={one.node: one.held for one in ordered if one.held},
+        used={one.node: one.used for one in ordered if one.used},
     )

@@ -79,6 +79,7 @@ class NodeMachine(Generic[W]):
         self.outbox: list[Op] = []
         self.memory: Memory[W] = Memory(slots)
         self.held: dict[QubitId, HeldQubit] = {}
+        self.used = 0
         self.register = register
         self.neighbours = neighbours
         self._durations = durations
@@ -126,6 +127,7 @@ class NodeMachine(Generic[W]):
 
     def hold(self, qubit: HeldQubit) -> None:
         self.held[qubit.id] = qubit
+        self.used += 1
 
     # ------------------------------------------------------------ operations
 

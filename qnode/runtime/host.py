@@ -178,7 +178,15 @@ class NodeHost:
         waits = tuple(self._waits())
         unread = self.services.letters.unread()
         return Farewell(
-            self.name, self.incarnation, waits, unread, self._left_over, lateness_ns, clock_bound_ns, refused
+            self.name,
+            self.incarnation,
+            waits,
+            unread,
+            self._left_over,
+            lateness_ns,
+            clock_bound_ns,
+            refused,
+            self.machine.used,
         )
 
     def close(self) -> None:

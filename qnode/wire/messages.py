@@ -226,7 +226,8 @@ class Waits(msgspec.Struct, array_like=True, frozen=True):
 class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
     """The last frame of a node: what it was waiting for, and what was left over.
 
-    `unread` counts messages that no program received, `held` qubits that programs still held when they returned.
+    `unread` counts messages that no program received, `held` qubits that programs still held when they returned, and
+    `used` all that were ever in its memory.
     `lateness_ns` and `clock_bound_ns` belong to the real clock: by how much something came too late at worst, and by
     how much the node's idea of network time may be off. `refused` counts frames that its process let nobody in with.
     """
@@ -239,6 +240,7 @@ class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
     lateness_ns: int
     clock_bound_ns: int = 0
     refused: int = 0
+    used: int = 0
 
 
 class Finish(msgspec.Struct, array_like=True, tag=45, frozen=True):

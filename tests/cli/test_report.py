@@ -73,13 +73,15 @@ def seen(value: float | None, nth: int = 0) -> Observed:
 
 
 def test_every_result_record_and_evaluation_has_a_row() -> None:
-    run = run_of({"a": [1, 0], "b": None, "c": "none"}, notes={"a": {"heads": 3}}, observed=(seen(0.25),))
+    run = run_of(
+        {"a": [1, 0], "b": None, "c": "none"}, notes={"a": {"heads": 3}}, observed=(seen(0.25),), used={"a": 9}
+    )
     assert report.rows(run) == [
-        ("a", "p.py:main", "[1, 0]", "1 us"),
-        ("a", "heads", "3", ""),
-        ("b", "p.py:main", "-", "1 us"),
-        ("c", "p.py:main", "unfinished", ""),
-        ("check", "fidelity at 'received'", "0.25", "observer only"),
+        ("a", "p.py:main", "[1, 0]", "1 us", "9 used"),
+        ("a", "heads", "3", "", ""),
+        ("b", "p.py:main", "-", "1 us", ""),
+        ("c", "p.py:main", "unfinished", "", ""),
+        ("check", "fidelity at 'received'", "0.25", "observer only", ""),
     ]
 
 
@@ -110,14 +112,14 @@ def test_many_nodes_with_equal_rows_share_one_and_many_different_ones_are_left_o
     different = run_of({f"n{n:03}": n for n in range(1000)})
     rows = report.rows(different)
     assert len(rows) == 21
-    assert rows[16] == ("...", "980 more rows of nodes", "--all shows them", "")
+    assert rows[16] == ("...", "980 more rows of nodes", "--all shows them", "", "")
     assert len(report.rows(different, whole=True)) == 1000
 
 
 def test_a_failed_run_shows_what_there_is() -> None:
     failure = Failure("b", "main", 700, "Traceback ...\nValueError: no")
     run = run_of({"a": 1, "b": "none"}, how="failed", failures=(failure,), unread={"a": 1})
-    assert report.rows(run)[1] == ("b", "p.py:main", "failed", "700 ns")
+    assert report.rows(run)[1] == ("b", "p.py:main", "failed", "700 ns", "")
     assert report.closing(run).startswith("failed in 0.50 s: 5 steps, 1 message, 1 Bell pair, 1.5 us of network time")
     assert report.warnings(run) == []
 

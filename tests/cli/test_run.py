@@ -29,7 +29,7 @@ def test_a_new_project_runs_and_its_tests_pass(project: Path) -> None:
     assert done.code == 0, done.err
     lines = done.out.splitlines()
     assert lines[0] == "coin: 2 nodes, 1 link, virtual clock, seed 1"
-    assert lines[1].split() == ["node", "program", "result", "network", "time"]
+    assert lines[1].split() == ["node", "program", "result", "network", "time", "qubits"]
     tosses = lines[2].partition("[")[2].partition("]")[0]
     assert tosses in lines[3]
     assert "fidelity at 'shared'   1 (all 8)" in lines[5]

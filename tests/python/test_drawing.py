@@ -126,11 +126,12 @@ def test_a_notebook_shows_the_table_of_a_run_and_escapes_what_is_in_it(tmp_path:
     run = net.run_sync(inline=True)
     table = ElementTree.fromstring(f"<div>{run._repr_html_()}</div>")
     rows = [[cell.text or "" for cell in row] for row in table.iter("tr")]
-    assert rows[0] == ["node", "program", "result", "network time"]
-    assert ["alice", "tosses", "3", ""] in rows
-    assert [row[2:] for row in rows if row[0] == "carol"] == [["'carol <b>&'", "0 ns"]]
-    assert rows[-1] == ["check", "fidelity at 'received'", "1 (all 3)", "observer only"]
+    assert rows[0] == ["node", "program", "result", "network time", "qubits"]
+    assert ["alice", "tosses", "3", "", ""] in rows
+    assert [row[2:] for row in rows if row[0] == "carol"] == [["'carol <b>&'", "0 ns", ""]]
+    assert rows[-1] == ["check", "fidelity at 'received'", "1 (all 3)", "observer only", ""]
     assert [row[2] for row in rows if row[0] in ("alice", "bob") and row[3]] == [repr(run["alice"])] * 2
+    assert [row[4] for row in rows if row[0] in ("alice", "bob") and row[3]] == ["3 used"] * 2
     assert table.findtext("table/caption") == "network, seed 1: done at 0 ns"
     assert repr(run) == "<run network-1: done, seed 1, results of carol, alice, bob>"
 
