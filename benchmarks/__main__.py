@@ -30,7 +30,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
 
 _EPILOG: Final = """\
 benchmarks:
-  launch    from the command to its table, memory of a node, repeated runs
+  launch    from the command to its table, memory of a node, repeated runs, help, and how soon all is gone
   loading   a configuration of 1,000 nodes, one by one
   step      one step of the virtual clock with 1, 2 and 10 active nodes
   teleport  teleportations a second, one after another and 64 in flight

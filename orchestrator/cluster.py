@@ -183,7 +183,8 @@ class Cluster:
             if inline:
                 from orchestrator.inline import run_inline  # lazy: the oracle and the nodes, 0.1 s, for debugging only
 
-                summary = run_inline(self._plan_for(source, folder, "", blocked_s))
+                launch = self._plan_for(source, folder, "", blocked_s)
+                summary = run_inline(launch, timeout, attempt.progress)
             else:
                 async with self._launching() as launcher:
                     with nullcontext() if on_output is None else LogFollower(saved.log_path(folder), on_output):
@@ -203,11 +204,9 @@ class Cluster:
     def run_sync(self, **options: Any) -> Run:
         """`run` where no event loop is running: in a script, at a prompt. The same options and errors."""
         _refuse_inside_a_node()
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self.run(**options))
-        raise ConfigError(place="run_sync", detail="an event loop is running here; use `await net.run()`")
+        if asyncio._get_running_loop() is not None:
+            raise ConfigError(place="run_sync", detail="an event loop is running here; use `await net.run()`")
+        return asyncio.run(self.run(**options))
 
     def set_up(self, seed: int | None = None) -> Source:
         """What the next run is, with a seed: the one given, the configuration's, or a new one."""
@@ -240,18 +239,25 @@ class Cluster:
         blocked_s: float,
         on_start: Callable[[], None] | None,
     ) -> Summary:
-        directory = await launcher.open(_modules(attempt.source, attempt.folder))
+        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        try:
+            async with asyncio.timeout_at(deadline):
+                directory = await launcher.open(_modules(attempt.source, attempt.folder))
+        except TimeoutError:
+            raise TimedOut(timeout=str(timeout)) from None
         launch = self._plan_for(attempt.source, attempt.folder, directory, blocked_s)
         self._plan = launch
         try:
             return await follow(
                 launcher,
                 launch,
-                timeout=timeout,
+                deadline=deadline,
                 on_start=on_start,
                 on_progress=attempt.progress,
                 keep=attempt.keep,
             )
+        except TimeoutError:
+            raise TimedOut(timeout=str(timeout)) from None
         finally:
             self._plan = None
             await asyncio.shield(launcher.end_run())

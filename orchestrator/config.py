@@ -272,7 +272,7 @@ class Config(Model):
         default_factory=dict, description="Hardware that nodes share, by name."
     )
     nodes: Annotated[dict[NodePattern, NodeConfig], BeforeValidator(without_own_keys)] = Field(
-        description="The nodes by name; r[000..997] is a thousand less two of them."
+        description="The nodes by name: letters (a-z, A-Z), digits, _ and -; r[000..997] is 998 of them."
     )
     links: Annotated[dict[Name, LinkConfig], BeforeValidator(without_own_keys)] = Field(
         default_factory=dict, description="Who is joined with whom, by name."

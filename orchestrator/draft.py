@@ -40,6 +40,8 @@ class Draft:
         self._misnamed: dict[Path, list[str]] = {}
         self._overridden: dict[Path, Override] = {}
         self._stands_at: dict[Path, Path] = {}
+        if any(len(path) == 1 for path in written.refused):  # what is missing may be what was left out there
+            self._refused.update((name,) for name in _STUBS)
         for problem in written.problems:
             self._keep(problem)
 
@@ -153,7 +155,10 @@ class Draft:
             try:
                 return Config.model_validate(self.data, context=COLLECT)
             except ValidationError as invalid:
-                taken = [self._take_out(finding) for finding in self._refuse_invalid(invalid)]
+                taken: list[Path] = []
+                for finding in self._refuse_invalid(invalid):
+                    if not any(one and finding.path[: len(one)] == one for one in taken):  # else it is gone already
+                        taken.append(self._take_out(finding))
                 if not any(taken):
                     raise  # a model refused something that cannot be taken out: a mistake of ours
 

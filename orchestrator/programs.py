@@ -5,16 +5,15 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-import site
 import sys
-import sysconfig
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from orchestrator.cells import Cells, is_cell
+from orchestrator.installed import is_installed
 from qnode.errors import ConfigError
 
 Function = Callable[..., Awaitable[object]]
@@ -163,7 +162,7 @@ class _References:
             return f"{name}:{function.__qualname__}"
         root = _root_of(name, file, is_package=hasattr(module, "__path__"))
         if root is not None:
-            if not _is_installed(root) and str(root) not in self.roots:
+            if not is_installed(root) and str(root) not in self.roots:
                 self.roots.append(str(root))
             return f"{name}:{function.__qualname__}"
         where = file.relative_to(self._base) if file.is_relative_to(self._base) else file
@@ -225,23 +224,10 @@ def _root_of(name: str, file: Path, *, is_package: bool) -> Path | None:
     return file.parents[len(parts) - 1] if len(parts) > 1 and list(tail) == parts else None
 
 
-_INSTALLED: Final = tuple(
-    Path(place).resolve()
-    for place in (
-        *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
-        site.getusersitepackages(),
-    )
-)
-
-
-def _is_installed(folder: Path) -> bool:
-    return any(folder == place or folder.is_relative_to(place) for place in _INSTALLED)
-
-
 def _own_path() -> list[str]:
     """Where this process imports from, besides what is installed: programs that it can import, nodes can too."""
     folders = [Path(entry).resolve() for entry in sys.path]
-    return [str(folder) for folder in dict.fromkeys(folders) if folder.is_dir() and not _is_installed(folder)]
+    return [str(folder) for folder in dict.fromkeys(folders) if folder.is_dir() and not is_installed(folder)]
 
 
 # --- links ---------------------------------------------------------------------------------------------------------

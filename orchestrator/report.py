@@ -13,6 +13,7 @@ import numpy as np
 
 from orchestrator.plain import plain
 from orchestrator.topology import Network, NodeDescription
+from qnode.core.memory import NO_FREE_SLOT
 from qnode.runtime.logs import format_time
 
 if TYPE_CHECKING:  # a run in a notebook shows itself by way of this
@@ -67,11 +68,14 @@ def rows(run: Run, *, whole: bool = False) -> list[Row]:
 
 
 def warnings(run: Run) -> list[str]:
-    """What may be a mistake in a program, though the run ended well. A sentence each."""
-    if run.failure is not None:
-        return []  # the failure is what there is to look at
+    """What may be a mistake in a program, though the run ended well. A sentence each.
+
+    Of a run that failed, only lost qubits: the failure is what there is to look at, and they may be its reason.
+    """
     summary, network = run.summary, run.network
-    found: list[str] = []
+    found = list(_lost(summary.lost))
+    if run.failure is not None:
+        return found
     if summary.how == "done":  # a run that ends at a time, or that is stopped, leaves things half done
         found += _per_node(summary.unread, "never received", "message")
         found += _per_node(summary.left_over, "never measured or discarded", "qubit")
@@ -92,7 +96,7 @@ def closing(run: Run) -> str:
         count(counts["messages"], "message"),
         count(counts["pairs"], "Bell pair"),
     ]
-    how = "done" if run.failure is None else run.summary.how
+    how = "done" if run.failure is None else run.summary.how.replace("_", " ")
     lines = [f"{how} in {run.wall_s:.2f} s: {', '.join(parts)}, {format_time(run.summary.at_ns)} of network time"]
     if run.summary.lateness_ns:
         worst = max(run.summary.lateness_ns, key=lambda node: run.summary.lateness_ns[node])
@@ -184,6 +188,13 @@ def _per_node(numbers: dict[str, int], did: str, thing: str) -> Iterator[str]:
         yield f"{names} {did} {count(sum(numbers.values()), thing)}"
     else:
         yield from (f"{node} {did} {count(n, thing)}" for node, n in numbers.items())
+
+
+def _lost(lost: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    for reason in dict.fromkeys(reason for reasons in lost.values() for reason in reasons):
+        numbers = {node: reasons[reason] for node, reasons in lost.items() if reason in reasons}
+        remedy = "; raise qubits:" if reason == NO_FREE_SLOT else ""
+        yield from (f"{text}: {reason}{remedy}" for text in _per_node(numbers, "lost", "qubit"))
 
 
 def _checks(run: Run, *, whole: bool) -> Iterator[Row]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config import Config
+from orchestrator.exits import exit_code_of
 from orchestrator.oracle.events import Event, decode_events
 from orchestrator.oracle.spec import Observed, Summary, events_path
 from orchestrator.plain import plain
@@ -187,13 +188,6 @@ class Run:
             "clock_bound_ns": summary.clock_bound_ns,
             "folder": str(self.folder),
         }
-
-
-def exit_code_of(failure: QnodeError | None) -> int:
-    """0 if nothing failed; else what the command line returns for that."""
-    if failure is None:
-        return 0
-    return failure.exit_code if isinstance(failure, RunFailed) else RunFailed.exit_code
 
 
 def failure_of(summary: Summary) -> RunFailed | None:

@@ -14,6 +14,7 @@ config.yaml; a run that says `running` and is not locked was killed together wit
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -21,7 +22,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -50,6 +51,12 @@ _RUN: Final = "run.json"
 _CONFIG: Final = "config.yaml"
 _SUMMARY: Final = "summary"
 _LOG: Final = "log"
+_MAKE_ROOM: Final = "make room, or choose another folder"
+_REMEDIES: Final[Mapping[int, str]] = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.ENAMETOOLONG: "give it a shorter name",
+}
 _KILLED_HOW: Final[dict[str, str | int]] = {"name": "the orchestrator", "reason": "it was killed"}
 _PACKAGES: Final = ("numpy", "stim", "pyzmq", "msgspec", "msgpack", "pydantic", "PyYAML")
 
@@ -121,7 +128,8 @@ def _into(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        detail = f"a run cannot be saved here: {error.strerror or error}; make room, or choose another folder"
+        remedy = _REMEDIES.get(error.errno or 0, "choose another folder")
+        detail = f"a run cannot be saved here: {error.strerror or error}; {remedy}"
         raise ConfigError(place=str(folder), detail=detail) from None
 
 
@@ -129,15 +137,17 @@ def begin(folder: Path, source: Source, started: datetime) -> BinaryIO:
     """Write what is known when a run starts, so that it can be listed and repeated whatever becomes of it.
 
     What is returned holds the lock that says that the run is under way; close it when its end is saved.
-    Raises ConfigError if there is no room.
+    Raises ConfigError if there is no room; then the folder is removed again.
     """
-    with _into(folder):
+    with _into(folder), ExitStack() as failed:
+        failed.callback(shutil.rmtree, folder, ignore_errors=True)
         for name, text in source.files.items():
             _write(folder / name, text.encode())
         _write(folder / _CONFIG, dump(source.config).encode())
+        lock = failed.enter_context((folder / _CONFIG).open("rb"))
+        fcntl.flock(lock, fcntl.LOCK_EX)  # before anybody can read that it is running, and find that nobody holds it
         _write_head(folder, source, {"started": started.isoformat(), "ended": RUNNING})
-        lock = (folder / _CONFIG).open("rb")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        failed.pop_all()
     return lock
 
 
@@ -286,6 +296,14 @@ def is_run(folder: Path) -> bool:
     return (folder / _RUN).is_file()
 
 
+def is_under_way(folder: Path) -> bool:
+    """Whether the run that is saved there has not ended yet; False if none is there any more."""
+    try:
+        return _head(folder).ended == RUNNING
+    except ConfigError:
+        return False
+
+
 def load_source(folder: Path | str) -> Source:
     """What a saved run ran, to run it again. Raises ConfigError."""
     folder = Path(folder).resolve()
@@ -332,8 +350,18 @@ def prune(runs: Path, *, keep: int | None = None, older_than: timedelta | None =
     before = datetime.now(UTC) - older_than if older_than is not None else None
     gone = [entry for entry in beyond if before is None or entry.started < before]
     for entry in gone:
-        shutil.rmtree(entry.folder)
+        _remove(runs / entry.id)
     return gone
+
+
+def _remove(folder: Path) -> None:
+    """A run; of a link to one elsewhere only the link, for what it leads to is not ours."""
+    if folder.is_symlink():
+        folder.unlink(missing_ok=True)
+    else:
+        while folder.exists():
+            with suppress(FileNotFoundError):  # somebody else is removing it too
+                shutil.rmtree(folder)
 
 
 def _entries(runs: Path) -> Iterator[Entry]:
@@ -357,7 +385,7 @@ def _entries(runs: Path) -> Iterator[Entry]:
 def _head(folder: Path) -> _Head:
     try:
         head = _decode_head((folder / _RUN).read_bytes())
-        if head.ended == RUNNING and not _is_under_way(folder):
+        if head.ended == RUNNING and not _is_locked(folder):
             head.ended, head.failure = KILLED, _Failure("ProcessLost", _KILLED_HOW)
             head.exit_code = ProcessLost.exit_code
     except OSError as error:
@@ -372,7 +400,7 @@ def _head(folder: Path) -> _Head:
     return head
 
 
-def _is_under_way(folder: Path) -> bool:
+def _is_locked(folder: Path) -> bool:
     with (folder / _CONFIG).open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

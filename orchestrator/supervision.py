@@ -12,7 +12,7 @@ from orchestrator.launch.protocol import Exited
 from orchestrator.oracle.spec import Summary, decode_summary
 from orchestrator.plan import LaunchPlan
 from orchestrator.run import failure_of
-from qnode.errors import ProcessLost, TimedOut
+from qnode.errors import ProcessLost
 from qnode.transport.control import Control
 from qnode.wire.messages import Progress, RunEnded
 
@@ -24,7 +24,7 @@ async def follow(
     launcher: Launcher,
     launch: LaunchPlan,
     *,
-    timeout: float | None,
+    deadline: float | None,
     on_start: Callable[[], None] | None,
     on_progress: Callable[[Progress], None],
     keep: Callable[[Summary], None],
@@ -32,15 +32,16 @@ async def follow(
     """Start the processes of a run and wait for its end.
 
     Args:
-        timeout: Seconds of wall time.
+        deadline: By the event loop's clock, when the run must have ended.
         on_start: Called when all have been started.
         on_progress: Told now and then how far the run is.
         keep: Given what there is, if the run is cut short and the oracle can still tell.
     Raises:
-        TimedOut: The time is over.
+        TimeoutError: The time is over.
         ProcessLost: A process ended that should not have.
     """
-    await launcher.start(launch)
+    async with asyncio.timeout_at(deadline):
+        await launcher.start(launch)
     if on_start is not None:
         on_start()
     loop = asyncio.get_running_loop()
@@ -65,26 +66,26 @@ async def follow(
     take_news()
     watching = asyncio.ensure_future(_watch(launcher, launch, ended))
     try:
-        async with asyncio.timeout(timeout):
-            await asyncio.wait((ended, watching), return_when=asyncio.FIRST_COMPLETED)
-            if not ended.done() and (lost := await watching) is not None:
-                if lost.number != ORACLE:  # else nobody can tell what there is
-                    await what_there_is("lost", _nodes(launch, lost.number))
-                raise ProcessLost(name=_name(launch, lost.number), reason=lost.words or _reason(lost.status))
-            summary = await ended
-            if failure_of(summary) is None:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(GRACE_S):
-                        await watching
-            return summary
-    except TimeoutError:
-        await what_there_is("timed_out")
-        raise TimedOut(timeout=str(timeout)) from None
+        left = None if deadline is None else max(0.0, deadline - loop.time())
+        await asyncio.wait((ended, watching), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done() and not watching.done():
+            await what_there_is("timed_out")
+            if not ended.done() or ended.result().how == "timed_out":  # else it had ended by itself just before
+                raise TimeoutError
+        if not ended.done() and (lost := await watching) is not None:
+            if lost.number != ORACLE:  # else nobody can tell what there is
+                await what_there_is("lost", _nodes(launch, lost.number))
+            raise ProcessLost(name=_name(launch, lost.number), reason=lost.words or _reason(lost.status))
+        summary = await ended
+        if failure_of(summary) is None:
+            await asyncio.wait((watching,), timeout=GRACE_S)
+        return summary
     except asyncio.CancelledError:
         await what_there_is("interrupted")
         raise
     finally:
         watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
         loop.remove_reader(control.fileno())
         control.close()
 

@@ -41,7 +41,7 @@ _KEYWORD_PATTERN: Final = (
 )
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_NAME_RULE: Final = "use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all"
+_NAME_RULE: Final = "use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all"
 _RUN: Final = re.compile(
     r"(?:[^\s:](?:[^:\r\n]*[^\s:])?\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 )
@@ -242,7 +242,8 @@ def unknown_key(key: str, allowed: Iterable[str], there: Iterable[str]) -> Findi
     free = [name for name in allowed if name not in there]
     close = nearest_name(key, free)
     taken = None if close else nearest_name(key, [name for name in allowed if name in there])
-    hint = f" (did you mean {close!r}?)" if close else f" ({taken!r} is already there)" if taken else ""
+    meant = f"{close!r}" if close else f"{taken!r}, which is already there" if taken else ""
+    hint = f" (did you mean {meant}?)" if meant else ""
     rest = f"allowed here: {', '.join(free)}" if free else "nothing more is allowed here"
     return Finding((key,), f"unknown key{hint}; {rest}", key=True, meant=(close or UNKNOWN,))
 
@@ -263,7 +264,7 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _only_known_keys(cls, value: object) -> object:
-        fields = cls.__pydantic_fields__
+        fields = cls.model_fields
         if not isinstance(value, dict):
             return _nothing_is_empty(value)
         if value.keys() <= fields.keys():

@@ -6,7 +6,9 @@
     │   ├── DeadQubit             its qubit was measured, sent away or discarded
     │   ├── OutOfMemory           no free memory slot
     │   ├── WrongLoop             called from a thread or loop that is not the node's
+    │   ├── Spinning              it goes round and round at one instant
     │   ├── NotPackable           a value that cannot travel in a message
+    │   ├── TooLarge              a result or record that is too large to travel
     │   ├── NotANeighbour         no link to that node, or no such node
     │   └── InvalidOperation      a gate, qubits or parameters that make no sense
     ├── StateError                an operation that its formalism cannot hold
@@ -105,11 +107,22 @@ class WrongLoop(ProgramError):
     )
 
 
+class Spinning(ProgramError):
+    sentence = (
+        "node {node} has gone round {rounds} times at one instant, and network time stands still while it spins at"
+        " {where}: await what the program waits for, or sleep for a time"
+    )
+
+
 class NotPackable(ProgramError):
     sentence = (
         "{what} contains a value of type {type}, which cannot be packed; use None, numbers, text, bytes, lists, tuples,"
         " dicts, complex numbers or NumPy arrays"
     )
+
+
+class TooLarge(ProgramError):
+    sentence = "{what} takes {size} bytes, and at most {limit} may travel: write it to a file and {verb} its path"
 
 
 class NotANeighbour(ProgramError):

@@ -3,30 +3,84 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Final
 
 from orchestrator.cli.commands import COMMANDS, KEEPER, Command, overview
 
 EXIT_USAGE: Final = 2
+_HELP: Final = frozenset({"-h", "--help"})
+EXIT_INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `qnode` command; returns the exit code."""
+    _open_what_is_closed()
+    early = _EarlyInterrupt()
     try:
-        code = _main(list(sys.argv[1:] if arguments is None else arguments))
+        code = _main(list(sys.argv[1:] if arguments is None else arguments), early)
         sys.stdout.flush()
     except SystemExit as end:  # of the parser: --help, or a mistake that it has told
         return end.code if isinstance(end.code, int) else EXIT_USAGE
     except BrokenPipeError:  # of a help text that nobody reads to its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return EXIT_INTERRUPTED
+    finally:
+        early.forget()
     return code
 
 
-def _main(arguments: list[str]) -> int:
+def _open_what_is_closed() -> None:
+    """Nobody reads a stream that was closed before we started; nor may a socket of ours get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nowhere, True)
+            stream = open(nowhere, mode, encoding="utf-8", closefd=False)  # noqa: SIM115  # for as long as we live
+            setattr(sys, name, stream)
+
+
+class _EarlyInterrupt:
+    """Keeps a Ctrl-C that comes while modules are imported until they are: in the midst of that it may get lost.
+
+    Python drops an exception that is raised while it forgets an object, for one. A second Ctrl-C ends it at once.
+    """
+
+    def __init__(self) -> None:
+        self._has_come = False
+        self._handles = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._handles:
+            try:
+                signal.signal(signal.SIGINT, self._keep)
+            except ValueError:  # not the main thread, which gets all signals
+                self._handles = False
+
+    def _keep(self, number: int, frame: FrameType | None) -> None:
+        self._has_come = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def forget(self) -> None:
+        """From here on, Ctrl-C is what it was."""
+        if self._handles and signal.getsignal(signal.SIGINT) == self._keep:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def let_come(self) -> None:
+        """All is imported. Raises KeyboardInterrupt if there was one."""
+        self.forget()
+        if self._has_come:
+            raise KeyboardInterrupt
+
+
+def _main(arguments: list[str], early: _EarlyInterrupt) -> int:
     first, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if first == "help" and rest:
+        first, rest = rest[0], ["--help"]
     if first in ("", "help", "-h", "--help"):
         (sys.stdout if first else sys.stderr).write(overview())
         return 0 if first else EXIT_USAGE
@@ -38,7 +92,9 @@ def _main(arguments: list[str]) -> int:
     command = KEEPER if first == KEEPER.name else COMMANDS.get(first)
     if command is None:
         return _unknown(first)
-    if command.launches and not {"-h", "--help", "--inline"}.intersection(rest):
+    if not _HELP.intersection(rest) and not _is_somewhere():
+        return EXIT_USAGE
+    if command.launches and not {*_HELP, "--inline"}.intersection(rest):
         from orchestrator.launch.early import start_early  # lazy: only commands that launch need it
 
         start_early()
@@ -47,19 +103,31 @@ def _main(arguments: list[str]) -> int:
     options = parser_of(command).parse(rest)
     from orchestrator.cli.endings import carry_out  # lazy: the same, and a mistake in the options needs none of it
 
-    return carry_out(_work_of(command), options)
+    return carry_out(_work_of(command, early), options)
 
 
-def _work_of(command: Command) -> Callable[..., int]:
+def _work_of(command: Command, early: _EarlyInterrupt) -> Callable[..., int]:
     """The command's `run`, imported when it is called: errors of that too are told in a sentence."""
 
     def work(*arguments: object) -> int:
         from importlib import import_module  # lazy: with the module that it imports
 
-        code: int = import_module(command.module).run(*arguments)
+        run = import_module(command.module).run
+        early.let_come()
+        code: int = run(*arguments)
         return code
 
     return work
+
+
+def _is_somewhere() -> bool:
+    """Whether the current directory is there; if not, that is told: every path would be blamed for it."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        sys.stderr.write("qnode: the current directory has been removed; go to one that is there, such as by `cd`\n")
+        return False
+    return True
 
 
 def _unknown(word: str) -> int:

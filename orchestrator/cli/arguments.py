@@ -13,6 +13,7 @@ from orchestrator.cli.commands import COMMANDS, KEEPER, Command
 EXIT_USAGE: Final = 2
 RUNS_FOLDER: Final = Path(".qnode") / "runs"
 LARGEST_SEED: Final = 2**63 - 1
+LONGEST_NAME: Final = 200  # bytes: with an ending it must still do as a file's name
 
 
 class Parser(argparse.ArgumentParser):
@@ -196,12 +197,14 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
 assert _ARGUMENTS.keys() == {*COMMANDS, KEEPER.name}
 
 _BY_HAND: Final = """\
-One oracle and one process for each node, all with the same configuration, seed and QNODE_TOKEN:
+One oracle and one process for each node, all with the same configuration, seed
+and QNODE_TOKEN:
   export QNODE_TOKEN="$(openssl rand -hex 16)"
   qnode oracle teleport.yaml --seed 1 --address tcp://127.0.0.1:5700 &
   qnode node teleport.yaml alice --seed 1 --address tcp://127.0.0.1:5700 &
   qnode node teleport.yaml bob --seed 1 --address tcp://127.0.0.1:5700
-With tcp the n-th node listens at the oracle's port + n, counted from 1 in the configuration's order."""
+With tcp the n-th node listens at the oracle's port + n, counted from 1 in the
+configuration's order."""
 
 
 # --- what several accept -------------------------------------------------------------------------------------------
@@ -242,9 +245,7 @@ def _address(parser: Parser) -> None:
 
 
 def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) > LARGEST_SEED:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**63 - 1")
-    return int(text)
+    return _from_to(text, 0, LARGEST_SEED, "from 0 to 2**63 - 1")
 
 
 def _seconds(text: str) -> float:
@@ -253,34 +254,54 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+        raise _refused(text, "a positive number of seconds")
+    if seconds > _LONGEST_S:
+        raise _refused(text, f"a number of seconds up to {_LONGEST_S}, a year")
     return seconds
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
+    return _from_to(text, 0, _MOST, f"from 0 to {_MOST}")
 
 
 def _whole(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
+    return _from_to(text, 1, _MOST, f"from 1 to {_MOST}")
 
 
+def _from_to(text: str, least: int, most: int, which: str) -> int:
+    number = int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else -1
+    if not least <= number <= most:
+        raise _refused(text, f"a whole number {which}")
+    return number
+
+
+_LONGEST_S: Final = 366 * 86400
+_MOST: Final = 1_000_000
+_MOST_DIGITS: Final = 4000  # what Python turns into a number at once
+_MOST_SHOWN: Final = 40  # characters of what was typed that are told again
 _AGES: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_OLDEST_S: Final = 1000 * 366 * 86400  # a date that far back can still be told
 
 
 def _age(text: str) -> float:
     """Seconds."""
     number, unit = text[:-1], text[-1:]
     if unit not in _AGES or not number.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not an age; write a number and s, m, h, d or w, such as 7d")
+        raise _refused(text, "an age; write a number and s, m, h, d or w, such as 7d")
+    if len(number) > _MOST_DIGITS or int(number) * _AGES[unit] > _OLDEST_S:
+        raise _refused(text, "an age of up to 1000 years; write a number and s, m, h, d or w, such as 7d")
     return float(int(number) * _AGES[unit])
 
 
 def _name(text: str) -> str:
-    if not text or not all(char.isalnum() or char in "-_." for char in text) or text.startswith((".", "-")):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a name: letters, digits, - _ and . (not at the beginning)")
+    """What may be the name of a run and of a network alike, each of which is one of files."""
+    if not text or not all(char.isalnum() or char in "-_" for char in text) or text.startswith("-"):
+        raise _refused(text, "a name: letters, digits, - (not at the beginning) and _")
+    if len(text.encode()) > LONGEST_NAME:
+        raise _refused(text, f"a name of up to {LONGEST_NAME} bytes")
     return text
+
+
+def _refused(text: str, what: str) -> argparse.ArgumentTypeError:
+    shown = repr(text) if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]!r}... ({len(text)} characters)"
+    return argparse.ArgumentTypeError(f"{shown} is not {what}")

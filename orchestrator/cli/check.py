@@ -18,5 +18,5 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     given = "--seed" if options.seed is not None else "" if cluster.config.seed is None else "the configuration's"
     screen.say(screen.heading(heading(network, drawn=not given)))
     screen.say(plan_text(network, given_seed=given, width=screen.width, whole=options.all))
-    screen.say("no mistakes found; nothing was started")
+    screen.say("no mistakes found in configuration and programs' signatures; nothing was started")
     return 0

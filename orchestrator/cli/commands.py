@@ -60,6 +60,7 @@ RUN is a path, a run's name, or left out: the latest.
 CONFIG is a .yaml, or a .py with programs.
 Exit: 0 done  1 a program or assertion failed  2 usage or configuration
       3 deadlock or time-out  4 a node or the oracle was lost  130 interrupted
+      141 nobody reads the output any more
 More: qnode COMMAND --help   qnode --version
 """
 

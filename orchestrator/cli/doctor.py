@@ -15,8 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from orchestrator.cli.endings import EXIT_FAILED
 from orchestrator.cli.screen import Screen
+from orchestrator.exits import EXIT_FAILED
 from orchestrator.launch.forkserver import START_METHOD, start_method
 from orchestrator.launch.limits import descriptors_for
 from orchestrator.launch.rundir import RunDirectory
@@ -67,7 +67,7 @@ def _python() -> Iterator[Finding]:
     yield Finding("this machine", platform.python_implementation(), f"{version}   {sys.executable}", remedy)
     yield Finding("this machine", "system", f"{platform.system()} {platform.release()}, {platform.machine()}")
     method = start_method()
-    how = {"fork": "fork: processes come from one that has imported everything", "spawn": "spawn: each starts afresh"}
+    how = {"fork": "fork: copies of one that is ready", "spawn": "spawn: each starts afresh"}
     yield Finding("this machine", "processes", f"{how.get(method, method)} ({START_METHOD} changes it)")
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.cli import networks
-from orchestrator.cli.endings import EXIT_FAILED, EXIT_USAGE
 from orchestrator.cli.screen import Screen
+from orchestrator.exits import EXIT_FAILED, EXIT_USAGE
 from orchestrator.text import from_here
 
 _END_S: Final = 15.0  # what a keeper has to end everything by itself; then it is killed, and its processes follow it

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import Final, TextIO
 
 from orchestrator.cli.screen import Screen
+from orchestrator.exits import exit_code_of
 from orchestrator.launch.interrupted import EXIT_INTERRUPTED, Interrupted
 from orchestrator.problems import ConfigErrors
-from qnode.errors import ConfigError, QnodeError, RunFailed
+from qnode.errors import QnodeError
 
-EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 2
 EXIT_NO_READER: Final = 141  # 128 + SIGPIPE: what a shell shows for any command whose output nobody reads any more
 
 
@@ -41,7 +40,7 @@ def carry_out(work: Callable[[argparse.Namespace, Screen], int], options: argpar
 def _tell_interrupted(screen: Screen, error: KeyboardInterrupt) -> int:
     text = "interrupted"
     if isinstance(error, Interrupted):
-        text = "interrupted: every process of the run is gone, and what there is of its results is saved"
+        text = "interrupted: every process of the run is gone, and what there is, is saved"
     try:
         screen.status("")
         screen.tell(text)
@@ -61,17 +60,6 @@ def tell_error(screen: Screen, error: BaseException, *, debug: bool) -> int:
     else:
         screen.tell(f"{screen.style('qnode:', 'red')} {sentence_of(error)}")
     return exit_code_of(error)
-
-
-def exit_code_of(error: BaseException) -> int:
-    """What the command returns for an error."""
-    match error:
-        case RunFailed():
-            return error.exit_code
-        case ConfigError():
-            return EXIT_USAGE
-        case _:
-            return EXIT_FAILED
 
 
 def sentence_of(error: BaseException) -> str:

@@ -14,11 +14,12 @@ from typing import Final
 import msgspec
 
 from orchestrator.cli import networks
-from orchestrator.cli.endings import exit_code_of, sentence_of
+from orchestrator.cli.endings import sentence_of
 from orchestrator.cli.loading import cluster_of
 from orchestrator.cli.screen import Screen
 from orchestrator.cli.up import Told
 from orchestrator.cluster import Cluster
+from orchestrator.exits import exit_code_of
 from orchestrator.launch.signals import interruptible
 from orchestrator.run import Run
 from qnode.wire.messages import Progress
@@ -51,9 +52,28 @@ class Keeper:
         self._waiting = waiting
         self._entry: networks.Entry | None = None
         self._next = 0.0
+        self._error: Exception | None = None
+        self._task = asyncio.current_task()
 
     def progress(self, progress: Progress) -> None:
         """The oracle tells it first when all nodes are there, and now and then from then on."""
+        if self._error is not None:
+            return
+        try:
+            self._keep(progress)
+        except Exception as error:  # noqa: BLE001  # in a callback of the loop: it must reach the task that runs the net
+            self._error = error
+            if self._task is not None:
+                self._task.cancel()
+
+    def raise_error(self) -> None:
+        """Raise why it could not be written what is up, if that is what has cancelled the task that made this."""
+        if self._error is not None:
+            if self._task is not None:
+                self._task.uncancel()
+            raise self._error
+
+    def _keep(self, progress: Progress) -> None:
         now = time.monotonic()
         if self._entry is not None and now < self._next:
             return
@@ -110,6 +130,9 @@ async def _run(options: argparse.Namespace) -> int:
 async def _kept(options: argparse.Namespace, cluster: Cluster, keeper: Keeper) -> Run:
     with interruptible():
         async with cluster as net:
-            return await net.run(
-                seed=options.seed, timeout=options.timeout, check=False, on_progress=keeper.progress, on_output=None
-            )
+            try:
+                return await net.run(
+                    seed=options.seed, timeout=options.timeout, check=False, on_progress=keeper.progress, on_output=None
+                )
+            finally:
+                keeper.raise_error()

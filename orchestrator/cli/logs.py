@@ -6,12 +6,14 @@ import argparse
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TextIO
 
 from orchestrator import saved
 from orchestrator.cli import networks
 from orchestrator.cli.screen import Screen
 from orchestrator.follow import LogFollower
+from orchestrator.text import from_here, span
+from orchestrator.values import nearest
 from qnode.errors import ConfigError
 from qnode.runtime.output import SEPARATOR
 
@@ -26,13 +28,15 @@ class _Source(NamedTuple):
 def run(options: argparse.Namespace, screen: Screen) -> int:
     """Carry out the command; the exit code."""
     source = _source(options)
+    if options.node is not None:
+        _refuse_unknown(options.node, source.log.parent)
     if not source.log.is_file():
         raise ConfigError(place=str(source.log), detail="nothing was printed, or the log was removed")
     lines = _Lines(screen, _skipped(options, source.log), options.node)
     if options.follow:
         asyncio.run(_follow(source, lines))
     else:
-        with source.log.open(encoding="utf-8", errors="replace") as log:
+        with _opened(source.log) as log:
             for line in log:
                 lines.take(line.removesuffix("\n"))
     return 0
@@ -47,19 +51,27 @@ def _source(options: argparse.Namespace) -> _Source:
         entry = networks.find(options.name)
     else:
         folder = saved.find(options.runs_folder, options.name)
-        return _Source(saved.log_path(folder), lambda: _is_running(folder))
+        return _Source(saved.log_path(folder), lambda: saved.is_under_way(folder))
     return _Source(saved.log_path(Path(entry.folder)), lambda: networks.is_up(entry.name))
 
 
-def _is_running(folder: Path) -> bool:
-    return any(one.folder == folder and one.ended == saved.RUNNING for one in saved.listing(folder.parent))
+def _refuse_unknown(node: str, folder: Path) -> None:
+    names = [*saved.load_source(folder).network.nodes, "oracle"]
+    if node not in names:
+        detail = f"no node {node!r}{nearest(node, names)}; there are: {span(names[:-1])}"
+        raise ConfigError(place=str(from_here(folder)), detail=detail)
+
+
+def _opened(log: Path) -> TextIO:
+    """Its lines end where those of `--follow` do: a carriage return is a part of what was printed."""
+    return log.open(encoding="utf-8", errors="replace", newline="\n")
 
 
 def _skipped(options: argparse.Namespace, log: Path) -> int:
     """How many lines at the beginning are not wanted."""
     if options.lines is None:
         return 0
-    with log.open(encoding="utf-8", errors="replace") as text:
+    with _opened(log) as text:
         total = sum(_is_of(options.node, line) for line in text)
     return max(0, total - int(options.lines))
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import select
+import selectors
 import signal
 import sys
 from collections.abc import Iterator
@@ -139,7 +139,7 @@ class Watch:
             return True
         if not _acquire(self._lock, within_s):
             return False
-        return self._process < 0 or bool(select.select([self._process], [], [], within_s)[0])
+        return self._process < 0 or _can_be_read(self._process, within_s)
 
     def close(self) -> None:
         for descriptor in (self._lock, self._process):
@@ -161,15 +161,16 @@ def taken(name: str) -> ConfigError:
 
 
 def _living() -> Iterator[Entry]:
-    for path in sorted(FOLDER.glob("*.json")):
+    for path in sorted(FOLDER.glob("*.lock")):
         if not is_up(path.stem):
-            _sweep(path.stem)
+            sweep(path.stem)
             continue
-        with contextlib.suppress(OSError, msgspec.DecodeError):  # it has just ended, or another version wrote it
-            yield msgspec.json.decode(path.read_bytes(), type=Entry)
+        with contextlib.suppress(OSError, msgspec.DecodeError):  # it comes up or has just ended; or of another version
+            yield msgspec.json.decode(_entry(path.stem).read_bytes(), type=Entry)
 
 
-def _sweep(name: str) -> None:
+def sweep(name: str) -> None:
+    """Remove what is left of a network whose keeper is gone, however far it had come."""
     with contextlib.suppress(OSError):
         descriptor = os.open(_lock(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -181,7 +182,8 @@ def _sweep(name: str) -> None:
 
 def _remove(name: str) -> None:
     for path in (_entry(name), _entry(name).with_suffix(".new"), FOLDER / f"{name}.out", _lock(name)):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # one that cannot be removed is no reason to leave the others
+            path.unlink()
 
 
 def _make_folder() -> None:
@@ -197,6 +199,12 @@ def _lock(name: str) -> Path:
 
 def _entry(name: str) -> Path:
     return FOLDER / f"{name}.json"
+
+
+def _can_be_read(descriptor: int, within_s: float) -> bool:
+    with selectors.DefaultSelector() as selector:  # select() takes no number that is 1024 or more
+        selector.register(descriptor, selectors.EVENT_READ)
+        return bool(selector.select(within_s))
 
 
 class _TooLate(Exception):  # the alarm's way out of a wait, seen by nobody

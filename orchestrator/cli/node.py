@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from orchestrator.cli.arguments import did_you_mean
 from orchestrator.cli.by_hand import Addresses, addresses, plan_by_hand, socket_file
 from orchestrator.cli.loading import cluster_of
 from orchestrator.cli.screen import Screen
+from orchestrator.cli.signals import at_signals
+from orchestrator.launch.interrupted import EXIT_INTERRUPTED
 from orchestrator.launch.rundir import RunDirectory
 from orchestrator.run import Source
 from qnode.errors import ConfigError, ProcessLost, ProtocolViolation, TransportError
@@ -61,14 +61,13 @@ class _LeaveNothing:
     def __init__(self, directory: RunDirectory, socket: Path | None) -> None:
         self._directory = directory
         self._socket = socket
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._end)
+        at_signals(self._end)
 
     def __call__(self) -> None:
         self._directory.remove()
         if self._socket is not None:
             self._socket.unlink(missing_ok=True)
 
-    def _end(self, number: int, frame: FrameType | None) -> NoReturn:
+    def _end(self) -> NoReturn:
         self()
-        os._exit(128 + number)
+        os._exit(EXIT_INTERRUPTED)

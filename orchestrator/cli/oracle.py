@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import time
 from datetime import UTC, datetime
-from types import FrameType
-from typing import NoReturn
+from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -18,11 +17,12 @@ from orchestrator.cli.endings import tell_error
 from orchestrator.cli.loading import cluster_of
 from orchestrator.cli.run import tell_warnings
 from orchestrator.cli.screen import Screen
+from orchestrator.cli.signals import raise_at_signals
 from orchestrator.oracle.service import OracleService
 from orchestrator.oracle.spec import OracleSpec, Summary
-from orchestrator.run import Run
+from orchestrator.run import Run, Source
 from orchestrator.text import count, span
-from qnode.errors import Interrupted, ProcessLost, QnodeError
+from qnode.errors import ConfigError, Interrupted, ProcessLost, QnodeError, TransportError
 from qnode.runtime.logs import format_time, set_up_logging
 from qnode.transport.server import Server
 from qnode.wire.messages import Progress
@@ -33,25 +33,28 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     source = cluster_of(options, runs=options.runs_folder).set_up(options.seed)
     network = source.network
     where = addresses(options.address, len(network.nodes))
-    plan_by_hand(network, where, os.environ.get("QNODE_TOKEN", ""))  # raises before anything is written
-    folder = saved.new_folder(options.runs_folder, source.name)
-    spec = plan_by_hand(network, where, os.environ["QNODE_TOKEN"], folder=str(folder)).oracle
+    spec = plan_by_hand(network, where, os.environ.get("QNODE_TOKEN", "")).oracle
+    raise_at_signals()
+    server = _listen(spec)  # before anything is written: that it cannot be had is no run
     started, clock = datetime.now(UTC), time.perf_counter()
-    saved.begin(folder, source, started)
+    folder, lock = _begin(options, source, started, server)
     followed = _Followed(screen)
     if not options.json:
         screen.say(screen.heading(report.heading(network)))
     failure: QnodeError | None = None
-    try:
-        summary = _serve(msgspec.structs.replace(spec, join_timeout_s=options.wait), screen, followed)
-    except KeyboardInterrupt:
-        failure = Interrupted(time=format_time(followed.reached.now_ns))
-        summary = followed.cut_short("interrupted")
-    except ProcessLost as error:
-        failure = error
-        summary = followed.cut_short("lost")
-    found = Run(source, summary, folder=folder, started=started, wall_s=time.perf_counter() - clock, failure=failure)
-    saved.save(found)
+    with lock:
+        spec = msgspec.structs.replace(spec, folder=str(folder), join_timeout_s=options.wait)
+        try:
+            summary = _serve(spec, server, screen, followed)
+        except KeyboardInterrupt:
+            failure = Interrupted(time=format_time(followed.reached.now_ns))
+            summary = followed.cut_short("interrupted")
+        except ProcessLost as error:
+            failure = error
+            summary = followed.cut_short("lost")
+        wall_s = time.perf_counter() - clock
+        found = Run(source, summary, folder=folder, started=started, wall_s=wall_s, failure=failure)
+        saved.save(found)
     return _show(options, screen, found)
 
 
@@ -74,23 +77,37 @@ class _Followed:
         return saved.cut_short(how, at_ns=self.reached.now_ns, steps=self.reached.steps)
 
 
-def _serve(spec: OracleSpec, screen: Screen, followed: _Followed) -> Summary:
-    set_up_logging()
-    signal.signal(signal.SIGTERM, _interrupt)
-    service = OracleService(spec, Server(spec.address, spec.token), followed.progress)
-    screen.tell(f"listening at {spec.address}, waiting for {span(list(spec.programs))}")
+def _listen(spec: OracleSpec) -> Server:
     try:
-        return service.serve()
+        return Server(spec.address, spec.token)
+    except TransportError as error:
+        raise ConfigError(place="--address", detail=str(error)) from None
+
+
+def _begin(options: argparse.Namespace, source: Source, started: datetime, server: Server) -> tuple[Path, BinaryIO]:
+    """The run's folder, and the lock that says that it is under way."""
+    try:
+        folder = saved.new_folder(options.runs_folder, source.name)
+        return folder, saved.begin(folder, source, started)
+    except BaseException:
+        server.close()
+        raise
+
+
+def _serve(spec: OracleSpec, server: Server, screen: Screen, followed: _Followed) -> Summary:
+    set_up_logging()
+    try:
+        service = OracleService(spec, server, followed.progress)
+        try:
+            screen.tell(f"listening at {spec.address}, waiting for {span(list(spec.programs))}")
+            return service.serve()
+        finally:
+            service.close()
     finally:
-        service.close()
         screen.status("")
         file = socket_file(spec.address)
         if file is not None:
             file.unlink(missing_ok=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _show(options: argparse.Namespace, screen: Screen, found: Run) -> int:

@@ -159,7 +159,7 @@ def _memory(network: Network) -> str:
     n = -(-len(network.nodes) // network.nodes_per_process)
     mib = _ORACLE_MIB + _LAUNCHER_MIB + _PROCESS_MIB * n + _NODE_MIB * len(network.nodes)
     most = 16 * 2**network.max_state_vector_qubits
-    return f"about {_bytes(mib * 2**20)} at the start; the largest joint state would take {_bytes(most)}"
+    return f"about {_bytes(mib * 2**20)} at the start; the largest joint state takes {_bytes(most)}"
 
 
 def _bytes(n: float) -> str:

@@ -6,8 +6,8 @@ import argparse
 
 from orchestrator import report, saved
 from orchestrator.cli import runs
-from orchestrator.cli.endings import EXIT_USAGE
 from orchestrator.cli.screen import Screen
+from orchestrator.exits import EXIT_USAGE
 from orchestrator.run import Run
 
 

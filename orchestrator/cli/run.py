@@ -34,7 +34,7 @@ async def _run(options: argparse.Namespace, screen: Screen) -> int:
     network = cluster.set_up(options.seed).network
     if not options.json and not options.quiet:
         screen.say(screen.heading(report.heading(network)))
-    # In one process the loop stands still while the network runs: there, Ctrl-C is Python's own.
+    # In one process the loop stands still while the network runs: `run_inline` sees to Ctrl-C.
     with nullcontext() if options.inline else interruptible(lambda: screen.status("ending the run; again: at once")):
         return await _follow(options, screen, cluster, network)
 
@@ -97,22 +97,23 @@ async def _many(options: argparse.Namespace, screen: Screen, net: Cluster, netwo
     series = Series(network.seed, options.runs)
     since = time.monotonic()
     failed: Run | None = None
-    for nth, seed in enumerate(series.seeds, 1):
-        run = await _once(options, screen, net, network, seed=seed, label=f"run {nth} of {options.runs}: ")
-        if run.failure is not None:
-            failed = run
-            break
-        series.add(run)
-    if options.json:
-        screen.say(series.as_json(failed))
-    elif series.runs:
-        screen.say(series.table(width=screen.width, whole=options.all))
+    repeat = f"repeat: {repeated('run', options, network.seed)} --runs {options.runs}"
+    try:
+        for nth, seed in enumerate(series.seeds, 1):
+            run = await _once(options, screen, net, network, seed=seed, label=f"run {nth} of {options.runs}: ")
+            if run.failure is not None:
+                failed = run
+                break
+            series.add(run)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        _show_series(options, screen, series, None, since)
         if not options.quiet:
-            done = f"{count(len(series.runs), 'run')} in {time.monotonic() - since:.2f} s"
-            screen.say(f"{done}, saved in {from_here(options.runs_folder.resolve())}")
+            screen.tell(f"{len(series.runs)} of {count(options.runs, 'run')} ended before the interruption\n{repeat}")
+        raise
+    _show_series(options, screen, series, failed, since)
     if failed is None:
         if not options.quiet and not options.json:
-            screen.say(f"repeat: {repeated('run', options, network.seed)} --runs {options.runs}")
+            screen.say(repeat)
         return 0
     if not options.quiet:
         done = f"run {len(series.runs) + 1} of {options.runs} failed, with seed {failed.seed}"
@@ -120,3 +121,13 @@ async def _many(options: argparse.Namespace, screen: Screen, net: Cluster, netwo
         screen.tell(f"repeat: {repeated('run', options, failed.seed)}")
     assert failed.failure is not None
     return tell_error(screen, failed.failure, debug=options.debug)
+
+
+def _show_series(options: argparse.Namespace, screen: Screen, series: Series, failed: Run | None, since: float) -> None:
+    if options.json:
+        screen.say(series.as_json(failed))
+    elif series.runs:
+        screen.say(series.table(width=screen.width, whole=options.all))
+        if not options.quiet:
+            done = f"{count(len(series.runs), 'run')} in {time.monotonic() - since:.2f} s"
+            screen.say(f"{done}, saved in {from_here(options.runs_folder.resolve())}")

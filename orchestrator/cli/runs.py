@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestrator import saved
-from orchestrator.cli.endings import EXIT_USAGE
 from orchestrator.cli.screen import Screen
+from orchestrator.exits import EXIT_USAGE
 from orchestrator.saved import Entry
 from orchestrator.text import ago, columns, count, from_here
 

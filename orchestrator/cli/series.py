@@ -64,11 +64,13 @@ class Series:
 def values_of(run: Run) -> dict[str, Any]:
     """What one run has to show, by column: results, recorded values, evaluations; None where nothing was returned."""
     found: dict[str, Any] = {}
-    for node, programs in run.results.items():
-        for program, value in programs.items():
-            found[node if len(programs) == 1 else f"{node}.{program}"] = value
-    for node, notes in run.notes.items():
-        found.update({f"{node}.{name}": value for name, value in notes.items()})
+    nodes = run.network.nodes.values()  # in the order of the network: that of completion may be another in each run
+    for node in nodes:
+        results = run.results.get(node.name, {})
+        for program in (one.name for one in node.programs if one.name in results):
+            found[node.name if len(results) == 1 else f"{node.name}.{program}"] = results[program]
+    for node in nodes:
+        found.update({f"{node.name}.{name}": value for name, value in run.notes.get(node.name, {}).items()})
     seen: dict[str, list[float]] = {}
     for one in run.observed:
         if one.value is not None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.cli import networks
+from orchestrator.cli.arguments import LONGEST_NAME
 from orchestrator.cli.commands import KEEPER
 from orchestrator.cli.loading import cluster_of
 from orchestrator.cli.screen import Screen
+from orchestrator.cli.signals import raise_at_signals
 from orchestrator.launch.detached import start_detached
 from orchestrator.text import count, from_here
-
-_END_S = 15.0  # what a keeper has, to end everything when it is told to
 
 
 class Told(msgspec.Struct):
@@ -51,28 +51,37 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
 
 def network_name(name: str) -> str:
     """A configuration's name as the name of a network: what would not do in a file's name becomes a dash."""
-    return "".join(char if char.isalnum() or char in "-_" else "-" for char in name).lstrip("-") or "network"
+    does = "".join(char if char.isalnum() or char in "-_" else "-" for char in name).lstrip("-")
+    return does.encode()[:LONGEST_NAME].decode(errors="ignore") or "network"
 
 
 def _start(options: argparse.Namespace, name: str) -> Told:
     ours, theirs = os.pipe()
     output = networks.output_path(name)
-    try:
-        pid = start_detached("orchestrator.cli", *_arguments(options, name, theirs), output=output, keep=theirs)
-    finally:
-        os.close(theirs)
-    try:
-        with open(ours, "rb") as pipe:
+    raise_at_signals()
+    with open(ours, "rb") as pipe:
+        try:
+            pid = start_detached("orchestrator.cli", *_arguments(options, name, theirs), output=output, keep=theirs)
+        finally:
+            os.close(theirs)
+        try:
             said = pipe.read()
-    except BaseException:  # we are not waited for any more: nor is the network
-        watch = networks.Watch(name, pid)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        watch.is_gone(_END_S)
-        raise
-    if not said:
-        return Told(error=f"qnode: {name} did not start\n{output.read_text(errors='replace')}".rstrip())
-    return msgspec.json.decode(said, type=Told)
+        except BaseException:  # we are not waited for any more: nor is the network
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            _leave_nothing(name, pid)
+            raise
+    if said and (told := msgspec.json.decode(said, type=Told)).entry is not None:
+        return told
+    words = output.read_text(errors="replace") if output.exists() else ""
+    _leave_nothing(name, pid)
+    return told if said else Told(error=f"qnode: {name} did not start\n{words}".rstrip())
+
+
+def _leave_nothing(name: str, pid: int) -> None:
+    """Wait for the end of a keeper that has nothing to keep up, and may not have come to remove its files."""
+    os.waitpid(pid, 0)
+    networks.sweep(name)
 
 
 def _arguments(options: argparse.Namespace, name: str, pipe: int) -> list[str]:

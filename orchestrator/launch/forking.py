@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import logging
@@ -12,18 +11,17 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import NoReturn
 
 import numpy.random  # noqa: F401  # NumPy imports it when it is first used, which is in every node
 import stim  # noqa: F401  # its pages are shared too
 
 from orchestrator.launch.child import be_process
 from orchestrator.launch.early import python
+from orchestrator.launch.parent import end_with_parent
 from orchestrator.launch.protocol import Fork
 from orchestrator.launch.starting import Again, Parent
 from qnode.wire.plan import RunSpec, decode_run
-
-_PR_SET_PDEATHSIG: Final = 1
 
 log = logging.getLogger("qnode")
 
@@ -42,7 +40,6 @@ class Forking:
         self._socket = socket
         self._left_out = list(left_out)
         self._run: RunSpec | None = None
-        self._prctl: Any = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
     def load(self, modules: tuple[str, ...]) -> None:
         """Import modules; what cannot be imported is left to the programs, which will say so themselves.
@@ -51,6 +48,8 @@ class Forking:
         either: then this process starts itself anew, without that module. That happens before there is any child.
         """
         for name in modules:
+            if self._server.is_deserted():
+                return
             if name not in sys.modules and name not in self._left_out:
                 if not _import(name):
                     self._left_out.append(name)
@@ -75,8 +74,7 @@ class Forking:
         try:
             os.setpgid(0, 0)
             self._server.let_go()
-            if self._prctl is not None:
-                self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            end_with_parent(signal.SIGKILL)
             assert self._run is not None  # prepare() comes first
             if os.getppid() == server:  # else it went before we asked
                 lifeline, words = self._server.lifeline, self._server.words.writing

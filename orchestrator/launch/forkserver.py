@@ -3,19 +3,24 @@
 It forks them from itself, with everything imported once (`forking.py`), or, where forking is not safe, starts each
 afresh (`spawning.py`). No thread and no ZeroMQ context ever exists in it. The end of its socket ends it and all its
 children; the end of it ends them too (a lifeline pipe, and on Linux the kernel's own signal).
+
+Until there is a run it has nothing to end and nothing to remove, and SIGTERM is left as deadly as it is by default:
+even an import that takes long, and hears nothing of the socket, ends with it at once. On Linux the kernel sends it when
+the launcher is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
+import selectors
 import signal
 import socket
 import sys
 from typing import Final
 
 from orchestrator.launch.limits import allow_descriptors
+from orchestrator.launch.parent import end_with_parent
 from orchestrator.launch.protocol import (
     Exited,
     Fork,
@@ -59,7 +64,6 @@ class Forkserver:
         os.set_blocking(self._woken, False)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # so that the wakeup descriptor is written
-        signal.signal(signal.SIGTERM, self._terminate)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
 
@@ -71,19 +75,31 @@ class Forkserver:
         try:
             if unfinished is not None:
                 self._carry_out(unfinished, starter)
-            while not self._reader.closed and not self._terminated:
-                ready, _, _ = select.select([self._socket.fileno(), self._woken], [], [])
-                if self._woken in ready:
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(self._woken, 4096)
-                    self._reap()
-                if self._socket.fileno() in ready:
-                    for order in self._reader.orders():
-                        self._carry_out(order, starter)
+            with selectors.DefaultSelector() as selector:  # select() takes no number that is 1024 or more
+                selector.register(self._socket, selectors.EVENT_READ)
+                selector.register(self._woken, selectors.EVENT_READ)
+                while not self._reader.closed and not self._terminated:
+                    ready = {key.fd for key, _ in selector.select()}
+                    if self._woken in ready:
+                        with contextlib.suppress(BlockingIOError):
+                            os.read(self._woken, 4096)
+                        self._reap()
+                    if self._socket.fileno() in ready:
+                        for order in self._reader.orders():
+                            self._carry_out(order, starter)
         except (BrokenPipeError, ConnectionResetError):
             return  # the launcher went while we were telling it something
         finally:
             self._end_run()
+
+    def is_deserted(self) -> bool:
+        """Whether whoever gave the last order has gone since: then nobody needs what it ordered."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True
 
     def let_go(self) -> None:
         """In a forked child: close what is the server's own, and take signals as a program expects them."""
@@ -115,9 +131,11 @@ class Forkserver:
                 send(self._socket, Killed())
 
     def _open(self) -> Opened | Unable:
+        signal.signal(signal.SIGTERM, self._terminate)  # from now on there is something to end and to remove
         try:
             self._directory = RunDirectory()
         except (OSError, QnodeError) as error:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             return Unable(f"cannot make a directory for its sockets: {error}; set TMPDIR to another place")
         return Opened(str(self._directory.path))
 
@@ -154,6 +172,7 @@ class Forkserver:
         if self._directory is not None:
             self._directory.remove()
             self._directory = None
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _kill_group(pid: int) -> None:
@@ -171,6 +190,7 @@ def main() -> None:
     number, *rest = sys.argv[1:]
     sock = socket.socket(fileno=int(number))
     sock.set_inheritable(False)
+    end_with_parent(signal.SIGTERM)
     again = Again.of(rest[0]) if rest else None
     server = Forkserver(sock)
     starter: Starter
@@ -182,4 +202,5 @@ def main() -> None:
         from orchestrator.launch.spawning import Spawning  # lazy: as above
 
         starter = Spawning(server)
-    server.serve(starter, Open(again.modules) if again else None)
+    with sock:
+        server.serve(starter, Open(again.modules) if again else None)

@@ -51,32 +51,45 @@ class Launcher:
     """
 
     def __init__(self) -> None:
+        self._exits: deque[Exited] = deque()
+        self.pids: dict[int, int] = {}
+        self._begin()
+        _open.add(self)
+
+    def _begin(self) -> None:
         started = early.take()
         self._process = started.process
         self._socket = started.socket
         self._reader = Reader(self._socket)
         self._answers: asyncio.Queue[Answer | None] = asyncio.Queue()
         self._gone = False
-        self._exits: deque[Exited] = deque()
-        self.pids: dict[int, int] = {}
+        self._given_up = False
         asyncio.get_running_loop().add_reader(self._socket, self._take)
-        _open.add(self)
 
     async def open(self, modules: Sequence[str] = ()) -> str:
         """A directory for the sockets of the next run.
+
+        Cancelling it ends the forkserver, which may be importing for long; the next run has another one.
 
         Args:
             modules: What its programs will import, see preload.py.
         Raises:
             TransportError: If there can be none; it says why.
         """
+        if self._given_up:
+            self._begin()
         self._tell(Open(tuple(modules)))
-        match await self._answer():
+        try:
+            answer = await self._answer()
+        except asyncio.CancelledError:
+            self._give_up()
+            raise
+        match answer:
             case Opened(directory=directory):
                 return directory
             case Unable(detail=detail):
                 raise TransportError(detail=detail)
-            case answer:
+            case _:
                 raise ProcessLost(name="the forkserver", reason=f"it answered {answer!r}")
 
     async def start(self, plan: LaunchPlan) -> None:
@@ -114,19 +127,34 @@ class Launcher:
     async def end_run(self) -> None:
         """End what is left of the run; returns once nothing is."""
         self._tell(Kill())
-        while not isinstance(await self._answer(), Killed):
-            pass
+        try:
+            async with asyncio.timeout(_END_S):
+                while not isinstance(await self._answer(), Killed):
+                    pass
+        except TimeoutError:  # stopped, say; its children end with it
+            self._process.kill()
+            self._give_up()
 
     def close(self) -> None:
         """End the forkserver and everything that it started; returns once it is gone."""
+        _open.discard(self)
+        if not self._given_up:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._given_up = True
         asyncio.get_running_loop().remove_reader(self._socket)
-        self.end()
+        self._end()
 
     def end(self) -> None:
         """The same, where the loop that it was made in does not matter any more."""
         _open.discard(self)
+        self._end()
+
+    def _end(self) -> None:
         self._leave()
         self._socket.close()
+        self._process.terminate()  # it does not hear of its socket while it imports something
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:  # stopped, say; its children end with it

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import ast
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Final
 
+from orchestrator.installed import is_installed
+
 _OURS: Final = ("qnode", "orchestrator")
-_INSTALLED: Final = tuple(
-    sorted({str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-)
 
 
 def modules_of(programs: Iterable[str], folders: Sequence[Path]) -> tuple[str, ...]:
@@ -45,7 +43,7 @@ def modules_of(programs: Iterable[str], folders: Sequence[Path]) -> tuple[str, .
             spec = _find(top, search)
             if spec is None or spec.origin in (None, "built-in", "frozen"):
                 continue
-            if _is_installed(str(spec.origin)):
+            if is_installed(Path(str(spec.origin))):
                 found[name] = None
             else:
                 wanted.update(dict.fromkeys(_local_files(name, spec)))
@@ -62,10 +60,6 @@ def _file_of(program: str, search: tuple[str, ...]) -> Path | None:
 
 def _find(name: str, search: tuple[str, ...]) -> ModuleSpec | None:
     return PathFinder.find_spec(name, list(search))
-
-
-def _is_installed(origin: str) -> bool:
-    return origin.startswith(_INSTALLED) or "site-packages" in origin or "dist-packages" in origin
 
 
 def _local_files(name: str, spec: ModuleSpec) -> Iterator[Path]:

@@ -25,8 +25,7 @@ class RunDirectory:
 
     def __init__(self) -> None:
         self._root = _root()
-        _sweep(self._root)
-        self._lock_path, self._lock = _new_lock(self._root)
+        self._lock_path, self._lock = _lock_in(self._root)
         self.path = self._lock_path.with_suffix("")
         self.path.mkdir(mode=0o700)
 
@@ -35,6 +34,8 @@ class RunDirectory:
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock_path.unlink(missing_ok=True)
         self.let_go()
+        with contextlib.suppress(OSError):  # others are in it
+            self._root.rmdir()
 
     def let_go(self) -> None:
         """Close the lock's descriptor: in a forked child, which does not own the directory."""
@@ -45,12 +46,24 @@ class RunDirectory:
 
 def _root() -> Path:
     folder = tempfile.gettempdir()
-    root = Path(folder if len(os.fsencode(folder)) <= _LONGEST else "/tmp") / f"qnode-{os.getuid()}"
-    root.mkdir(mode=0o700, exist_ok=True)
+    return Path(folder if len(os.fsencode(folder)) <= _LONGEST else "/tmp") / f"qnode-{os.getuid()}"
+
+
+def _lock_in(root: Path) -> tuple[Path, int]:
+    """A new lock in a root that is made if it is not there, and without what others left behind there."""
+    while True:
+        with contextlib.suppress(FileExistsError):
+            root.mkdir(mode=0o700)
+        with contextlib.suppress(FileNotFoundError):  # whoever was the last in it has just removed it
+            _require_private(root)
+            _sweep(root)
+            return _new_lock(root)
+
+
+def _require_private(root: Path) -> None:
     status = root.stat(follow_symlinks=False)
     if status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise TransportError(detail=f"{root} belongs to somebody else or is open to others; remove it or set TMPDIR")
-    return root
 
 
 def _new_lock(root: Path) -> tuple[Path, int]:

@@ -21,6 +21,9 @@ class Parent(Protocol):
     lifeline: int
     words: LastWords
 
+    def is_deserted(self) -> bool:
+        """Whether whoever gave the last order has gone since: then nobody needs what it ordered."""
+
     def let_go(self) -> None:
         """In a forked child: close what is the server's own, and take signals as a program expects them."""
 

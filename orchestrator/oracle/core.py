@@ -17,7 +17,7 @@ from orchestrator.oracle.operations import Delays, Observer, Operations
 from orchestrator.oracle.timekeeper import Delivery, Standstill, Timekeeper
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
-from qnode.wire.messages import NOT_REPRODUCIBLE, NOT_RESUMABLE, OUTSIDE, Ended, Grant, Item, Report, Wake
+from qnode.wire.messages import NEVER_NS, NOT_REPRODUCIBLE, NOT_RESUMABLE, OUTSIDE, Ended, Grant, Item, Report, Wake
 
 
 class ProgramResult(NamedTuple):
@@ -60,9 +60,7 @@ class OracleCore:
         realtime: bool = False,
     ) -> None:
         self.time = Timekeeper(programs, tick_ns=tick_ns, until_ns=until_ns)
-        self.operations = Operations(
-            ledger, delays, self.time, emit=emit, observer=observer, delivers_messages=not realtime
-        )
+        self.operations = Operations(ledger, delays, self.time, emit=emit, observer=observer, realtime=realtime)
         self.results: list[ProgramResult] = []
         self.outcome: Outcome | None = None
         self.reproducible = True
@@ -83,9 +81,14 @@ class OracleCore:
     def check(self, report: Report) -> Grant | None:
         """Is it the next of its node? None if so; a report that came before gets its grant again.
 
-        Raises MalformedMessage if it is neither.
+        The grant of a step below 0 means that there is none to give again: the node has it, or will get it.
+
+        Raises MalformedMessage if it is neither, or if it names times that network time never comes to.
         """
         node = NodeName(report.node)
+        for timer_ns in (report.timer_ns, report.background_ns):
+            if timer_ns is not None and not 0 <= timer_ns < NEVER_NS:
+                raise MalformedMessage(detail=f"{node} has a timer at {timer_ns} ns; 0 to {NEVER_NS - 1} are possible")
         last = self._steps[node]
         if report.step > last if self._realtime else report.step == last + 1 and node in self.time.awaited:
             return None
@@ -93,7 +96,8 @@ class OracleCore:
             granted = self._granted.get(node)
             if granted is not None and granted.step == last:
                 return granted
-            return Grant(report.node, -1, 0, ())  # known, and its grant is still to come: nothing to answer
+        if 0 < report.step <= last:
+            return Grant(report.node, -1, 0, ())
         raise MalformedMessage(detail=f"{node} reported step {report.step}; expected {last + 1}")
 
     def report(self, report: Report) -> bool:
@@ -118,15 +122,18 @@ class OracleCore:
         self.operations.counts.steps += 1
         for report in self.round_reports():
             self.operations.counts.reports += 1
+            if report.heard:
+                self.operations.heard(NodeName(report.node), report.heard)
             if report.ops:
-                self.operations.execute(NodeName(report.node), report.ops)
+                self.operations.execute(NodeName(report.node), report.ops, report.step)
             if report.flags & (NOT_REPRODUCIBLE | NOT_RESUMABLE):
                 self.reproducible = self.reproducible and not report.flags & NOT_REPRODUCIBLE
                 self.resumable = self.resumable and not report.flags & NOT_RESUMABLE
             for ended in report.ended:
                 self._end(NodeName(report.node), ended)
         self._round.clear()
-        if self.outcome is None and not self._unfinished:
+        # A refused operation may be what makes a program fail, even one that has returned.
+        if self.outcome is None and not self._unfinished and not self.operations.unheard:
             self.outcome = Outcome("done", self.time.now_ns)
 
     def grants(self) -> dict[NodeName, Grant]:

@@ -71,7 +71,7 @@ class Ledger:
         size = 2 ** len(qubits)
         if len(unitary) != 16 * size * size:
             raise MalformedMessage(
-                detail=f"a unitary on {len(qubits)} qubits has {16 * size * size} bytes, not {len(unitary)}"
+                detail=f"a unitary on {len(qubits)} qubits has 16 * 4**{len(qubits)} bytes, not {len(unitary)}"
             )
         matrix: npt.NDArray[np.complex128] = np.frombuffer(unitary, np.complex128).reshape(size, size)
         self.register.apply_unitary(matrix, qubits)

@@ -53,9 +53,9 @@ class Matching:
         return None
 
     def delivered(self, key: Key, qubit: QubitId) -> bool:
-        """A half arrives. False if the request was withdrawn meanwhile."""
+        """A half arrives. False if the request was withdrawn meanwhile, even if another one has its number now."""
         demand = self._open.get(key)
-        if demand is None:
+        if demand is None or qubit not in demand.under_way:
             return False
         demand.under_way.remove(qubit)
         if not demand.under_way:

@@ -14,6 +14,7 @@ from qnode.errors import MalformedMessage, NotANeighbour, QnodeError, RequestMis
 from qnode.ids import NodeName, QubitId
 from qnode.quantum.register import ComponentState, Register
 from qnode.wire.messages import (
+    NEVER_NS,
     Adopt,
     Apply,
     ApplyUnitary,
@@ -34,6 +35,7 @@ from qnode.wire.messages import (
     Send,
     Transfer,
     Withdraw,
+    fields_of,
 )
 
 MOST_PAIRS: Final = 100_000  # of one request: a node that lies about n must not fill the oracle's memory
@@ -60,6 +62,7 @@ class Operations:
     """One method an operation. What goes wrong is told to the node that asked, and to nobody else.
 
     Attributes:
+        unheard: How many refused operations each node has not said to have learnt of.
         noted: What programs recorded, packed, by node and name.
         counts: How much of what was done.
     """
@@ -72,17 +75,18 @@ class Operations:
         *,
         emit: Callable[[Event], None] | None,
         observer: Observer | None,
-        delivers_messages: bool,
+        realtime: bool,
     ) -> None:
         self.ledger = ledger
         self.matching = Matching()
         self.counts = Counts()
+        self.unheard: dict[NodeName, int] = {}
         self.noted: dict[tuple[NodeName, str], bytes] = {}
         self._delays = delays
         self._time = time
         self._emit = emit
         self._observer = observer
-        self._delivers_messages = delivers_messages
+        self._realtime = realtime
         self._execute: dict[type, Callable[[NodeName, Any], None]] = {
             Entangle: self._entangle,
             Withdraw: self._withdraw,
@@ -100,7 +104,7 @@ class Operations:
             Local: self._local,
         }
 
-    def execute(self, node: NodeName, ops: tuple[Op, ...]) -> None:
+    def execute(self, node: NodeName, ops: tuple[Op, ...], step: int = 0) -> None:
         """All operations of one report, in order; one that is refused does not keep the others."""
         execute = self._execute
         self.counts.operations += len(ops)
@@ -108,7 +112,15 @@ class Operations:
             try:
                 execute[type(op)](node, op)
             except QnodeError as error:
-                self._refuse(node, index, op, error)
+                self._refuse(node, step, index, op, error)
+
+    def heard(self, node: NodeName, n: int) -> None:
+        """A node has learnt of n of its operations that were refused."""
+        left = self.unheard.get(node, 0) - max(0, n)
+        if left > 0:
+            self.unheard[node] = left
+        else:
+            self.unheard.pop(node, None)
 
     def deliver(self, delivery: Delivery) -> bool:
         """Something reaches its node. False if it was withdrawn meanwhile."""
@@ -131,10 +143,21 @@ class Operations:
         if self._emit is not None:
             self._emit(Event(self._time.now_ns if t is None else t, self._time.round, node, event, **fields))
 
-    def _refuse(self, node: NodeName, index: int, op: Op, error: QnodeError) -> None:
+    def _check_times(self, node: NodeName, start_ns: int, end_ns: int | None = None) -> None:
+        """Raises MalformedMessage for times that an operation of this report cannot have."""
+        earliest_ns = 0 if self._realtime else self._time.now_ns  # on the real clock a report is under way for a while
+        last_ns = start_ns if end_ns is None else end_ns
+        if not earliest_ns <= start_ns <= last_ns < NEVER_NS:
+            raise MalformedMessage(
+                detail=f"{node} timed an operation from {start_ns} to {last_ns} ns;"
+                f" {earliest_ns} to {NEVER_NS - 1} are possible"
+            )
+
+    def _refuse(self, node: NodeName, step: int, index: int, op: Op, error: QnodeError) -> None:
         self.counts.refused += 1
+        self.unheard[node] = self.unheard.get(node, 0) + 1
         request = op.request if isinstance(op, Entangle | Measure) else None
-        self._time.schedule(self._time.now_ns, node, Failed(index, request, error.code, error.fields))
+        self._time.schedule(self._time.now_ns, node, Failed(index, request, error.code, fields_of(error), step))
         self.log("refused", node, name=error.code, detail=str(error), request=request or 0)
 
     # ------------------------------------------------------------ pairs
@@ -155,7 +178,7 @@ class Operations:
         for mine, other in ((first, second), (second, first)):
             self.matching.refuse(mine)
             error = RequestMismatch(node=mine.node, peer=other.node, wanted=mine.wanted.n, offered=other.wanted.n)
-            failed = Failed(None, mine.wanted.request, error.code, error.fields)
+            failed = Failed(None, mine.wanted.request, error.code, fields_of(error))
             self._time.schedule(self._time.now_ns, mine.node, failed)
 
     def _generate(self, first: Demand, second: Demand) -> None:
@@ -185,15 +208,18 @@ class Operations:
             self.log("adopt", node, qubits=op.qubits, name=op.formalism)
 
     def _apply(self, node: NodeName, op: Apply) -> None:
+        self._check_times(node, op.start_ns)
         self.ledger.apply(node, op.gate, op.qubits, op.params)  # type: ignore[arg-type]
         if self._emit:
             self.log("gate", node, t=op.start_ns, qubits=op.qubits, gate=op.gate, params=rounded(op.params))
 
     def _apply_unitary(self, node: NodeName, op: ApplyUnitary) -> None:
+        self._check_times(node, op.start_ns)
         self.ledger.apply_unitary(node, op.unitary, op.qubits)  # type: ignore[arg-type]
         self.log("gate", node, t=op.start_ns, qubits=op.qubits, gate="unitary")
 
     def _measure(self, node: NodeName, op: Measure) -> None:
+        self._check_times(node, op.start_ns, op.end_ns)
         outcomes = self.ledger.measure(node, op.qubits, op.basis, keep=op.keep)  # type: ignore[arg-type]
         self._time.schedule(op.end_ns, node, Outcomes(op.request, outcomes))
         if self._emit:
@@ -201,14 +227,17 @@ class Operations:
             self.log("measure", node, t=start_ns, qubits=op.qubits, gate=basis, outcomes=outcomes, request=op.request)
 
     def _reset(self, node: NodeName, op: Reset) -> None:
+        self._check_times(node, op.start_ns)
         self.ledger.reset(node, QubitId(op.qubit))
         self.log("reset", node, t=op.start_ns, qubits=(op.qubit,))
 
     def _discard(self, node: NodeName, op: Discard) -> None:
+        self._check_times(node, op.start_ns)
         self.ledger.discard(node, op.qubits)  # type: ignore[arg-type]
         self.log("discard", node, t=op.start_ns, qubits=op.qubits)
 
     def _transfer(self, node: NodeName, op: Transfer) -> None:
+        self._check_times(node, op.start_ns)
         peer = NodeName(op.peer)
         delay_ns = self._delays.quantum_ns(node, peer)
         if delay_ns is None:
@@ -229,7 +258,7 @@ class Operations:
         if self._emit:
             channel, pair = op.channel, op.about
             self.log("send", node, program=op.program, peer=peer, channel=channel, pair=pair, bytes=op.size)
-        if self._delivers_messages:
+        if not self._realtime:  # there it has gone from node to node
             message = Message(node, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest, op.size)
             self._time.schedule(self._time.now_ns + delay_ns, peer, message)
 
@@ -256,6 +285,7 @@ class Operations:
         self.log("executed", node, bytes=len(op.result))
 
     def _local(self, node: NodeName, op: Local) -> None:
+        self._check_times(node, op.start_ns)
         if self._emit:
             params, outcomes = rounded(op.params), op.outcomes
             self.log(

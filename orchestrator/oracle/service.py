@@ -28,6 +28,7 @@ from qnode.runtime.logs import set_up_logging
 from qnode.runtime.output import Output
 from qnode.runtime.watchdog import hold
 from qnode.transport.server import Server
+from qnode.wire.grants import frames_of
 from qnode.wire.messages import (
     Farewell,
     Finish,
@@ -177,7 +178,9 @@ class OracleService:
                         self._frames[NodeName(message.node)] = frame
                         return self._core.report(message)
                     if again.step >= 0:
-                        self._server.send(connection, [encode(again)])
+                        self._server.send(connection, frames_of(again, encode(again)))
+                    else:
+                        self._server.refused["a report that came before"] += 1  # not answered: nothing is wrong
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._core.wake(message)
@@ -225,19 +228,19 @@ class OracleService:
         connection_of = self._server.connection_of
         if len(grants) == 1:
             ((node, grant),) = grants.items()
-            self._server.send(connection_of[node], (self._granted(grant),))
+            self._server.send(connection_of[node], self._granted(grant))
             return
         batches: dict[bytes, list[bytes]] = {}
         for node, grant in grants.items():
-            batches.setdefault(connection_of[node], []).append(self._granted(grant))
+            batches.setdefault(connection_of[node], []).extend(self._granted(grant))
         for connection, frames in batches.items():
             self._server.send(connection, frames)
 
-    def _granted(self, grant: Grant) -> bytes:
+    def _granted(self, grant: Grant) -> tuple[bytes, ...]:
         frame = encode(grant)
         if self._record is not None:
-            self._record.granted(frame)
-        return frame
+            self._record.granted(frame)  # in one piece, however it travels
+        return frames_of(grant, frame)
 
     def _tell_progress(self) -> None:
         if self._writer is not None:

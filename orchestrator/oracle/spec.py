@@ -102,6 +102,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
         unread: Messages that no program received, by node.
         left_over: Qubits that programs still held when they returned, by node.
         used: Qubits that were ever in a node's memory, by node.
+        lost: Qubits that arrived at a node that had no place for them, by node and reason.
         lateness_ns: On the real clock, how late a node was at worst, by node.
         clock_bound_ns: On the real clock, by how much a node's idea of network time may have been off, by node.
     """
@@ -123,6 +124,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     resumable: bool
     left_over: dict[str, int] = {}
     used: dict[str, int] = {}
+    lost: dict[str, dict[str, int]] = {}
 
 
 encode_summary = msgspec.msgpack.Encoder().encode

@@ -44,4 +44,5 @@ def summarise(
         resumable=core.resumable and virtual,
         left_over={one.node: one.held for one in ordered if one.held},
         used={one.node: one.used for one in ordered if one.used},
+        lost={one.node: one.lost for one in ordered if one.lost},
     )

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from qnode.ids import NodeName
-from qnode.wire.messages import Item
+from qnode.wire.messages import NEVER_NS, Item
 
 LIVELOCK_ROUNDS: Final = 100_000
 STALL_INSTANTS: Final = 1_000
@@ -91,10 +91,12 @@ class Timekeeper:
             self._woken.add(node)
 
     def schedule(self, at_ns: int, node: NodeName, item: Item) -> None:
-        """Deliver something at a time, rounded up to the clock's grid."""
+        """Deliver something at a time, rounded up to the clock's grid; never, if that is too late."""
         tick = self._tick_ns
         if tick != 1:
             at_ns = -(-at_ns // tick) * tick
+        if at_ns >= NEVER_NS:
+            return
         self._sequence += 1
         heapq.heappush(self._deliveries, Delivery(max(at_ns, self.now_ns), self._sequence, node, item))
 

@@ -19,17 +19,19 @@ import msgspec
 from qnode.api.qubit import Qubit
 from qnode.api.services import NodeServices, PairRequest, hand_over
 from qnode.core.coins import derive_key, generator
+from qnode.core.machine import Measured
 from qnode.core.mailbox import Letter
 from qnode.core.memory import Where
 from qnode.errors import (
     GenerationTimeout,
     InvalidOperation,
     OutOfMemory,
+    QnodeError,
     WrongLoop,
 )
 from qnode.ids import NodeName, PairId, ProgramName, QubitId
 from qnode.quantum.bell import Pauli
-from qnode.wire.payload import pack, unpack
+from qnode.wire.payload import pack, pack_result, unpack
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,24 +108,22 @@ class Node:
     def measure(self, *qubits: Qubit, basis: Pauli | str = Pauli.Z, keep: bool = False) -> Coroutine[Any, Any, Any]:
         """Measure qubits, all at the same time, and await the outcomes: 0 or 1; a tuple of them if there are several.
 
-        Measured qubits leave their slots; with `keep` they stay, in the eigenstate that was found. A measurement that
-        was cancelled has happened all the same.
+        Measured qubits leave their slots; with `keep` they stay, in the eigenstate that was found. They are measured at
+        the call: a measurement that was cancelled, or whose outcome nobody awaits, has happened all the same.
 
         Raises:
             DeadQubit: If one of them was measured, sent away or discarded before.
             StateError: What went wrong with a gate that was issued on one of them.
         """
-        where = _caller(1)  # at the call: what awaits the coroutine may be a task
+        measured, future = self._issue_measure(qubits, basis, keep, _caller(1))
         if len(qubits) == 1:
-            return self._measure_one(qubits[0], basis, keep, where)
-        return self._measure(qubits, basis, keep, where)
+            return self._measure_one(qubits[0], measured, future)
+        return self._measure(qubits, measured, future)
 
-    async def _measure_one(self, qubit: Qubit, basis: Pauli | str, keep: bool, where: Where) -> int:
-        return (await self._measure((qubit,), basis, keep, where))[0]
-
-    async def _measure(
+    def _issue_measure(
         self, qubits: tuple[Qubit, ...], basis: Pauli | str, keep: bool, where: Where
-    ) -> tuple[int, ...]:
+    ) -> tuple[Measured, asyncio.Future[tuple[int, ...]] | None]:
+        """Measure now, at the call: what awaits the outcome may be a task that runs later, or never."""
         self._here("measure")
         if not qubits:
             raise InvalidOperation(detail="measure() needs at least one qubit")
@@ -136,12 +136,31 @@ class Node:
         if not keep:
             services.release_at(measured.end_ns, len(qubits))
         if measured.request is None:
+            return measured, None
+        future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._loop)
+        services.outcomes[measured.request] = future
+        return measured, future
+
+    async def _measure_one(
+        self, qubit: Qubit, measured: Measured, future: asyncio.Future[tuple[int, ...]] | None
+    ) -> int:
+        if future is None and measured.end_ns <= self._machine.now_ns:
+            return measured.outcomes[0]  # type: ignore[return-value]  # it was local
+        return (await self._measure((qubit,), measured, future))[0]
+
+    async def _measure(
+        self, qubits: tuple[Qubit, ...], measured: Measured, future: asyncio.Future[tuple[int, ...]] | None
+    ) -> tuple[int, ...]:
+        if future is None:
             if measured.end_ns > self._machine.now_ns:
                 await self._until(measured.end_ns)
             return measured.outcomes  # type: ignore[return-value]  # all were local: none is None
-        future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._loop)
-        services.outcomes[measured.request] = future
-        outcomes = await future
+        services = self._services
+        try:
+            outcomes = await future
+        except QnodeError as error:
+            services.raised(error)
+            raise
         services.raise_errors(qubits)
         if len(outcomes) == len(qubits):
             return outcomes
@@ -219,7 +238,7 @@ class Node:
             if services.pairs.pop(request, None) is not None:
                 machine.withdraw(request)
                 services.release(n - len(serving.halves))
-            self._discard(tuple(serving.halves), None)
+            self._services.discard([half for half in serving.halves if not half.fate], _caller(1))
             raise
 
     async def _wait_for_slots(self, n: int) -> None:
@@ -239,17 +258,21 @@ class Node:
     # ------------------------------------------------------------ qubits that travel
 
     def send_qubit(self, peer: str, qubit: Qubit) -> Coroutine[Any, Any, None]:
-        """Send a qubit over the quantum link to a neighbour. It moves: this handle is dead from now on."""
-        return self._send_qubit(NodeName(peer), qubit, _caller(1))
+        """Send a qubit over the quantum link to a neighbour. It leaves at the call: the handle is dead from then on.
 
-    async def _send_qubit(self, peer: NodeName, qubit: Qubit, where: Where) -> None:
+        If the neighbour has no free memory slot when it arrives, it is lost, and the run warns of it at its end.
+        """
         self._here("send_qubit")
         self._services.raise_errors((qubit,))
-        departs_ns = self._machine.transfer(qubit, peer, where)
+        departs_ns = self._machine.transfer(qubit, NodeName(peer), _caller(1))
         self._services.release_at(departs_ns, 1)
+        return _nothing_to_wait_for()
 
     async def receive_qubit(self, peer: str) -> Qubit:
-        """Await the next qubit that the peer's program of the same name sends."""
+        """Await the next qubit that the peer's program of the same name sends.
+
+        A qubit takes its slot when it arrives, awaited or not. Without a free one it is lost: nobody waits for it here.
+        """
         self._here("receive_qubit")
         self._machine.check_neighbour(NodeName(peer))
         address = (self.program, peer)
@@ -367,10 +390,11 @@ class Node:
         self._machine.mark(self.program, label, qubit, _caller(1))
 
     def record(self, **values: object) -> None:
-        """Add columns to this node's row of the results."""
+        """Add columns to this node's row of the results. Raises NotPackable, and TooLarge from 32 MiB on."""
         self._here("record")
         for name, value in values.items():
-            self._machine.note(self.program, name, pack(value, what=f"the record {name!r}"))
+            packed = pack_result(value, what=f"the record {name!r}", verb="record")
+            self._machine.note(self.program, name, packed)
 
     def outside(self) -> AbstractAsyncContextManager[None]:
         """Hold the clock while the program talks to the world outside: `async with node.outside(): ...`."""
@@ -395,11 +419,9 @@ class Node:
         self._here("reset")
         self._machine.reset(qubit, _caller(2))
 
-    def _discard(self, qubits: tuple[Qubit, ...], frame: FrameType | None) -> None:
+    def _discard(self, qubit: Qubit, frame: FrameType) -> None:
         self._here("discard")
-        where = (frame.f_code, frame.f_lineno) if frame else _caller(1)
-        self._machine.discard(qubits, where)
-        self._services.release(len(qubits))
+        self._services.discard((qubit,), (frame.f_code, frame.f_lineno))
 
     def _here(self, call: str) -> None:
         # Not asyncio.get_running_loop(): that asks the kernel for the process id each time.
@@ -410,8 +432,7 @@ class Node:
         """The program has returned: what it still holds is discarded; how many. Called by whoever ran it."""
         self._services.returned.add(self.program)
         mine = [qubit for qubit in self._machine.held.values() if qubit.program == self.program]
-        self._machine.discard(mine, _caller(1))
-        self._services.release(len(mine))
+        self._services.discard(mine, _caller(1))
         return len(mine)
 
 
@@ -474,6 +495,10 @@ def _converted(value: object, wanted: type[T], peer: str) -> T:
         asked: object = wanted  # such as `int | None`, which is no type and has no name
         name = asked.__name__ if isinstance(asked, type) else asked
         raise InvalidOperation(detail=f"a message of {peer} is not a {name}: {error}; it is {value!r}") from None
+
+
+async def _nothing_to_wait_for() -> None:
+    pass
 
 
 def _settle(future: asyncio.Future[None]) -> None:

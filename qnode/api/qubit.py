@@ -118,7 +118,8 @@ class Qubit(HeldQubit):
     def measure(self, basis: Pauli | str = Pauli.Z, *, keep: bool = False) -> Coroutine[Any, Any, int]:
         """Measure and await the outcome, 0 or 1. The slot is free afterwards, unless `keep`."""
         frame = sys._getframe(1)
-        return self.node._measure_one(self, basis, keep, (frame.f_code, frame.f_lineno))
+        node = self.node
+        return node._measure_one(self, *node._issue_measure((self,), basis, keep, (frame.f_code, frame.f_lineno)))
 
     def reset(self) -> None:
         """Return it to |0>."""
@@ -126,7 +127,7 @@ class Qubit(HeldQubit):
 
     def discard(self) -> None:
         """Give the qubit up: it is traced out and its slot is free."""
-        self.node._discard((self,), sys._getframe(1))
+        self.node._discard(self, sys._getframe(1))
 
     # ------------------------------------------------------------ no copies
 

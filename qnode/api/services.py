@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from qnode.api.qubit import Qubit
 from qnode.core.machine import NodeMachine
 from qnode.core.mailbox import Letter, Mailbox
-from qnode.core.memory import HeldQubit
+from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
 from qnode.errors import QnodeError
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.wire.messages import Arrived, Failed, Item, Message, Outcomes, Paired, error_of
@@ -46,7 +47,12 @@ class PairRequest:
 
 
 class NodeServices:
-    """One node, as its programs share it. `accept` is called by the driver with what a grant brings."""
+    """One node, as its programs share it. `accept` is called by the driver with what a grant brings.
+
+    Attributes:
+        heard: How many refused operations it has learnt of since the last report.
+        on_unheard: Told the program of a refused operation, and the error, if nothing can raise it there any more.
+    """
 
     def __init__(
         self, machine: NodeMachine[Slots], loop: asyncio.AbstractEventLoop, clock: Loop, names: frozenset[NodeName]
@@ -61,7 +67,10 @@ class NodeServices:
         self.arrivals: Mailbox[Qubit, asyncio.Future[Letter[Qubit]]] = Mailbox()
         self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
         self.returned: set[str] = set()
-        self.lost_qubits = 0
+        self.lost_qubits: Counter[str] = Counter()  # by reason
+        self.heard = 0
+        self.on_unheard: Callable[[str, QnodeError], object] = lambda program, error: None
+        self._unheard: list[tuple[str, QnodeError]] = []
 
     # ------------------------------------------------------------ what a grant brings
 
@@ -105,29 +114,49 @@ class NodeServices:
         elif item.program in self.returned and not self.arrivals.awaited((item.program, item.peer)):
             reason = "its program has returned"
         elif not self.machine.memory.take():
-            reason = "no free memory slot"
+            reason = NO_FREE_SLOT
         if make is None or reason:
             self.machine.lose(QubitId(item.qubit), reason)
-            self.lost_qubits += 1
+            self.lost_qubits[reason] += 1
             return
         arrival = self.arrivals.number(make(QubitId(item.qubit), None))
         hand_over(partial(self.arrivals.put, (item.program, item.peer), arrival), arrival)
 
     def _failed(self, item: Failed) -> None:
         error = error_of(item)
+        outcomes = request = None
+        if item.request is not None:
+            outcomes = self.outcomes.pop(item.request, None)
+            request = self.pairs.pop(item.request, None)
+        awaited = outcomes is not None and not outcomes.done()
         if item.op is not None:
-            self.machine.fail(item.op, error)
+            self.heard += 1
+            qubits = self.machine.refused(item.step, item.op, error)
             log.warning("%s (%s)", error, "; ".join(getattr(error, "__notes__", ())))
-        if item.request is None:
-            return
-        outcomes = self.outcomes.pop(item.request, None)
-        if outcomes is not None and not outcomes.done():
+            if qubits:
+                self._remember(qubits, error, awaited=awaited)
+        if awaited and outcomes is not None:
             outcomes.set_exception(error)
-        request = self.pairs.pop(item.request, None)
+            outcomes.exception()  # it is remembered until it is raised: asyncio need not complain that it never was
         if request is not None:
             self.release(request.n - len(request.halves))
+            self.discard([half for half in request.halves if not half.fate], None)
             if not request.future.done():
                 request.future.set_exception(error)
+
+    def _remember(self, qubits: tuple[HeldQubit, ...], error: QnodeError, *, awaited: bool) -> None:
+        """An issued operation was refused: whoever awaits one of its qubits next is told, or else its program fails."""
+        program = qubits[0].program
+        fresh = awaited
+        for qubit in qubits if not awaited else ():
+            if qubit.error is None:  # what went wrong first is what is told; it stands for what follows from it
+                qubit.error = error
+                fresh = True
+        # A qubit that was measured may have its outcome awaited still; on others that are gone nothing can be awaited.
+        if program in self.returned or all(qubit.fate not in ("", "measured") for qubit in qubits):
+            self.on_unheard(program, error)
+        elif fresh:
+            self._unheard.append((program, error))
 
     # ------------------------------------------------------------ slots
 
@@ -155,15 +184,30 @@ class NodeServices:
         if not waiter.done():
             waiter.set_result(None)
 
+    def discard(self, qubits: Iterable[HeldQubit], where: Where | None) -> None:
+        """Trace qubits out; each slot is free once what was issued on its qubit is over."""
+        for start_ns in self.machine.discard(qubits, where):
+            self.release_at(start_ns, 1)
+
     # ------------------------------------------------------------ errors of issued operations
 
-    @staticmethod
-    def raise_errors(qubits: Iterable[HeldQubit]) -> None:
+    def raise_errors(self, qubits: Sequence[HeldQubit]) -> None:
         """Raise what went wrong with an operation that was issued on one of the qubits; once."""
         for qubit in qubits:
             error: QnodeError | None = qubit.error
             if error is not None:
+                self.raised(*[one.error for one in qubits if one.error is not None])
                 qubit.error = None
+                raise error
+
+    def raised(self, *errors: QnodeError) -> None:
+        """Something was raised where its program can see it, and stands for all of these."""
+        self._unheard = [one for one in self._unheard if one[1] not in errors]
+
+    def raise_unheard(self, program: str) -> None:
+        """A program is about to return: raise the first of its errors that was not raised yet."""
+        for name, error in self._unheard:
+            if name == program:
                 raise error
 
 

@@ -38,6 +38,9 @@ from qnode.wire.messages import (
 
 W = TypeVar("W")
 
+Issued = tuple[Where, tuple[HeldQubit, ...]]
+"""The line that issued an operation, and the qubits that it was issued on."""
+
 LOCAL_EVENTS_PER_REPORT: Final = 100_000  # a program that computes for long must not fill the memory with its log
 
 
@@ -58,7 +61,10 @@ class Measured(NamedTuple):
 
 
 class NodeMachine(Generic[W]):
-    """One node's qubits and operations. Times are integers in nanoseconds; `now_ns` is set by whoever drives it."""
+    """One node's qubits and operations. Times are integers in nanoseconds; `now_ns` is set by whoever drives it.
+
+    `reports_under_way` is how many reports may have left before it is known whether the first was refused anything.
+    """
 
     def __init__(
         self,
@@ -72,6 +78,7 @@ class NodeMachine(Generic[W]):
         neighbours: frozenset[NodeName],
         observed: frozenset[str],
         log_local: bool,
+        reports_under_way: int = 1,
     ) -> None:
         self.name = name
         self.incarnation = incarnation
@@ -86,29 +93,32 @@ class NodeMachine(Generic[W]):
         self._coins = coins
         self._observed = observed
         self._log_local = log_local
+        self._reports_under_way = reports_under_way
         self._local_events = 0
         self._made = 0
         self._requests = 0
         self._draws: dict[QubitId, int] = {}
-        self._issued: dict[int, tuple[Where, tuple[HeldQubit, ...]]] = {}
-        self._reported: dict[int, tuple[Where, tuple[HeldQubit, ...]]] = {}
+        self._issued: dict[int, Issued] = {}
+        self._reported: dict[int, dict[int, Issued]] = {}
 
     # ------------------------------------------------------------ what the outbox becomes
 
-    def take_outbox(self) -> tuple[Op, ...]:
-        """All that is to be done since the last report, in order."""
+    def take_outbox(self, step: int = 0) -> tuple[Op, ...]:
+        """All that is to be done since the last report, in order; it leaves with the report of this step."""
         ops = tuple(self.outbox)
         self.outbox.clear()
-        self._reported, self._issued = self._issued, {}
+        if self._issued:
+            self._reported[step], self._issued = self._issued, {}
+            if len(self._reported) > self._reports_under_way:
+                del self._reported[next(iter(self._reported))]
         self._local_events = 0
         return ops
 
-    def fail(self, op: int, error: QnodeError) -> None:
-        """An operation of the last report was refused: its qubits say so at the next await."""
-        where, qubits = self._reported.get(op, (None, ()))
+    def refused(self, step: int, op: int, error: QnodeError) -> tuple[HeldQubit, ...]:
+        """An operation of a report was refused. The error tells the line that issued it; its qubits are returned."""
+        where, qubits = self._reported.get(step, {}).get(op, (None, ()))
         error.add_note(f"issued at {place(where)}")
-        for qubit in qubits:
-            qubit.error = error
+        return qubits
 
     # ------------------------------------------------------------ qubits come
 
@@ -218,20 +228,26 @@ class NodeMachine(Generic[W]):
                 self._log("reset", (qubit.id,), start_ns)
         qubit.busy_ns = start_ns + self._durations.single_ns
 
-    def discard(self, qubits: Iterable[HeldQubit], where: Where) -> None:
-        """Trace qubits out. The caller frees their slots."""
-        gone = []
+    def discard(self, qubits: Iterable[HeldQubit], where: Where | None) -> tuple[int, ...]:
+        """Trace qubits out, once what was issued on them is over: their slots are free then, which the caller sees to.
+
+        Returns the time of each.
+        """
+        starts = []
+        gone: dict[int, list[QubitId]] = {}
         for qubit in qubits:
-            self._begin("discard", (qubit,), where)
+            start_ns, _ = self._begin("discard", (qubit,), where)
             self._end(qubit, "discarded", where)
+            starts.append(start_ns)
             if qubit.local:
                 self.register.discard(qubit.id, self._coin("discard", qubit.id))
                 if self._log_local:
-                    self._log("discard", (qubit.id,), self.now_ns)
+                    self._log("discard", (qubit.id,), start_ns)
             else:
-                gone.append(qubit.id)
-        if gone:
-            self.outbox.append(Discard(tuple(gone), self.now_ns))
+                gone.setdefault(start_ns, []).append(qubit.id)
+        for start_ns, ids in gone.items():
+            self.outbox.append(Discard(tuple(ids), start_ns))
+        return tuple(starts)
 
     def transfer(self, qubit: HeldQubit, peer: NodeName, where: Where) -> int:
         """Send a qubit over the link to a neighbour. Returns the time at which it departs."""
@@ -290,7 +306,7 @@ class NodeMachine(Generic[W]):
 
     # ------------------------------------------------------------ the parts
 
-    def _begin(self, verb: str, qubits: tuple[HeldQubit, ...], where: Where) -> tuple[int, bool]:
+    def _begin(self, verb: str, qubits: tuple[HeldQubit, ...], where: Where | None) -> tuple[int, bool]:
         """Check the handles; the time at which all are free, and whether the oracle holds any of them."""
         start_ns = self.now_ns
         remote = False
@@ -314,7 +330,7 @@ class NodeMachine(Generic[W]):
             " use send_qubit() or teleportation to bring it here"
         )
 
-    def _dead(self, qubit: HeldQubit, verb: str, where: Where) -> DeadQubit:
+    def _dead(self, qubit: HeldQubit, verb: str, where: Where | None) -> DeadQubit:
         error = DeadQubit(qubit=qubit.id, fate=qubit.fate, where=place(qubit.fate_where))
         error.add_note(f"used again by {verb} at {place(where)}")
         return error
@@ -327,7 +343,7 @@ class NodeMachine(Generic[W]):
                 for member in state.qubits:
                     self.held[member].local = False
 
-    def _end(self, qubit: HeldQubit, fate: str, where: Where) -> None:
+    def _end(self, qubit: HeldQubit, fate: str, where: Where | None) -> None:
         qubit.fate = fate
         qubit.fate_where = where
         self.held.pop(qubit.id, None)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from types import CodeType
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from qnode.errors import QnodeError
 from qnode.ids import NodeName, PairId, QubitId
 
 Where = tuple[CodeType, int]
 W = TypeVar("W")
+
+NO_FREE_SLOT: Final = "no free memory slot"  # why a qubit that arrives is lost
 
 
 def place(where: Where | None) -> str:

@@ -91,7 +91,9 @@ class SmallState:
         if found is None:
             simulator = self.simulator()
             simulator.do_tableau(clifford.tableau, targets)
-            found = self._after[clifford, targets] = SmallState.of(simulator.canonical_stabilizers())
+            found = SmallState.of(simulator.canonical_stabilizers())
+            if clifford.n_qubits <= 2:  # a larger one is no object that would be met again
+                self._after[clifford, targets] = found
         return found
 
     def halves(self, target: int) -> Halves:

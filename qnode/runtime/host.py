@@ -7,7 +7,7 @@ import contextvars
 import importlib
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -17,10 +17,11 @@ from qnode.api.node import Node
 from qnode.api.services import NodeServices
 from qnode.core.coins import Coins, derive_key
 from qnode.core.machine import Durations, NodeMachine
-from qnode.errors import NotPackable, QnodeError
+from qnode.errors import NotPackable, QnodeError, Spinning
 from qnode.ids import NodeName, ProgramName
 from qnode.quantum.register import Register
-from qnode.runtime.loop import NodeLoop, background
+from qnode.runtime.loop import MAX_ROUNDS, NodeLoop, NodeTask, Spins, background
+from qnode.runtime.loop import program as program_of_task
 from qnode.runtime.programs import Main, load_program
 from qnode.wire.messages import (
     NOT_REPRODUCIBLE,
@@ -32,7 +33,7 @@ from qnode.wire.messages import (
     Report,
     Waits,
 )
-from qnode.wire.payload import pack
+from qnode.wire.payload import pack, pack_result
 from qnode.wire.plan import NodeSpec, ProgramSpec, RunSpec
 
 OWN_CODE: Final = (
@@ -40,21 +41,29 @@ OWN_CODE: Final = (
     os.path.dirname(asyncio.__file__) + os.sep,
 )
 
+REPORTS_UNDER_WAY: Final = 10_000
+"""On the real clock a node goes on while its reports travel: of so many it knows who issued what."""
+
 _ABOVE_PROGRAMS: Final = (*OWN_CODE, "<frozen importlib", importlib.__file__)
 
 
 class NodeHost:
     """A node that runs when it is granted an instant, and then reports.
 
-    `payload_of` finds a payload by its digest, if it came ahead of its header.
+    Args:
+        payload_of: Finds a payload by its digest, if it came ahead of its header.
+        max_rounds: How often the loop may go round at one instant until a program has failed by that.
     """
 
-    def __init__(self, node: NodeSpec, run: RunSpec, payload_of: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, node: NodeSpec, run: RunSpec, payload_of: Callable[[bytes], bytes], *, max_rounds: int = MAX_ROUNDS
+    ) -> None:
         self.name = NodeName(node.name)
         self.incarnation = node.incarnation
         self.step = 0
         self.spec = node
-        self.loop = NodeLoop(node.name, tick_ns=run.tick_ns, holds_clock=run.clock == "virtual")
+        virtual = run.clock == "virtual"
+        self.loop = NodeLoop(node.name, tick_ns=run.tick_ns, holds_clock=virtual, max_rounds=max_rounds)
         self.machine: NodeMachine[asyncio.Future[None]] = NodeMachine(
             self.name,
             node.incarnation,
@@ -65,6 +74,7 @@ class NodeHost:
             neighbours=frozenset(map(NodeName, node.neighbours)),
             observed=frozenset(run.observed),
             log_local=run.log_local,
+            reports_under_way=1 if virtual else REPORTS_UNDER_WAY,
         )
         self.services = NodeServices(self.machine, self.loop, self.loop, frozenset(map(NodeName, run.names)))
         self._folders = (Path(run.base), *map(Path, run.path))
@@ -73,6 +83,7 @@ class NodeHost:
         self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
         self.loop.on_executed = self._record_executed
+        self.services.on_unheard = self._fail_unheard
 
     # ------------------------------------------------------------ a round
 
@@ -100,6 +111,8 @@ class NodeHost:
             KeyboardInterrupt,
         ) as error:  # asyncio lets them through the loop, whichever task raised them
             self._exited(error)
+        except Spins:
+            self._spun()
 
     def report(self) -> Report:
         """What this node wants done, and when it wants to run next."""
@@ -112,9 +125,9 @@ class NodeHost:
         )
         ended = tuple(self._ended)
         self._ended.clear()
-        return Report(
-            self.name, self.incarnation, self.step, timer_ns, background_ns, flags, self.machine.take_outbox(), ended
-        )
+        heard, self.services.heard = self.services.heard, 0
+        ops = self.machine.take_outbox(self.step)
+        return Report(self.name, self.incarnation, self.step, timer_ns, background_ns, flags, ops, ended, heard)
 
     # ------------------------------------------------------------ programs
 
@@ -122,6 +135,7 @@ class NodeHost:
         for program in self.spec.programs:
             context = contextvars.copy_context()
             context.run(background.set, program.service)
+            context.run(program_of_task.set, program.name)
             # Made here and not in the task: on the real clock a qubit may be there before the program has run at all.
             node = Node(self.services, ProgramName(program.name), self.spec.key)
             main = self._run(program, node)
@@ -129,8 +143,13 @@ class NodeHost:
 
     async def _run(self, program: ProgramSpec, node: Node) -> None:
         try:
-            function = load_program(program.run, self._folders)
-            result = await function(node, **program.args)
+            try:
+                function = load_program(program.run, self._folders)
+                result = await function(node, **program.args)
+            finally:
+                if not self.loop.stopping:
+                    await self._end_tasks(program.name)
+            self.services.raise_unheard(program.name)
             self._ended.append(Ended(program.name, self._packed(result, program, function)))
         except asyncio.CancelledError:
             if not self.loop.stopping:
@@ -142,8 +161,44 @@ class NodeHost:
             if not self.loop.stopping:
                 self._left_over += node.finish()
 
+    async def _end_tasks(self, program: str) -> None:
+        """Cancel what tasks a program has left behind, and wait for them: like asyncio.run."""
+        tasks: list[NodeTask[Any]] = []
+        while left := sorted((one for one in self.loop.tasks_of.get(program, ()) if not one.done()), key=hash):
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            tasks += left
+        for task in tasks:
+            error = None if task.cancelled() else task.exception()
+            if error is not None:
+                message = "unhandled exception while a task of a program that is over was cancelled"
+                self.loop.call_exception_handler({"message": message, "exception": error, "task": task})
+
     def _fail(self, program: ProgramSpec, text: str) -> None:
         self._ended.append(Ended(program.name, b"", failed=True, traceback=text))
+
+    def _fail_unheard(self, program: str, error: QnodeError) -> None:
+        """What a program has issued was refused when nothing could tell it of that any more."""
+        if any(ended.failed and ended.program == program for ended in self._ended):
+            return  # one follows from the other
+        self._ended.append(Ended(program, b"", failed=True, traceback=_with_notes(error)))
+
+    def _spun(self) -> None:
+        """The oldest program with a task that was not waiting for anything has failed."""
+        spinning, mains = self._not_waiting(), {task: name for name, task in self._mains.items()}
+        names = {mains.get(task) for task in spinning}
+        names |= {name for name, tasks in self.loop.tasks_of.items() if any(task in tasks for task in spinning)}
+        program = next((one for one in self.spec.programs if one.name in names), self.spec.programs[0])
+        self._fail(program, str(Spinning(node=self.name, rounds=self.loop.max_rounds, where=_lines(spinning))))
+
+    def spinning_at(self) -> str:
+        """The lines of the tasks that make the loop go round and round; for a thread beside it."""
+        return _lines(self._not_waiting())
+
+    def _not_waiting(self) -> list[asyncio.Task[Any]]:
+        """The tasks that have given way, and go on at once."""
+        return [task for task in self.loop.unfinished() if getattr(task, "_fut_waiter", None) is None]
 
     def _exited(self, error: BaseException) -> None:
         """A task that is no program's main wanted to end the process: the oldest program that still runs has failed."""
@@ -153,7 +208,7 @@ class NodeHost:
     def _packed(self, result: object, program: ProgramSpec, function: Main) -> bytes:
         code = function.__code__
         what = f"what program {program.name} of node {self.name} returned ({code.co_filename}:{code.co_firstlineno})"
-        return pack(result, what=what)
+        return pack_result(result, what=what, verb="return")
 
     def _traceback(self, error: BaseException) -> str:
         """The traceback from the program's first line on; a program that could not be loaded has none."""
@@ -161,7 +216,7 @@ class NodeHost:
         while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_ABOVE_PROGRAMS):
             tb = tb.tb_next
         if tb is None and isinstance(error, QnodeError):
-            return str(error)
+            return _with_notes(error)
         return "".join(traceback.format_exception(type(error), error, tb))
 
     def _record_executed(self, outcome: object) -> bool:
@@ -187,6 +242,7 @@ class NodeHost:
             clock_bound_ns,
             refused,
             self.machine.used,
+            dict(self.services.lost_qubits),
         )
 
     def close(self) -> None:
@@ -200,6 +256,14 @@ class NodeHost:
             if coroutine is not None:
                 what, where = _innermost(coroutine)
                 yield Waits(mains.get(task, f"task {task.get_name()}"), what, where)
+
+
+def _with_notes(error: QnodeError) -> str:
+    return "\n".join([str(error), *getattr(error, "__notes__", ())])
+
+
+def _lines(tasks: Iterable[asyncio.Task[Any]]) -> str:
+    return ", ".join(dict.fromkeys(_innermost(task.get_coro())[1] for task in tasks)) or "an unknown line"
 
 
 def _innermost(coroutine: object) -> tuple[str, str]:

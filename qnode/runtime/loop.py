@@ -26,6 +26,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context, ContextVar
 from typing import Any, Final, TypeVar, TypeVarTuple, cast
+from weakref import WeakSet
+
+from qnode.wire.messages import NEVER_NS
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -36,8 +39,18 @@ background: ContextVar[bool] = ContextVar("background", default=False)
 """True in the tasks of daemons and services: their timers keep no run alive."""
 
 
-NEVER_NS: Final = 2**63 - 1
-"""A timer that is due then, or later, in 292 years, is never due; so `asyncio.sleep(math.inf)` waits for ever."""
+program: ContextVar[str] = ContextVar("program", default="")
+"""The name of the program that a task belongs to: when it returns, its tasks are cancelled."""
+
+MAX_ROUNDS: Final = 10_000_000
+"""After so many rounds of the loop at one instant nobody will be heard who waits for network time to go on."""
+
+CLEAN_UP_ROUNDS: Final = 10_000
+"""What tasks have for cleaning up when the loop is shut down."""
+
+
+class Spins(Exception):
+    """The loop went round too often without coming to an end."""
 
 
 def to_ns(seconds: float) -> int:
@@ -104,6 +117,9 @@ class _Selector(selectors.BaseSelector):
         if loop is None:
             return []
         found = self.real.select(0) if loop.looks_outside else []
+        loop.rounds += 1
+        if loop.rounds > loop.max_rounds:
+            raise Spins
         if found and not loop.entered:
             loop.entered = any(key.fd not in loop.own_fds for key, _ in found)
         if timeout is None and not found:
@@ -202,11 +218,16 @@ class NodeLoop(asyncio.SelectorEventLoop):
         entered: True once something from outside the emulator has entered (the run is then not reproducible).
         own_fds: The descriptors that asyncio needs for itself.
         unpackable: True once a function outside the loop returned what the record cannot hold.
+        rounds: How often it has gone round since it was last run.
+        max_rounds: After so many it raises Spins.
+        tasks_of: The tasks of each program, its main one excepted.
         on_executed: Told the outcome of each function that ran outside the loop, in order of submission; it says
             whether the outcome could be recorded.
     """
 
-    def __init__(self, name: str = "node", *, tick_ns: int = 1, holds_clock: bool = True) -> None:
+    def __init__(
+        self, name: str = "node", *, tick_ns: int = 1, holds_clock: bool = True, max_rounds: int = MAX_ROUNDS
+    ) -> None:
         self.name = name
         self.stopping = False
         self.now_ns = 0
@@ -215,6 +236,9 @@ class NodeLoop(asyncio.SelectorEventLoop):
         self.entered = False
         self.unpackable = False
         self.holds = 0
+        self.rounds = 0
+        self.max_rounds = max_rounds
+        self.tasks_of: dict[str, WeakSet[NodeTask[Any]]] = {}
         self.on_executed: Callable[[object], bool] = lambda _: True
         self._tick_ns = tick_ns
         self._holds_clock = holds_clock
@@ -398,12 +422,20 @@ class NodeLoop(asyncio.SelectorEventLoop):
     # ------------------------------------------------------------ driving
 
     def until_idle(self) -> None:
-        """Run everything that can run at this instant, executors and holds included."""
+        """Run everything that can run at this instant, executors and holds included.
+
+        Raises Spins if that has no end; what was still to run is forgotten then.
+        """
         self._thread = threading.get_ident()
         if not (self._ready or self._jobs or self.holds or self.looks_outside):  # type: ignore[attr-defined]
             return  # starting asyncio's loop for nothing costs 5 us
         while True:
-            self.run_forever()
+            self.rounds = 0
+            try:
+                self.run_forever()
+            except Spins:
+                self._ready.clear()  # type: ignore[attr-defined]
+                raise
             self.woken = False
             if self._jobs or self.holds:
                 self._wait_outside()
@@ -436,16 +468,23 @@ class NodeLoop(asyncio.SelectorEventLoop):
             else:
                 future.set_result(job.result())
 
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        # These have left the loop already, and whoever drives it has told of them.
+        if not isinstance(context.get("exception"), (SystemExit, KeyboardInterrupt)):
+            super().default_exception_handler(context)
+
     def unfinished(self) -> list[asyncio.Task[Any]]:
         """The tasks that are not done, oldest first."""
         return sorted(asyncio.all_tasks(self), key=hash)
 
     def shut_down(self) -> None:
-        """Cancel all tasks, let them clean up as far as they can without waiting, and close."""
+        """Cancel all tasks, let them clean up as far as they can without waiting or spinning, and close."""
         self.stopping = True
         for task in self.unfinished():
             task.cancel()
-        self.run_forever()
+        self.rounds, self.max_rounds = 0, CLEAN_UP_ROUNDS
+        with suppress(Spins):
+            self.run_forever()
         if self._default_executor is not None:
             self._default_executor.shutdown(wait=False, cancel_futures=True)
         for task in self.unfinished():
@@ -455,7 +494,15 @@ class NodeLoop(asyncio.SelectorEventLoop):
 
 
 def _make_task(loop: events.AbstractEventLoop, coro: Coroutine[Any, Any, T], **options: Any) -> NodeTask[T]:
-    return NodeTask(coro, loop=cast("NodeLoop", loop), **options)
+    node_loop = cast("NodeLoop", loop)
+    task: NodeTask[T] = NodeTask(coro, loop=node_loop, **options)
+    name = program.get()
+    if name:
+        tasks = node_loop.tasks_of.get(name)
+        if tasks is None:
+            tasks = node_loop.tasks_of[name] = WeakSet()
+        tasks.add(task)
+    return task
 
 
 _as_completed = asyncio.as_completed

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from qnode.errors import MalformedMessage
-from qnode.transport.peers import Peers
+from qnode.transport.peers import Key, Peers
 from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Op, Parcel, Send
 
 
@@ -57,13 +57,14 @@ def send_ahead(
     if not any(isinstance(op, Send) and len(op.payload) > INLINE_PAYLOAD_BYTES for op in ops):
         return ops
     slim: list[Op] = []
+    sent: set[Key] = set()
     for op in ops:
         if isinstance(op, Send) and len(op.payload) > INLINE_PAYLOAD_BYTES:
             digest = digest_of(op.payload)
-            peers.send(Parcel(token, source, op.peer, digest, op.payload))
+            sent.add(peers.send(Parcel(token, source, op.peer, digest, op.payload)))
             slim.append(msgspec.structs.replace(op, payload=b"", digest=digest))
         else:
             slim.append(op)
-    while peers.unacknowledged:
+    while not sent.isdisjoint(peers.unacknowledged):  # other messages are not waited for: their receiver may be gone
         peers.serve(serve_while_waiting)
     return tuple(slim)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from qnode.core.coins import derive_key
-from qnode.errors import QnodeError
+from qnode.errors import MalformedMessage, QnodeError
 from qnode.runtime.host import OWN_CODE, NodeHost
 from qnode.runtime.logs import set_up_logging
 from qnode.runtime.loop import make_asyncio_deterministic
@@ -60,11 +60,15 @@ def run_process(
         def accept(message: Parcel | Direct) -> None:
             if isinstance(message, Parcel):
                 store.put(message.digest, message.payload)
+            elif run.clock == "virtual":
+                raise MalformedMessage(detail="on the virtual clock messages come from the oracle, or not at all")
             else:
                 inbox.append(message)
 
         peers = Peers(context, run.peers, process.number, process.token, run.processes.__getitem__, accept)
         hosts = {node.name: NodeHost(node, run, store.get) for node in process.nodes}
+        watchdog.rounds_of = lambda name: hosts[name].loop.rounds if name else 0
+        watchdog.spinning_at = lambda name: hosts[name].spinning_at()
         greeting = [(node.name, node.incarnation) for node in process.nodes]
         client.greet(process.token, greeting, timeout_s=GREETING_S if alone_s is None else alone_s)
         outside = Outside(hosts.values())
@@ -100,7 +104,10 @@ def _reseed(process: ProcessSpec) -> None:
 
 def _is_own(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name.startswith(OWN_CODE) or (name.startswith(_STANDARD_LIBRARY) and "site-packages" not in name)
+    if name.startswith((*OWN_CODE, _ORCHESTRATOR)):
+        return True
+    return name.startswith(_STANDARD_LIBRARY) and "site-packages" not in name
 
 
+_ORCHESTRATOR: Final = os.path.join(os.path.dirname(os.path.dirname(OWN_CODE[0])), "orchestrator") + os.sep
 _STANDARD_LIBRARY: Final = os.path.dirname(os.__file__) + os.sep

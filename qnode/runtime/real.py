@@ -19,11 +19,26 @@ import msgspec
 from qnode.errors import TransportError
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import send_ahead
+from qnode.runtime.reports import frame_of
 from qnode.runtime.virtual import Outside, refused_by
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
-from qnode.wire.messages import Direct, Grant, Item, Message, Op, Ping, Pong, Send, Stop, decode_to_node, encode
+from qnode.wire.messages import (
+    Direct,
+    Grant,
+    Item,
+    Message,
+    Op,
+    Ping,
+    Pong,
+    Refused,
+    Send,
+    Stop,
+    decode_to_node,
+    encode,
+    error_of,
+)
 from qnode.wire.plan import RunSpec
 
 _PINGS: Final = 8
@@ -165,7 +180,7 @@ class RealDriver:
         for direct in self._inbox:
             if direct.target not in self._hosts:
                 self._peers.refused["for a node that is not here"] += 1
-            elif direct.number <= self._seen.get(direct.source, 0):  # a resent one is acknowledged, and taken once
+            elif direct.number <= self._seen.get(direct.source, 0):  # somebody repeats what was sent
                 self._peers.refused["came before"] += 1
             else:
                 self._seen[direct.source] = direct.number
@@ -186,6 +201,8 @@ class RealDriver:
                     self._held.add(message.now_ns, message.node, item)
             case Pong():
                 self._compare(message)
+            case Refused():  # what we say is not understood: nothing of it would ever be done
+                raise error_of(message)
             case _:
                 raise TransportError(detail=f"the oracle sent {type(message).__name__}")
         return False
@@ -215,9 +232,10 @@ class RealDriver:
         watchdog.running = ""
         self._outside.has_run(host.name)
         report = host.report()
-        if report.ops or report.ended:
+        if report.ops or report.ended or report.heard:
             ops = self._send_messages(host, report.ops, token)
-            self._client.send([encode(msgspec.structs.replace(report, ops=ops))])
+            report = msgspec.structs.replace(report, ops=ops)
+            self._client.send([frame_of(report, host.spec.programs)])
 
     def _send_messages(self, host: NodeHost, ops: tuple[Op, ...], token: bytes) -> tuple[Op, ...]:
         sent: list[Op] = []

@@ -13,10 +13,12 @@ import msgspec
 
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import send_ahead
+from qnode.runtime.reports import frame_of
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
-from qnode.wire.messages import Grant, Refused, Report, Stop, Wake, decode_to_node, encode, error_of
+from qnode.wire.grants import joined
+from qnode.wire.messages import Grant, Refused, Stop, Wake, decode_to_node, encode, error_of
 
 
 class Outside:
@@ -61,6 +63,7 @@ def drive_virtual(
     while True:
         frames = _wait(client, peers, outside)
         reports = []
+        begun: list[Grant] = []
         for frame in frames:
             message = decode_to_node(frame)
             if isinstance(message, Stop):
@@ -70,10 +73,16 @@ def drive_virtual(
             if isinstance(message, Refused):  # what we say is not understood: nobody would ever grant us anything
                 raise error_of(message)
             if isinstance(message, Grant):
+                if message.more:
+                    begun.append(message)
+                    continue
+                if begun:
+                    message = joined([*begun, message])
+                    begun.clear()
                 host = hosts[message.node]
                 if message.step != host.step:
                     continue  # a grant that came before; its report is on its way
-                reports.append(encode(_run(host, message, peers, watchdog, token)))
+                reports.append(_run(host, message, peers, watchdog, token))
                 outside.has_run(message.node)
         if reports:
             client.send(reports)
@@ -86,7 +95,7 @@ def refused_by(hosts: Mapping[str, NodeHost], peers: Peers) -> Mapping[str, int]
     return {first: sum(peers.refusals().values()), **dict.fromkeys(others, 0)}
 
 
-def _run(host: NodeHost, grant: Grant, peers: Peers, watchdog: Watchdog, token: bytes) -> Report:
+def _run(host: NodeHost, grant: Grant, peers: Peers, watchdog: Watchdog, token: bytes) -> bytes:
     watchdog.running = host.name
     watchdog.resumptions += 1
     host.resume(grant)
@@ -95,8 +104,8 @@ def _run(host: NodeHost, grant: Grant, peers: Peers, watchdog: Watchdog, token: 
     if report.ops:
         ops = send_ahead(host.name, report.ops, peers, token)
         if ops is not report.ops:
-            return msgspec.structs.replace(report, ops=ops)
-    return report
+            report = msgspec.structs.replace(report, ops=ops)
+    return frame_of(report, host.spec.programs)
 
 
 def _wait(client: Client, peers: Peers, outside: Outside) -> list[bytes]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-import select
+import selectors
 import sys
 import threading
 import time
@@ -27,7 +27,9 @@ def hold(lifeline: int) -> None:
 
 def _wait_for_end(lifeline: int, timeout_s: float | None) -> None:
     """Returns after a time; if nobody is left to tell, this process ends."""
-    ready, _, _ = select.select([lifeline], [], [], timeout_s)
+    with selectors.DefaultSelector() as selector:  # select() knows no descriptor beyond 1023
+        selector.register(lifeline, selectors.EVENT_READ)
+        ready = selector.select(timeout_s)
     if ready and not os.read(lifeline, 1):
         os._exit(EXIT_ORPHANED)
 
@@ -35,7 +37,8 @@ def _wait_for_end(lifeline: int, timeout_s: float | None) -> None:
 class Watchdog:
     """A thread that looks now and then whether the node that runs is still in the same round.
 
-    The driver only sets `running` and counts `resumptions`; a step costs nothing more.
+    The driver only sets `running` and counts `resumptions`; a step costs nothing more. `rounds_of` knows how often a
+    node's loop has gone round: a program that spins gives way again and again; `spinning_at` knows where.
 
     Args:
         limit_s: How long a program may block before it is named.
@@ -46,6 +49,8 @@ class Watchdog:
     def __init__(self, limit_s: float, is_own: Callable[[FrameType], bool], lifeline: int | None = None) -> None:
         self.running = ""
         self.resumptions = 0
+        self.rounds_of: Callable[[str], int] = lambda name: 0
+        self.spinning_at: Callable[[str], str] = lambda name: ""
         self._limit_s = limit_s
         self._is_own = is_own
         self._main = threading.get_ident()
@@ -58,19 +63,33 @@ class Watchdog:
         self._stop.set()
 
     def _watch(self) -> None:
-        seen, since, warned = -1, time.monotonic(), False
+        seen, since, warned, rounds = -1, time.monotonic(), False, 0
         while self._wait(self._limit_s / 4):
             if self.resumptions != seen or not self.running:
                 seen, since, warned = self.resumptions, time.monotonic(), False
             elif not warned and time.monotonic() - since >= self._limit_s:
                 warned = True
-                log.warning(
-                    "node %s has not given way for %.1f s; it is at %s. Everybody waits for it: use await, or"
-                    " asyncio.to_thread() for long computations",
-                    self.running,
-                    time.monotonic() - since,
-                    self._where(),
-                )
+                name = self.running
+                self._warn(name, time.monotonic() - since, spins=self.rounds_of(name) != rounds)
+            rounds = self.rounds_of(self.running)
+
+    def _warn(self, name: str, seconds: float, *, spins: bool) -> None:
+        if spins:
+            log.warning(
+                "node %s has been at one instant for %.1f s; it spins at %s. Network time stands still while it does:"
+                " await what the program waits for, or sleep for a time",
+                name,
+                seconds,
+                self.spinning_at(name),
+            )
+        else:
+            log.warning(
+                "node %s has not given way for %.1f s; it is at %s. Everybody waits for it: use await, or"
+                " asyncio.to_thread() for long computations",
+                name,
+                seconds,
+                self._where(),
+            )
 
     def _wait(self, seconds: float) -> bool:
         """Wait; False once it is over."""

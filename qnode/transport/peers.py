@@ -10,17 +10,21 @@ import zmq
 
 from qnode.errors import MalformedMessage
 from qnode.transport.client import Context
-from qnode.transport.sockets import SILENT, Arrivals, bind, check_size, make_socket
+from qnode.transport.sockets import SILENT, Arrivals, Speakers, bind, check_size, make_socket
 from qnode.wire.messages import BetweenNodes, Direct, Parcel, Received, Stored, decode_between_nodes, encode
+
+Key = tuple[int, int | bytes]  # a process, and the number or digest of a message for it
 
 
 class Peers:
     """Messages between node processes, each acknowledged.
 
+    A connection belongs to the process whose node it first had a message from.
+
     Args:
         pattern: Addresses, with {} for a process's number.
         number: This process's number.
-        process_of: Which process a node lives in.
+        process_of: Which process a node lives in; KeyError if there is no such node.
         accept: Told each Parcel and Direct for a node of ours before it is acknowledged.
 
     Attributes:
@@ -37,7 +41,7 @@ class Peers:
         accept: Callable[[Parcel | Direct], None],
     ) -> None:
         self.refused: Counter[str] = Counter()
-        self.unacknowledged: dict[tuple[int, int | bytes], bytes] = {}
+        self.unacknowledged: dict[Key, bytes] = {}
         self._context = context
         self._pattern = pattern
         self._token = token
@@ -45,20 +49,22 @@ class Peers:
         self._accept = accept
         self._outgoing: dict[int, zmq.Socket[bytes]] = {}
         self._poller = zmq.Poller()
-        self._heard: set[bytes] = set()
+        self._speakers = Speakers()
+        self._process_behind: dict[bytes, int] = {}
         self.socket = make_socket(context, zmq.ROUTER)
         self._arrivals = Arrivals(context, self.socket)
         bind(self.socket, pattern.format(number))
         self._poller.register(self.socket, zmq.POLLIN)
 
-    def send(self, message: Parcel | Direct) -> None:
-        """Send to the process of the message's target; it counts as unacknowledged until that has it."""
+    def send(self, message: Parcel | Direct) -> Key:
+        """Send to the process of the message's target; the key under which it is unacknowledged until that has it."""
         process = self._process_of(message.target)
-        key = message.digest if isinstance(message, Parcel) else message.number
+        key = process, message.digest if isinstance(message, Parcel) else message.number
         frame = encode(message)
         check_size((frame,))
-        self.unacknowledged[process, key] = frame
+        self.unacknowledged[key] = frame
         self._to(process).send(frame)
+        return key
 
     def sources(self) -> list[zmq.Socket[bytes]]:
         """Every socket that may have something for us."""
@@ -74,7 +80,7 @@ class Peers:
 
     def refusals(self) -> Mapping[str, int]:
         """How often something was refused so far, by reason; what the socket itself refused counts as silent."""
-        silent = self._arrivals.count() - len(self._heard)
+        silent = self._arrivals.count() - self._speakers.count
         return {**self.refused, **({SILENT: silent} if silent > 0 else {})}
 
     def close(self) -> None:
@@ -92,31 +98,40 @@ class Peers:
 
     def _take_messages(self) -> None:
         for connection, frame in self._pending(self.socket):
-            self._heard.add(connection)
+            self._speakers.add(connection)
             try:
                 message = decode_between_nodes(frame)
-                answer = self._answer(message)
+                answer = self._answer(connection, message)
             except MalformedMessage:
                 self.refused["malformed"] += 1
                 continue
             if answer is not None:
                 self._acknowledge(connection, encode(answer))
 
-    def _answer(self, message: BetweenNodes) -> Stored | Received | None:
+    def _answer(self, connection: bytes, message: BetweenNodes) -> Stored | Received | None:
         if not isinstance(message, Parcel | Direct):
             self.refused["not a message for a node"] += 1
             return None
         if not hmac.compare_digest(message.token, self._token):
             self.refused["the token is not this run's"] += 1
             return None
+        try:
+            process = self._process_of(message.source)
+        except KeyError:
+            self.refused["from a node that does not exist"] += 1
+            return None
+        if self._process_behind.get(connection, process) != process:
+            self.refused["from a node of another process"] += 1
+            return None
         self._accept(message)
+        self._process_behind[connection] = process
         return Stored(message.digest) if isinstance(message, Parcel) else Received(message.number)
 
     def _acknowledge(self, connection: bytes, frame: bytes) -> None:
         try:
             self.socket.send_multipart([connection, frame], flags=zmq.DONTWAIT)
         except zmq.ZMQError as error:
-            self.refused[f"unreachable ({error.errno})"] += 1  # it will ask again, or it is gone
+            self.refused[f"unreachable ({error.errno})"] += 1  # whoever asked is gone
 
     def _take_acknowledgements(self, socket: zmq.Socket[bytes]) -> None:
         process = next(number for number, one in self._outgoing.items() if one is socket)

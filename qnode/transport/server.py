@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import zmq
 
 from qnode.errors import MalformedMessage, QnodeError, TransportError
-from qnode.transport.sockets import SILENT, Arrivals, bind, make_socket
-from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_oracle, encode
+from qnode.transport.sockets import SILENT, Arrivals, Speakers, bind, check_size, make_socket
+from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_oracle, encode, fields_of
 
 
 class Server:
@@ -32,7 +32,7 @@ class Server:
         self.connection_of: dict[str, bytes] = {}
         self.roles: dict[bytes, str] = {}
         self._token = token
-        self._strangers: set[bytes] = set()
+        self._speakers = Speakers()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = make_socket(self._context, zmq.ROUTER)
         self._arrivals = Arrivals(self._context, self._socket)
@@ -52,10 +52,9 @@ class Server:
             connection, *frames = self._socket.recv_multipart()
             if connection in self.nodes_of:
                 return connection, frames
+            self._speakers.add(connection)
             if self._greet(connection, frames):
-                self._strangers.discard(connection)
                 return connection, []
-            self._strangers.add(connection)
             if deadline is not None:  # strangers do not make us wait longer, nor less
                 timeout_ms = int((deadline - time.monotonic()) * 1000)
                 if timeout_ms < 0:
@@ -63,7 +62,11 @@ class Server:
         return None
 
     def send(self, connection: bytes, frames: Sequence[bytes]) -> bool:
-        """Never waits. False if nobody is at the other end any more."""
+        """Never waits. False if nobody is at the other end any more.
+
+        Raises TransportError for a frame that is too long to travel: the other side would wait for it for ever.
+        """
+        check_size(frames)
         try:
             self._socket.send_multipart([connection, *frames], flags=zmq.DONTWAIT)
         except zmq.ZMQError as error:
@@ -74,11 +77,11 @@ class Server:
     def refuse(self, connection: bytes, error: QnodeError) -> None:
         """Answer what must not be done with the error, and count it."""
         self.refused[error.code] += 1
-        self.send(connection, [encode(Refused(error.code, error.fields))])
+        self.send(connection, [encode(Refused(error.code, fields_of(error)))])
 
     def refusals(self) -> Mapping[str, int]:
         """How often something was refused so far, by reason; what the socket itself refused counts as silent."""
-        silent = self._arrivals.count() - len(self.nodes_of) - len(self._strangers)
+        silent = self._arrivals.count() - self._speakers.count
         return {**self.refused, **({SILENT: silent} if silent > 0 else {})}
 
     def close(self) -> None:

@@ -59,6 +59,28 @@ def check_size(frames: Sequence[bytes]) -> None:
             )
 
 
+class Speakers:
+    """Counts the connections that have said something, whatever it was.
+
+    Strangers may come and go for as long as a run takes: only the latest are remembered. One that speaks again after
+    that many others counts twice, which costs a silent one its place in the count, and nothing else.
+    """
+
+    def __init__(self, remembered: int = 4096) -> None:
+        self.count = 0
+        self._remembered = remembered
+        self._latest: dict[bytes, None] = {}
+
+    def add(self, connection: bytes) -> None:
+        """A connection has said something, perhaps not for the first time."""
+        if connection in self._latest:
+            return
+        self.count += 1
+        self._latest[connection] = None
+        if len(self._latest) > self._remembered:
+            del self._latest[next(iter(self._latest))]
+
+
 class Arrivals:
     """Counts the connections to a ROUTER, those that never get a frame through included.
 

@@ -6,7 +6,7 @@ frame for each node of the process, so a process with many nodes still sends one
     process -> oracle   Hello                          who is speaking, with the run's token
     oracle  -> process  Welcome | Refused
     process -> oracle   Report, Report, ...            a frame for each node that ran
-    oracle  -> process  Grant, Grant, ...              a frame for each node that has something to do
+    oracle  -> process  Grant, Grant, ...              a frame, or several, for each node that has something to do
     process -> oracle   Wake                           something from outside the emulator is waiting
     oracle  -> process  Stop                           the run is over
     process -> oracle   Farewell, Farewell, ...        what each node was still waiting for
@@ -18,7 +18,7 @@ PROTOCOL_VERSION.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -26,7 +26,11 @@ from qnode.errors import MalformedMessage, QnodeError, from_wire
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 64 * 2**20  # a longer frame is refused by the socket itself
+MAX_RESULT_BYTES = 32 * 2**20  # of one result or record, packed: its report needs room besides
 INLINE_PAYLOAD_BYTES = 64 * 2**10  # a longer payload goes from node to node, and its digest in the report
+
+NEVER_NS: Final = 2**63 - 1
+"""What is due then, or later, in 292 years, is never due: so `asyncio.sleep(math.inf)` waits for ever."""
 
 # ---------------------------------------------------------------- what a node wants done: operations
 
@@ -191,7 +195,10 @@ class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
 
 
 class Report(msgspec.Struct, array_like=True, tag=41, frozen=True):
-    """All that one node wants done in this round, and when it wants to run next."""
+    """All that one node wants done in this round, and when it wants to run next.
+
+    `heard` counts the refused operations that the node has learnt of since its last report.
+    """
 
     node: str
     incarnation: int
@@ -201,6 +208,7 @@ class Report(msgspec.Struct, array_like=True, tag=41, frozen=True):
     flags: int
     ops: tuple[Op, ...]
     ended: tuple[Ended, ...] = ()
+    heard: int = 0
 
 
 OUTSIDE = 1  # the node has open sockets: it may be woken from outside
@@ -227,7 +235,7 @@ class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
     """The last frame of a node: what it was waiting for, and what was left over.
 
     `unread` counts messages that no program received, `held` qubits that programs still held when they returned, and
-    `used` all that were ever in its memory.
+    `used` all that were ever in its memory. `lost` counts qubits that arrived in vain, by reason.
     `lateness_ns` and `clock_bound_ns` belong to the real clock: by how much something came too late at worst, and by
     how much the node's idea of network time may be off. `refused` counts frames that its process let nobody in with.
     """
@@ -241,6 +249,7 @@ class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
     clock_bound_ns: int = 0
     refused: int = 0
     used: int = 0
+    lost: dict[str, int] = {}
 
 
 class Finish(msgspec.Struct, array_like=True, tag=45, frozen=True):
@@ -295,12 +304,13 @@ class Arrived(msgspec.Struct, array_like=True, tag=63, frozen=True):
 
 
 class Failed(msgspec.Struct, array_like=True, tag=64, frozen=True):
-    """An operation of the node's last report could not be done (op), or a request will not be served."""
+    """An operation of a report could not be done (op, the how-manieth of step), or a request will not be served."""
 
     op: int | None
     request: int | None
     code: str
     fields: dict[str, str | int]
+    step: int = 0
 
 
 Item = Outcomes | Paired | Message | Arrived | Failed
@@ -316,12 +326,16 @@ class Refused(msgspec.Struct, array_like=True, tag=81, frozen=True):
 
 
 class Grant(msgspec.Struct, array_like=True, tag=82, frozen=True):
-    """It is now_ns, this is what happened to you, run. `step` is that of the report it answers."""
+    """It is now_ns, this is what happened to you, run. `step` is that of the report it answers.
+
+    `more`: the next frame of the same ZeroMQ message goes on with it.
+    """
 
     node: str
     step: int
     now_ns: int
     items: tuple[Item, ...]
+    more: bool = False
 
 
 class Stop(msgspec.Struct, array_like=True, tag=83, frozen=True):
@@ -387,6 +401,8 @@ ToNode = Welcome | Refused | Grant | Stop | Pong
 ToCluster = Welcome | Refused | Progress | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received
 
+_FIELD_CHARS: Final = 10_000
+
 encode = msgspec.msgpack.Encoder().encode
 
 _to_oracle: msgspec.msgpack.Decoder[ToOracle] = msgspec.msgpack.Decoder(ToOracle)
@@ -422,6 +438,11 @@ def decode_to_cluster(frame: bytes) -> ToCluster:
 def decode_between_nodes(frame: bytes) -> BetweenNodes:
     """What one node process said to another. Raises MalformedMessage."""
     return _decode(_between_nodes, frame)
+
+
+def fields_of(error: QnodeError) -> dict[str, str | int]:
+    """An error's fields as they travel: what somebody sent us does not go back at any length."""
+    return {name: value[:_FIELD_CHARS] if isinstance(value, str) else value for name, value in error.fields.items()}
 
 
 def error_of(message: Failed | Refused) -> QnodeError:

@@ -13,7 +13,8 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from qnode.errors import MalformedMessage, NotPackable
+from qnode.errors import MalformedMessage, NotPackable, TooLarge
+from qnode.wire.messages import MAX_RESULT_BYTES
 
 _TUPLE, _COMPLEX, _ARRAY, _BIG_INT = 1, 2, 3, 4
 _ARRAY_KINDS = "biufc"  # bool, integers, floats, complex: numbers only, never objects
@@ -39,6 +40,19 @@ def pack(value: object, *, what: str = "the message") -> bytes:
         raise NotPackable(what=what, type=error.fields["type"]) from None
     except (ValueError, RecursionError):  # msgpack's word for nesting without end
         raise NotPackable(what=what, type="a nesting that is too deep") from None
+
+
+def pack_result(value: object, *, what: str, verb: str) -> bytes:
+    """The bytes of what a program returns or records, which travel in one piece.
+
+    Raises:
+        NotPackable: As `pack` does.
+        TooLarge: If they are too many; `verb` says what to do with the path of a file instead.
+    """
+    packed = pack(value, what=what)
+    if len(packed) > MAX_RESULT_BYTES:
+        raise TooLarge(what=what, size=len(packed), limit=MAX_RESULT_BYTES, verb=verb)
+    return packed
 
 
 def unpack(data: bytes) -> Any:

@@ -236,3 +236,72 @@ async def test_a_local_joint_state_that_grows_too_large_is_told_at_the_call(tmp_
     assert result is not None
     assert result[0] == "ComponentTooLarge"
     assert "holds at most 5" in result[1]
+
+
+FORGOTTEN = [
+    "sends it",
+    "discards it",
+    "measures it and does not wait",
+    "gives the measurement up",
+    "returns at once",
+    "keeps it for a while",
+    "discards it and waits for ever",
+]
+
+
+def refusing(then: str, **settings: Any) -> dict[str, Any]:
+    alice = {"program": f"{FILE}:refused", "args": {"then": then}}
+    return network(FILE, {"alice": alice, "bob": "entangles"}, formalism="stabilizer", **settings)
+
+
+@pytest.mark.parametrize("then", FORGOTTEN)
+@pytest.mark.parametrize("clock", ["inline", "virtual", "real"])
+async def test_a_refused_gate_is_not_forgotten_whatever_becomes_of_its_qubit(
+    then: str, clock: str, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"clock": "real"} if clock == "real" else {}
+    with pytest.raises(ProgramFailed) as caught:
+        await run(refusing(then, **settings), tmp_path, inline=clock == "inline")
+    assert caught.value.exit_code == 1
+    text = str(caught.value)
+    assert text.startswith("program main of node alice failed at ")
+    assert "stabilizer" in text
+    assert text.endswith(f"\nissued at {line_of(FILE, 'refused', 'the gate')}")
+
+
+@pytest.mark.parametrize("then", ["catches it", "catches it later", "catches it after a second one"])
+@pytest.mark.parametrize("clock", ["inline", "real"])
+async def test_a_refused_gate_that_a_program_has_caught_fails_nothing(then: str, clock: str, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"clock": "real"} if clock == "real" else {}
+    name, _, notes = (await run(refusing(then, **settings), tmp_path, inline=clock == "inline"))["alice"]
+    assert name == "NotClifford"
+    assert list(notes) == [f"issued at {line_of(FILE, 'refused', 'the gate')}"]
+
+
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+async def test_a_refused_gate_is_told_of_its_own_qubit_while_others_go_on(clock: str, tmp_path: Path) -> None:
+    config = network(
+        FILE,
+        {"alice": "is_refused_while_another_goes_on", "bob": "entangles_two"},
+        formalism="stabilizer",
+        clock=clock,
+    )
+    one, two = (await run(config, tmp_path, inline=False))["alice"]
+    assert one is not None
+    assert one[0] == "NotClifford"
+    assert two is None
+
+
+# ---------------------------------------------------------------- what happens at the call
+
+
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+async def test_a_qubit_is_measured_at_the_call_whoever_awaits_the_outcome_and_when(clock: str, tmp_path: Path) -> None:
+    config = network(FILE, {"alice": "measures_at_the_call", "bob": "entangles"}, clock=clock)
+    assert (await run(config, tmp_path, inline=False))["alice"] == [0, 0, 1, 1]
+
+
+async def test_a_qubit_is_sent_at_the_call(tmp_path: Path) -> None:
+    result = await run(network(FILE, {"alice": "sends_at_the_call", "bob": "receives_two"}), tmp_path)
+    assert result["alice"] == ["sent away", "sent away"]
+    assert result["bob"] == [1, 0]

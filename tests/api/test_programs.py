@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import Cluster
 from orchestrator.run import Run
-from qnode.errors import Stall
+from qnode.errors import ProgramFailed, Stall
 from tests.api.networks import PROGRAMS, network, run
 
 FILE = "several.py"
@@ -174,3 +174,19 @@ async def test_a_programs_random_stream_depends_on_nothing_else_that_is_drawn(tm
     alone = await host(tmp_path, alice={"main": one("draws", n=10)})
     measuring = await host(tmp_path, alice={"main": one("draws_and_measures", n=10), "other": one("draws", n=3)})
     assert measuring["alice"] == alone["alice"]
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("name", "what", "verb"),
+    [("returns_much", "what program main of node alice returned", "return"), ("records_much", "the record", "record")],
+)
+async def test_a_result_that_is_too_large_to_travel_fails_its_program(
+    name: str, what: str, verb: str, inline: bool, tmp_path: Path
+) -> None:
+    with pytest.raises(ProgramFailed) as caught:
+        await host(tmp_path, alice={"main": one(name)}, inline=inline)
+    assert caught.value.exit_code == 1
+    assert what in str(caught.value)
+    assert FILE in str(caught.value)
+    assert f"may travel: write it to a file and {verb} its path" in str(caught.value)

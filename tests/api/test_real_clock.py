@@ -16,8 +16,8 @@ from orchestrator.run import Run
 from orchestrator.topology import describe
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import ParcelStore
-from qnode.wire.messages import Arrived, Discard, Entangle, Grant, Measure, Paired, Withdraw
-from tests.api.networks import PROGRAMS, network, run
+from qnode.wire.messages import Arrived, Discard, Entangle, Failed, Grant, Measure, Paired, Withdraw
+from tests.api.networks import PROGRAMS, line_of, network, run
 
 LINK_NS = 50_035
 PROTOCOLS = Path(__file__).parents[1] / "protocols"
@@ -131,13 +131,13 @@ async def test_channels_keep_their_order(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- what comes at a bad time: a host without its process
 
 
-def bob_alone(run: str, args: dict[str, object], folder: Path) -> NodeHost:
+def bob_alone(run: str, args: dict[str, object], folder: Path, **options: Any) -> NodeHost:
     """The host of one node, driven by hand."""
     config = network("several.py", {"bob": {"program": run, "args": args}}, **real())
     cluster = Cluster.from_dict(config, base=PROGRAMS, runs=folder)
     launch = plan(describe(cluster.config, cluster.base, 1), run_id="r", token=b"", directory="", folder="")
     (spec,) = (node for process in launch.processes for node in process.nodes if node.name == "bob")
-    return NodeHost(spec, launch.run, ParcelStore(folder).get)
+    return NodeHost(spec, launch.run, ParcelStore(folder).get, **options)
 
 
 def test_a_qubit_that_is_there_before_the_program_has_begun_is_received(tmp_path: Path) -> None:
@@ -163,3 +163,49 @@ def test_a_half_that_was_on_its_way_when_its_request_was_withdrawn_is_discarded(
     host.close()
     assert discarded == Discard(("alice~bob#0@bob",), LINK_NS)
     assert free == 8
+
+
+def test_halves_of_a_request_that_fails_after_they_came_are_discarded(tmp_path: Path) -> None:
+    host = bob_alone("misuse.py:asks_for_two", {"peer": "alice"}, tmp_path)
+    host.resume(Grant("bob", 0, 0, ()))
+    (asked,) = host.report().ops
+    assert isinstance(asked, Entangle)
+    host.resume(Grant("bob", 1, LINK_NS, (Paired(asked.request, "alice~bob#0", "alice~bob#0@bob"),)))
+    assert host.report().ops == ()
+    assert host.machine.memory.free == 6
+    failed = Failed(None, asked.request, "GenerationTimeout", {"node": "bob", "peer": "alice", "timeout": "1"})
+    host.resume(Grant("bob", 2, LINK_NS, (failed,)))
+    report = host.report()
+    free = host.machine.memory.free
+    host.close()
+    assert report.ops == (Discard(("alice~bob#0@bob",), LINK_NS),)
+    assert [ended.failed for ended in report.ended] == [False]
+    assert free == 8
+
+
+def test_halves_of_a_request_that_its_program_leaves_behind_are_discarded_once(tmp_path: Path) -> None:
+    host = bob_alone("misuse.py:leaves_a_request", {"peer": "alice"}, tmp_path)
+    host.resume(Grant("bob", 0, 0, ()))
+    (asked,) = host.report().ops
+    assert isinstance(asked, Entangle)
+    host.resume(Grant("bob", 1, LINK_NS, (Paired(asked.request, "alice~bob#0", "alice~bob#0@bob"),)))
+    host.report()
+    host.resume(Grant("bob", 2, 10**9, ()))
+    report = host.report()
+    free = host.machine.memory.free
+    host.close()
+    assert report.ops == (Withdraw(asked.request), Discard(("alice~bob#0@bob",), 10**9))
+    assert [ended.failed for ended in report.ended] == [False]
+    assert free == 8
+
+
+def test_a_program_that_spins_for_too_long_fails_and_names_the_line(tmp_path: Path) -> None:
+    host = bob_alone("misuse.py:spins", {}, tmp_path, max_rounds=1000)
+    host.resume(Grant("bob", 0, 0, ()))
+    (ended,) = host.report().ended
+    host.close()
+    assert ended.failed
+    assert ended.traceback == (
+        "node bob has gone round 1000 times at one instant, and network time stands still while it spins at"
+        f" {line_of('misuse.py', 'spins', 'round and round')}: await what the program waits for, or sleep for a time"
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import DEADLINE_S, command, environment, qnode, typed, wait_until_gone
+from tests.cli.commands import DEADLINE_S, command, environment, qnode, typed, wait_for_file, wait_until_gone
 from tests.cli.programs import COUNTS, FAILS
 from tests.launch.processes import GONE_S, linux_only, watching
 
@@ -98,9 +98,48 @@ def test_logs_are_followed_until_the_network_ends(folder: Path) -> None:
     assert [line.rstrip("\n") for line in first] + rest == after
     assert typed("logs", "net-1", "-n", "1", cwd=folder).out.splitlines() == after[-1:]
     assert typed("logs", "-n", "1", "--node", "bob", cwd=folder).out == "bob | bob is here\n"
+    unknown = typed("logs", "net-1", "--node", "bobb", cwd=folder)
+    assert unknown.code == 2
+    assert "net-1: no node 'bobb' (did you mean 'bob'?); there are: alice, bob" in unknown.err
     nobody = typed("logs", "nobody", cwd=folder)
     assert nobody.code == 2
     assert "there is no run 'nobody'" in nobody.err
+
+
+def test_logs_of_a_run_are_followed_until_it_ends(folder: Path) -> None:
+    pipe = subprocess.PIPE
+    run = subprocess.Popen(command("run", "net.py", "-q"), cwd=folder, env=environment(), stdout=pipe, stderr=pipe)
+    try:
+        wait_for_file(folder / ".qnode" / "runs" / "net-1" / "log")
+        follower = subprocess.Popen(
+            command("logs", "net-1", "-f"), cwd=folder, env=environment(), stdout=pipe, text=True
+        )
+        assert follower.stdout is not None
+        with follower.stdout:
+            assert any(line == "alice | at 500\n" for line in follower.stdout)
+            run.send_signal(signal.SIGINT)
+            run.communicate(timeout=DEADLINE_S)
+            follower.stdout.read()
+        assert follower.wait(DEADLINE_S) == 0
+    finally:
+        run.kill()
+        run.communicate()
+
+
+def test_a_line_of_a_log_ends_at_its_line_feed_whoever_reads_it(folder: Path) -> None:
+    (folder / "net.py").write_text('async def alice(node):\n    print("10 %\\r20 %\\r\\nend\\x0bof\\u2028it")\n')
+    assert qnode("run", "net.py", "-q", cwd=folder).code == 0
+    written = (folder / ".qnode" / "runs" / "net-1" / "log").read_bytes()
+    assert b"\r" in written
+
+    def read(*options: str) -> bytes:
+        return subprocess.run(
+            command("logs", "net-1", *options), cwd=folder, env=environment(), stdout=subprocess.PIPE, check=True
+        ).stdout
+
+    assert read() == read("--follow") == written
+    last = written[written.rstrip(b"\n").rfind(b"\n") + 1 :]
+    assert read("-n", "1") == read("-n", "1", "--follow") == last
 
 
 def test_when_the_keeper_is_killed_everything_goes_with_it_and_the_name_is_free(folder: Path) -> None:
@@ -136,6 +175,44 @@ def test_a_keeper_that_does_not_listen_is_killed_in_the_end(folder: Path, monkey
         os.kill(keeper, signal.SIGSTOP)
         assert down.run(parser_of(COMMANDS["down"]).parse(["net"]), Screen()) == 0
         assert watch.left(GONE_S) == []
+    assert left_in(folder) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_when_up_is_ended_before_the_network_is_up_the_network_goes_with_it(
+    number: signal.Signals, folder: Path
+) -> None:
+    os.mkfifo(folder / "gate")  # nobody ever writes there: the nodes do not come up
+    (folder / "net.py").write_text(f"open({str(folder / 'gate')!r}).read()\n{COUNTS}")
+    up = subprocess.Popen(
+        command("up", "net.py"), cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    assert up.stderr is not None
+    with up.stderr:
+        wait_for_file(folder / ".qnode" / "runs" / "net-1" / "run.json")
+        up.send_signal(number)
+        assert up.wait(DEADLINE_S) == 130
+        assert up.stderr.read() == b"interrupted\n"
+    assert left_in(folder) == []
+    assert [run["ended"] for run in json.loads(typed("runs", "--json", cwd=folder).out)] == ["interrupted"]
+
+
+def test_a_keeper_that_cannot_write_what_is_up_ends_and_up_tells_why(folder: Path) -> None:
+    (folder / ".qnode" / "networks" / "net.new").mkdir(parents=True)
+    up = qnode("up", "net.py", cwd=folder)
+    assert (up.code, up.out) == (1, "")
+    assert up.err.startswith("qnode: .qnode/networks/net.new: Is a directory")
+    assert left_in(folder) == ["net.new"]
+    (run,) = json.loads(typed("runs", "--json", cwd=folder).out)
+    assert run["ended"] != "running"
+
+
+def test_what_a_keeper_leaves_that_is_killed_before_the_network_is_up_is_removed(folder: Path) -> None:
+    networks = folder / ".qnode" / "networks"
+    networks.mkdir(parents=True)
+    for name in ("net.lock", "net.out"):
+        (networks / name).touch()
+    assert typed("ps", cwd=folder).out.startswith("no network is up here")
     assert left_in(folder) == []
 
 

@@ -141,7 +141,45 @@ def test_nodes_end_when_the_oracle_is_interrupted_which_saves_the_run(tmp_path: 
     assert not [path for path in tmp_path.iterdir() if path.is_socket()]
 
 
-def test_a_node_ends_at_a_signal_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_oracle_that_waits_is_a_run_under_way_until_a_signal_ends_and_saves_it(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    (tmp_path / "net.py").write_text(COUNTS)
+    with started("oracle", "net.py", "--seed", "1", "--address", "ipc://s", cwd=tmp_path) as oracle:
+        assert oracle.process.stderr is not None
+        assert oracle.process.stderr.readline() == "listening at ipc://s, waiting for alice, bob\n"
+        assert ended_runs(tmp_path) == [("running", None)]
+        assert typed("runs", "prune", "--keep", "0", cwd=tmp_path).out == "removed 0 runs; 1 run left in .qnode/runs\n"
+        oracle.process.send_signal(number)
+        done = oracle.done()
+    assert done.code == 130
+    assert "Traceback" not in done.err
+    assert ended_runs(tmp_path) == [("interrupted", 130)]
+    assert not (tmp_path / "s").exists()
+
+
+def test_an_oracle_whose_address_is_in_use_says_so_and_makes_no_run(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(COUNTS)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", free_port() + 3))
+        other.listen()
+        address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        done = qnode("oracle", "net.py", "--seed", "1", "--address", address, cwd=tmp_path, QNODE_TOKEN=TOKEN)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"qnode: --address: cannot listen at {address}: another program listens there: end it, or choose another"
+        " address\n"
+    )
+    assert not (tmp_path / ".qnode").exists()
+
+
+def ended_runs(folder: Path) -> list[tuple[str, int | None]]:
+    return [(run["ended"], run["exit_code"]) for run in json.loads(typed("runs", "--json", cwd=folder).out)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_node_ends_at_a_signal_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(COUNTS)
     with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as folder:
         node = subprocess.Popen(
@@ -152,7 +190,7 @@ def test_a_node_ends_at_a_signal_and_leaves_nothing(tmp_path: Path) -> None:
         try:
             wait_for_file(tmp_path / "s.1")  # it listens, and waits for the oracle
             assert len(list(Path(folder).glob("qnode-*/*"))) == 2  # a directory and its lock
-            node.send_signal(signal.SIGINT)
+            node.send_signal(number)
             assert node.wait(DEADLINE_S) == 130
         finally:
             node.kill()

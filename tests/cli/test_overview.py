@@ -81,6 +81,41 @@ def test_every_command_has_a_module_that_runs_it_and_a_help_text() -> None:
         assert parser_of(command).format_help().startswith(f"usage: qnode {command.name}")
 
 
+def test_help_texts_fit_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in COMMANDS.values():
+        lines = parser_of(command).format_help().splitlines()
+        assert [line for line in lines if len(line) > 80] == []
+
+
+def test_help_for_a_command_is_that_command_s_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "run"]) == 0
+    shown = capsys.readouterr().out
+    assert main(["run", "--help"]) == 0
+    assert capsys.readouterr().out == shown
+    assert shown.startswith("usage: qnode run ")
+    assert main(["help", "rnu"]) == 2
+    assert "there is no command 'rnu'; did you mean run?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["runs"], ["run", "x.yaml"], ["init", "x"], ["doctor"]])
+def test_a_current_directory_that_is_gone_is_what_is_told(arguments: list[str], tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = "import os, sys; os.rmdir(os.getcwd()); from orchestrator.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=gone,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    told = "qnode: the current directory has been removed; go to one that is there, such as by `cd`\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+
+
 def test_the_version_is_the_package_s(tmp_path: Path) -> None:
     assert qnode("--version", cwd=tmp_path) == (0, f"qnode {__version__}\n", "")
 
@@ -100,8 +135,18 @@ def test_the_version_is_the_package_s(tmp_path: Path) -> None:
         (["run", "x", "--seed", str(2**63)], "is not a whole number from 0 to 2**63 - 1"),
         (["run", "x", "--timeout", "0"], "argument --timeout: '0' is not a positive number of seconds"),
         (["run", "x", "--timeout", "nan"], "argument --timeout: 'nan' is not a positive number of seconds"),
-        (["run", "x", "--runs", "0"], "argument --runs: '0' is not a whole number from 1"),
-        (["run", "x", "--name", "a/b"], "argument --name: 'a/b' is not a name: letters, digits, - _ and ."),
+        (["run", "x", "--runs", "0"], "argument --runs: '0' is not a whole number from 1 to 1000000"),
+        (["run", "x", "--runs", "9" * 5000], "'... (5000 characters) is not a whole number from 1 to 1000000\n"),
+        (["run", "x", "--seed", "9" * 5000], "'... (5000 characters) is not a whole number from 0 to 2**63 - 1\n"),
+        (["run", "x", "--timeout", "1e300"], "'1e300' is not a number of seconds up to 31622400, a year"),
+        (
+            ["run", "x", "--name", "a/b"],
+            "argument --name: 'a/b' is not a name: letters, digits, - (not at the beginning) and _\n",
+        ),
+        (["up", "x", "--name", "a.b"], "argument --name: 'a.b' is not a name: letters, digits"),
+        (["up", "x", "--name", "n" * 300], "'... (300 characters) is not a name of up to 200 bytes\n"),
+        (["runs", "prune", "--older-than", "99999999999w"], "'99999999999w' is not an age of up to 1000 years; write"),
+        (["runs", "prune", "--older-than", "9" * 5000 + "w"], "(5001 characters) is not an age of up to 1000 years"),
         (["runs", "prune", "--older-than", "7"], "'7' is not an age; write a number and s, m, h, d or w, such as 7d"),
         (["completion", "tcsh"], "invalid choice: 'tcsh'"),
     ],

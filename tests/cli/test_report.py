@@ -18,6 +18,7 @@ from orchestrator.cli.series import Series, seed_of, values_of
 from orchestrator.oracle.spec import Failure, Observed, Result, Summary
 from orchestrator.run import Run, Source
 from orchestrator.text import ago, columns, shortened, span
+from qnode.errors import TimedOut
 from qnode.wire.payload import pack
 
 COUNTS = {"steps": 5, "reports": 5, "operations": 1, "messages": 1, "pairs": 1, "transfers": 0, "refused": 0}
@@ -124,6 +125,12 @@ def test_a_failed_run_shows_what_there_is() -> None:
     assert report.warnings(run) == []
 
 
+def test_the_closing_has_words_and_no_names_of_ours() -> None:
+    timed_out = run_of({"a": "none"}, how="timed_out")
+    timed_out.failure = TimedOut(timeout="2.0")
+    assert report.closing(timed_out).startswith("timed out in 0.50 s: ")
+
+
 @given(st.lists(st.lists(st.text(max_size=60), min_size=3, max_size=3), min_size=1, max_size=6), st.integers(40, 120))
 def test_a_table_fits_the_width_that_it_is_given(rows: list[list[str]], width: int) -> None:
     lines = columns(rows, width=width).split("\n")
@@ -167,6 +174,19 @@ def test_what_may_be_a_mistake_is_a_warning() -> None:
         "3 messages refused: x",
         "something from outside came in (a socket, a thread, a signal): another run may differ",
     ]
+
+
+def test_lost_qubits_are_told_whatever_came_of_the_run() -> None:
+    slot = "no free memory slot"
+    lost = {"a": {slot: 48}, "b": {"its program has returned": 1}, "c": {slot: 1}}
+    told = [
+        "a lost 48 qubits: no free memory slot; raise qubits:",
+        "c lost 1 qubit: no free memory slot; raise qubits:",
+        "b lost 1 qubit: its program has returned",
+    ]
+    nodes: dict[str, object] = dict.fromkeys("abc", 0)
+    assert report.warnings(run_of(nodes, lost=lost, observed=(seen(1.0),))) == told
+    assert report.warnings(run_of(nodes, lost=lost, how="deadlock", unread={"a": 1})) == told
 
 
 def test_a_run_that_was_ended_at_a_time_leaves_things_half_done_without_a_warning() -> None:
@@ -221,6 +241,14 @@ def test_means_and_their_standard_errors_are_of_numbers_only() -> None:
     assert lines[5].split() == ["mean", "3", "0.5", "0.75"]
 
 
+def test_columns_of_a_series_are_in_the_order_of_the_network_whoever_ends_first() -> None:
+    run = run_of({"a": 1, "b": 2, "c": 3}, notes={"b": {"x": 1}, "a": {"y": 2}})
+    fields = {name: getattr(run.summary, name) for name in run.summary.__struct_fields__}
+    backwards = {"results": run.summary.results[::-1], "notes": run.summary.notes}
+    run.summary = Summary(**fields | backwards)
+    assert list(values_of(run)) == ["a", "b", "c", "a.y", "b.x"]
+
+
 def test_a_series_of_one_has_no_error_and_its_json_is_valid() -> None:
     series = Series(1, 1)
     series.add(run_of({"a": 1}))
@@ -241,6 +269,9 @@ def test_a_series_of_many_nodes_shows_the_numbers_first_and_says_what_it_leaves_
 
 def test_columns_of_a_node_with_several_programs_carry_their_names() -> None:
     run = run_of({"a": 1})
+    programs = {name: {"run": f"p.py:{name}"} for name in ("main", "echo")}
+    config = loader.from_mapping({"version": 1, "seed": 1, "nodes": {"a": {"programs": programs}}})
+    run.source = Source(config, Path("/base"))
     more = Result("a", "echo", 5, pack(2))
     run.summary = Summary(
         **{name: getattr(run.summary, name) for name in run.summary.__struct_fields__}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,12 @@ def test_a_new_project_runs_and_its_tests_pass(project: Path) -> None:
     assert "2 passed" in tests.stdout
 
 
+def test_a_project_whose_name_looks_like_an_option_is_shown_how_to_enter(tmp_path: Path) -> None:
+    done = typed("init", "--", "-y", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "  cd ./-y\n" in done.out
+
+
 def test_a_new_project_overwrites_nothing(project: Path) -> None:
     (project / "coin.py").write_text("mine")
     (project / "README.md").unlink()
@@ -57,6 +64,26 @@ def test_a_new_project_overwrites_nothing(project: Path) -> None:
     assert done.err == "qnode: .: coin.py, coin.yaml, test_coin.py would be overwritten; choose another folder\n"
     assert (project / "coin.py").read_text() == "mine"
     assert not (project / "README.md").exists()
+
+
+def test_a_new_project_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for folder, sentence in (("file", "file is in the way"), ("file/in", "a project cannot be made here: Not a dir")):
+        done = typed("init", folder, cwd=tmp_path)
+        assert done.code == 2
+        assert done.err.startswith(f"qnode: {folder}: {sentence}")
+        assert done.err.endswith("; choose another folder\n")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "test_coin.py").symlink_to("nowhere")  # the last one that is written
+    done = typed("init", "half", cwd=tmp_path)
+    assert (done.code, done.err) == (2, "qnode: half: half/test_coin.py is in the way; choose another folder\n")
+    assert [path.name for path in (tmp_path / "half").iterdir()] == ["test_coin.py"]
+
+
+def test_the_oldest_age_is_still_a_date(project: Path) -> None:
+    done = typed("runs", "prune", "--older-than", "1000w", "--runs-folder", "runs", cwd=project)
+    assert (done.code, done.err) == (0, "")
+    assert typed("runs", "prune", "--older-than", f"{1000 * 366}d", cwd=project).code == 0
 
 
 def test_the_same_seed_gives_the_same_results_inline_too_and_another_does_not(project: Path) -> None:
@@ -124,6 +151,54 @@ def test_a_series_stops_at_its_first_failure_and_says_how_to_repeat_it(tmp_path:
     assert f"repeat: qnode run net.py --seed {seed}\n" in done.err
     assert f"run {passed + 1} of 40 failed, with seed {seed}" in done.err
     assert qnode("run", "net.py", "--seed", str(seed), "-q", cwd=tmp_path).code == 1
+
+
+# The first run returns, the second one waits for ever.
+WAITS_THEN = """
+import asyncio
+from pathlib import Path
+
+from qnode import Node
+
+
+async def alice(node: Node):
+    marker = Path({marker!r})
+    if marker.exists():
+        print("second")
+        while True:
+            await asyncio.sleep(1)
+    marker.touch()
+    return 7
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_series_that_is_interrupted_shows_the_runs_that_ended(number: signal.Signals, tmp_path: Path) -> None:
+    write(tmp_path, WAITS_THEN.format(marker=str(tmp_path / "ran")))
+    series = subprocess.Popen(
+        command("run", "net.py", "--seed", "3", "--runs", "3", "--json"),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert series.stderr is not None
+        assert series.stderr.readline() == "alice | second\n"
+        series.send_signal(number)
+        out, err = series.communicate(timeout=DEADLINE_S)
+    finally:
+        series.kill()
+        series.wait()
+    assert series.returncode == 130
+    data = json.loads(out)
+    assert [run["results"] for run in data["runs"]] == [{"alice": {"main": 7}}]
+    assert data["failed"] is None
+    assert err.splitlines()[:2] == [
+        "1 of 3 runs ended before the interruption",
+        "repeat: qnode run net.py --seed 3 --runs 3",
+    ]
 
 
 # --- what a run shows ----------------------------------------------------------------------------------------------
@@ -232,6 +307,13 @@ def test_a_run_that_ends_badly_is_a_sentence_an_exit_code_and_is_saved(
     assert "qnode.errors." in debug.err
 
 
+def test_a_saved_run_tells_what_the_command_returned_for_a_mistake_too(project: Path) -> None:
+    done = qnode("run", "coin.yaml", "--set", "clock=real", "--inline", cwd=project)
+    assert done.code == 2
+    assert "only the virtual clock can run in one process" in done.err
+    assert json.loads((project / ".qnode" / "runs" / "coin-1" / "run.json").read_text())["exit_code"] == 2
+
+
 def test_warnings_tell_of_messages_qubits_and_marks_that_were_forgotten(tmp_path: Path) -> None:
     write(tmp_path, CARELESS)
     (tmp_path / "net.yaml").write_text(
@@ -299,6 +381,11 @@ def test_all_mistakes_of_a_configuration_are_told_at_once_with_their_places(proj
     assert not (project / ".qnode" / "networks").exists()
 
 
+def test_what_check_says_fits_80_columns(project: Path) -> None:
+    done = typed("check", "coin.yaml", cwd=project)
+    assert [line for line in done.out.splitlines() if len(line) > 80] == []
+
+
 def test_check_prints_the_plan_and_starts_and_saves_nothing(project: Path) -> None:
     done = typed("check", "coin.yaml", cwd=project)
     assert done.code == 0, done.err
@@ -309,7 +396,7 @@ def test_check_prints_the_plan_and_starts_and_saves_nothing(project: Path) -> No
         "1, the configuration's",
         "3: the oracle and 2 for nodes",
         "MiB at the start",
-        "no mistakes found",
+        "no mistakes found in configuration and programs' signatures; nothing was started",
     ):
         assert words in done.out
     assert not (project / ".qnode").exists()

@@ -221,27 +221,33 @@ BROKEN: Final = [
     Case(
         "  alice: {",
         "  al.ice: {",
-        "8:3: nodes.al.ice: 'al.ice' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+        "8:3: nodes.al.ice: 'al.ice' cannot be a name: use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all",
     ),
     Case(
         "  alice: {",
         "  al~ice: {",
-        "8:3: nodes.al~ice: 'al~ice' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+        "8:3: nodes.al~ice: 'al~ice' cannot be a name: use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all",
     ),
     Case(
         "  alice: {",
         "  al ice: {",
-        "8:3: nodes.al ice: 'al ice' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+        "8:3: nodes.al ice: 'al ice' cannot be a name: use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all",
     ),
     Case(
         "  alice: {",
         "  -alice: {",
-        "8:3: nodes.-alice: '-alice' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+        "8:3: nodes.-alice: '-alice' cannot be a name: use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all",
     ),
     Case(
         "  alice: {",
         "  álice: {",
-        "8:3: nodes.álice: 'álice' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+        "8:3: nodes.álice: 'álice' cannot be a name: use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all",
+    ),
+    Case(
+        "  alice: {",
+        "  アリス: {",
+        "8:3: nodes.アリス: 'アリス' cannot be a name: use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all",
+        "12:21: links.short.between[0]: no node 'alice'; there are: bob, r0, r1, r2, r3",
     ),
     Case(
         "  alice: {",
@@ -257,7 +263,7 @@ BROKEN: Final = [
     Case(
         "r[0..3]: {",
         "r[0..x]: {",
-        "10:3: nodes.r[0..x]: 'r[0..x]' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+        "10:3: nodes.r[0..x]: 'r[0..x]' cannot be a name: use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all",
     ),
     Case(
         "  alice: {",
@@ -577,7 +583,7 @@ BROKEN: Final = [
     Case(
         "qubits: 8",
         "qubits: 2, qubit: 8",
-        "6:20: kinds.end.qubit: unknown key ('qubits' is already there); nothing more is allowed here",
+        "6:20: kinds.end.qubit: unknown key (did you mean 'qubits', which is already there?); nothing more is allowed here",
     ),
     Case(
         "t1: 10 s",
@@ -729,7 +735,7 @@ BROKEN: Final = [
     Case(
         "short: {",
         "sh ort: {",
-        "12:3: links.sh ort: 'sh ort' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+        "12:3: links.sh ort: 'sh ort' cannot be a name: use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all",
     ),
     Case(
         "classical: {delay: along_links}",
@@ -744,7 +750,7 @@ BROKEN: Final = [
     Case(
         "observe: {received:",
         "observe: {re ceived:",
-        "15:11: observe.re ceived: 're ceived' cannot be a name: use letters, digits, `_` and `-`, a letter or digit first, at most 64 in all",
+        "15:11: observe.re ceived: 're ceived' cannot be a name: use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all",
     ),
     Case(
         "{fidelity: phi+}",

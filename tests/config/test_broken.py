@@ -69,6 +69,19 @@ seed: 4
 """
 
 
+def test_a_shape_that_is_wrong_hides_nothing_else_of_its_link() -> None:
+    text = "version: 1\nnodes: {a: {}}\nlinks: {l: {grid: {rows: 2}, length: 1 km, attenuation: 0.2 dB/km}}\n"
+    assert problems(text, only_simulated=True) == [
+        "net.yaml:3:20: links.l.grid.rows: unknown key; allowed here: nodes, columns",
+        "net.yaml:3:57: links.l.attenuation: this version simulates ideal memories, gates and links only; remove it"
+        " for now",
+    ]
+
+
+def test_what_is_missing_may_be_in_what_was_left_out_of_the_file() -> None:
+    assert problems("a: &a [*a]\n") == ["net.yaml:1:4: an alias cannot be inside of what it stands for"]
+
+
 def test_the_text_of_the_error_shows_each_line_with_a_caret() -> None:
     with pytest.raises(ConfigErrors) as refused:
         loads("version: 1\nnodes:\n\ta: {}\n", "tabs.yaml")

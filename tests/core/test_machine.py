@@ -65,6 +65,7 @@ def machine(
     observed: Iterable[str] = (),
     log_local: bool = False,
     slots: int = 8,
+    reports_under_way: int = 1,
 ) -> Machine:
     return NodeMachine(
         name,
@@ -76,6 +77,7 @@ def machine(
         neighbours=frozenset({BOB} if name != BOB else {ALICE, CAROL}),
         observed=frozenset(observed),
         log_local=log_local,
+        reports_under_way=reports_under_way,
     )
 
 
@@ -386,19 +388,41 @@ def test_names_contain_node_and_incarnation_and_are_never_used_twice() -> None:
     assert local(second).id == "alice!2.0"
 
 
-def test_a_refused_operation_is_an_error_of_its_qubits_and_names_the_line() -> None:
+def test_a_qubit_is_discarded_when_what_was_issued_on_it_is_over() -> None:
+    of = machine(durations=TIMES, log_local=True)
+    here, there, idle = local(of), remote(of), remote(of, "alice~bob#1@alice")
+    of.apply("h", (here,), (), HERE)
+    of.apply("x", (there,), (), HERE)
+    of.apply("x", (there,), (), HERE)
+    of.take_outbox()
+    assert of.discard((here, there, idle), HERE) == (10, 20, 0)
+    assert of.take_outbox() == (
+        Local("discard", (here.id,), 10), Discard((there.id,), 20), Discard((idle.id,), 0)
+    )  # fmt: skip
+
+
+def test_a_refused_operation_is_told_of_its_qubits_and_names_the_line() -> None:
     of = machine()
     half, other, third = (remote(of, f"alice~bob#{nth}@alice") for nth in range(3))
     of.apply("x", (third,), (), HERE)
     of.apply("cnot", (half, other), (), HERE)
-    of.take_outbox()
+    of.take_outbox(1)
     for _ in range(2):
         of.apply("x", (third,), (), HERE)  # belong to the next report
-    of.fail(1, NotOwner(caller="alice", qubit=half.id, owner="bob"))
-    assert half.error is not None
-    assert half.error is other.error
-    assert half.error.__notes__ == [f"issued at {__file__}:{HERE[1]}"]
-    assert third.error is None
+    error = NotOwner(caller="alice", qubit=half.id, owner="bob")
+    assert of.refused(1, 1, error) == (half, other)
+    assert error.__notes__ == [f"issued at {__file__}:{HERE[1]}"]
+
+
+def test_operations_are_known_by_their_report_and_only_for_so_many_reports() -> None:
+    of = machine(reports_under_way=2)
+    half, other = (remote(of, f"alice~bob#{nth}@alice") for nth in range(2))
+    for step, qubit in enumerate((half, other, half), 1):
+        of.apply("x", (qubit,), (), HERE)
+        of.take_outbox(step)
+        of.take_outbox(step)  # nothing was issued: nothing is forgotten for it
+    error = NotOwner(caller="alice", qubit=half.id, owner="bob")
+    assert [of.refused(step, 0, error) for step in (1, 2, 3)] == [(), (other,), (half,)]
 
 
 # ---------------------------------------------------------------- two cores, joined by a list
@@ -431,6 +455,7 @@ class Play:
             assert self.core.check(report) is None
             self.core.report(report)
         self.core.execute()
+        self.core.operations.ledger.check_invariants()
         for name, grant in self.core.grants().items():
             for item in grant.items:
                 assert not isinstance(item, Failed), str(error_of(item))

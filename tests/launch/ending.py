@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +27,24 @@ async def waits(node: Node, path: str) -> None:
     """Says that it is here, and waits for ever."""
     await waits_at(path, node)
     await asyncio.Event().wait()
+
+
+class LastFlush(io.StringIO):
+    """Says when it is flushed, which is the last thing that happens in a process, and goes on when it is told to."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def flush(self) -> None:
+        with socket.socket(socket.AF_UNIX) as door:
+            door.connect(self._path)
+            door.recv(1)
+
+
+async def returns_early_and_ends_when_told(node: Node, path: str) -> str:
+    sys.stderr = LastFlush(path)
+    return "done long ago"
 
 
 async def raises_when_told(node: Node, path: str) -> None:

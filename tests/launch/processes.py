@@ -70,9 +70,9 @@ def family(pid: int) -> list[int]:
 
 
 def directories() -> set[str]:
-    """What there is of socket directories and their locks."""
+    """What there is of socket directories and their locks, and "." for the folder that they are in."""
     root = Path(tempfile.gettempdir()) / f"qnode-{os.getuid()}"
-    return {path.name for path in root.iterdir()} if root.exists() else set()
+    return {".", *(path.name for path in root.iterdir())} if root.exists() else set()
 
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes by way of /proc and pidfd")

@@ -115,7 +115,7 @@ async def test_ctrl_c_before_anything_has_started_leaves_nothing(temporary: Path
 
 @pytest.mark.parametrize("debug", [False, True])
 async def test_when_a_node_is_killed_the_command_says_so_in_one_sentence_and_exits_4(
-    debug: bool, temporary: Path, tmp_path: Path
+    debug: bool, method: str, temporary: Path, tmp_path: Path
 ) -> None:
     door = temporary / "s"
     options = ["--debug"] if debug else []
@@ -133,7 +133,25 @@ async def test_when_a_node_is_killed_the_command_says_so_in_one_sentence_and_exi
     assert saved["results"] == {"bob": {"main": "done long ago"}}  # the oracle could still tell
 
 
-async def test_when_the_forkserver_is_killed_the_command_says_so_and_exits_4(temporary: Path, tmp_path: Path) -> None:
+async def test_when_the_oracle_is_killed_the_command_says_so_and_exits_4(
+    method: str, temporary: Path, tmp_path: Path
+) -> None:
+    door = temporary / "s"
+    async with at_the_gate(waiting(tmp_path, door), door, "--quiet") as (command, _):
+        with watching(command.pids) as watch:
+            watch.kill(command.pids[1])
+            code, _, err = await command.result()
+            assert watch.left() == []
+        saved = command.saved()
+    assert code == 4
+    assert err == "qnode: the process of the oracle ended before the run did: killed by signal 9\n"
+    assert (saved["ended"], saved["exit_code"], saved["results"]) == ("lost", 4, {})  # nobody else could tell
+    assert directories() == set()
+
+
+async def test_when_the_forkserver_is_killed_the_command_says_so_and_exits_4(
+    method: str, temporary: Path, tmp_path: Path
+) -> None:
     door = temporary / "s"
     async with at_the_gate(waiting(tmp_path, door), door, "--quiet") as (command, _):
         with watching(command.pids) as watch:
@@ -198,7 +216,7 @@ async def test_two_commands_in_one_folder_run_side_by_side(temporary: Path, tmp_
         at_the_gate(waiting(tmp_path / "other", other_door), other_door) as (other, _),
     ):
         with watching(one.pids) as first, watching(other.pids) as second:
-            assert len(directories()) == 4
+            assert len(directories()) == 5  # one folder, and in it two directories with their locks
             one.process.send_signal(signal.SIGINT)
             assert (await one.result())[0] == 130
             assert first.left(0.0) == []

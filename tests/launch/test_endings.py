@@ -42,7 +42,7 @@ async def lost(temporary: Path, runs: Path, victim: str, program: str = "waits")
             await gate.reached.wait()
             forkserver = children(os.getpid())[-1]
             with watching([forkserver, *net.pids.values()]) as watch:
-                assert len(directories()) == 2  # the directory and its lock
+                assert len(directories()) == 3  # the directory and its lock, and the folder that they are in
                 watch.kill(forkserver if victim == "forkserver" else net.pids[victim])
                 with pytest.raises(ProcessLost) as caught:
                     async with asyncio.timeout(GONE_S):

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from orchestrator import Cluster
+from orchestrator import installed as installed_modules
 from orchestrator.launch.preload import modules_of
 from tests.launch.processes import linux_only
 
@@ -72,6 +73,16 @@ def test_reading_a_program_imports_nothing(tmp_path: Path) -> None:
     assert "this" not in sys.modules
 
 
+def test_a_folder_is_not_installed_for_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is edited between two runs must not be kept from the first."""
+    for name in ("site-packages", "dist-packages"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"mine_{name[:4]}.py").write_text("import csv")
+        monkeypatch.syspath_prepend(str(tmp_path / name))
+    (tmp_path / "p.py").write_text("import mine_site, mine_dist")
+    assert modules_of(["p.py:main"], (tmp_path,)) == ("csv",)
+
+
 # ---------------------------------------------------------------- in real processes
 
 PLAIN: Final = "import os\nPID = os.getpid()\n"
@@ -83,7 +94,7 @@ NAMES: Final = ["shared_one", "threaded", "shared_two", "local_one", "raising"]
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with packages that somebody installed, and one with a program that imports them."""
-    packages, programs = tmp_path / "site-packages", tmp_path / "programs"
+    packages, programs = tmp_path / "packages", tmp_path / "programs"
     packages.mkdir()
     programs.mkdir()
     (packages / "shared_one.py").write_text(PLAIN)
@@ -98,6 +109,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = filter(None, (str(packages), os.environ.get("PYTHONPATH")))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
     monkeypatch.syspath_prepend(str(packages))
+    monkeypatch.setattr(installed_modules, "PLACES", (*installed_modules.PLACES, packages))
     return programs
 
 

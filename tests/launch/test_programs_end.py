@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +123,20 @@ async def test_a_program_that_ends_its_process_is_a_lost_node(
     assert directories() == set()
 
 
+async def test_the_time_limit_does_not_overrule_a_result_that_is_there(temporary: Path, tmp_path: Path) -> None:
+    """Its process has not gone yet; the limit passes in the time that processes have for that."""
+    door = temporary / "s"
+    limit_s = 5.0
+    nodes = {"bob": program("returns_early_and_ends_when_told", path=str(door))}
+    async with gate_at(door) as gate, Cluster.from_dict(network(nodes), base=HERE, runs=tmp_path) as net:
+        running = asyncio.ensure_future(net.run(timeout=limit_s))
+        await gate.reached.wait()
+        await asyncio.wait([running], timeout=limit_s)
+        assert not running.done()
+        gate.release()
+        assert (await running)["bob"] == "done long ago"
+
+
 # ---------------------------------------------------------------- what programs start
 
 
@@ -206,6 +223,27 @@ async def test_a_polite_kill_of_the_forkserver_ends_the_run_and_removes_its_dire
                 await running
             assert watch.left() == []
     assert directories() == set()
+
+
+MANY_FILES: Final = """
+import os, resource, sys
+from pathlib import Path
+from orchestrator import Cluster
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+held = [os.dup(0) for _ in range(1100)]
+config = {"version": 1, "nodes": {"a": {"program": "ending.py:returns_early"}}}
+net = Cluster.from_dict(config, sys.argv[1], runs=Path(sys.argv[2]))
+print(net.run_sync()["a"])
+"""
+
+
+@pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2048, reason="needs more open files than allowed")
+def test_a_run_can_start_where_very_many_files_are_open(method: str, temporary: Path, tmp_path: Path) -> None:
+    """Descriptors have numbers then that select() cannot take."""
+    command = [sys.executable, "-c", MANY_FILES, str(HERE), str(tmp_path / "runs")]
+    done = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, timeout=WALL_S, check=False)
+    assert (done.returncode, done.stdout) == (0, "done long ago\n"), done.stderr
 
 
 async def test_a_launcher_takes_over_the_forkserver_that_was_started_early(tmp_path: Path) -> None:

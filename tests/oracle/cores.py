@@ -56,9 +56,10 @@ class Bench:
         self.steps = dict.fromkeys(NAMES, 0)
 
     def report(self, node: NodeName, *ops: Op, timer_ns: int | None = None, **fields: Any) -> Report:
-        """The next report of a node."""
+        """The next report of a node. Operations at time 0 are meant for this instant."""
         self.steps[node] += 1
-        plain = Report(node, 0, self.steps[node], timer_ns, None, 0, ops)
+        timed = tuple(_not_before(self.core.time.now_ns, op) for op in ops)
+        plain = Report(node, 0, self.steps[node], timer_ns, None, 0, timed)
         return msgspec.structs.replace(plain, **fields)
 
     def round(self, ops: Mapping[NodeName, Sequence[Op]] | None = None, **timers_ns: int) -> Mapping[NodeName, Grant]:
@@ -69,9 +70,14 @@ class Bench:
             report = self.report(node, *given.get(node, ()), timer_ns=timers_ns.get(node))
             assert self.core.check(report) is None
             self.core.report(report)
-        self.core.execute()
+        self.execute()
         self.granted = self.core.grants()
         return self.granted
+
+    def execute(self) -> None:
+        """A round that was reported; whatever was asked for, the ledger is sound afterwards."""
+        self.core.execute()
+        self.core.operations.ledger.check_invariants()
 
     def items(self, node: NodeName) -> tuple[Item, ...]:
         """What the last grants bring to a node; nothing if it has none."""
@@ -80,6 +86,13 @@ class Bench:
 
     def of_kind(self, *kinds: str) -> list[Event]:
         return [event for event in self.events if event.event in kinds]
+
+
+def _not_before(now_ns: int, op: Op) -> Op:
+    if getattr(op, "start_ns", None) != 0:
+        return op
+    times = {name: max(now_ns, getattr(op, name)) for name in ("start_ns", "end_ns") if hasattr(op, name)}
+    return msgspec.structs.replace(op, **times)
 
 
 def entangle(request: int, peer: NodeName, n: int = 1, tag: str = "") -> Entangle:

@@ -36,6 +36,11 @@ class Stranger:
         self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._socket.connect(address)
 
+    @property
+    def socket(self) -> zmq.Socket[bytes]:
+        """To wait for several at once."""
+        return self._socket
+
     def say(self, *frames: bytes) -> None:
         self._socket.send_multipart(frames)
 

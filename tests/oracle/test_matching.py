@@ -96,6 +96,19 @@ def test_a_request_withdrawn_while_its_halves_are_under_way_gives_those_back_tha
     assert matching.delivered((BOB, 1), QubitId("alice~bob#1@bob"))  # the other end is not concerned
 
 
+def test_a_half_for_a_withdrawn_request_does_not_arrive_for_the_next_one_of_its_number() -> None:
+    matching = Matching()
+    matching.ask(ALICE, asked(1))
+    met = matching.ask(BOB, asked(1, ALICE))
+    assert met is not None
+    half = QubitId("alice~bob#0@alice")
+    met[0].under_way.append(half)
+    assert matching.withdraw((ALICE, 1)) == [half]
+    matching.ask(ALICE, asked(1))
+    assert not matching.delivered((ALICE, 1), half)
+    assert len(matching) == 2  # the new one, and bob's
+
+
 def test_a_request_is_over_when_its_last_half_has_arrived() -> None:
     matching = Matching()
     matching.ask(ALICE, asked(1, n=2))

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -36,12 +36,11 @@ ENDS_S: Final = 30.0
 
 
 class Oracle:
-    """An oracle in a thread, for a run of one node, and who started the run."""
+    """An oracle in a thread, and who started the run; a run of one node unless told otherwise."""
 
-    def __init__(self, folder: Path, address: str) -> None:
-        told: OracleSpec = spec(
-            programs={ALICE: ("main",)}, incarnations={ALICE: 2}, links=(), folder=str(folder), address=address
-        )
+    def __init__(self, folder: Path, address: str, **changes: Any) -> None:
+        alone: dict[str, Any] = {"programs": {ALICE: ("main",)}, "incarnations": {ALICE: 2}, "links": ()}
+        told: OracleSpec = spec(**{**alone, **changes}, folder=str(folder), address=address)
         self.folder = folder
         self.address = address
         self._service = OracleService(told, Server(address, TOKEN))
@@ -94,21 +93,26 @@ def test_reports_that_come_twice_are_answered_twice_and_executed_once_and_others
             report(1, b"an older life", incarnation=1),
             report(2, b"a later life", incarnation=3),
             report(3, b"the future"),
-            report(0, b"the past"),
+            report(0, b"before the first"),
             Wake(ALICE, 1),
             Report("bob", 0, 1, None, None, 0, ()),
         ):
             answer = alice.ask(encode(wrong))
             assert isinstance(answer, Refused), wrong
 
-        last = Report(ALICE, 2, 2, None, None, 0, (), done())
+        alice.say(encode(report(2, b"2")))
+        assert decode_to_node(alice.hear()[0]) == Grant(ALICE, 2, 10, ())
+        alice.say(first)  # late, and no reason to answer anything
+
+        last = Report(ALICE, 2, 3, None, None, 0, (), done())
         assert alice.ask(encode(last)) == Stop("done")
         alice.say(encode(Farewell(ALICE, 2, (), 0, 0, 0)))
         summary = oracle.summary()
 
     assert summary.how == "done"
-    assert summary.notes == ((ALICE, "n", b"1"),)
-    assert (summary.counts["reports"], summary.counts["operations"]) == (2, 1)
-    assert summary.frames_refused == {"MalformedMessage": 5, "NotOwner": 1}
+    assert summary.notes == ((ALICE, "n", b"2"),)
+    assert (summary.counts["reports"], summary.counts["operations"]) == (3, 2)
+    assert summary.frames_refused == {"MalformedMessage": 5, "NotOwner": 1, "a report that came before": 1}
     _, rounds = read_record(record_path(oracle.folder))
-    assert [[bytes(frame) for frame in one.reports] for one in rounds] == [[first], [encode(last)]]
+    reports = [first, encode(report(2, b"2")), encode(last)]
+    assert [[bytes(frame) for frame in one.reports] for one in rounds] == [[frame] for frame in reports]

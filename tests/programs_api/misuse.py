@@ -345,6 +345,10 @@ async def entangles_six(node: Node) -> None:
     await node.receive("alice")
 
 
+async def entangles_two(node: Node) -> None:
+    await node.entangle("alice", 2)
+
+
 async def grows_too_large_here(node: Node) -> Told | None:
     qubits = node.qubits(8)
     for qubit in qubits:
@@ -357,3 +361,101 @@ async def grows_too_large_here(node: Node) -> Told | None:
             right.t()
 
     return await caught(join)
+
+
+# ---------------------------------------------------------------- refused, and nobody waits for the qubit
+
+
+async def refused(node: Node, then: str) -> object:
+    """Issues a gate that formalism stabilizer cannot do, and goes on in one of many ways."""
+    half = await node.entangle("bob")
+    half.t()  # the gate
+    match then:
+        case "sends it":
+            await node.send_qubit("bob", half)
+        case "discards it":
+            half.discard()
+        case "measures it and does not wait":
+            half.measure().close()
+        case "gives the measurement up":
+            task = asyncio.create_task(half.measure())
+            await asyncio.sleep(0)
+            task.cancel()
+        case "keeps it for a while":
+            await asyncio.sleep(1.0)
+        case "discards it and waits for ever":
+            half.discard()
+            await node.receive("bob")
+        case "catches it":
+            return await caught(half.measure)
+        case "catches it later":
+            await asyncio.sleep(1e-3)
+            return await caught(half.measure)
+        case "catches it after a second one":
+            half.tdg()
+            return await caught(half.measure)
+    return None
+
+
+async def is_refused_while_another_goes_on(node: Node) -> list[object]:
+    """Reports leave one after another, on the real clock before the first is answered."""
+    one, two = await node.entangle("bob", 2)
+    told_of: list[object] = []
+
+    async def goes_on() -> None:
+        for _ in range(200):
+            two.z()
+            await asyncio.sleep(1e-6)
+
+    one.t()  # the gate
+    await goes_on()
+    told_of.append(await caught(one.measure))
+    told_of.append(await caught(two.measure))
+    return told_of
+
+
+async def measures_at_the_call(node: Node) -> list[int]:
+    """Outcomes of |0>, each of which an X follows before its measurement is awaited."""
+    one, two, three, half = *node.qubits(3), await node.entangle("bob")
+    half.reset()
+    tasks = [asyncio.create_task(qubit.measure(keep=True)) for qubit in (one, half)]
+    one.x()
+    half.x()
+    cancelled = asyncio.create_task(two.measure())
+    cancelled.cancel()  # before its first step
+    three.measure().close()
+    dead = [two.fate, three.fate]
+    assert dead == ["measured", "measured"], dead
+    return [await task for task in tasks] + [await qubit.measure() for qubit in (one, half)]
+
+
+async def sends_at_the_call(node: Node) -> list[str]:
+    one, two = node.qubits(2)
+    one.x()
+    node.send_qubit("bob", one).close()
+    cancelled = asyncio.create_task(node.send_qubit("bob", two))
+    cancelled.cancel()
+    return [one.fate, two.fate]
+
+
+async def receives_two(node: Node) -> list[int]:
+    return [await (await node.receive_qubit("alice")).measure() for _ in range(2)]
+
+
+# ---------------------------------------------------------------- what is left behind, and what has no end
+
+
+async def asks_for_two(node: Node, peer: str) -> Told | None:
+    return await caught(lambda: node.entangle(peer, 2))
+
+
+async def leaves_a_request(node: Node, peer: str) -> None:
+    task = asyncio.create_task(node.entangle(peer, 2))
+    await asyncio.sleep(1.0)
+    assert not task.done()
+
+
+async def spins(node: Node) -> None:
+    other = asyncio.create_task(asyncio.Event().wait())
+    while not other.done():  # noqa: ASYNC110  # as programs should not
+        await asyncio.sleep(0)  # round and round

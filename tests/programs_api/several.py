@@ -115,3 +115,11 @@ async def gives_up(node: Node, peer: str, timeout: float) -> None:
         await node.entangle(peer, timeout=timeout)
     except GenerationTimeout:
         await asyncio.sleep(1.0)
+
+
+async def returns_much(node: Node) -> bytes:
+    return bytes(72_000_000)
+
+
+async def records_much(node: Node) -> None:
+    node.record(small=1, large=bytes(72_000_000))

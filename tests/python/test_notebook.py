@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,11 @@ class Kernel:
 
     def run(self, code: str) -> dict[str, Any]:
         """What a cell printed ("out"), its last value by type ("text/html", ...), the error it raised ("error")."""
-        self.client.execute(code)
+        self.execute(code)
         return self.result()
+
+    def execute(self, code: str) -> None:
+        self._cell = self.client.execute(code, stop_on_error=False)  # else a cell right after an error is skipped
 
     def result(self, **so_far: Any) -> dict[str, Any]:
         found: dict[str, Any] = {"out": "", "error": ""} | so_far
@@ -49,8 +53,11 @@ class Kernel:
         return found
 
     def message(self) -> tuple[str, Any]:
-        message = self.client.get_iopub_msg(timeout=WAIT_S)
-        return message["msg_type"], message["content"]
+        """The next message about the latest cell; those about the client's greetings may still be under way."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=WAIT_S)
+            if message["parent_header"].get("msg_id") == self._cell:
+                return message["msg_type"], message["content"]
 
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()
@@ -64,6 +71,13 @@ class Kernel:
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     folder = tmp_path_factory.mktemp("notebook")
     (folder / "beside.py").write_text("WORD = 'beside'\n")
+    with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as temporary, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", temporary)  # the kernel's: sockets of others are not taken for its own
+        patch.setattr(tempfile, "tempdir", None)
+        yield from _started(folder)
+
+
+def _started(folder: Path) -> Iterator[Kernel]:
     one = Kernel(folder)
     try:
         first = one.run("import asyncio, sys\nimport beside\nfrom orchestrator import Cluster\nfrom qnode import Node")
@@ -136,7 +150,7 @@ def test_an_interrupt_ends_every_process_and_leaves_the_kernel_usable(inside: st
         "net = Cluster(nodes={'a': busy, 'b': busy}, seed=1)"
     )
     before = directories()
-    kernel.client.execute(inside)
+    kernel.execute(inside)
     out = ""
     while out.count("goes on") < 2:  # both are under way, and seen in the cell
         kind, content = kernel.message()

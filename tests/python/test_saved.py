@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -122,8 +125,36 @@ async def test_a_run_may_be_given_a_name_that_is_free(tmp_path: Path) -> None:
 
 async def test_a_folder_that_takes_no_runs_is_refused_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="a run cannot be saved here: Not a directory; make room, or choose another"):
+    with pytest.raises(ConfigError, match="a run cannot be saved here: Not a directory; choose another folder"):
         await cluster(tmp_path / "file" / "runs").run()
+
+
+async def test_a_name_that_is_too_long_is_no_matter_of_room(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a run cannot be saved here: File name too long; give it a shorter name"):
+        await cluster(tmp_path).run(inline=True, name="n" * 300)
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one page."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    try:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(folder)]
+        done = subprocess.run(mount, capture_output=True, text=True, timeout=60, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount here")
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], timeout=60, check=True)
+
+
+async def test_where_there_is_no_room_a_run_says_so_and_leaves_no_folder(full: Path) -> None:
+    with pytest.raises(ConfigError, match="No space left on device; make room, or choose another folder"):
+        await cluster(full).run(inline=True)
+    assert saved.listing(full) == []
+    assert os.listdir(full) == []
 
 
 # --- the configuration ---------------------------------------------------------------------------------------------
@@ -282,6 +313,54 @@ def test_runs_are_pruned_by_number_and_by_age(options: Any, left: list[str], thr
     assert [entry.id for entry in saved.listing(three)] == left
     assert {entry.id for entry in gone} | set(left) == {"coin-1", "other-1", "coin-2"}
     assert not any(entry.folder.exists() for entry in gone)
+
+
+def test_pruning_a_link_leaves_the_run_that_it_leads_to(three: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "kept"
+    shutil.move(three / "coin-1", elsewhere)
+    (three / "coin-1").symlink_to(elsewhere)
+    assert "coin-1" in {entry.id for entry in saved.prune(three, keep=0)}
+    assert not (three / "coin-1").is_symlink()
+    assert saved.is_run(elsewhere)
+
+
+def test_a_run_that_starts_is_locked_before_it_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else somebody could find it running and not locked, which is what a run looks like that was killed."""
+    lock = fcntl.flock
+
+    def prune_first(file: Any, operation: int) -> None:
+        if operation == fcntl.LOCK_EX:
+            saved.prune(tmp_path, keep=0)
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", prune_first)
+    config = loader.from_mapping({"version": 1, "name": "coin", "seed": 7, "nodes": {"a": {}}})
+    folder = saved.new_folder(tmp_path, "coin")
+    with saved.begin(folder, Source(config, tmp_path), LONG_AGO):
+        assert [entry.ended for entry in saved.listing(tmp_path)] == ["running"]
+
+
+def test_two_may_prune_at_once(tmp_path: Path) -> None:
+    written(tmp_path, "coin")
+    for number in range(2, 300):
+        shutil.copytree(tmp_path / "coin-1", tmp_path / f"coin-{number}")
+    code = (
+        "import sys; from pathlib import Path; from orchestrator import saved\n"
+        "print('ready', flush=True); sys.stdin.read(1)\n"
+        "saved.prune(Path(sys.argv[1]), keep=0)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    pipe = subprocess.PIPE
+    pruners = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) for _ in range(2)]
+    for pruner in pruners:
+        assert pruner.stdout is not None
+        assert pruner.stdout.readline() == "ready\n"
+    for pruner in pruners:
+        assert pruner.stdin is not None
+        pruner.stdin.write("!")
+        pruner.stdin.flush()
+    assert [pruner.communicate(timeout=60) for pruner in pruners] == [("", ""), ("", "")]
+    assert not list(tmp_path.iterdir())
 
 
 def test_pruning_without_a_rule_is_refused(three: Path) -> None:

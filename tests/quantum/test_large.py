@@ -7,13 +7,16 @@ from typing import Final
 
 import numpy as np
 import pytest
+import stim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnode.ids import QubitId
 from qnode.quantum import small_states
 from qnode.quantum.bell import Pauli
+from qnode.quantum.clifford import Clifford
 from qnode.quantum.dense import DenseRegister
+from qnode.quantum.generators import Generators
 from qnode.quantum.register import Register
 from qnode.quantum.small_states import EIGENSTATES, PAIRS, SmallState
 from tests.quantum.worlds import CLIFFORD_KINDS, Instruction, World, instructions, qubits
@@ -183,3 +186,20 @@ def test_the_graph_of_small_states_does_not_grow_behind_the_states_that_live_for
         SmallState._forget()
     assert before >= {*EIGENSTATES.values(), *PAIRS.values()}
     assert set(SmallState._alive) <= before
+
+
+def test_operations_on_three_qubits_are_not_remembered() -> None:
+    """Each is an object of its own, so none would ever be met again."""
+    three = SmallState.of(ghz_generators(3))
+    tableau = stim.Tableau(3)
+    for _ in range(10):
+        assert three.after(Clifford.of(tableau), (0, 1, 2)) is three
+    assert three._after == {}
+
+
+def ghz_generators(n_qubits: int) -> Generators:
+    simulator = stim.TableauSimulator()
+    simulator.h(0)
+    simulator.cnot(*[k for target in range(1, n_qubits) for k in (0, target)])
+    generators: Generators = simulator.canonical_stabilizers()
+    return generators

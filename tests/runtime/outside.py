@@ -219,6 +219,20 @@ async def blocks(node: Node, peer: str) -> Any:
     return tells.texts
 
 
+async def spins(node: Node, peer: str) -> Any:
+    """Gives way, and goes on at once, until it has been named for it."""
+    tells = _Tells()
+    logging.getLogger("qnode").addHandler(tells)
+    await node.receive(peer)
+
+    async def spin() -> None:
+        while not tells.warned.is_set():  # noqa: ASYNC110  # as programs should not
+            await asyncio.sleep(0)  # spins
+
+    await spin()
+    return tells.texts
+
+
 # ---------------------------------------------------------------- randomness, logging
 
 

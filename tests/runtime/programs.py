@@ -318,29 +318,66 @@ async def bounces(node: Node, peer: str, times: int) -> Any:
     return now_ns()
 
 
-async def answers_after_its_return(node: Node) -> str:
-    """Starts a task that serves, and returns."""
-
-    async def serve() -> None:
-        while True:
-            question = await node.receive("bob")
-            await asyncio.sleep(1 * MS)
-            await node.send("bob", question * 2)
-
-    serving.append(asyncio.create_task(serve()))
-    return "returned"
-
-
-serving: list[asyncio.Task[None]] = []
+async def answers(node: Node) -> None:
+    """Serves the main programs of other nodes."""
+    while True:
+        question = await node.receive("bob", program="main")
+        await asyncio.sleep(1 * MS)
+        await node.send("bob", question * 2, program="main")
 
 
 async def asks(node: Node, peer: str = "alice") -> Any:
     await asyncio.sleep(5 * MS)
-    answers = []
+    told = []
     for question in (1, 2):
-        await node.send(peer, question)
-        answers.append(await node.receive(peer))
-    return answers
+        await node.send(peer, question, program="answering")
+        told.append(await node.receive(peer, program="answering"))
+    return told
+
+
+left: list[asyncio.Task[None]] = []
+
+
+async def leaves_tasks(node: Node) -> str:
+    """Returns while its tasks make qubits and ask for pairs that nobody meets."""
+
+    async def makes() -> None:
+        kept = node.qubit()
+        try:
+            while True:
+                await asyncio.sleep(1 * MS)
+                node.qubit()
+        finally:
+            await asyncio.sleep(2 * MS)
+            node.record(cleaned_up=now_ns())
+            kept.discard()
+
+    async def starts() -> None:
+        left.append(asyncio.create_task(makes()))
+        await node.entangle("bob")
+
+    left.append(asyncio.create_task(starts()))
+    await asyncio.sleep(1.5 * MS)
+    return "returned"
+
+
+async def fails_with_tasks(node: Node) -> str:
+    """Raises while a task of its own waits."""
+    left.append(asyncio.create_task(leaves_nothing(node)))
+    await asyncio.sleep(1 * MS)
+    raise ValueError("enough")
+
+
+async def leaves_nothing(node: Node) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        node.record(cleaned_up=now_ns())
+
+
+async def waits_in_a_task(node: Node) -> int:
+    await asyncio.create_task(asyncio.sleep(1 * MS))
+    return now_ns()
 
 
 async def returns_in_an_instant(node: Node) -> None:

@@ -224,8 +224,36 @@ async def test_what_takes_no_time_happens_in_the_next_round_of_the_same_instant(
 
 @pytest.mark.parametrize("inline", [True, False])
 async def test_a_node_whose_program_has_returned_goes_on_serving(inline: bool, tmp_path: Path) -> None:
-    result = await run(pair(program("answers_after_its_return"), program("asks")), tmp_path, inline=inline)
-    assert result["alice"] == "returned"
+    answering = {"run": "programs.py:answers", "service": True}
+    alice = {"programs": {"main": {"run": "programs.py:returns_in_an_instant"}, "answering": answering}}
+    result = await run(pair(alice, program("asks")), tmp_path, inline=inline)
     assert result["bob"] == [2, 4]
     ended = ended_ns(result)
     assert ended == {"alice": 0, "bob": 5 * MS + 2 * (2 * DELAY + MS)}
+
+
+@pytest.mark.parametrize("inline", [True, False])
+async def test_tasks_of_a_program_end_with_it_and_are_waited_for(inline: bool, tmp_path: Path) -> None:
+    """They hold a qubit, make others and ask for a pair; one takes its time to clean up."""
+    result = await run(pair(program("leaves_tasks"), program("sleeps")), tmp_path, inline=inline)
+    assert result["alice"] == "returned"
+    assert result.notes["alice"] == {"cleaned_up": 7 * MS // 2}
+    assert ended_ns(result)["alice"] == 7 * MS // 2
+    events = [event.event for event in result.events if event.node == "alice"]
+    assert events.index("withdraw") < events.index("program_returned")
+    assert events.count("create") == 2
+    assert result.summary.left_over == {"alice": 1}
+    assert result.summary.waits == ()
+
+
+async def test_tasks_of_a_program_that_fails_end_before_it_is_told(tmp_path: Path) -> None:
+    result = await run(network({"a": program("fails_with_tasks")}), tmp_path, check=False)
+    assert result.summary.how == "failed"
+    assert result.notes["a"] == {"cleaned_up": MS}
+    assert "ValueError: enough" in result.summary.failures[0].traceback
+
+
+async def test_tasks_of_other_programs_live_on(tmp_path: Path) -> None:
+    programs = {name: {"run": f"programs.py:{name}"} for name in ("returns_in_an_instant", "waits_in_a_task")}
+    result = await run(network({"a": {"programs": programs}}), tmp_path)
+    assert result.results["a"]["waits_in_a_task"] == MS

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qnode.runtime.loop import NEVER_NS, NS, NodeLoop, background, make_asyncio_deterministic, to_ns
+from qnode.runtime.loop import NS, NodeLoop, Spins, background, make_asyncio_deterministic, to_ns
+from qnode.wire.messages import NEVER_NS
 
 T = TypeVar("T")
 
@@ -462,3 +463,58 @@ def test_holding_the_clock_waits_for_the_outside_and_marks_the_loop() -> None:
         assert loop.now_ns == 0
         assert loop.entered
         assert loop.holds == 0
+
+
+# ---------------------------------------------------------------- what has no end
+
+
+async def spin() -> None:
+    while True:  # noqa: ASYNC110  # as programs should not
+        await asyncio.sleep(0)
+
+
+def test_a_loop_that_goes_round_too_often_at_one_instant_says_so_and_can_be_closed() -> None:
+    with loop_of(max_rounds=100) as loop:
+        loop.create_task(spin())
+        with pytest.raises(Spins):
+            loop.until_idle()
+        assert loop.rounds == 101
+        loop.until_idle()  # what was to run is forgotten
+
+
+def test_rounds_count_anew_each_time_that_the_loop_runs() -> None:
+    with loop_of(max_rounds=100) as loop:
+
+        async def goes_round_often() -> int:
+            for _ in range(5):
+                for _ in range(90):
+                    await asyncio.sleep(0)
+                await asyncio.sleep(1e-9)
+            return loop.now_ns
+
+        assert drive(loop, goes_round_often()) == 5
+
+
+def test_a_task_that_spins_in_its_cleanup_does_not_keep_the_loop_from_closing() -> None:
+    loop = NodeLoop()
+    cleaned_up = []
+
+    async def cleans_up() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned_up.append(True)
+
+    async def spins_when_cancelled() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await spin()
+
+    for coroutine in (spins_when_cancelled(), cleans_up()):
+        loop.create_task(coroutine)
+    loop.until_idle()
+    loop.shut_down()
+    assert loop.is_closed()
+    assert cleaned_up == [True]

@@ -17,7 +17,7 @@ import pytest
 from orchestrator import Cluster
 from qnode.errors import ProgramFailed
 from qnode.testing import assert_frequency
-from tests.runtime.networks import PROGRAMS, WALL_S, ended_ns, network, pair, program, run
+from tests.runtime.networks import PROGRAMS, WALL_S, ended_ns, line_of, network, pair, program, run
 
 N: Final = 5
 
@@ -212,6 +212,17 @@ async def test_a_program_that_blocks_its_loop_is_named_with_its_line(clock: str,
     assert re.match(r"node alice has not given way for \d+\.\d s; ", text)
     assert f"it is at {PROGRAMS / 'outside.py'}:{line} in blocks." in text
     assert "asyncio.to_thread()" in text
+
+
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+async def test_a_program_that_spins_is_named_with_its_line_and_told_to_wait(clock: str, tmp_path: Path) -> None:
+    """It spins until the warning frees it: without one the run would not end."""
+    config = pair(outside("spins", peer="bob"), program("sends", peer="alice"), clock=clock)
+    result = await run(config, tmp_path, inline=False, blocked_s=0.1)
+    (text,) = result["alice"]
+    assert re.match(r"node alice has been at one instant for \d+\.\d s; it spins at ", text)
+    assert f"it spins at {line_of('spins', 'outside.py')}. " in text
+    assert "await what the program waits for, or sleep for a time" in text
 
 
 # ---------------------------------------------------------------- randomness that nobody passed in

@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qnode.errors import MalformedMessage, NotPackable
+from qnode.errors import MalformedMessage, NotPackable, TooLarge
 from qnode.ids import NodeName
 from qnode.quantum.bell import BellState
-from qnode.wire.payload import pack, unpack
+from qnode.wire.messages import MAX_RESULT_BYTES
+from qnode.wire.payload import pack, pack_result, unpack
 
 scalars = (
     st.none()
@@ -224,3 +225,14 @@ def test_an_array_of_any_claims_is_refused_or_is_one(dtype: object, shape: objec
 def test_hostile_payloads_are_refused(data: bytes) -> None:
     with pytest.raises(MalformedMessage, match="cannot be unpacked"):
         unpack(data)
+
+
+def test_a_result_has_a_limit_and_the_error_a_remedy() -> None:
+    room = MAX_RESULT_BYTES - len(pack(bytes(MAX_RESULT_BYTES))) + MAX_RESULT_BYTES  # without the head of the bytes
+    assert len(pack_result(bytes(room), what="it", verb="return")) == MAX_RESULT_BYTES
+    with pytest.raises(TooLarge) as caught:
+        pack_result(bytes(room + 1), what="what program main returned", verb="return")
+    assert str(caught.value) == (
+        f"what program main returned takes {MAX_RESULT_BYTES + 1} bytes, and at most {MAX_RESULT_BYTES} may travel:"
+        " write it to a file and return its path"
+    )

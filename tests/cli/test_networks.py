@@ -1,0 +1,44 @@
+"""Seeing the end of what keeps a network up."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import networks
+from tests.launch.processes import GONE_S, linux_only
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """So many open files that the next one's number is more than select() takes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= hard < 2048:
+        pytest.skip("needs more open files than allowed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    yield
+    for descriptor in held:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@linux_only
+def test_the_end_of_a_keeper_is_seen_where_very_many_files_are_open(
+    many_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    networks.FOLDER.mkdir(parents=True)
+    (networks.FOLDER / "net.lock").touch()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as keeper:
+        watch = networks.Watch("net", keeper.pid)
+        assert not watch.is_gone(0.01)
+        keeper.communicate(b"\n")
+        assert watch.is_gone(GONE_S)
+        watch.close()

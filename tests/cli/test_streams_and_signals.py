@@ -1,0 +1,68 @@
+"""A command whose streams are closed, or that is interrupted before it has begun."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import DEADLINE_S, command, environment
+
+# A Ctrl-C at the moment in which a module is imported, either right there or where Python drops what is raised.
+INTERRUPTED = """
+import signal, sys
+
+class Pressed:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+class Presses:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            {press}
+
+sys.meta_path.insert(0, Presses())
+from orchestrator.cli import main
+sys.exit(main({arguments!r}))
+"""
+
+
+@pytest.mark.parametrize("press", ["signal.raise_signal(signal.SIGINT)", "Pressed()"], ids=["", "in a finaliser"])
+@pytest.mark.parametrize("module", ["orchestrator.cli.arguments", "orchestrator.cli.endings", "numpy", "asyncio"])
+@pytest.mark.parametrize("name", ["check", "run"])
+def test_ctrl_c_while_modules_are_imported_is_told_in_a_word(name: str, module: str, press: str, project: Path) -> None:
+    script = INTERRUPTED.format(module=module, press=press, arguments=[name, "coin.yaml"])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=project,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+    assert not (project / ".qnode").exists()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("--help",), 0), (("run", "coin.yaml"), 0), (("check", "coin.yam"), 2), (("rnu",), 2)],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_what_is_closed_is_not_written_to(arguments: tuple[str, ...], code: int, closed: str, project: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *command(*arguments)],
+        cwd=project,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr

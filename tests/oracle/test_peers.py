@@ -1,0 +1,113 @@
+"""From process to process, over real sockets: who is let in, who is waited for, and what is remembered of strangers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from threading import Thread
+from typing import Final
+
+import pytest
+
+from qnode.runtime.parcels import digest_of, send_ahead
+from qnode.transport.client import Context, make_context
+from qnode.transport.peers import Peers
+from qnode.transport.sockets import Speakers
+from qnode.wire.messages import (
+    INLINE_PAYLOAD_BYTES,
+    BetweenNodes,
+    Direct,
+    Message,
+    Parcel,
+    decode_between_nodes,
+    encode,
+)
+from tests.oracle.cores import send
+from tests.oracle.strangers import ANSWER_MS, Stranger
+
+TOKEN: Final = b"the token of this run"
+PROCESSES: Final = {"alice": 0, "bob": 1, "carol": 2, "dave": 2}
+
+
+class Room:
+    """A folder of sockets, and processes there."""
+
+    def __init__(self, folder: str, context: Context) -> None:
+        self.pattern = f"ipc://{folder}/{{}}"
+        self.taken: list[Parcel | Direct] = []
+        self._context = context
+        self._peers: list[Peers] = []
+
+    def peers(self, number: int) -> Peers:
+        one = Peers(self._context, self.pattern, number, TOKEN, PROCESSES.__getitem__, self.taken.append)
+        self._peers.append(one)
+        return one
+
+    def close(self) -> None:
+        for one in self._peers:
+            one.close()
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    context = make_context()
+    with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as folder:
+        one = Room(folder, context)
+        yield one
+        one.close()
+        context.destroy(linger=0)
+
+
+def direct(source: str, number: int, token: bytes = TOKEN) -> Direct:
+    return Direct(token, source, "bob", number, 0, Message(source, "main", "main", "", "", b"\xc0", b"", 1))
+
+
+def exchange(peers: Peers, stranger: Stranger, *messages: BetweenNodes) -> BetweenNodes:
+    """Say all of them; the last is answered, and then all before it have been looked at."""
+    for message in messages:
+        stranger.say(encode(message))
+    while not stranger.socket.poll(0):
+        peers.serve(ANSWER_MS)
+    return decode_between_nodes(stranger.hear()[-1])
+
+
+def test_a_connection_speaks_for_the_process_that_it_first_spoke_for(room: Room) -> None:
+    bob = room.peers(1)
+    with Stranger(room.pattern.format(1)) as one, Stranger(room.pattern.format(1)) as other:
+        exchange(bob, one, direct("alice", 1, b"guessed"), direct("nobody", 1), direct("carol", 1))
+        exchange(bob, one, direct("alice", 2), direct("dave", 3))  # carol and dave share a process
+        exchange(bob, other, direct("alice", 4))
+    assert [(one.source, one.number) for one in room.taken if isinstance(one, Direct)] == [
+        ("carol", 1), ("dave", 3), ("alice", 4),
+    ]  # fmt: skip
+    assert bob.refusals() == {
+        "the token is not this run's": 1, "from a node that does not exist": 1, "from a node of another process": 1,
+    }  # fmt: skip
+
+
+def test_a_long_payload_waits_for_its_own_receiver_and_for_nobody_else(room: Room) -> None:
+    alice, bob = room.peers(0), room.peers(1)
+    alice.send(Direct(TOKEN, "alice", "carol", 1, 0, direct("alice", 1).message))  # there is nobody
+    payload = bytes(INLINE_PAYLOAD_BYTES + 1)
+    ahead: list[object] = []
+    sending = Thread(
+        target=lambda: ahead.extend(send_ahead("alice", (send("bob", payload),), alice, TOKEN, 10)),  # type: ignore[arg-type]
+        daemon=True,
+    )
+    sending.start()
+    bob.serve(ANSWER_MS)
+    sending.join(ANSWER_MS / 1000)
+    assert not sending.is_alive()
+    assert [getattr(op, "digest", b"") for op in ahead] == [digest_of(payload)]
+    assert list(alice.unacknowledged) == [(2, 1)]
+
+
+def test_speakers_are_counted_once_while_they_are_remembered_and_only_the_latest_are() -> None:
+    speakers = Speakers(remembered=2)
+    for connection in (b"1", b"1", b"2", b"2", b"1"):
+        speakers.add(connection)
+    assert speakers.count == 2
+    for connection in (b"3", b"3", b"1"):
+        speakers.add(connection)
+    assert speakers.count == 4
+    assert len(speakers._latest) == 2
