@@ -8,6 +8,7 @@ Its bytes: the canonical generators, as `generators.pack` writes them.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, Self
 
@@ -41,9 +42,9 @@ class Stabilizer(Component):
         """Canonical generators of the stabilizers that act on these columns only, in their order."""
         return generators.of_qubits(self.simulator_copy(), columns)
 
+    @abstractmethod
     def simulator_copy(self) -> stim.TableauSimulator:
         """A simulator in this state that the caller may change."""
-        raise NotImplementedError
 
     def vector(self) -> Matrix:
         """The state vector in the order of `places`, shape (2**n,); its global phase is arbitrary."""
