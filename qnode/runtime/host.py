@@ -23,6 +23,7 @@ from qnode.quantum.register import Register
 from qnode.runtime.loop import MAX_ROUNDS, NodeLoop, NodeTask, Spins, background
 from qnode.runtime.loop import program as program_of_task
 from qnode.runtime.programs import Main, load_program
+from qnode.runtime.watchdog import UNKNOWN
 from qnode.wire.messages import (
     NOT_REPRODUCIBLE,
     NOT_RESUMABLE,
@@ -271,7 +272,7 @@ def _innermost(coroutine: object) -> tuple[str, str]:
     frames = list(_frames(coroutine))
     own = [index for index, frame in enumerate(frames) if not frame.f_code.co_filename.startswith(OWN_CODE)]
     if not own:
-        return "something", "unknown"
+        return "something", UNKNOWN
     last = own[-1]
     frame = frames[last]
     where = f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -18,6 +18,9 @@ from typing import Final
 log = logging.getLogger("qnode")
 
 EXIT_ORPHANED: Final = 4
+UNKNOWN: Final = "unknown"  # the line of a task that shows none of its program's
+_LOOKS: Final = 200
+_BETWEEN_LOOKS_S: Final = 0.001
 
 
 def hold(lifeline: int) -> None:
@@ -80,7 +83,7 @@ class Watchdog:
                 " await what the program waits for, or sleep for a time",
                 name,
                 seconds,
-                self.spinning_at(name),
+                self._spinning_at(name),
             )
         else:
             log.warning(
@@ -90,6 +93,14 @@ class Watchdog:
                 seconds,
                 self._where(),
             )
+
+    def _spinning_at(self, name: str) -> str:
+        """Where; a task that is looked at while it runs shows no line of its program, so more looks may be needed."""
+        for _ in range(_LOOKS):
+            where = self.spinning_at(name)
+            if UNKNOWN not in where or not self._wait(_BETWEEN_LOOKS_S):
+                break
+        return where
 
     def _wait(self, seconds: float) -> bool:
         """Wait; False once it is over."""
