@@ -24,6 +24,7 @@ from orchestrator.programs import LinkLike, NodeLike, build, network_of
 from orchestrator.run import Run, Source
 from orchestrator.saved import RUNS_FOLDER
 from orchestrator.supervision import follow
+from orchestrator.telemetry.beside import Telemetry, require
 from qnode.errors import ConfigError, ProcessLost, QnodeError, RunFailed, TimedOut
 from qnode.runtime.loop import NodeLoop
 from qnode.wire.messages import Progress
@@ -184,11 +185,14 @@ class Cluster:
                 from orchestrator.inline import run_inline  # lazy: the oracle and the nodes, 0.1 s, for debugging only
 
                 launch = self._plan_for(source, folder, "", blocked_s)
-                summary = run_inline(launch, timeout, attempt.progress)
+                async with attempt.watched():
+                    summary = run_inline(launch, timeout, attempt.progress)
             else:
                 async with self._launching() as launcher:
                     with nullcontext() if on_output is None else LogFollower(saved.log_path(folder), on_output):
-                        summary = await self._run_processes(launcher, attempt, timeout, blocked_s, on_start)
+                        async with attempt.watched():
+                            summary = await self._run_processes(launcher, attempt, timeout, blocked_s, on_start)
+                            attempt.telemetry.reached(summary.at_ns, summary.counts["steps"])
         except BaseException as error:
             run = attempt.cut_short(error)
             if not isinstance(error, RunFailed):
@@ -209,7 +213,8 @@ class Cluster:
         return asyncio.run(self.run(**options))
 
     def set_up(self, seed: int | None = None) -> Source:
-        """What the next run is, with a seed: the one given, the configuration's, or a new one."""
+        """What the next run is, with a seed: the one given, the configuration's, or a new one. Raises ConfigError."""
+        require(self.config.telemetry)
         return replace(self.source, config=self.config.model_copy(update={"seed": self.draw_seed(seed)}))
 
     def _plan_for(self, source: Source, folder: Path, directory: str, blocked_s: float) -> LaunchPlan:
@@ -247,6 +252,7 @@ class Cluster:
             raise TimedOut(timeout=str(timeout)) from None
         launch = self._plan_for(attempt.source, attempt.folder, directory, blocked_s)
         self._plan = launch
+        attempt.telemetry.steer(launch.oracle.address, launch.oracle.token)
         try:
             return await follow(
                 launcher,
@@ -305,11 +311,26 @@ class _Attempt:
         self._so_far: Summary | None = None
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
+        self._wall_s: float | None = None
         self._lock = saved.begin(folder, source, self._started)
+        self.telemetry = Telemetry(source, folder)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """The time of the run itself, with telemetry beside it; that the broker is still told is not part of it."""
+        async with self.telemetry:
+            try:
+                yield
+            finally:
+                self._wall_s = self._elapsed_s()
+
+    def _elapsed_s(self) -> float:
+        return time.perf_counter() - self._clock
 
     def progress(self, reached: Progress) -> None:
         """Remember how far the run is, and tell whoever asked."""
         self._reached = reached
+        self.telemetry.reached(reached.now_ns, reached.steps)
         if self._on_progress is not None:
             self._on_progress(reached)
 
@@ -331,7 +352,7 @@ class _Attempt:
             raise error from None
 
     def _saved(self, summary: Summary, failure: QnodeError | None) -> Run:
-        wall_s = time.perf_counter() - self._clock
+        wall_s = self._elapsed_s() if self._wall_s is None else self._wall_s
         run = Run(self.source, summary, folder=self.folder, started=self._started, wall_s=wall_s, failure=failure)
         with self._lock:
             saved.save(run)
