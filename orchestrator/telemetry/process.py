@@ -154,7 +154,7 @@ class _Broker:
 
     def steer(self, address: str, token: bytes) -> None:
         """Where commands go from now on."""
-        #STEER
+        # STEER
 
     async def take_leave(self, publishing: asyncio.Task[None], limit_s: float) -> None:
         """The last of the events, then the last of the statuses, then the end of the connection, as time allows."""

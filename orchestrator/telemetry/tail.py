@@ -29,3 +29,7 @@ class Tail:
             if end:
                 return whole + end
         return b""
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
