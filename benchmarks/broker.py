@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
-_RUNNING: Final = "running"  # in a line that either says when it listens
+_RUNNING: Final = "running"  # how the line ends that either says when it listens
 
 
 class Broker:
@@ -43,7 +43,7 @@ class Broker:
         said = []
         for line in self._process.stdout:
             said.append(line)
-            if _RUNNING in line:
+            if line.rstrip().endswith(_RUNNING):
                 Thread(target=_read, args=(self._process.stdout,), daemon=True).start()
                 return self
         raise RuntimeError(f"the broker did not start:\n{''.join(said)}")

@@ -53,6 +53,7 @@ class Telemetry:
         self._folder = folder
         self._started: Started | None = None
         self._unsent = bytearray()
+        self._steer: Steer | None = None
 
     def __enter__(self) -> Self:
         asked = self._source.config.telemetry
@@ -65,12 +66,12 @@ class Telemetry:
     def reached(self, now_ns: int, steps: int) -> None:
         """How far the run is; the first time, all nodes are there."""
         if self._started is not None and len(self._unsent) < _MOST_UNSENT:
-            self._tell(Order(reached=Reached(now_ns, steps)))
+            self._tell(Order(reached=Reached(now_ns, steps), steer=self._steer))
+            self._steer = None
 
     def steer(self, address: str, token: bytes) -> None:
-        """Where commands from the broker go."""
-        if self._started is not None:
-            self._tell(Order(steer=Steer(address, token)))
+        """Where commands from the broker go, as soon as the run has begun."""
+        self._steer = Steer(address, token)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._started is None:
@@ -132,6 +133,7 @@ def _spec(source: Source, folder: Path) -> Spec:
         run=folder.name,
         name=source.name,
         seed=source.seed,
+        clock=source.config.clock.mode,
         version=__version__,
         folder=str(folder),
         programs={

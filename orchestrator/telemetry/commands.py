@@ -47,20 +47,23 @@ _decode_name = msgspec.json.Decoder(_Named).decode
 
 
 class Commands:
-    """Carries out commands, one after another.
+    """Carries out commands, one after another. Nothing is connected to the run before the first of them comes.
 
     Args:
+        clock: "virtual" or "real": what is tied to the wall clock cannot be paused.
         on_pause: Told whether the run stands still.
     """
 
-    def __init__(self, on_pause: Callable[[bool], None]) -> None:
+    def __init__(self, clock: str, on_pause: Callable[[bool], None]) -> None:
+        self._clock = clock
         self._on_pause = on_pause
+        self._connect: Callable[[], Steers] | None = None
         self._steering: Steers | None = None
         self._answers: dict[str, bytes] = {}
 
-    def steer_by(self, steering: Steers) -> None:
-        """Now there is a run to steer."""
-        self._steering = steering
+    def steer_by(self, connect: Callable[[], Steers]) -> None:
+        """Now there is a run to steer; this is how to get at it."""
+        self._connect = connect
 
     async def carry_out(self, payload: bytes, *, retained: bool = False) -> bytes:
         """The answer to one command. One that came before, by its id, is answered as before and not done again."""
@@ -80,9 +83,13 @@ class Commands:
         return answer
 
     async def _obey(self, command: _Command) -> bytes:
+        if self._clock == "real" and command.command != "stop":
+            return _refused(command.id, "only the virtual clock can be stopped; this run's is real")
+        if self._steering is None:
+            if self._connect is None:
+                return _refused(command.id, "this run cannot be steered, or not yet")
+            self._steering = self._connect()
         steering = self._steering
-        if steering is None:
-            return _refused(command.id, "this run cannot be steered, or not yet")
         does: dict[str, Callable[[], Awaitable[None]]] = {
             "pause": steering.pause,
             "resume": steering.resume,

@@ -35,6 +35,7 @@ class Spec(msgspec.Struct, frozen=True):
     run: str
     name: str
     seed: int
+    clock: str
     version: str
     folder: str
     programs: dict[str, tuple[str, ...]]

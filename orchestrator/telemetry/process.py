@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ import msgspec
 from orchestrator.oracle.spec import events_path
 from orchestrator.telemetry import tally as tallies
 from orchestrator.telemetry.backlog import Backlog
-from orchestrator.telemetry.commands import Commands
+from orchestrator.telemetry.commands import Commands, Steers
 from orchestrator.telemetry.orders import End, Mqtt, Outcome, Prometheus, Spec, decode_order, write_outcome
 from orchestrator.telemetry.tail import Tail
 from orchestrator.telemetry.tally import Tally
@@ -127,7 +128,7 @@ class _Broker:
         self._tally = tally
         self._topics = Topics(mqtt.topic, spec.run)
         self._node_topics = {node: self._topics.node_status(node) for node in spec.programs}
-        self._commands = Commands(self._pause) if mqtt.commands else None
+        self._commands = Commands(spec.clock, self._pause) if mqtt.commands else None
         self._paused = False
         self._next_metrics = 0.0
         self.backlog = Backlog(mqtt.queue)
@@ -154,7 +155,8 @@ class _Broker:
 
     def steer(self, address: str, token: bytes) -> None:
         """Where commands go from now on."""
-        # STEER
+        if self._commands is not None:
+            self._commands.steer_by(partial(_steering, address, token))
 
     async def take_leave(self, publishing: asyncio.Task[None], limit_s: float) -> None:
         """The last of the events, then the last of the statuses, then the end of the connection, as time allows."""
@@ -207,6 +209,12 @@ class _Broker:
             },
         }
         self.publisher.retain(self._topics.metrics, _encode(metrics))
+
+
+def _steering(address: str, token: bytes) -> Steers:
+    from orchestrator.steering import Steering  # lazy: only who takes commands needs ZeroMQ
+
+    return Steering(address, token)
 
 
 def say(text: str) -> None:

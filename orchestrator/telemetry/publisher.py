@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import os
+import secrets
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -100,6 +101,8 @@ class Publisher:
 
     def finish(self) -> None:
         """Let `run` take leave of the broker and return."""
+        if not self.connected and not self.problem:
+            self.problem = "no connection: it did not answer"
         self._finished = True
         self._hurry.set()
         self._work.set()
@@ -130,6 +133,7 @@ class Publisher:
         return aiomqtt.Client(
             self._mqtt.host,
             self._mqtt.port,
+            identifier=f"qnode{secrets.token_hex(8)}",  # any broker takes so many letters and digits
             username=os.environ.get(USERNAME),
             password=os.environ.get(PASSWORD),
             tls_context=ssl.create_default_context() if self._mqtt.tls else None,
@@ -172,7 +176,7 @@ class Publisher:
     async def _listen(self, client: aiomqtt.Client) -> None:
         """Also what notices that the connection is gone."""
         async for message in client.messages:
-            if self._commands is None:  # then nothing was subscribed to
+            if self._commands is None or str(message.topic) != self._topics.command:  # amqtt sends others', too
                 continue
             self._acks.append(await self._commands.carry_out(message.payload, retained=message.retain))
             self.wake()

@@ -19,7 +19,7 @@ RUNNING: Final = "running"
 PAUSED: Final = "paused"
 DONE: Final = "done"
 FAILED: Final = "failed"
-STOPPED: Final = "stopped"  # the run ended before the node's programs did
+STOPPED: Final = "stopped"  # the run ended otherwise than it should, and before the node's programs did
 LOST: Final = "lost"
 
 _MOST_BYTES: Final = 64 * 1024  # of a message; some brokers refuse larger ones
@@ -108,8 +108,7 @@ class Tally:
             if node in lost:
                 self.status[node] = LOST
             elif status in (STARTING, RUNNING):
-                done = self.how == "done" or not self._unreturned[node]
-                self.status[node] = DONE if done else STOPPED
+                self.status[node] = DONE if self.how == "done" else STOPPED
 
     def totals(self) -> dict[str, int]:
         """Events by kind, over all nodes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -17,15 +18,18 @@ _PATIENCE_S: Final = 20.0  # for a machine that is busy; whoever waits is woken 
 class Heard:
     """Messages in the order in which they came."""
 
-    def __init__(self, client: aiomqtt.Client) -> None:
+    def __init__(self, client: aiomqtt.Client, topics: Sequence[str]) -> None:
         self._client = client
+        self._topics = topics
         self._news = asyncio.Event()
         self.messages: list[tuple[str, bytes]] = []
 
     async def listen(self) -> None:
         async for message in self._client.messages:
-            self.messages.append((str(message.topic), message.payload))
-            self._news.set()
+            # amqtt 0.12 sends to whoever connects what is retained on topics that others had subscribed to
+            if any(message.topic.matches(topic) for topic in self._topics):
+                self.messages.append((str(message.topic), message.payload))
+                self._news.set()
 
     def of(self, topic: str) -> list[bytes]:
         """What came on topics that end so."""
@@ -55,8 +59,8 @@ class Heard:
 
 @asynccontextmanager
 async def listening(broker: Broker, topics: Sequence[str] = ("#",)) -> AsyncIterator[Heard]:
-    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
-        heard = Heard(client)
+    async with aiomqtt.Client("127.0.0.1", broker.port, identifier=f"test{secrets.token_hex(8)}") as client:
+        heard = Heard(client, topics)
         for topic in topics:
             await client.subscribe(topic, qos=1)
         listener = asyncio.create_task(heard.listen())

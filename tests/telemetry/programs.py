@@ -26,13 +26,17 @@ async def until_told(node: Node, file: str) -> int:
     """Act, about a hundred times a second, until there is a file."""
     qubit = node.qubit()
     n = 0
-    while not Path(file).exists():
+    while not _is_there(file):
         qubit.x()
         n += 1
         await asyncio.sleep(1e-6)
         await asyncio.to_thread(time.sleep, 0.01)
     qubit.discard()
     return n
+
+
+def _is_there(file: str) -> bool:
+    return Path(file).exists()
 
 
 async def fail(node: Node) -> None:

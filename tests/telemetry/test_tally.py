@@ -54,7 +54,7 @@ def test_a_node_is_done_when_all_its_programs_have_returned() -> None:
     assert tally.status == {"alice": "done", "bob": "failed", "relay": "running"}
     tally.take(log(("", "run_ended"), name="failed"))
     tally.ended([])
-    assert (tally.how, tally.status["relay"]) == ("failed", "done")
+    assert (tally.how, tally.status["relay"]) == ("failed", "stopped")
 
 
 def test_a_run_that_nobody_could_end_was_lost_and_so_are_the_nodes_that_are_named() -> None:
