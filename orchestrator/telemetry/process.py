@@ -100,12 +100,14 @@ class Beside:
 
     async def _look_until_the_end(self) -> None:
         is_over = False
+        before_s = time.process_time()
         while not is_over:
             is_over = self._ended.done()  # before the log is read: then what is read last is its end
-            before = time.process_time()
             await self._look()
+            now_s = time.process_time()  # what was published since the last look is in it
+            rest_s = min(_BUSY * (now_s - before_s), _LONGEST_REST_S)
+            before_s = now_s
             if not is_over:
-                rest_s = min(_BUSY * (time.process_time() - before), _LONGEST_REST_S)
                 await asyncio.wait((self._ended,), timeout=max(self._every_s, rest_s))
 
     async def _look(self) -> None:
