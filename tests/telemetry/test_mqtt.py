@@ -185,12 +185,6 @@ async def test_a_broker_that_comes_late_is_told_too(tmp_path: Path) -> None:
     assert (run.telemetry.dropped, all_counted(run)) == (0, True)
 
 
-async def test_a_queue_that_is_too_short_drops_the_oldest_events(broker: Broker, root: str, tmp_path: Path) -> None:
-    run = await cluster(tmp_path, NOBODY, queue=1).run()
-    assert run.telemetry is not None
-    assert (run.telemetry.published, all_counted(run)) == (0, True)
-
-
 # --- when somebody dies ----------------------------------------------------------------------------------------------
 
 

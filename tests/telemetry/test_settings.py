@@ -106,9 +106,7 @@ async def test_a_run_in_one_process_publishes_too(tmp_path: Path) -> None:
     assert saved.load(run.folder).telemetry == run.telemetry
 
 
-def test_check_and_doctor_know_of_it(tmp_path: Path) -> None:
-    (tmp_path / "net.yaml").write_text(HEAD + "{mqtt: 'mqtt://host'}\n")
-    assert qnode("check", "net.yaml", cwd=tmp_path).code == 0
+def test_doctor_knows_of_it(tmp_path: Path) -> None:
     doctor = qnode("doctor", cwd=tmp_path).out
     assert "aiomqtt" in doctor
     assert "prometheus-client" in doctor
