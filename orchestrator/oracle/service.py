@@ -33,6 +33,7 @@ from qnode.wire.messages import (
     Farewell,
     Finish,
     Grant,
+    Part,
     Ping,
     Pong,
     Progress,
@@ -90,7 +91,7 @@ class OracleService:
         self._record = (
             RecordWriter(record_path(spec.folder), encode_oracle(spec.without_secrets())) if spec.folder else None
         )
-        self._frames: dict[NodeName, bytes] = {}
+        self._frames: dict[NodeName, list[bytes]] = {}
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
         self._gone: frozenset[str] = frozenset()
@@ -159,9 +160,10 @@ class OracleService:
                 self._scatter(core.grants())
 
     def _receive(self) -> tuple[bytes, list[bytes]]:
-        received = self._server.receive()
+        awaited = len(self._core.time.awaited)
+        received = self._server.receive(awaited=awaited)
         while received is None:
-            received = self._server.receive()
+            received = self._server.receive(awaited=awaited)
         return received
 
     def _take(self, connection: bytes, frame: bytes) -> bool:
@@ -175,12 +177,19 @@ class OracleService:
                     self._check_sender(connection, message.node, message.incarnation)
                     again = self._core.check(message)
                     if again is None:
-                        self._frames[NodeName(message.node)] = frame
+                        self._frames.setdefault(NodeName(message.node), []).append(frame)
                         return self._core.report(message)
                     if again.step >= 0:
                         self._server.send(connection, frames_of(again, encode(again)))
                     else:
                         self._server.refused["a report that came before"] += 1  # not answered: nothing is wrong
+                case Part():
+                    self._check_sender(connection, message.node, message.incarnation)
+                    if self._core.check_part(message):
+                        self._frames.setdefault(NodeName(message.node), []).append(frame)
+                        self._core.part(message)
+                    else:
+                        self._server.refused["a part that came before"] += 1
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._core.wake(message)
@@ -214,9 +223,8 @@ class OracleService:
     def _execute(self) -> None:
         core = self._core
         if self._record is not None:
-            self._record.append(
-                core.time.now_ns, core.time.last_woken, [self._frames[node] for node in sorted(self._frames)]
-            )
+            frames = [frame for node in sorted(self._frames) for frame in self._frames[node]]
+            self._record.append(core.time.now_ns, core.time.last_woken, frames)
         self._frames.clear()
         core.execute()
         now = time.monotonic()
