@@ -36,6 +36,7 @@ from qnode.wire.messages import (
     Farewell,
     Finish,
     Grant,
+    Part,
     Paused,
     Ping,
     Pong,
@@ -107,7 +108,7 @@ class OracleService:
             ask_nodes=self._ask_nodes,
             paused=spec.paused,
         )
-        self._frames: dict[NodeName, bytes] = {}
+        self._frames: dict[NodeName, list[bytes]] = {}
         self._early: list[tuple[bytes, Steer]] = []
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
@@ -194,9 +195,10 @@ class OracleService:
             self._helm.stands(self._core.standing)
 
     def _receive(self) -> tuple[bytes, list[bytes]]:
-        received = self._server.receive()
+        awaited = len(self._core.time.awaited)
+        received = self._server.receive(awaited=awaited)
         while received is None:
-            received = self._server.receive()
+            received = self._server.receive(awaited=awaited)
         connection, frames = received
         if not frames and self._server.roles[connection] == "cluster":
             self._controllers.add(connection)  # one more who wants to know, or to steer
@@ -213,12 +215,19 @@ class OracleService:
                     self._check_sender(connection, message.node, message.incarnation)
                     again = self._core.check(message)
                     if again is None:
-                        self._frames[NodeName(message.node)] = frame
+                        self._frames.setdefault(NodeName(message.node), []).append(frame)
                         return self._core.report(message)
                     if again.step >= 0:
                         self._server.send(connection, frames_of(again, encode(again)))
                     else:
                         self._server.refused["a report that came before"] += 1  # not answered: nothing is wrong
+                case Part():
+                    self._check_sender(connection, message.node, message.incarnation)
+                    if self._core.check_part(message):
+                        self._frames.setdefault(NodeName(message.node), []).append(frame)
+                        self._core.part(message)
+                    else:
+                        self._server.refused["a part that came before"] += 1
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._core.wake(message)
@@ -286,9 +295,8 @@ class OracleService:
     def _execute(self) -> None:
         core = self._core
         if self._record is not None:
-            self._record.append(
-                core.time.now_ns, core.time.last_woken, [self._frames[node] for node in sorted(self._frames)]
-            )
+            frames = [frame for node in sorted(self._frames) for frame in self._frames[node]]
+            self._record.append(core.time.now_ns, core.time.last_woken, frames)
         self._frames.clear()
         core.execute()
         now = time.monotonic()

@@ -31,6 +31,7 @@ from qnode.wire.messages import (
     Ended,
     Farewell,
     Grant,
+    Part,
     Report,
     Shown,
     Waits,
@@ -82,6 +83,7 @@ class NodeHost:
         self._folders = (Path(run.base), *map(Path, run.path))
         self._payload_of = payload_of
         self._ended: list[Ended] = []
+        self._parts = 0
         self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
         self.loop.on_executed = self._record_executed
@@ -129,7 +131,17 @@ class NodeHost:
         self._ended.clear()
         heard, self.services.heard = self.services.heard, 0
         ops = self.machine.take_outbox(self.step)
-        return Report(self.name, self.incarnation, self.step, timer_ns, background_ns, flags, ops, ended, heard)
+        parts, self._parts = self._parts, 0
+        return Report(self.name, self.incarnation, self.step, timer_ns, background_ns, flags, ops, ended, heard, parts)
+
+    def part(self) -> Part:
+        """What this node wants done so far, as it goes ahead of its report."""
+        return Part(self.name, self.incarnation, self.step, self._parts, self.machine.next_part())
+
+    def part_left(self) -> None:
+        """That has gone."""
+        self._parts += 1
+        self.machine.part_left()
 
     def shown(self) -> Shown:
         """The joint states that this node computed by itself."""

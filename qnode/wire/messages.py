@@ -5,6 +5,7 @@ frame for each node of the process, so a process with many nodes still sends one
 
     process -> oracle   Hello                          who is speaking, with the run's token
     oracle  -> process  Welcome | Refused
+    process -> oracle   Part                           what a node wants done first, while it still runs
     process -> oracle   Report, Report, ...            a frame for each node that ran
     oracle  -> process  Grant, Grant, ...              a frame, or several, for each node that has something to do
     process -> oracle   Wake                           something from outside the emulator is waiting
@@ -201,7 +202,8 @@ class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
 class Report(msgspec.Struct, array_like=True, tag=41, frozen=True):
     """All that one node wants done in this round, and when it wants to run next.
 
-    `heard` counts the refused operations that the node has learnt of since its last report.
+    `heard` counts the refused operations that the node has learnt of since its last report. `parts` is how many parts
+    went ahead of this report; their operations come before `ops`.
     """
 
     node: str
@@ -213,6 +215,21 @@ class Report(msgspec.Struct, array_like=True, tag=41, frozen=True):
     ops: tuple[Op, ...]
     ended: tuple[Ended, ...] = ()
     heard: int = 0
+    parts: int = 0
+
+
+class Part(msgspec.Struct, array_like=True, tag=46, frozen=True):
+    """The first operations of the report of this step, sent while the node still runs; `number` counts from 0.
+
+    The oracle works on them meanwhile. Cutting a report changes nothing but that: what is executed, and in which order,
+    is as if it had come in one piece.
+    """
+
+    node: str
+    incarnation: int
+    step: int
+    number: int
+    ops: tuple[Op, ...]
 
 
 OUTSIDE = 1  # the node has open sockets: it may be woken from outside
@@ -482,7 +499,7 @@ class Paused(msgspec.Struct, array_like=True, tag=123, frozen=True):
     held: tuple[str, ...] = ()
 
 
-ToOracle = Hello | Report | Wake | Farewell | Shown | Ping | Finish | Steer
+ToOracle = Hello | Part | Report | Wake | Farewell | Shown | Ping | Finish | Steer
 ToNode = Welcome | Refused | Grant | Show | Stop | Pong
 ToCluster = Welcome | Refused | Progress | Steered | Paused | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received
