@@ -34,7 +34,7 @@ def counted(sample: Sample) -> Counts:
         ) from None
     if min(counts.values(), default=0) < 0 or not counts.total():
         raise ValueError("a sample has at least one outcome, and none that came less than 0 times")
-    return counts
+    return +counts  # without those that never came: they would only cost power
 
 
 def assert_same_distribution(
@@ -88,7 +88,7 @@ def unlike(counts: Counts, probabilities: Mapping[Any, float], false_alarm: floa
     def surprise(outcome: Hashable) -> float:
         return relative_entropy(counts[outcome] / trials, possible.get(outcome, 0.0))
 
-    worst = max(dict.fromkeys([*possible, *counts]), key=surprise)
+    worst = max([*(outcome for outcome in counts if outcome not in possible), *possible], key=surprise)
     share = false_alarm / _tests(len(possible))
     sentence = refutation(counts[worst], trials, possible.get(worst, 0.0), share)
     return sentence and f"of outcome {worst}, {sentence}"
@@ -137,7 +137,7 @@ def detectable_difference(
     first term (for the tail is below Serfling's bound, 1974, corollary 1.1), and they are closer to each other than
     the probabilities by more than the second with probability 1 - power at most (Hoeffding 1963, theorem 2).
 
-    At 10,000 trials each and two outcomes: 0.0479.
+    At 10,000 trials each and two outcomes: 0.0677.
     """
     if one < 1 or other < 1 or outcomes < 1 or not 0 < power < 1:
         raise ValueError(f"no samples to compare: {one} and {other} trials, {outcomes} outcomes, power {power}")

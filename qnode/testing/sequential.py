@@ -74,7 +74,7 @@ class Sequential:
                 self.verdict = self.p0
         return self.decided
 
-    def assert_(self) -> None:
+    def assert_p0(self) -> None:
         """Fail if p0 was refuted.
 
         Raises:

@@ -32,7 +32,8 @@ def _term(q: float, p: float) -> float:
     return inf if p <= 0 else q * log(q / p)
 
 
-def _accepts(hits: int, trials: int, p: float, false_alarm: float) -> bool:
+def accepts(hits: int, trials: int, p: float, false_alarm: float) -> bool:
+    """Whether so many hits fit p (Chernoff's bound, two-sided)."""
     return trials * relative_entropy(hits / trials, p) <= log(2 / false_alarm)
 
 
@@ -64,9 +65,9 @@ def detectable(trials: int, p: float, *, power: float = POWER, false_alarm: floa
     _check(0, trials, p, false_alarm)
     if not 0 < power < 1:
         raise ValueError(f"power is a probability between 0 and 1, and {power} is not")
-    lowest = bisect_left(range(floor(trials * p) + 1), True, key=lambda hits: _accepts(hits, trials, p, false_alarm))
+    lowest = bisect_left(range(floor(trials * p) + 1), True, key=lambda hits: accepts(hits, trials, p, false_alarm))
     above = range(ceil(trials * p), trials + 1)
-    beyond = bisect_left(above, True, key=lambda hits: not _accepts(hits, trials, p, false_alarm))
+    beyond = bisect_left(above, True, key=lambda hits: not accepts(hits, trials, p, false_alarm))
     highest = above.start + beyond - 1
     return 1 - _rarely_within(trials - lowest, trials, 1 - power), _rarely_within(highest, trials, 1 - power)
 
@@ -104,7 +105,7 @@ def _check(hits: int, trials: int, p: float, false_alarm: float) -> None:
 
 def refutation(hits: int, trials: int, p: float, false_alarm: float) -> str | None:
     """Why so many hits do not fit p, and what would be noticed; None if they fit."""
-    if _accepts(hits, trials, p, false_alarm):
+    if accepts(hits, trials, p, false_alarm):
         return None
     low, high = accepted_interval(trials, p, false_alarm)
     return (
@@ -151,7 +152,7 @@ def assert_independent(one: Sequence[int], other: Sequence[int], *, false_alarm:
         return
     both = sum(a & b for a, b in zip(one, other, strict=True))
     p = ones / trials
-    if _accepts(both, marked, p, false_alarm):
+    if accepts(both, marked, p, false_alarm):
         return
     low, high = accepted_interval(marked, p, false_alarm)
     raise AssertionError(
