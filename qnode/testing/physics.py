@@ -147,14 +147,10 @@ def _too_many_errors(samples: Mapping[str, Sample], target: State, bound: float,
     least = test.fidelity(test.most_accepted(test.of_fidelity(bound), false_alarm))
     noticed = detectable_fidelity(trials, bound, false_alarm=false_alarm)
     seen = ", ".join(f"{errors} of {n} in {basis}" for errors, n, basis in zip(wrong, trials, wanted, strict=True))
+    power = caught(f"a true fidelity of at most {noticed:.6g}") if noticed >= 0 else "so few trials catch none reliably"
     return (
         f"the fidelity to {target} is {test.fidelity(rate):.6g} by the errors ({seen}), but {bound:.6g} accepts"
-        f" estimates of {least:.6g} or more; "
-        + (
-            caught(f"a true fidelity of at most {noticed:.6g}")
-            if noticed >= 0
-            else "so few trials surely catch nothing"
-        )
+        f" estimates of {least:.6g} or more; {power}"
     )
 
 

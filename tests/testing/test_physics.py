@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from qnode.quantum.bell import BELL_STATES, PHI_PLUS, BellState, Pauli
 from qnode.quantum.fidelity import NAMED_STATES, density_matrix, fidelity, named_state
 from qnode.quantum.gates import GATES, Matrix
-from qnode.testing import assert_channel, assert_fidelity_at_least, detectable_fidelity
+from qnode.testing import assert_channel, assert_fidelity_at_least, assert_same_distribution, detectable_fidelity
 from qnode.testing.physics import ErrorRate
 from tests.testing.exact import binomial, holds
 
@@ -166,7 +166,7 @@ def test_the_documented_fidelity_is_right_and_few_trials_catch_nothing() -> None
     assert round(detectable_fidelity([1000] * 3, 0.95), 4) == 0.8947
     assert detectable_fidelity([5], 0.5) == -np.inf
     assert detectable_fidelity([20, 20, 20], 0.3) == -np.inf
-    with pytest.raises(AssertionError, match="so few trials surely catch nothing"):
+    with pytest.raises(AssertionError, match="so few trials catch none reliably"):
         assert_fidelity_at_least(pairs(PHI_PLUS, (20, 20, 20), (20, 20, 20)), "phi+", 0.3)
 
 
@@ -266,6 +266,25 @@ def test_the_right_channel_is_rejected_no_more_often_than_stated(p: float, false
         )
     )  # fmt: skip
     assert alarms <= false_alarm
+
+
+def test_each_setting_has_its_share_of_the_false_alarm() -> None:
+    others = {("1", "z"): [1], ("i", "y"): [0]}
+    verdicts = []
+    for wrong in range(21):
+        counts = {0: 20 - wrong, 1: wrong}
+        verdicts.append(holds(assert_channel, {("+", "z"): counts, **others}, "identity", false_alarm=0.1))
+        shared = holds(assert_same_distribution, counts, probabilities={0: 0.5, 1: 0.5}, false_alarm=0.1 / 3)
+        alone = holds(assert_channel, {("+", "z"): counts, "0": "0"}, "identity", false_alarm=0.1)
+        assert verdicts[-1] == shared
+        assert alone == holds(assert_same_distribution, counts, probabilities={0: 0.5, 1: 0.5}, false_alarm=0.1)
+    assert 0 < sum(verdicts) < 21
+
+
+def test_what_a_channel_never_does_is_not_excused_by_rounding() -> None:
+    """S H takes |+> to |0>, and 1 to a probability of 1e-33: one such outcome is one too many, however few alarms."""
+    unitary = GATES["s"].unitary() @ GATES["h"].unitary()
+    assert not holds(assert_channel, {("+", "z"): [0] * 9 + [1]}, [unitary], false_alarm=1e-100)
 
 
 def test_outcomes_of_a_wrong_channel_are_caught_and_their_setting_is_named() -> None:
