@@ -116,10 +116,13 @@ def run_inline(
             stack.callback(host.close)
         run_event(core, launch.oracle)
         _drive(core, hosts, record, limits)
-        farewells: dict[str, Farewell] = {host.name: host.farewell() for host in hosts.values()}
         outcome = core.outcome
         if outcome is not None:
             run_event(core, launch.oracle, ended=outcome.how)
+            for host in hosts.values():
+                host.lose(core.failed, outcome.at_ns)
+                limits.check()
+        farewells: dict[str, Farewell] = {host.name: host.farewell() for host in hosts.values()}
     return summarise(core, observer.evaluate(), farewells, {}, virtual=True)
 
 

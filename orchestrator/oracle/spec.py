@@ -103,6 +103,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
         left_over: Qubits that programs still held when they returned, by node.
         used: Qubits that were ever in a node's memory, by node.
         lost: Qubits that arrived at a node that had no place for them, by node and reason.
+        peer_lost: Programs that were ended by the loss of a node that they waited for: node, program, which was lost.
         lateness_ns: On the real clock, how late a node was at worst, by node.
         clock_bound_ns: On the real clock, by how much a node's idea of network time may have been off, by node.
     """
@@ -125,6 +126,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     left_over: dict[str, int] = {}
     used: dict[str, int] = {}
     lost: dict[str, dict[str, int]] = {}
+    peer_lost: tuple[tuple[str, str, str], ...] = ()
 
 
 encode_summary = msgspec.msgpack.Encoder().encode
