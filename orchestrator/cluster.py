@@ -318,23 +318,19 @@ class _Attempt:
         self._so_far = summary
 
     def ended(self, summary: Summary) -> Run:
-        """The run, saved. Raises ConfigError if it cannot be."""
-        return self._saved(summary, None)
+        """The run, saved. If it cannot be, what made it fail is raised, with a note of that; else ConfigError."""
+        return self._saved(summary, None, None)
 
     def cut_short(self, error: BaseException) -> Run:
         """The run as far as it is known to have got, saved if that is possible; a note at the error says if not."""
         summary = self._so_far or saved.cut_short(_how(error), at_ns=self._reached.now_ns, steps=self._reached.steps)
-        try:
-            return self._saved(summary, _failure(error))
-        except ConfigError as unsaved:
-            error.add_note(str(unsaved))
-            raise error from None
+        return self._saved(summary, _failure(error), error)
 
-    def _saved(self, summary: Summary, failure: QnodeError | None) -> Run:
+    def _saved(self, summary: Summary, failure: QnodeError | None, cause: BaseException | None) -> Run:
         wall_s = time.perf_counter() - self._clock
         run = Run(self.source, summary, folder=self.folder, started=self._started, wall_s=wall_s, failure=failure)
         with self._lock:
-            saved.save(run)
+            saved.save(run, cause)
         return run
 
 

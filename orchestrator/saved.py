@@ -9,7 +9,8 @@
   log            what programs printed and logged, each line with its node
 ```
 A run that was cut short is there too, with what there is. While it is under way, its orchestrator holds a lock on
-config.yaml; a run that says `running` and is not locked was killed together with it.
+config.yaml; a run that says `running` and is not locked was killed together with it. run.json is padded with blanks
+while a run is under way: on a disk that is full by its end, how it ended is written over them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ import yaml
 
 from orchestrator import loader
 from orchestrator.config import Config
+from orchestrator.exits import EXIT_USAGE
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.spec import Summary, decode_summary, encode_summary
 from orchestrator.run import Run, Source
@@ -57,7 +59,12 @@ _REMEDIES: Final[Mapping[int, str]] = {
     errno.EDQUOT: _MAKE_ROOM,
     errno.ENAMETOOLONG: "give it a shorter name",
 }
-_KILLED_HOW: Final[dict[str, str | int]] = {"name": "the orchestrator", "reason": "it was killed"}
+_KILLED_HOW: Final[dict[str, str | int]] = {
+    "name": "the orchestrator",
+    "reason": "it was killed, or could write nothing any more",
+}
+_PAGE: Final = 4096  # what a short file takes on a disk anyway
+_ENDING: Final = 1024  # bytes that the end of a run takes in run.json, if there is no room for more
 _PACKAGES: Final = ("numpy", "stim", "pyzmq", "msgspec", "msgpack", "pydantic", "PyYAML")
 
 
@@ -70,6 +77,7 @@ class Entry:
         ended: "done", "until", "failed", ..., as in a run's summary; "running" while it runs; "killed".
         exit_code: What the command line returned for it; None while it runs.
         wall_s: Wall time from start to end; None while it runs.
+        is_saved: False if there was no room for what came of it.
     """
 
     id: str
@@ -80,6 +88,7 @@ class Entry:
     exit_code: int | None
     wall_s: float | None
     folder: Path
+    is_saved: bool = True
 
 
 class _Failure(msgspec.Struct):
@@ -102,6 +111,7 @@ class _Head(msgspec.Struct):
     exit_code: int | None = None
     wall_s: float | None = None
     failure: _Failure | None = None
+    unsaved: str = ""  # why there is nothing else of it
 
 
 _decode_head = msgspec.json.Decoder(_Head).decode
@@ -146,18 +156,33 @@ def begin(folder: Path, source: Source, started: datetime) -> BinaryIO:
         _write(folder / _CONFIG, dump(source.config).encode())
         lock = failed.enter_context((folder / _CONFIG).open("rb"))
         fcntl.flock(lock, fcntl.LOCK_EX)  # before anybody can read that it is running, and find that nobody holds it
-        _write_head(folder, source, {"started": started.isoformat(), "ended": RUNNING})
+        head = _head_of(folder, source, {"started": started.isoformat(), "ended": RUNNING})
+        _write(folder / _RUN, _padded(head, -(-(len(head) + _ENDING) // _PAGE) * _PAGE))
         failed.pop_all()
     return lock
 
 
-def save(run: Run) -> None:
-    """Write how a run ended beside what it has written itself. Raises ConfigError if there is no room."""
+def save(run: Run, cause: BaseException | None = None) -> None:
+    """Write how a run ended beside what it has written itself.
+
+    Args:
+        cause: What cut it short, if that is not the run's failure.
+    Raises:
+        ConfigError: If there is no room; that the run has ended, and how, is in run.json all the same. If something
+            else made it fail, that is raised, with a note of this.
+    """
     failure = None if run.failure is None else {"code": run.failure.code, "fields": run.failure.fields}
     data = {key: value for key, value in run.as_data().items() if key not in ("id", "name", "seed", "folder")}
-    with _into(run.folder):
-        _write(run.folder / _SUMMARY, encode_summary(run.summary))
-        _write_head(run.folder, run.source, {**data, "failure": failure})
+    try:
+        with _into(run.folder), _ending_kept(run):
+            _write(run.folder / _SUMMARY, encode_summary(run.summary))
+            _write(run.folder / _RUN, _head_of(run.folder, run.source, {**data, "failure": failure}))
+    except ConfigError as unsaved:
+        error = cause or run.failure
+        if error is None:
+            raise
+        error.add_note(str(unsaved))
+        raise error from None
 
 
 def dump(config: Config) -> str:
@@ -193,7 +218,30 @@ def log_path(folder: Path) -> Path:
     return folder / _LOG
 
 
-def _write_head(folder: Path, source: Source, more: dict[str, Any]) -> None:
+@contextmanager
+def _ending_kept(run: Run) -> Iterator[None]:
+    """If there is no room for a run, that it has ended goes where `begin` has kept some."""
+    try:
+        yield
+    except OSError as error:
+        ending = {
+            "started": run.started.isoformat(),
+            "ended": run.summary.how,
+            "exit_code": run.exit_code or EXIT_USAGE,  # what could not be saved is an error of its own
+            "wall_s": round(run.wall_s, 6),
+            "unsaved": (error.strerror or str(error))[:100],
+        }
+        file = run.folder / _RUN
+        with suppress(OSError), file.open("r+b", buffering=0) as head:  # else it says `running`, and is not locked
+            head.write(_padded(_head_of(run.folder, run.source, ending), file.stat().st_size))
+        raise
+
+
+def _padded(head: bytes, size: int) -> bytes:
+    return head.rstrip(b"\n").ljust(size - 1) + b"\n"
+
+
+def _head_of(folder: Path, source: Source, more: dict[str, Any]) -> bytes:
     data = {
         "format": FORMAT,
         "id": folder.name,
@@ -205,7 +253,7 @@ def _write_head(folder: Path, source: Source, more: dict[str, Any]) -> None:
         "files": list(source.files),
         "versions": dict(versions()),
     }
-    _write(folder / _RUN, json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n")
+    return json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 @cache
@@ -221,8 +269,12 @@ def versions() -> Mapping[str, str]:
 def _write(path: Path, data: bytes) -> None:
     """All of it or nothing: whoever reads sees the old file or the new one."""
     new = path.with_name(f".{path.name}.new")
-    new.write_bytes(data)
-    os.replace(new, path)
+    try:
+        new.write_bytes(data)
+        os.replace(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)  # half a file takes room, and is good for nothing
+        raise
 
 
 def _stem(name: str) -> str:
@@ -276,7 +328,7 @@ def load(folder: Path | str) -> Run:
     """A saved run again.
 
     Raises:
-        ConfigError: If there is none, it is still running, or another version wrote it.
+        ConfigError: If there is none, it is still running, could not be saved, or another version wrote it.
     """
     folder = Path(folder).resolve()
     head = _head(folder)
@@ -379,6 +431,7 @@ def _entries(runs: Path) -> Iterator[Entry]:
             head.exit_code,
             head.wall_s,
             path.parent.resolve(),
+            not head.unsaved,
         )
 
 
@@ -426,6 +479,9 @@ def _summary(folder: Path, head: _Head) -> Summary:
         raise ConfigError(place=str(folder), detail="this run has not ended yet; look again when it has")
     if head.ended == KILLED:
         return cut_short(KILLED)
+    if head.unsaved:
+        ended = f"{head.ended.replace('_', ' ')}, exit code {head.exit_code}"
+        raise ConfigError(place=str(folder), detail=f"this run ended ({ended}), and was not saved: {head.unsaved}")
     try:
         return decode_summary((folder / _SUMMARY).read_bytes())
     except OSError as error:

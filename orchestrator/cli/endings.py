@@ -40,7 +40,8 @@ def carry_out(work: Callable[[argparse.Namespace, Screen], int], options: argpar
 def _tell_interrupted(screen: Screen, error: KeyboardInterrupt) -> int:
     text = "interrupted"
     if isinstance(error, Interrupted):
-        text = "interrupted: every process of the run is gone, and what there is, is saved"
+        notes = getattr(error, "__notes__", ["what there is, is saved"])
+        text = f"interrupted: every process of the run is gone, and {'; '.join(notes)}"
     try:
         screen.status("")
         screen.tell(text)
@@ -58,7 +59,8 @@ def tell_error(screen: Screen, error: BaseException, *, debug: bool) -> int:
         if len(error.problems) > 1:
             screen.tell(f"{screen.style('qnode:', 'red')} {len(error.problems)} mistakes; nothing was started")
     else:
-        screen.tell(f"{screen.style('qnode:', 'red')} {sentence_of(error)}")
+        notes = getattr(error, "__notes__", ())
+        screen.tell("\n".join([f"{screen.style('qnode:', 'red')} {sentence_of(error)}", *notes]))
     return exit_code_of(error)
 
 

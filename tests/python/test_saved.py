@@ -8,20 +8,24 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import Cluster, Run, loader, saved
+from orchestrator.oracle.spec import Result, Summary
 from orchestrator.plain import plain
 from orchestrator.run import Source
 from qnode.errors import ConfigError, Deadlock, Interrupted, ProcessLost, ProgramFailed, TimedOut
+from qnode.wire.payload import pack
+from tests.full import at_most, file_system, fill
 
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -137,17 +141,8 @@ async def test_a_name_that_is_too_long_is_no_matter_of_room(tmp_path: Path) -> N
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Path]:
     """A file system of one page."""
-    folder = tmp_path / "full"
-    folder.mkdir()
-    try:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(folder)]
-        done = subprocess.run(mount, capture_output=True, text=True, timeout=60, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount here")
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], timeout=60, check=True)
+    with file_system(tmp_path / "full", "4k") as folder:
+        yield folder
 
 
 async def test_where_there_is_no_room_a_run_says_so_and_leaves_no_folder(full: Path) -> None:
@@ -155,6 +150,67 @@ async def test_where_there_is_no_room_a_run_says_so_and_leaves_no_folder(full: P
         await cluster(full).run(inline=True)
     assert saved.listing(full) == []
     assert os.listdir(full) == []
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system that is soon full."""
+    with file_system(tmp_path / "small", "256k") as folder:
+        yield folder
+
+
+ENDS: list[tuple[str, Any, type[Exception], int]] = [
+    ("done", None, ConfigError, 2),
+    ("failed", ProgramFailed(program="main", node="a", time="1 ns", traceback="x" * 100_000), ProgramFailed, 1),
+    ("timed_out", TimedOut(timeout="3.0"), TimedOut, 3),
+    ("interrupted", None, Interrupted, 130),
+]
+
+
+@pytest.mark.parametrize(("how", "failure", "kind", "exit_code"), ENDS)
+def test_how_a_run_ended_is_kept_on_a_disk_that_has_become_full(
+    how: str, failure: Any, kind: type[Exception], exit_code: int, small: Path
+) -> None:
+    with pytest.raises(kind) as caught:
+        written(small, "coin", summary=saved.cut_short(how), failure=failure, before_end=lambda: fill(small))
+    told = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
+    assert "a run cannot be saved here: No space left on device; make room, or choose another folder" in told
+    assert_unsaved(small, how, exit_code, "No space left on device")
+
+
+def test_how_a_run_ended_is_kept_where_what_came_of_it_is_too_large(tmp_path: Path) -> None:
+    with at_most(4096), pytest.raises(ConfigError, match="File too large"):
+        written(tmp_path, "coin", summary=much())
+    assert_unsaved(tmp_path, "done", 2, "File too large")
+
+
+def much() -> Summary:
+    return msgspec.structs.replace(saved.cut_short("done"), results=(Result("a", "main", 5, pack("x" * 10_000)),))
+
+
+def assert_unsaved(runs: Path, how: str, exit_code: int, why: str) -> None:
+    (entry,) = saved.listing(runs)
+    assert (entry.ended, entry.exit_code, entry.wall_s, entry.is_saved) == (how, exit_code, 0.5, False)
+    with pytest.raises(ConfigError) as caught:
+        saved.load(entry.folder)
+    shown = how.replace("_", " ")
+    assert str(caught.value).endswith(f"this run ended ({shown}, exit code {exit_code}), and was not saved: {why}")
+    assert not [name for name in os.listdir(entry.folder) if name.endswith(".new")]
+    assert not saved.is_under_way(entry.folder)
+    assert saved.load_source(entry.folder).seed == 7  # it can be repeated
+    assert saved.prune(runs, keep=0) == [entry]
+
+
+def test_there_is_room_for_the_end_however_much_a_run_says_at_its_start(tmp_path: Path) -> None:
+    """run.json has blanks at its end that are enough for all that is written over them."""
+    for length in range(0, 4096, 64):
+        run = written(tmp_path, "coin", summary=much(), ended=False, base="d" * length)
+        before = (run.folder / "run.json").stat().st_size
+        with at_most(before), pytest.raises(ConfigError, match="File too large"):
+            saved.save(run)
+        head = (run.folder / "run.json").read_bytes()
+        assert len(head) == before
+        assert json.loads(head)["unsaved"] == "File too large"
 
 
 # --- the configuration ---------------------------------------------------------------------------------------------
@@ -240,16 +296,25 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def written(
-    runs: Path, name: str, *, started: datetime = LONG_AGO, summary: Any = None, failure: Any = None, ended: bool = True
+    runs: Path,
+    name: str,
+    *,
+    started: datetime = LONG_AGO,
+    summary: Any = None,
+    failure: Any = None,
+    ended: bool = True,
+    base: str = "",
+    before_end: Callable[[], object] = lambda: None,
 ) -> Run:
     """A run as it is saved, without having run."""
     config = loader.from_mapping({"version": 1, "name": name, "seed": 7, "nodes": {"a": {}}})
-    source = Source(config, runs)
+    source = Source(config, runs / base)
     folder = saved.new_folder(runs, name)
     summary = saved.cut_short("done") if summary is None else summary
     run = Run(source, summary, folder=folder, started=started, wall_s=0.5, failure=failure)
     with saved.begin(folder, source, started):
         if ended:
+            before_end()
             saved.save(run)
     return run
 
