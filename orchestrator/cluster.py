@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,10 +21,10 @@ from orchestrator.launch.preload import modules_of
 from orchestrator.oracle.spec import Summary
 from orchestrator.plan import LaunchPlan, plan
 from orchestrator.programs import LinkLike, NodeLike, build, network_of
-from orchestrator.run import Run, Source
+from orchestrator.run import Run, Source, failure_of
 from orchestrator.saved import RUNS_FOLDER
 from orchestrator.supervision import follow
-from qnode.errors import ConfigError, ProcessLost, QnodeError, RunFailed, TimedOut
+from qnode.errors import ConfigError, Interrupted, ProcessLost, QnodeError, RunFailed, TimedOut, Unread
 from qnode.runtime.loop import NodeLoop
 from qnode.wire.messages import Progress
 
@@ -248,7 +248,7 @@ class Cluster:
         launch = self._plan_for(attempt.source, attempt.folder, directory, blocked_s)
         self._plan = launch
         try:
-            return await follow(
+            summary = await follow(
                 launcher,
                 launch,
                 deadline=deadline,
@@ -256,11 +256,13 @@ class Cluster:
                 on_progress=attempt.progress,
                 keep=attempt.keep,
             )
+            attempt.keep(summary)  # whatever comes of showing the last lines of output
+            return summary
         except TimeoutError:
             raise TimedOut(timeout=str(timeout)) from None
         finally:
             self._plan = None
-            await asyncio.shield(launcher.end_run())
+            await _to_its_end(launcher.end_run())
 
     def _repr_html_(self) -> str:
         from orchestrator import html  # lazy: only notebooks need it
@@ -286,6 +288,16 @@ def _refuse_inside_a_node() -> None:
             ' under `if __name__ == "__main__":`'
         )
         raise ConfigError(place=f"node {loop.name}", detail=detail)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Also if it is cancelled meanwhile: that is passed on when the work is done."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def _modules(source: Source, folder: Path) -> Sequence[str]:
@@ -314,7 +326,7 @@ class _Attempt:
             self._on_progress(reached)
 
     def keep(self, summary: Summary) -> None:
-        """Remember what the oracle told of a run that is being cut short."""
+        """Remember what the oracle told of a run that may yet be cut short."""
         self._so_far = summary
 
     def ended(self, summary: Summary) -> Run:
@@ -324,7 +336,7 @@ class _Attempt:
     def cut_short(self, error: BaseException) -> Run:
         """The run as far as it is known to have got, saved if that is possible; a note at the error says if not."""
         summary = self._so_far or saved.cut_short(_how(error), at_ns=self._reached.now_ns, steps=self._reached.steps)
-        return self._saved(summary, _failure(error), error)
+        return self._saved(summary, _failure(error, summary), error)
 
     def _saved(self, summary: Summary, failure: QnodeError | None, cause: BaseException | None) -> Run:
         wall_s = time.perf_counter() - self._clock
@@ -334,11 +346,17 @@ class _Attempt:
         return run
 
 
-def _failure(error: BaseException) -> QnodeError | None:
+def _failure(error: BaseException, summary: Summary) -> QnodeError | None:
     """What cut a run short, as it is kept; an interruption says so by itself."""
-    if isinstance(error, QnodeError) or not isinstance(error, Exception):
-        return error if isinstance(error, QnodeError) else None
-    return RunFailed(detail=f"the orchestrator failed: {type(error).__name__}: {error}")
+    match error:
+        case QnodeError():
+            return error
+        case BrokenPipeError():
+            own = failure_of(summary)
+            return Unread(besides="" if own is None or isinstance(own, Interrupted) else f"; besides, {own}")
+        case Exception():
+            return RunFailed(detail=f"the orchestrator failed: {type(error).__name__}: {error}")
+    return None
 
 
 def _how(error: BaseException) -> str:
@@ -347,6 +365,8 @@ def _how(error: BaseException) -> str:
             return "timed_out"
         case ProcessLost():
             return "lost"
+        case BrokenPipeError():
+            return "interrupted"
         case Exception():
             return "failed"
     return "interrupted"

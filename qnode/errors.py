@@ -29,7 +29,7 @@
     └── RunFailed                 the run as a whole
         ├── ProgramFailed
         ├── Deadlock, Livelock, Stall, TimedOut
-        ├── Interrupted
+        ├── Interrupted, Unread
         └── ProcessLost
 
 Fields come first and the sentence is made from them. Across the wire go `code` (the class's name) and the fields;
@@ -235,6 +235,11 @@ class TimedOut(RunFailed):
 class Interrupted(RunFailed):
     exit_code = 130
     sentence = "the run was interrupted at {time}"
+
+
+class Unread(RunFailed):
+    exit_code = 141  # 128 + SIGPIPE: what a shell shows for any command whose output nobody reads any more
+    sentence = "nobody reads any more what the run prints{besides}"
 
 
 class ProcessLost(RunFailed):

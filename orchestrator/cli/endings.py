@@ -14,9 +14,7 @@ from orchestrator.cli.screen import Screen
 from orchestrator.exits import exit_code_of
 from orchestrator.launch.interrupted import EXIT_INTERRUPTED, Interrupted
 from orchestrator.problems import ConfigErrors
-from qnode.errors import QnodeError
-
-EXIT_NO_READER: Final = 141  # 128 + SIGPIPE: what a shell shows for any command whose output nobody reads any more
+from qnode.errors import QnodeError, Unread
 
 
 def carry_out(work: Callable[[argparse.Namespace, Screen], int], options: argparse.Namespace) -> int:
@@ -27,7 +25,7 @@ def carry_out(work: Callable[[argparse.Namespace, Screen], int], options: argpar
         sys.stdout.flush()
     except BrokenPipeError:
         _leave(sys.stdout, sys.stderr)
-        return EXIT_NO_READER
+        return Unread.exit_code
     except KeyboardInterrupt as error:
         return _tell_interrupted(screen, error)
     except Exception as error:  # noqa: BLE001  # the last frame of a command: whatever it is becomes a sentence

@@ -241,7 +241,7 @@ def test_when_nobody_reads_the_output_any_more_the_run_ends_in_silence(tmp_path:
             first.kill()
         assert first.stderr.read() == ""
     (run,) = json.loads(typed("runs", "--json", cwd=tmp_path).out)
-    assert run["ended"] == "interrupted"
+    assert (run["ended"], run["exit_code"]) == ("interrupted", 141)
 
 
 def test_on_a_terminal_progress_comes_and_goes_and_lines_fit(project: Path) -> None:
