@@ -13,16 +13,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from orchestrator import loader, saved
+from orchestrator import loader, saved, saving
 from orchestrator.config import Config
+from orchestrator.folders import RUNS_FOLDER
 from orchestrator.follow import LogFollower, show
 from orchestrator.launch.launcher import ORACLE, Launcher
 from orchestrator.launch.preload import modules_of
-from orchestrator.oracle.spec import Summary
+from orchestrator.oracle.spec import Summary, cut_short, log_path
 from orchestrator.plan import LaunchPlan, plan
 from orchestrator.programs import LinkLike, NodeLike, build, network_of
 from orchestrator.run import Run, Source, failure_of
-from orchestrator.saved import RUNS_FOLDER
 from orchestrator.supervision import follow
 from qnode.errors import ConfigError, Interrupted, ProcessLost, QnodeError, RunFailed, TimedOut, Unread
 from qnode.runtime.loop import NodeLoop
@@ -176,7 +176,7 @@ class Cluster:
             )
         source = self.set_up(seed)
         source.network  # noqa: B018  raises what is wrong with it before anything is written or started
-        folder = saved.new_folder(self._runs, source.name, name)
+        folder = saving.new_folder(self._runs, source.name, name)
         attempt = _Attempt(source, folder, on_progress)
         self._busy = True
         try:
@@ -187,7 +187,7 @@ class Cluster:
                 summary = run_inline(launch, timeout, attempt.progress)
             else:
                 async with self._launching() as launcher:
-                    with nullcontext() if on_output is None else LogFollower(saved.log_path(folder), on_output):
+                    with nullcontext() if on_output is None else LogFollower(log_path(folder), on_output):
                         summary = await self._run_processes(launcher, attempt, timeout, blocked_s, on_start)
         except BaseException as error:
             run = attempt.cut_short(error)
@@ -317,7 +317,7 @@ class _Attempt:
         self._so_far: Summary | None = None
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
-        self._lock = saved.begin(folder, source, self._started)
+        self._lock = saving.begin(folder, source, self._started)
 
     def progress(self, reached: Progress) -> None:
         """Remember how far the run is, and tell whoever asked."""
@@ -335,14 +335,14 @@ class _Attempt:
 
     def cut_short(self, error: BaseException) -> Run:
         """The run as far as it is known to have got, saved if that is possible; a note at the error says if not."""
-        summary = self._so_far or saved.cut_short(_how(error), at_ns=self._reached.now_ns, steps=self._reached.steps)
+        summary = self._so_far or cut_short(_how(error), at_ns=self._reached.now_ns, steps=self._reached.steps)
         return self._saved(summary, _failure(error, summary), error)
 
     def _saved(self, summary: Summary, failure: QnodeError | None, cause: BaseException | None) -> Run:
         wall_s = time.perf_counter() - self._clock
         run = Run(self.source, summary, folder=self.folder, started=self._started, wall_s=wall_s, failure=failure)
         with self._lock:
-            saved.save(run, cause)
+            saving.save(run, cause)
         return run
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from orchestrator.cli.screen import Screen
-from orchestrator.exits import EXIT_FAILED
 from orchestrator.launch.forkserver import START_METHOD, start_method
 from orchestrator.launch.limits import descriptors_for
 from orchestrator.launch.rundir import RunDirectory
 from orchestrator.text import columns, count
 from qnode import __version__
 from qnode.errors import QnodeError
+from qnode.exits import EXIT_FAILED
 
 _LEAST_FREE: Final = 2**30  # bytes of memory or disk below which a run may not go well
 

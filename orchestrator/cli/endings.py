@@ -12,9 +12,10 @@ from typing import Final, TextIO
 
 from orchestrator.cli.screen import Screen
 from orchestrator.exits import exit_code_of
-from orchestrator.launch.interrupted import EXIT_INTERRUPTED, Interrupted
+from orchestrator.launch.interrupted import Interrupted
 from orchestrator.problems import ConfigErrors
-from qnode.errors import QnodeError, Unread
+from qnode.errors import QnodeError
+from qnode.exits import EXIT_INTERRUPTED, EXIT_UNREAD
 
 
 def carry_out(work: Callable[[argparse.Namespace, Screen], int], options: argparse.Namespace) -> int:
@@ -25,7 +26,7 @@ def carry_out(work: Callable[[argparse.Namespace, Screen], int], options: argpar
         sys.stdout.flush()
     except BrokenPipeError:
         _leave(sys.stdout, sys.stderr)
-        return Unread.exit_code
+        return EXIT_UNREAD
     except KeyboardInterrupt as error:
         return _tell_interrupted(screen, error)
     except Exception as error:  # noqa: BLE001  # the last frame of a command: whatever it is becomes a sentence

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from orchestrator import saved
 from orchestrator.cli.screen import Screen
-from orchestrator.exits import EXIT_USAGE
 from orchestrator.saved import Entry
 from orchestrator.text import ago, columns, count, from_here
+from qnode.exits import EXIT_USAGE
 
 _NEWEST = 20  # of the runs that are listed for people
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from orchestrator.launch.interrupted import EXIT_INTERRUPTED, Interrupted
+from orchestrator.launch.interrupted import Interrupted
 from orchestrator.launch.launcher import end_all
+from qnode.exits import EXIT_INTERRUPTED
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

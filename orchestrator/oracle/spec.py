@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator.oracle.counts import Counts
+
 
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
     """A quantum link; both ways alike."""
@@ -127,6 +129,28 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     used: dict[str, int] = {}
     lost: dict[str, dict[str, int]] = {}
     peer_lost: tuple[tuple[str, str, str], ...] = ()
+
+
+def cut_short(how: str, *, at_ns: int = 0, steps: int = 0) -> Summary:
+    """The summary of a run whose oracle could not tell: only how it ended and how far it was known to be."""
+    counts = {**vars(Counts()), "steps": steps}
+    return Summary(
+        how=how,
+        at_ns=at_ns,
+        nodes=(),
+        results=(),
+        failures=(),
+        notes=(),
+        observed=(),
+        waits=(),
+        counts=counts,
+        frames_refused={},
+        unread={},
+        lateness_ns={},
+        clock_bound_ns={},
+        reproducible=False,
+        resumable=False,
+    )
 
 
 encode_summary = msgspec.msgpack.Encoder().encode

@@ -19,8 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import Cluster, Run, loader, saved
-from orchestrator.oracle.spec import Result, Summary
+from orchestrator import Cluster, Run, loader, saved, saving
+from orchestrator.dumping import dump
+from orchestrator.oracle.spec import Result, Summary, cut_short
 from orchestrator.plain import plain
 from orchestrator.run import Source
 from qnode.errors import ConfigError, Deadlock, Interrupted, ProcessLost, ProgramFailed, TimedOut
@@ -112,7 +113,7 @@ async def test_a_program_that_raises_is_saved_with_its_traceback(tmp_path: Path)
     ],
 )
 def test_what_cut_a_run_short_is_kept(how: str, failure: Any, exit_code: int, tmp_path: Path) -> None:
-    summary = saved.cut_short(how, at_ns=5, steps=7)
+    summary = cut_short(how, at_ns=5, steps=7)
     run = written(tmp_path, "coin", summary=summary, failure=failure)
     again = saved.load(run.folder)
     assert (again.summary.how, again.summary.at_ns, again.summary.counts["steps"]) == (how, 5, 7)
@@ -172,7 +173,7 @@ def test_how_a_run_ended_is_kept_on_a_disk_that_has_become_full(
     how: str, failure: Any, kind: type[Exception], exit_code: int, small: Path
 ) -> None:
     with pytest.raises(kind) as caught:
-        written(small, "coin", summary=saved.cut_short(how), failure=failure, before_end=lambda: fill(small))
+        written(small, "coin", summary=cut_short(how), failure=failure, before_end=lambda: fill(small))
     told = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
     assert "a run cannot be saved here: No space left on device; make room, or choose another folder" in told
     assert_unsaved(small, how, exit_code, "No space left on device")
@@ -185,7 +186,7 @@ def test_how_a_run_ended_is_kept_where_what_came_of_it_is_too_large(tmp_path: Pa
 
 
 def much() -> Summary:
-    return msgspec.structs.replace(saved.cut_short("done"), results=(Result("a", "main", 5, pack("x" * 10_000)),))
+    return msgspec.structs.replace(cut_short("done"), results=(Result("a", "main", 5, pack("x" * 10_000)),))
 
 
 def assert_unsaved(runs: Path, how: str, exit_code: int, why: str) -> None:
@@ -207,7 +208,7 @@ def test_there_is_room_for_the_end_however_much_a_run_says_at_its_start(tmp_path
         run = written(tmp_path, "coin", summary=much(), ended=False, base="d" * length)
         before = (run.folder / "run.json").stat().st_size
         with at_most(before), pytest.raises(ConfigError, match="File too large"):
-            saved.save(run)
+            saving.save(run)
         head = (run.folder / "run.json").read_bytes()
         assert len(head) == before
         assert json.loads(head)["unsaved"] == "File too large"
@@ -219,7 +220,7 @@ def test_there_is_room_for_the_end_however_much_a_run_says_at_its_start(tmp_path
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.name)
 def test_a_saved_configuration_means_the_same(file: Path) -> None:
     config = loader.load(file)
-    assert loader.loads(saved.dump(config)) == config
+    assert loader.loads(dump(config)) == config
 
 
 EVERYTHING = """
@@ -243,7 +244,7 @@ observe: {m: [fidelity, {fidelity: 0}]}
 
 def test_everything_that_a_configuration_can_say_is_saved() -> None:
     config = loader.loads(EVERYTHING, only_simulated=False)
-    assert loader.loads(saved.dump(config), only_simulated=False) == config
+    assert loader.loads(dump(config), only_simulated=False) == config
 
 
 JSON = st.recursive(
@@ -267,7 +268,7 @@ def test_any_arguments_are_saved_as_they_were(args: dict[str, object]) -> None:
         config = loader.from_mapping(data)
     except ConfigError:  # text that no file can hold, say
         return
-    again = loader.loads(saved.dump(config)).nodes["a"].args
+    again = loader.loads(dump(config)).nodes["a"].args
     assert again == config.nodes["a"].args
     assert repr(again) == repr(config.nodes["a"].args)  # 1 == 1.0 == True, and they are not the same
 
@@ -309,13 +310,13 @@ def written(
     """A run as it is saved, without having run."""
     config = loader.from_mapping({"version": 1, "name": name, "seed": 7, "nodes": {"a": {}}})
     source = Source(config, runs / base)
-    folder = saved.new_folder(runs, name)
-    summary = saved.cut_short("done") if summary is None else summary
+    folder = saving.new_folder(runs, name)
+    summary = cut_short("done") if summary is None else summary
     run = Run(source, summary, folder=folder, started=started, wall_s=0.5, failure=failure)
-    with saved.begin(folder, source, started):
+    with saving.begin(folder, source, started):
         if ended:
             before_end()
-            saved.save(run)
+            saving.save(run)
     return run
 
 
@@ -400,8 +401,8 @@ def test_a_run_that_starts_is_locked_before_it_is_listed(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(fcntl, "flock", prune_first)
     config = loader.from_mapping({"version": 1, "name": "coin", "seed": 7, "nodes": {"a": {}}})
-    folder = saved.new_folder(tmp_path, "coin")
-    with saved.begin(folder, Source(config, tmp_path), LONG_AGO):
+    folder = saving.new_folder(tmp_path, "coin")
+    with saving.begin(folder, Source(config, tmp_path), LONG_AGO):
         assert [entry.ended for entry in saved.listing(tmp_path)] == ["running"]
 
 
@@ -435,8 +436,8 @@ def test_pruning_without_a_rule_is_refused(three: Path) -> None:
 
 def test_a_run_under_way_is_listed_and_neither_loaded_nor_pruned(tmp_path: Path) -> None:
     config = loader.from_mapping({"version": 1, "name": "busy", "seed": 7, "nodes": {"a": {}}})
-    folder = saved.new_folder(tmp_path, "busy")
-    with saved.begin(folder, Source(config, tmp_path), LONG_AGO):
+    folder = saving.new_folder(tmp_path, "busy")
+    with saving.begin(folder, Source(config, tmp_path), LONG_AGO):
         assert [(entry.ended, entry.exit_code) for entry in saved.listing(tmp_path)] == [("running", None)]
         assert saved.prune(tmp_path, keep=0) == []
         with pytest.raises(ConfigError, match="has not ended yet"):
@@ -465,8 +466,8 @@ def test_a_run_of_another_format_is_refused_with_the_remedy(three: Path) -> None
 
 def test_runs_that_start_together_get_folders_of_their_own(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from orchestrator import saved\n"
-        "for _ in range(20): print(saved.new_folder(Path(sys.argv[1]), 'coin'))"
+        "import sys; from pathlib import Path; from orchestrator import saving\n"
+        "for _ in range(20): print(saving.new_folder(Path(sys.argv[1]), 'coin'))"
     )
     racers = [
         subprocess.Popen(
