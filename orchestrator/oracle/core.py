@@ -281,8 +281,7 @@ class OracleCore:
         self.results.append(ProgramResult(node, ended.program, ended, self.time.now_ns))
         if ended.failed:
             self._failed = self._failed or Outcome("failed", self.time.now_ns, (node,))  # others of this round go on
-            detail = ended.traceback.strip().rpartition("\n")[2]
-            self.operations.log("program_failed", node, program=ended.program, detail=detail)
+            self.operations.log("program_failed", node, program=ended.program, detail=ended.error)
         else:
             self.operations.log("program_returned", node, program=ended.program, bytes=len(ended.result))
 
@@ -293,6 +292,12 @@ class OracleCore:
     def log_run(self, event: str, **fields: Any) -> None:
         """A line about the run as a whole."""
         self.operations.log(event, NodeName(""), **fields)
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The nodes with a program that failed, and how: what others are told who wait for them."""
+        failed = [one for one in reversed(self.results) if one.ended.failed]  # what was first is what is told
+        return {one.node: f"its program {one.program} failed with {one.ended.error}" for one in failed}
 
     @property
     def counts(self) -> Counts:

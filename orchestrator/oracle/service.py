@@ -54,8 +54,9 @@ from qnode.wire.messages import (
     fields_of,
 )
 
-FAREWELL_S: Final = 5.0  # wall time that nodes have to say what they were waiting for
+FAREWELL_S: Final = 5.0  # wall time that programs have to clean up, and nodes to say what they were waiting for
 HASTY_FAREWELL_S: Final = 0.3  # the same, where somebody waits for the end
+LOST_FAREWELL_S: Final = 2.0  # the same, where a process was lost
 PROGRESS_S: Final = 0.25
 FLUSH_EVENTS: Final = 512
 
@@ -112,7 +113,7 @@ class OracleService:
         self._early: list[tuple[bytes, Steer]] = []
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
-        self._gone: frozenset[str] = frozenset()
+        self._gone: Mapping[str, str] = {}
         self._farewell_s = FAREWELL_S
         self._next_progress = 0.0
 
@@ -241,8 +242,8 @@ class OracleService:
                     self._helm.shown(message)
                 case Finish() if connection in self._controllers:
                     self._core.end(message.how)
-                    self._gone = frozenset(message.without)
-                    self._farewell_s = HASTY_FAREWELL_S
+                    self._gone = message.without
+                    self._farewell_s = LOST_FAREWELL_S if self._gone else HASTY_FAREWELL_S
                 case _:
                     raise MalformedMessage(detail=f"{type(message).__name__} does not belong here")
         except QnodeError as error:
@@ -377,11 +378,12 @@ class OracleService:
         outcome = self._core.outcome
         assert outcome is not None  # both clocks run until there is one
         run_event(self._core, self._spec, ended=outcome.how)
+        stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.failed, **self._gone}))
         connections = set(self._server.connection_of.values())
         for connection in connections:
-            self._server.send(connection, [encode(Stop(outcome.how))])
+            self._server.send(connection, [stop])
         deadline = time.monotonic() + self._farewell_s
-        awaited = self._spec.programs.keys() - self._gone
+        awaited = self._spec.programs.keys() - self._gone.keys()
         while not awaited <= self._farewells.keys() and time.monotonic() < deadline:
             received = self._server.receive(100)
             for frame in received[1] if received else ():

@@ -14,6 +14,7 @@ import numpy as np
 
 from qnode.core.coins import derive_key
 from qnode.errors import MalformedMessage, QnodeError
+from qnode.exits import EXIT_DONE
 from qnode.runtime.host import OWN_CODE, NodeHost
 from qnode.runtime.logs import set_up_logging
 from qnode.runtime.loop import make_asyncio_deterministic
@@ -27,9 +28,7 @@ from qnode.transport.peers import Peers
 from qnode.wire.messages import Direct, Parcel
 from qnode.wire.plan import ProcessSpec, RunSpec
 
-EXIT_DONE: Final = 0
 GREETING_S: Final = 30.0  # wall time that an oracle of the same machine has to answer
-EXIT_LOST: Final = 4
 
 
 def run_process(

@@ -70,6 +70,8 @@ def drive_virtual(
         for frame in frames:
             message = decode_to_node(frame)
             if isinstance(message, Stop):
+                for host in hosts.values():
+                    host.lose(message.lost, message.at_ns)
                 refused = refused_by(hosts, peers)
                 client.send([encode(host.farewell(refused=refused[name])) for name, host in hosts.items()])
                 return

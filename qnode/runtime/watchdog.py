@@ -15,9 +15,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+from qnode.exits import EXIT_LOST
+
 log = logging.getLogger("qnode")
 
-EXIT_ORPHANED: Final = 4
 UNKNOWN: Final = "unknown"  # the line of a task that shows none of its program's
 _LOOKS: Final = 200
 _BETWEEN_LOOKS_S: Final = 0.001
@@ -34,7 +35,7 @@ def _wait_for_end(lifeline: int, timeout_s: float | None) -> None:
         selector.register(lifeline, selectors.EVENT_READ)
         ready = selector.select(timeout_s)
     if ready and not os.read(lifeline, 1):
-        os._exit(EXIT_ORPHANED)
+        os._exit(EXIT_LOST)
 
 
 class Watchdog:

@@ -241,7 +241,7 @@ def test_when_nobody_reads_the_output_any_more_the_run_ends_in_silence(tmp_path:
             first.kill()
         assert first.stderr.read() == ""
     (run,) = json.loads(typed("runs", "--json", cwd=tmp_path).out)
-    assert run["ended"] == "interrupted"
+    assert (run["ended"], run["exit_code"]) == ("interrupted", 141)
 
 
 def test_on_a_terminal_progress_comes_and_goes_and_lines_fit(project: Path) -> None:
@@ -336,8 +336,8 @@ def test_warnings_tell_of_messages_qubits_and_marks_that_were_forgotten(tmp_path
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["check", "coin"], "coin: there is no such file; did you mean coin.yaml?"),
-        (["check", "con.yaml"], "con.yaml: there is no such file; did you mean coin.yaml?"),
+        (["check", "coin"], "coin: there is no such file (did you mean 'coin.yaml'?)"),
+        (["check", "con.yaml"], "con.yaml: there is no such file (did you mean 'coin.yaml'?)"),
         (["check", "."], "this is a folder; name a file in it: coin.yaml"),
         (["check", "test_coin.py"], "test_coin.py: no top-level function is a node"),
         (["results"], "no run is saved here; make one with `qnode run CONFIG`"),

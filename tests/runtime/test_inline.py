@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 
 from orchestrator.cluster import Cluster
-from orchestrator.launch.interrupted import EXIT_INTERRUPTED
 from qnode.errors import ConfigError
+from qnode.exits import EXIT_INTERRUPTED
 from tests.cli.commands import command, environment, qnode
 
 PROGRAMS: Final = """
