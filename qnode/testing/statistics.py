@@ -115,7 +115,7 @@ def refutation(hits: int, trials: int, p: float, false_alarm: float) -> str | No
 
 
 def _what_is_caught(low: float, high: float) -> str:
-    sides = [f"at most {low:.6g}"] * (low >= 0) + [f"at least {high:.6g}"] * (high <= 1)
+    sides = [f"{side} {edge:.6g}" for side, edge in (("at most", low), ("at least", high)) if 0 <= edge <= 1]
     return caught("a true p of " + " or ".join(sides)) if sides else "so few trials catch no true p reliably"
 
 

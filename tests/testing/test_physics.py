@@ -271,20 +271,21 @@ def test_the_right_channel_is_rejected_no_more_often_than_stated(p: float, false
 def test_each_setting_has_its_share_of_the_false_alarm() -> None:
     others = {("1", "z"): [1], ("i", "y"): [0]}
     verdicts = []
-    for wrong in range(21):
-        counts = {0: 20 - wrong, 1: wrong}
+    for wrong in range(31):
+        counts = {0: 30 - wrong, 1: wrong}
         verdicts.append(holds(assert_channel, {("+", "z"): counts, **others}, "identity", false_alarm=0.1))
         shared = holds(assert_same_distribution, counts, probabilities={0: 0.5, 1: 0.5}, false_alarm=0.1 / 3)
         alone = holds(assert_channel, {("+", "z"): counts, "0": "0"}, "identity", false_alarm=0.1)
         assert verdicts[-1] == shared
         assert alone == holds(assert_same_distribution, counts, probabilities={0: 0.5, 1: 0.5}, false_alarm=0.1)
-    assert 0 < sum(verdicts) < 21
+    assert 0 < sum(verdicts) < 31
 
 
 def test_what_a_channel_never_does_is_not_excused_by_rounding() -> None:
-    """S H takes |+> to |0>, and 1 to a probability of 1e-33: one such outcome is one too many, however few alarms."""
-    unitary = GATES["s"].unitary() @ GATES["h"].unitary()
-    assert not holds(assert_channel, {("+", "z"): [0] * 9 + [1]}, [unitary], false_alarm=1e-100)
+    """H on half of Phi+: X and Z agree, but for a probability of 1e-33. Once is once too often, however few alarms."""
+    sample = {"00": 5, "11": 5}
+    assert_channel({("phi+", "xz"): sample}, "h")
+    assert not holds(assert_channel, {("phi+", "xz"): sample | {"01": 1}}, "h", false_alarm=1e-100)
 
 
 def test_outcomes_of_a_wrong_channel_are_caught_and_their_setting_is_named() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import combinations, product
 from math import comb, inf, log
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,6 +129,14 @@ def test_so_few_trials_that_nothing_is_caught_are_said_to_be() -> None:
     assert detectable(20, 0.5) == (-inf, inf)
     with pytest.raises(AssertionError, match=r"accepts 0 to 0; a true p of at least 0\.99 is caught"):
         assert_frequency(1, 1, 0.0)
+
+
+def test_counts_of_numpy_are_counts() -> None:
+    bits = np.array([0, 1, 1] * 30)
+    trials = (bits >= 0).sum()
+    assert_frequency(bits.sum(), trials, 2 / 3)
+    with pytest.raises(AssertionError, match=r"^60 of 90 trials are 0\.666667, but p = 0\.1 accepts"):
+        assert_frequency(bits.sum(), trials, np.float64(0.1))
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, float("nan")])
