@@ -10,6 +10,7 @@ from typing import Final
 from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.events import Event, encode_events
+from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.record import RecordWriter, write_all
 from orchestrator.oracle.spec import (
@@ -22,7 +23,7 @@ from orchestrator.oracle.spec import (
     record_path,
 )
 from orchestrator.oracle.summary import summarise
-from qnode.errors import MalformedMessage, NotOwner, ProcessLost, QnodeError
+from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, ProcessLost, QnodeError
 from qnode.ids import NodeName
 from qnode.runtime.logs import set_up_logging
 from qnode.runtime.output import Output
@@ -30,18 +31,27 @@ from qnode.runtime.watchdog import hold
 from qnode.transport.server import Server
 from qnode.wire.grants import frames_of
 from qnode.wire.messages import (
+    MAX_FRAME_BYTES,
+    Change,
     Farewell,
     Finish,
     Grant,
+    Part,
+    Paused,
     Ping,
     Pong,
     Progress,
     Report,
     RunEnded,
+    Show,
+    Shown,
+    Steer,
+    Steered,
     Stop,
     Wake,
     decode_to_oracle,
     encode,
+    fields_of,
 )
 
 FAREWELL_S: Final = 5.0  # wall time that programs have to clean up, and nodes to say what they were waiting for
@@ -91,7 +101,16 @@ class OracleService:
         self._record = (
             RecordWriter(record_path(spec.folder), encode_oracle(spec.without_secrets())) if spec.folder else None
         )
-        self._frames: dict[NodeName, bytes] = {}
+        self._helm = Helm(
+            self._core,
+            spec.programs,
+            changed=self._changed,
+            everybody=self._tell_controllers,
+            ask_nodes=self._ask_nodes,
+            paused=spec.paused,
+        )
+        self._frames: dict[NodeName, list[bytes]] = {}
+        self._early: list[tuple[bytes, Steer]] = []
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
         self._gone: Mapping[str, str] = {}
@@ -140,14 +159,24 @@ class OracleService:
 
     def _take_early(self, connection: bytes, frames: list[bytes]) -> None:
         for frame in frames:
-            if self._decoded(connection, frame) is not None:
+            message = self._decoded(connection, frame)
+            if isinstance(message, Steer) and connection in self._controllers:
+                self._early.append((connection, message))
+            elif message is not None:
                 self._server.refuse(connection, MalformedMessage(detail="the run has not begun"))
 
     # ------------------------------------------------------------ the virtual clock
 
     def _serve_virtual(self) -> None:
         core = self._core
-        self._scatter(core.first_grants())
+        for connection, steer in self._early:
+            self._steer(connection, steer)
+        while self._helm.paused and core.outcome is None:
+            connection, frames = self._receive()
+            for frame in frames:
+                self._take(connection, frame)
+        if core.outcome is None:
+            self._scatter(core.first_grants())
         while core.outcome is None:
             connection, frames = self._receive()
             complete = False
@@ -155,14 +184,25 @@ class OracleService:
                 complete = self._take(connection, frame) or complete
             if complete:
                 self._execute()
-                self._scatter(core.grants())
-            elif not core.time.awaited:  # everybody waits for the outside, and something came
-                self._scatter(core.grants())
+                self._go_on()
+            elif not core.time.awaited:  # everybody waits for the outside or is paused, and something came
+                self._go_on()
+
+    def _go_on(self) -> None:
+        grants = self._core.grants()
+        if grants:
+            self._scatter(grants)
+        else:
+            self._helm.stands(self._core.standing)
 
     def _receive(self) -> tuple[bytes, list[bytes]]:
-        received = self._server.receive()
+        awaited = len(self._core.time.awaited)
+        received = self._server.receive(awaited=awaited)
         while received is None:
-            received = self._server.receive()
+            received = self._server.receive(awaited=awaited)
+        connection, frames = received
+        if not frames and self._server.roles[connection] == "cluster":
+            self._controllers.add(connection)  # one more who wants to know, or to steer
         return received
 
     def _take(self, connection: bytes, frame: bytes) -> bool:
@@ -176,18 +216,30 @@ class OracleService:
                     self._check_sender(connection, message.node, message.incarnation)
                     again = self._core.check(message)
                     if again is None:
-                        self._frames[NodeName(message.node)] = frame
+                        self._frames.setdefault(NodeName(message.node), []).append(frame)
                         return self._core.report(message)
                     if again.step >= 0:
                         self._server.send(connection, frames_of(again, encode(again)))
                     else:
                         self._server.refused["a report that came before"] += 1  # not answered: nothing is wrong
+                case Part():
+                    self._check_sender(connection, message.node, message.incarnation)
+                    if self._core.check_part(message):
+                        self._frames.setdefault(NodeName(message.node), []).append(frame)
+                        self._core.part(message)
+                    else:
+                        self._server.refused["a part that came before"] += 1
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._core.wake(message)
                 case Farewell():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._farewells[message.node] = message
+                case Steer() if connection in self._controllers:
+                    self._steer(connection, message)
+                case Shown():
+                    self._check_sender(connection, message.node, message.incarnation)
+                    self._helm.shown(message)
                 case Finish() if connection in self._controllers:
                     self._core.end(message.how)
                     self._gone = message.without
@@ -197,6 +249,35 @@ class OracleService:
         except QnodeError as error:
             self._server.refuse(connection, error)
         return False
+
+    def _steer(self, connection: bytes, steer: Steer) -> None:
+        if self._spec.clock != "virtual":
+            error = InvalidOperation(detail="network time cannot be stopped on the real clock; a run can only be ended")
+            self._server.send(connection, [encode(Steered(steer.number, error.code, fields_of(error)))])
+            return
+        self._helm.take(steer, lambda answer: self._answer(connection, answer))
+
+    def _answer(self, connection: bytes, answer: Steered) -> None:
+        frame = encode(answer)
+        if len(frame) > MAX_FRAME_BYTES:
+            error = InvalidOperation(
+                detail=f"all states together take {len(frame)} bytes, and {MAX_FRAME_BYTES} can be shown"
+            )
+            frame = encode(Steered(answer.number, error.code, fields_of(error)))
+        self._server.send(connection, [frame])
+
+    def _tell_controllers(self, news: Paused | Progress) -> None:
+        frame = encode(news)
+        for connection in self._controllers:
+            self._server.send(connection, [frame])
+
+    def _changed(self, at_ns: int, change: Change) -> None:
+        if self._record is not None:
+            self._record.changed(at_ns, change)
+
+    def _ask_nodes(self, show: Show) -> None:
+        for connection in {self._server.connection_of[node] for node in self._spec.programs}:
+            self._server.send(connection, [encode(show)])
 
     def _decoded(self, connection: bytes, frame: bytes) -> object:
         try:
@@ -215,9 +296,8 @@ class OracleService:
     def _execute(self) -> None:
         core = self._core
         if self._record is not None:
-            self._record.append(
-                core.time.now_ns, core.time.last_woken, [self._frames[node] for node in sorted(self._frames)]
-            )
+            frames = [frame for node in sorted(self._frames) for frame in self._frames[node]]
+            self._record.append(core.time.now_ns, core.time.last_woken, frames)
         self._frames.clear()
         core.execute()
         now = time.monotonic()
@@ -249,8 +329,7 @@ class OracleService:
         progress = Progress(self._core.time.now_ns, self._core.counts.steps)
         if self._on_progress is not None:
             self._on_progress(progress)
-        for connection in self._controllers:
-            self._server.send(connection, [encode(progress)])
+        self._tell_controllers(progress)
 
     # ------------------------------------------------------------ the real clock
 
@@ -299,7 +378,7 @@ class OracleService:
         outcome = self._core.outcome
         assert outcome is not None  # both clocks run until there is one
         run_event(self._core, self._spec, ended=outcome.how)
-        stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.failed, **self._gone}))
+        stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.why_failed, **self._gone}))
         connections = set(self._server.connection_of.values())
         for connection in connections:
             self._server.send(connection, [stop])

@@ -33,7 +33,9 @@ from qnode.wire.messages import (
     Ended,
     Farewell,
     Grant,
+    Part,
     Report,
+    Shown,
     Waits,
 )
 from qnode.wire.payload import pack, pack_result
@@ -85,6 +87,7 @@ class NodeHost:
         self._folders = (Path(run.base), *map(Path, run.path))
         self._payload_of = payload_of
         self._ended: list[Ended] = []
+        self._parts = 0
         self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
         self._peer_lost: dict[str, str] = {}
@@ -133,7 +136,21 @@ class NodeHost:
         self._ended.clear()
         heard, self.services.heard = self.services.heard, 0
         ops = self.machine.take_outbox(self.step)
-        return Report(self.name, self.incarnation, self.step, timer_ns, background_ns, flags, ops, ended, heard)
+        parts, self._parts = self._parts, 0
+        return Report(self.name, self.incarnation, self.step, timer_ns, background_ns, flags, ops, ended, heard, parts)
+
+    def part(self) -> Part:
+        """What this node wants done so far, as it goes ahead of its report."""
+        return Part(self.name, self.incarnation, self.step, self._parts, self.machine.next_part())
+
+    def part_left(self) -> None:
+        """That has gone."""
+        self._parts += 1
+        self.machine.part_left()
+
+    def shown(self) -> Shown:
+        """The joint states that this node computed by itself."""
+        return Shown(self.name, self.incarnation, self.machine.own_states())
 
     # ------------------------------------------------------------ programs
 
@@ -246,6 +263,7 @@ class NodeHost:
         if not told:
             return
         loop.max_rounds = CLEAN_UP_ROUNDS
+        self.machine.on_part = None
         while loop.runnable():
             with suppress(
                 SystemExit, KeyboardInterrupt, Spins
