@@ -162,6 +162,7 @@ class InlineRun:
         self._stands = None
         with self._inside(), self._limits.kept():
             self._drive()
+            self._lose()
         return self._stands
 
     def steer(self, command: Command) -> Steered:
@@ -228,6 +229,16 @@ class InlineRun:
             for host in outside.ask():
                 core.wake(Wake(host.name, host.incarnation))
             self._grants = core.grants()
+
+    def _lose(self) -> None:
+        """If nodes have failed, whoever waits for one of them is told."""
+        outcome, failed = self._core.outcome, self._core.why_failed
+        if outcome is None or not failed:
+            return
+        for name, host in self._hosts.items():
+            with self._generators[name]:
+                host.lose(failed, outcome.at_ns)
+            self._limits.check()
 
     def _round(self) -> None:
         core, record = self._core, self._record

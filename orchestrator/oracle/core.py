@@ -294,7 +294,7 @@ class OracleCore:
         self.operations.log(event, NodeName(""), **fields)
 
     @property
-    def failed(self) -> dict[str, str]:
+    def why_failed(self) -> dict[str, str]:
         """The nodes with a program that failed, and how: what others are told who wait for them."""
         failed = [one for one in reversed(self.results) if one.ended.failed]  # what was first is what is told
         return {one.node: f"its program {one.program} failed with {one.ended.error}" for one in failed}

@@ -378,7 +378,7 @@ class OracleService:
         outcome = self._core.outcome
         assert outcome is not None  # both clocks run until there is one
         run_event(self._core, self._spec, ended=outcome.how)
-        stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.failed, **self._gone}))
+        stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.why_failed, **self._gone}))
         connections = set(self._server.connection_of.values())
         for connection in connections:
             self._server.send(connection, [stop])

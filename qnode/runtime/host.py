@@ -263,6 +263,7 @@ class NodeHost:
         if not told:
             return
         loop.max_rounds = CLEAN_UP_ROUNDS
+        self.machine.on_part = None
         while loop.runnable():
             with suppress(
                 SystemExit, KeyboardInterrupt, Spins

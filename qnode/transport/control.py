@@ -33,7 +33,7 @@ class Control:
                 except MalformedMessage:
                     continue
 
-    def finish(self, how: str, without: Mapping[str, str]) -> None:
+    def finish(self, how: str, without: Mapping[str, str] = {}) -> None:
         """Ask for the end of the run, now, with what there is; nodes that are gone, and why, are not waited for."""
         self._socket.send(encode(Finish(how, dict(without))))
 
