@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -14,7 +14,7 @@ from qnode.core.machine import NodeMachine
 from qnode.core.mailbox import Letter, Mailbox
 from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
 from qnode.errors import QnodeError
-from qnode.ids import NodeName, PairId, QubitId
+from qnode.ids import PairId, QubitId
 from qnode.wire.messages import Arrived, Failed, Item, Message, Outcomes, Paired, error_of
 
 log = logging.getLogger("qnode")
@@ -55,7 +55,7 @@ class NodeServices:
     """
 
     def __init__(
-        self, machine: NodeMachine[Slots], loop: asyncio.AbstractEventLoop, clock: Loop, names: frozenset[NodeName]
+        self, machine: NodeMachine[Slots], loop: asyncio.AbstractEventLoop, clock: Loop, names: Container[str]
     ) -> None:
         self.machine = machine
         self.loop = loop
