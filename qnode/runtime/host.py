@@ -8,7 +8,6 @@ import importlib
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -77,8 +76,8 @@ class NodeHost:
             log_local=run.log_local,
             reports_under_way=1 if virtual else REPORTS_UNDER_WAY,
         )
-        self.services = NodeServices(self.machine, self.loop, self.loop, frozenset(map(NodeName, run.names)))
-        self._folders = (Path(run.base), *map(Path, run.path))
+        self.services = NodeServices(self.machine, self.loop, self.loop, run.processes.keys())
+        self._folders = (run.base, *run.path)
         self._payload_of = payload_of
         self._ended: list[Ended] = []
         self._left_over = 0  # qubits that programs still held when they returned
