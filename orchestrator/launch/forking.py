@@ -22,6 +22,7 @@ from orchestrator.launch.parent import end_with_parent
 from orchestrator.launch.protocol import Fork, Prepare
 from orchestrator.launch.starting import Again, Parent
 from qnode.runtime.programs import read_ahead
+from qnode.runtime.rehearsal import rehearse
 from qnode.wire.plan import RunSpec, decode_run
 
 log = logging.getLogger("qnode")
@@ -41,6 +42,7 @@ class Forking:
         self._socket = socket
         self._left_out = list(left_out)
         self._run: RunSpec | None = None
+        rehearse()
 
     def load(self, modules: tuple[str, ...]) -> None:
         """Import modules; what cannot be imported is left to the programs, which will say so themselves.
