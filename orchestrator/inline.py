@@ -175,14 +175,8 @@ class InlineRun:
 
     def summary(self) -> Summary:
         """What is told of a run that is over."""
-        outcome = self._core.outcome
-        if outcome is not None:
-            run_event(self._core, self._launch.oracle, ended=outcome.how)
-            with self._inside(), self._limits.kept():
-                for name, host in self._hosts.items():
-                    with self._generators[name]:
-                        host.lose(self._core.failed, outcome.at_ns)
-                    self._limits.check()
+        if self._core.outcome is not None:
+            run_event(self._core, self._launch.oracle, ended=self._core.outcome.how)
         farewells: dict[str, Farewell] = {host.name: host.farewell() for host in self._hosts.values()}
         return summarise(self._core, self._observer.evaluate(), farewells, {}, virtual=True)
 

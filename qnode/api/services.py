@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -68,7 +68,7 @@ class NodeServices:
     """
 
     def __init__(
-        self, machine: NodeMachine[Turn], loop: asyncio.AbstractEventLoop, clock: Loop, names: frozenset[NodeName]
+        self, machine: NodeMachine[Turn], loop: asyncio.AbstractEventLoop, clock: Loop, names: Container[str]
     ) -> None:
         self.machine = machine
         self.loop = loop

@@ -10,7 +10,6 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -83,8 +82,8 @@ class NodeHost:
             log_local=run.log_local,
             reports_under_way=1 if virtual else REPORTS_UNDER_WAY,
         )
-        self.services = NodeServices(self.machine, self.loop, self.loop, frozenset(map(NodeName, run.names)))
-        self._folders = (Path(run.base), *map(Path, run.path))
+        self.services = NodeServices(self.machine, self.loop, self.loop, run.processes.keys())
+        self._folders = (run.base, *run.path)
         self._payload_of = payload_of
         self._ended: list[Ended] = []
         self._parts = 0

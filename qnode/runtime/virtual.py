@@ -48,6 +48,9 @@ class Outside:
             waiting.append(host)
         return waiting
 
+    def close(self) -> None:
+        self._selector.close()
+
     def has_run(self, name: str) -> None:
         """The node has looked at everything that waited for it."""
         if name in self._asked:
