@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from orchestrator.values import Also, Model, Seconds, nearest, refused
+from orchestrator.near import nearest
+from orchestrator.values import Also, Model, Seconds, refused
 
 DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 

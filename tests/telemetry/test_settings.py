@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import Cluster, saved
+from orchestrator import Cluster, dumping, saved
 from orchestrator.loader import load, loads
 from orchestrator.problems import ConfigErrors
 from orchestrator.telemetry.settings import address_of
@@ -49,7 +49,7 @@ def test_addresses(url: str, address: tuple[str, int, bool]) -> None:
 def test_it_is_set_from_the_command_line_like_anything_else_and_saved(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text("version: 1\nnodes: {alice: {}}\n")
     config = load(tmp_path / "net.yaml", ["telemetry.mqtt.broker=mqtt://host", "telemetry.mqtt.every=1 s"])
-    assert loads(saved.dump(config)) == config
+    assert loads(dumping.dump(config)) == config
     assert load(tmp_path / "net.yaml", ["telemetry.mqtt=mqtt://host"]).telemetry.mqtt is not None
 
 
