@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
@@ -15,6 +16,8 @@ from typing import IO, Final, Self
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _RUNNING: Final = "running"  # how the line ends that either says when it listens
+
+_WELCOME: Final = b"\x20\x02\x00\x00"  # CONNACK of MQTT 3.1.1: accepted
 
 
 class Broker:
@@ -63,17 +66,37 @@ class Broker:
 
 
 class SilentServer:
-    """What listens and lets one connect, and then neither reads nor says anything: the slowest broker there can be."""
+    """What listens and lets one connect, and then neither reads nor says anything: the slowest broker there can be.
 
-    def __init__(self) -> None:
+    Args:
+        greets: Whether it says that whoever connects is welcome, before it falls silent.
+    """
+
+    def __init__(self, *, greets: bool = False) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"mqtt://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._guests: list[socket.socket] = []
+        if greets:
+            Thread(target=self._greet, daemon=True).start()
+
+    def _greet(self) -> None:
+        while True:
+            try:
+                guest, _ = self._socket.accept()
+            except OSError:  # closed
+                return
+            self._guests.append(guest)
+            guest.recv(1024)
+            guest.sendall(_WELCOME)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._socket.close()
+        with suppress(OSError):  # it wakes whoever greets; not every system lets one
+            self._socket.shutdown(socket.SHUT_RDWR)
+        for one in (self._socket, *self._guests):
+            one.close()
 
 
 def _read(output: IO[str]) -> None:

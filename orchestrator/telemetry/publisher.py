@@ -53,7 +53,7 @@ class Publisher:
 
     Attributes:
         connected: Whether the broker is there.
-        problem: What was wrong last, or "".
+        problem: What was wrong last, or ""; in the end, only what has had consequences.
     """
 
     def __init__(
@@ -101,8 +101,12 @@ class Publisher:
 
     def finish(self) -> None:
         """Let `run` take leave of the broker and return."""
-        if not self.connected and not self.problem:
-            self.problem = "no connection: it did not answer"
+        if not self.connected:
+            self.problem = self.problem or "no connection: it did not answer"
+        elif not self._backlog.dropped:
+            self.problem = ""  # it was overcome
+        else:
+            self.problem = self.problem or "it was slower than the run"
         self._finished = True
         self._hurry.set()
         self._work.set()

@@ -141,12 +141,15 @@ async def test_a_broker_that_is_gone_is_said_and_what_it_did_not_take_is_counted
     assert run.as_data()["telemetry"]["dropped"] == n
 
 
-async def test_a_broker_that_never_answers_holds_nothing_up(tmp_path: Path) -> None:
-    with SilentServer() as silent:
+@pytest.mark.parametrize(
+    ("greets", "problem"), [(False, "no connection: it did not answer"), (True, "it was slower than the run")]
+)
+async def test_a_broker_that_falls_silent_holds_nothing_up(greets: bool, problem: str, tmp_path: Path) -> None:
+    with SilentServer(greets=greets) as silent:
         run = await cluster(tmp_path, silent.url).run()
     assert all_counted(run)
     assert run.telemetry is not None
-    assert (run.telemetry.published, run.telemetry.problem) == (0, "no connection: it did not answer")
+    assert (run.telemetry.published, run.telemetry.problem) == (0, problem)
 
 
 async def test_a_broker_that_goes_and_comes_back_is_told_everything_again(tmp_path: Path) -> None:
@@ -183,6 +186,7 @@ async def test_a_broker_that_comes_late_is_told_too(tmp_path: Path) -> None:
             run = await running
     assert run.telemetry is not None
     assert (run.telemetry.dropped, all_counted(run)) == (0, True)
+    assert report.warnings(run) == []
 
 
 # --- when somebody dies ----------------------------------------------------------------------------------------------
