@@ -17,7 +17,7 @@ from types import FrameType
 from orchestrator.inspect import MarkObserver
 from orchestrator.launch.interrupted import Interrupted
 from orchestrator.oracle.core import OracleCore
-from orchestrator.oracle.events import EventWriter
+from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.record import RecordWriter
 from orchestrator.oracle.spec import Summary, encode_oracle, events_path, record_path

@@ -7,18 +7,12 @@ only; no wall time, process id, port or unrounded float ever enters it. docs/eve
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from orchestrator.oracle.record import write_all
-
 SCHEMA_VERSION: Final = 1
-FLUSH_EVENTS: Final = 512
-FLUSH_S: Final = 0.25  # wall time; whoever reads the log while the run goes on is behind by little more
 
 
 def _is(description: str, ge: int | None = None) -> msgspec.Meta:
@@ -81,7 +75,9 @@ KINDS: Final = {
 LOCAL_KINDS: Final = frozenset({"create", "gate", "measure", "reset", "discard", "lost", "omitted"})
 """What a node may tell of itself; everything else the oracle knows better."""
 
-_encode = msgspec.json.Encoder().encode_lines
+encode_all = msgspec.json.Encoder().encode_lines
+"""JSON Lines of a list of events."""
+
 _decoder = msgspec.json.Decoder(Event)
 _decode = _decoder.decode_lines
 
@@ -91,7 +87,7 @@ decode_event = _decoder.decode
 
 def encode_events(events: Iterable[Event]) -> bytes:
     """JSON Lines."""
-    return _encode(list(events))
+    return encode_all(list(events))
 
 
 def decode_events(data: bytes) -> list[Event]:
@@ -103,37 +99,6 @@ def decode_events(data: bytes) -> list[Event]:
 def rounded(params: tuple[float, ...]) -> tuple[float, ...]:
     """Angles as they enter the log: a last bit that differs between machines must not."""
     return tuple([round(param, 9) + 0.0 for param in params]) if params else params
-
-
-class EventWriter:
-    """Writes the event log while the run goes on: always whole lines, however much of it a reader finds.
-
-    Attributes:
-        emit: Takes an event. It is written by the next `flush`; somebody must see to that, now and then.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("xb", buffering=0)
-        self._pending: list[Event] = []
-        self._due = 0.0
-        self.emit = self._pending.append
-
-    def flush_if_due(self) -> None:
-        """Write if much is waiting, or for long. Raises OSError that names the file."""
-        if self._pending and (len(self._pending) >= FLUSH_EVENTS or time.monotonic() >= self._due):
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is waiting. Raises OSError that names the file."""
-        self._due = time.monotonic() + FLUSH_S
-        if self._pending:
-            write_all(self._file.fileno(), _encode(self._pending), self._path)
-            self._pending.clear()
-
-    def close(self) -> None:
-        self.flush()
-        self._file.close()
 
 
 def schema() -> dict[str, Any]:

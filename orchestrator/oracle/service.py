@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.core import OracleCore
-from orchestrator.oracle.events import EventWriter
+from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.record import RecordWriter
 from orchestrator.oracle.spec import (
