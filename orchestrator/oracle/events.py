@@ -66,7 +66,7 @@ KINDS: Final = {
     "receive": "a classical message arrived",
     "mark": "the observer was allowed to look at a qubit",
     "note": "a program recorded a value",
-    "executed": "a function outside the loop returned",
+    "executed": "a function outside the loop returned, for which the virtual clock was held",
     "refused": "an operation was refused; name holds the error's code",
     "omitted": "a node did more with its own qubits at one instant than it logs",
     "fault": "reserved for faults that a script asks for: nothing writes it yet",
