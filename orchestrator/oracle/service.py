@@ -133,6 +133,7 @@ class OracleService:
                 self._scatter(core.grants())
             elif not core.time.awaited:  # everybody waits for the outside, and something came
                 self._scatter(core.grants())
+            self._flush_events()  # now the nodes have something to do: they do not wait for it
 
     def _receive(self) -> tuple[bytes, list[bytes]]:
         while (received := self._server.receive()) is None:
@@ -198,7 +199,6 @@ class OracleService:
             )
         self._frames.clear()
         core.execute()
-        self._flush_events()
         now = time.monotonic()
         if now >= self._next_progress:
             self._next_progress = now + PROGRESS_S
@@ -241,7 +241,6 @@ class OracleService:
         self._scatter(core.first_grants())
         while core.outcome is None:
             received = self._server.receive(self._until_ms(network_ns()))
-            self._flush_events()
             core.time.go_to(network_ns())
             if spec.until_ns is not None and core.time.now_ns >= spec.until_ns:
                 self._execute()  # nothing: an empty round tells a replay when it was over
@@ -250,6 +249,7 @@ class OracleService:
                 connection, frames = received
                 for frame in frames:
                     self._take_real(connection, frame, network_ns)
+            self._flush_events()
 
     def _until_ms(self, now_ns: int) -> int:
         if self._spec.until_ns is None:
