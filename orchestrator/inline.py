@@ -20,10 +20,10 @@ import numpy as np
 
 from orchestrator.inspect import MarkObserver
 from orchestrator.launch.interrupted import Interrupted
+from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.record import RecordWriter
-from orchestrator.oracle.service import EventWriter
 from orchestrator.oracle.spec import Summary, encode_oracle, events_path, record_path
 from orchestrator.oracle.summary import summarise
 from orchestrator.plan import LaunchPlan
@@ -125,10 +125,10 @@ class InlineRun:
         self._observer = MarkObserver(launch.oracle.observe)
         self._open = contextlib.ExitStack()
         folder, oracle = launch.oracle.folder, launch.oracle
-        writer = EventWriter(events_path(folder)) if folder and oracle.events else None
-        if writer is not None:
-            self._open.callback(writer.close)
-        self._core = build_core(oracle, writer, self._observer)
+        self._writer = EventWriter(events_path(folder)) if folder and oracle.events else None
+        if self._writer is not None:
+            self._open.callback(self._writer.close)
+        self._core = build_core(oracle, self._writer.emit if self._writer else None, self._observer)
         self._record = (
             self._open.enter_context(RecordWriter(record_path(folder), encode_oracle(oracle.without_secrets())))
             if folder
@@ -211,6 +211,7 @@ class InlineRun:
             self._grants = core.grants()
         while core.outcome is None:
             self._limits.check()
+            self._flush()
             if self._grants:
                 self._round()
             else:
@@ -223,6 +224,12 @@ class InlineRun:
             for host in outside.ask():
                 core.wake(Wake(host.name, host.incarnation))
             self._grants = core.grants()
+
+    def _flush(self) -> None:
+        """A program may stand at a breakpoint: what led there can be read."""
+        if self._writer is not None:
+            self._writer.settle()
+            self._writer.flush()
 
     def _lose(self) -> None:
         """If nodes have failed, whoever waits for one of them is told."""
