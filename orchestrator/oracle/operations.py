@@ -344,10 +344,11 @@ class Operations:
         delay_ns = self._delays.classical_ns(node, peer)
         if delay_ns is None:
             raise NotANeighbour(node=node, peer=peer, neighbours="none on any path")
-        self.counts.messages += 1
         now_ns = self._time.now_ns
-        if self._realtime:  # it has gone from node to node
+        if self._realtime:
             self._check_times(node, op.sent_ns)
+        self.counts.messages += 1
+        if self._realtime:  # it has gone from node to node
             if self._emit:
                 self._log_message("send", op.sent_ns, node, op)
             return
@@ -365,6 +366,8 @@ class Operations:
         self._time.schedule(now_ns + delay_ns, peer, message)
 
     def _receive(self, node: NodeName, op: Receive) -> None:
+        if not self._realtime:
+            raise MalformedMessage(detail=f"{node} told of a message; on the virtual clock they come from the oracle")
         self._check_times(node, op.at_ns)
         if self._emit:
             self._log_message("receive", op.at_ns, node, op)

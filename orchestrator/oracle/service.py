@@ -366,6 +366,9 @@ class OracleService:
         if self._writer is not None:
             self._writer.forget()
         run_event(self._core, self._spec, ended=outcome.how)
+        if self._writer is not None:
+            self._writer.settle()
+            self._writer.flush()  # farewells may take a while
         stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.why_failed, **self._gone}))
         connections = set(self._server.connection_of.values())
         for connection in connections:

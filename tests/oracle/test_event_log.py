@@ -14,7 +14,7 @@ import pytest
 from orchestrator.oracle.event_writer import FLUSH_EVENTS, EventWriter
 from orchestrator.oracle.events import Event, encode_events, schema
 from orchestrator.run import Run
-from qnode.wire.messages import Local, Receive
+from qnode.wire.messages import Local, Op, Receive
 from tests.oracle.cores import ALICE, BOB, Bench, entangle, send, spec
 from tests.oracle.test_replay import EVERYTHING, LIGHT_NS, recorded
 
@@ -80,12 +80,13 @@ def test_both_ends_of_a_request_that_will_not_be_served_are_logged() -> None:
     [
         Local("generate", ("alice~bob#0@alice",), 0),
         Local("no such kind", (), 0),
+        Receive(0, BOB, "main", "", "", 0, 5),
         Local("gate", ("alice.0",), 0, "rx", (float("nan"),)),
         Local("gate", ("alice.0",), 0, "rx", (float("inf"),)),
     ],
     ids=str,
 )
-def test_what_no_node_can_have_done_alone_is_not_logged(lie: Local) -> None:
+def test_what_no_node_can_have_done_alone_is_not_logged(lie: Op) -> None:
     bench = Bench()
     bench.round({ALICE: [lie]})
     assert [event.event for event in bench.events if event.node == ALICE] == ["refused"]
