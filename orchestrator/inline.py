@@ -17,9 +17,9 @@ from types import FrameType
 from orchestrator.inspect import MarkObserver
 from orchestrator.launch.interrupted import Interrupted
 from orchestrator.oracle.core import OracleCore
+from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.record import RecordWriter
-from orchestrator.oracle.service import EventWriter
 from orchestrator.oracle.spec import Summary, encode_oracle, events_path, record_path
 from orchestrator.oracle.summary import summarise
 from orchestrator.plan import LaunchPlan
@@ -98,7 +98,7 @@ def run_inline(
     folder = launch.oracle.folder
     writer = EventWriter(events_path(folder)) if folder and launch.oracle.events else None
     observer = MarkObserver(launch.oracle.observe)
-    core = build_core(launch.oracle, writer, observer)
+    core = build_core(launch.oracle, writer.emit if writer else None, observer)
     nodes = [node for process in launch.processes for node in process.nodes]
     limits = _Limits(timeout)
     with _here(launch.run.base, *launch.run.path), limits.kept(), contextlib.ExitStack() as stack:
@@ -115,7 +115,7 @@ def run_inline(
             hosts[NodeName(node.name)] = host = NodeHost(node, launch.run, _no_parcel)
             stack.callback(host.close)
         run_event(core, launch.oracle)
-        _drive(core, hosts, record, limits)
+        _drive(core, hosts, record, limits, writer)
         farewells: dict[str, Farewell] = {host.name: host.farewell() for host in hosts.values()}
         outcome = core.outcome
         if outcome is not None:
@@ -123,11 +123,19 @@ def run_inline(
     return summarise(core, observer.evaluate(), farewells, {}, virtual=True)
 
 
-def _drive(core: OracleCore, hosts: Mapping[NodeName, NodeHost], record: RecordWriter | None, limits: _Limits) -> None:
+def _drive(
+    core: OracleCore,
+    hosts: Mapping[NodeName, NodeHost],
+    record: RecordWriter | None,
+    limits: _Limits,
+    writer: EventWriter | None,
+) -> None:
     outside = Outside(hosts.values())
     grants: Mapping[NodeName, Grant] = core.first_grants()
     while core.outcome is None:
         limits.check()
+        if writer is not None:
+            writer.flush()  # a program may stand at a breakpoint: what led there can be read
         if not grants:
             with selectors.DefaultSelector() as selector:
                 selector.register(outside.fileno(), selectors.EVENT_READ)

@@ -1,0 +1,45 @@
+"""The event log on its way to the disk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Final
+
+from orchestrator.oracle.events import Event, encode_all
+from orchestrator.oracle.record import write_all
+
+FLUSH_EVENTS: Final = 512
+FLUSH_S: Final = 0.25  # wall time; whoever reads the log while the run goes on is behind by little more
+
+
+class EventWriter:
+    """Writes the event log while the run goes on: always whole lines, however much of it a reader finds.
+
+    Attributes:
+        emit: Takes an event. It is written by the next `flush`; somebody must see to that, now and then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("xb", buffering=0)
+        self._pending: list[Event] = []
+        self._due = 0.0
+        self.emit = self._pending.append
+
+    def flush_if_due(self) -> None:
+        """Write if much is waiting, or for long. Raises OSError that names the file."""
+        if self._pending and (len(self._pending) >= FLUSH_EVENTS or time.monotonic() >= self._due):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting. Raises OSError that names the file."""
+        self._due = time.monotonic() + FLUSH_S
+        if self._pending:
+            lines = encode_all(self._pending)
+            self._pending.clear()  # before: what cannot be written is not tried again behind a line that was cut off
+            write_all(self._file.fileno(), lines, self._path)
+
+    def close(self) -> None:
+        self.flush()
+        self._file.close()
