@@ -176,7 +176,7 @@ class Cluster:
             )
         source = self.set_up(seed)
         source.network  # noqa: B018  raises what is wrong with it before anything is written or started
-        folder = saved.new_folder(self._runs, source.name, name)
+        folder = self._new_folder(source, name)
         attempt = _Attempt(source, folder, on_progress)
         self._busy = True
         try:
@@ -211,6 +211,9 @@ class Cluster:
     def set_up(self, seed: int | None = None) -> Source:
         """What the next run is, with a seed: the one given, the configuration's, or a new one."""
         return replace(self.source, config=self.config.model_copy(update={"seed": self.draw_seed(seed)}))
+
+    def _new_folder(self, source: Source, name: str | None) -> Path:
+        return saved.new_folder(self._runs, source.name, name)
 
     def _plan_for(self, source: Source, folder: Path, directory: str, blocked_s: float) -> LaunchPlan:
         return plan(
