@@ -151,7 +151,7 @@ class ClusterUnderTest(Cluster):
         """The same as of any cluster; what pytest shows of a failure ends at the test's line."""
         __tracebackhide__ = True
         inline = inline or self.case.session.inline
-        if inline and self.config.clock != "virtual":
+        if inline and self.config.clock.mode != "virtual":
             pytest.skip("only the virtual clock can run in one process (--qnode-inline)")
         try:
             return await super().run(inline=inline, **options)
