@@ -6,12 +6,14 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import msgspec
 
 from orchestrator import loader, saved
 from orchestrator.config import Config
@@ -23,10 +25,15 @@ from orchestrator.plan import LaunchPlan, plan
 from orchestrator.programs import LinkLike, NodeLike, build, network_of
 from orchestrator.run import Run, Source
 from orchestrator.saved import RUNS_FOLDER
+from orchestrator.steering import Steering
+from orchestrator.stepping import Inline, Steerable, Stepping, to_ns
 from orchestrator.supervision import follow
 from qnode.errors import ConfigError, ProcessLost, QnodeError, RunFailed, TimedOut
 from qnode.runtime.loop import NodeLoop
-from qnode.wire.messages import Progress
+from qnode.wire.messages import Hold, Meddle, Progress, Release
+
+if TYPE_CHECKING:
+    from orchestrator.view import View
 
 
 class Cluster:
@@ -100,9 +107,12 @@ class Cluster:
     def _hold(self, source: Source, runs: Path) -> None:
         self.source = replace(source, base=source.base.resolve())
         self._runs = runs
+        self._entered = False
         self._launcher: Launcher | None = None
         self._plan: LaunchPlan | None = None
         self._busy = False
+        self._stepping: Stepping | None = None
+        self.inline = False
 
     @property
     def config(self) -> Config:
@@ -115,12 +125,17 @@ class Cluster:
         return self.source.base
 
     async def __aenter__(self) -> Self:
+        self._entered = True
         self._launcher = Launcher()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
+        self._entered = False
+        if self._stepping is not None:
+            stepping, self._stepping = self._stepping, None
+            await stepping.end()
         if self._launcher is not None:
             self._launcher.close()
             self._launcher = None
@@ -144,7 +159,7 @@ class Cluster:
         *,
         seed: int | None = None,
         name: str | None = None,
-        inline: bool = False,
+        inline: bool | None = None,
         timeout: float | None = None,
         check: bool = True,
         blocked_s: float = 10.0,
@@ -154,12 +169,14 @@ class Cluster:
     ) -> Run:
         """Start all processes, wait for the end of the run, see that they are gone, and save it.
 
-        Inside `async with` one launcher serves run after run; without it, a run starts and ends its own.
+        Inside `async with` one launcher serves run after run; without it, a run starts and ends its own. A run that
+        `run_until` began goes on to its end; how it is run was said there.
 
         Args:
             seed: Overrides the configuration's; if neither is given one is drawn.
             name: What the saved run is called; if not given, the network's name and a number.
-            inline: Run everything in this process, for debugging; on the virtual clock the outcome is the same.
+            inline: Run everything in this process, for debugging; on the virtual clock the outcome is the same. If not
+                given, the cluster's attribute `inline` decides.
             timeout: Seconds of wall time after which the run is ended.
             check: Raise if the run did not end well; otherwise look at `run.failure`.
             blocked_s: Wall time after which a program that blocks its loop is named in a warning.
@@ -170,25 +187,120 @@ class Cluster:
             ConfigError, ProgramFailed, Deadlock, Livelock, Stall, TimedOut, ProcessLost.
         """
         _refuse_inside_a_node()
+        if self._stepping is not None:
+            if (seed, name, inline, timeout, on_start, on_progress) != (None,) * 6 or on_output is not show:
+                raise ConfigError(place="run", detail="a run is under way, and its options were given to run_until")
+            run = await self._to_the_end(self._stepping)
+        else:
+            options = _Options(self.inline if inline is None else inline, timeout, blocked_s, on_start, on_output)
+            run = await self._run(self._begin(seed, name, on_progress), options)
+        if check:
+            run.raise_failure()
+        return run
+
+    async def run_until(
+        self,
+        time: str | float,
+        *,
+        seed: int | None = None,
+        timeout: float | None = None,
+        on_output: Callable[[str], None] | None = show,
+    ) -> View | None:
+        """Let network time go on to a moment, and stand still there, after all that is due by then has happened.
+
+        The first call begins a run, and its options are the run's, as `run` has them; `run` goes on to the end. On the
+        virtual clock only, and inside `async with`.
+
+        Args:
+            time: Text with a unit, or seconds.
+        Returns:
+            What there is to see at that moment; None if the run ended before it.
+        Raises:
+            InvalidOperation: If it is later than that already, or only nodes that are held could go on.
+        """
+        until_ns = to_ns(time)
+        stepping = self._steps(seed, timeout, on_output)
+        if await stepping.go(until_ns) is None:
+            (await self._to_the_end(stepping, over=True)).raise_failure()
+            return None
+        return await stepping.view()
+
+    async def hold(self, node: str, *, step: int = 0) -> None:
+        """Let a node run no more from now on, or from the end of its step `step` on, while time goes on for others.
+
+        All that reaches it, and all that it waits for, is kept until `release`. Like every change of a run it is made
+        before its beginning, or between `run_until` and what comes next, and a replay of the run repeats it.
+        """
+        await self._steps().change(Hold(node, step))
+
+    async def release(self, node: str) -> None:
+        """Let a node that is held run again: what has come meanwhile reaches it now."""
+        await self._steps().change(Release(node))
+
+    async def drop_next(self, source: str, target: str, *, channel: str = "") -> None:
+        """Lose the next classical message from one node to another on a channel."""
+        await self._steps().change(Meddle(source, target, channel, None))
+
+    async def delay_next(self, source: str, target: str, by: str | float, *, channel: str = "") -> None:
+        """Let the next classical message from one node to another on a channel take so much longer.
+
+        Args:
+            by: Text with a unit, or seconds.
+        """
+        await self._steps().change(Meddle(source, target, channel, to_ns(by)))
+
+    def _steps(
+        self,
+        seed: int | None = None,
+        timeout: float | None = None,
+        on_output: Callable[[str], None] | None = show,
+    ) -> Stepping:
+        """The run that is gone through by hand; begun now, if it is not under way."""
+        _refuse_inside_a_node()
+        if self._stepping is not None:
+            if (seed, timeout) != (None, None) or on_output is not show:
+                raise ConfigError(place="run_until", detail="a run is under way; only the first call has options")
+            return self._stepping
+        if self.config.clock.mode != "virtual":
+            raise ConfigError(place="clock", detail="only the virtual clock can be stopped; this network's is real")
+        if not self._entered:
+            raise ConfigError(place="run_until", detail="goes inside `async with` of the cluster")
+        attempt = self._begin(seed, None, None)
+        live: asyncio.Future[Steerable] = asyncio.get_running_loop().create_future()
+        options = _Options(self.inline, timeout, 10.0, None, on_output, live)
+        task = asyncio.create_task(self._run(attempt, options), name=f"run of {self.config.name}")
+        self._stepping = Stepping(task, live)
+        return self._stepping
+
+    async def _to_the_end(self, stepping: Stepping, *, over: bool = False) -> Run:
+        try:
+            if not over:
+                await stepping.go()
+            return await stepping.task
+        finally:
+            if stepping.task.done():
+                self._stepping = None
+
+    def _begin(self, seed: int | None, name: str | None, on_progress: Callable[[Progress], None] | None) -> _Attempt:
         if self._busy:
             raise ConfigError(
                 place="Cluster", detail="a run of it is under way; make a second Cluster to run beside it"
             )
         source = self.set_up(seed)
         source.network  # noqa: B018  raises what is wrong with it before anything is written or started
-        folder = self._new_folder(source, name)
-        attempt = _Attempt(source, folder, on_progress)
+        attempt = _Attempt(source, self._new_folder(source, name), on_progress)
         self._busy = True
-        try:
-            if inline:
-                from orchestrator.inline import run_inline  # lazy: the oracle and the nodes, 0.1 s, for debugging only
+        return attempt
 
-                launch = self._plan_for(source, folder, "", blocked_s)
-                summary = run_inline(launch, timeout, attempt.progress)
+    async def _run(self, attempt: _Attempt, options: _Options) -> Run:
+        """The run that was begun, saved, however it ends."""
+        try:
+            if options.inline:
+                summary = await self._run_inline(attempt, options)
             else:
                 async with self._launching() as launcher:
-                    with nullcontext() if on_output is None else LogFollower(saved.log_path(folder), on_output):
-                        summary = await self._run_processes(launcher, attempt, timeout, blocked_s, on_start)
+                    with _following(attempt.log, options.on_output):
+                        summary = await self._run_processes(launcher, attempt, options)
         except BaseException as error:
             run = attempt.cut_short(error)
             if not isinstance(error, RunFailed):
@@ -197,9 +309,20 @@ class Cluster:
             run = attempt.ended(summary)
         finally:
             self._busy = False
-        if check:
-            run.raise_failure()
         return run
+
+    async def _run_inline(self, attempt: _Attempt, options: _Options) -> Summary:
+        from orchestrator.inline import InlineRun  # lazy: the oracle and the nodes, 0.1 s, for debugging only
+
+        launch = self._plan_for(attempt.source, attempt.folder, "", options.blocked_s)
+        with closing(InlineRun(launch, options.timeout, attempt.progress)) as run:
+            if options.live is None:
+                run.go()
+            else:
+                inline = Inline(run)
+                options.live.set_result(inline)
+                await inline.over
+            return run.summary()
 
     def run_sync(self, **options: Any) -> Run:
         """`run` where no event loop is running: in a script, at a prompt. The same options and errors."""
@@ -238,30 +361,43 @@ class Cluster:
         self,
         launcher: Launcher,
         attempt: _Attempt,
-        timeout: float | None,
-        blocked_s: float,
-        on_start: Callable[[], None] | None,
+        options: _Options,
     ) -> Summary:
+        timeout = options.timeout
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         try:
             async with asyncio.timeout_at(deadline):
                 directory = await launcher.open(_modules(attempt.source, attempt.folder))
         except TimeoutError:
             raise TimedOut(timeout=str(timeout)) from None
-        launch = self._plan_for(attempt.source, attempt.folder, directory, blocked_s)
+        launch = self._plan_for(attempt.source, attempt.folder, directory, options.blocked_s)
+        if options.live is not None:
+            launch = replace(launch, oracle=msgspec.structs.replace(launch.oracle, paused=True))
         self._plan = launch
+        steering: Steering | None = None
+
+        def started() -> None:
+            nonlocal steering
+            if options.live is not None:
+                steering = Steering(launch.oracle.address, launch.oracle.token)
+                options.live.set_result(steering)
+            if options.on_start is not None:
+                options.on_start()
+
         try:
             return await follow(
                 launcher,
                 launch,
                 deadline=deadline,
-                on_start=on_start,
+                on_start=started,
                 on_progress=attempt.progress,
                 keep=attempt.keep,
             )
         except TimeoutError:
             raise TimedOut(timeout=str(timeout)) from None
         finally:
+            if steering is not None:
+                steering.close()
             self._plan = None
             await asyncio.shield(launcher.end_run())
 
@@ -281,6 +417,10 @@ class Cluster:
         return secrets.randbits(32) if self.config.seed is None else self.config.seed
 
 
+def _following(log: Path, on_output: Callable[[str], None] | None) -> AbstractContextManager[object]:
+    return nullcontext() if on_output is None else LogFollower(log, on_output)
+
+
 def _refuse_inside_a_node() -> None:
     loop = asyncio._get_running_loop()
     if isinstance(loop, NodeLoop):
@@ -297,6 +437,17 @@ def _modules(source: Source, folder: Path) -> Sequence[str]:
     return modules_of(sorted(programs), (source.base, folder, *map(Path, source.path)))
 
 
+class _Options(NamedTuple):
+    """How a run is run; `live` is told how to steer it, if somebody goes through it by hand."""
+
+    inline: bool
+    timeout: float | None
+    blocked_s: float
+    on_start: Callable[[], None] | None
+    on_output: Callable[[str], None] | None
+    live: asyncio.Future[Steerable] | None = None
+
+
 class _Attempt:
     """A run from its start to what is saved of it, however it ends."""
 
@@ -309,6 +460,11 @@ class _Attempt:
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
         self._lock = saved.begin(folder, source, self._started)
+
+    @property
+    def log(self) -> Path:
+        """What its processes print."""
+        return saved.log_path(self.folder)
 
     def progress(self, reached: Progress) -> None:
         """Remember how far the run is, and tell whoever asked."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import asyncio.tasks
 import contextlib
+import random
 import selectors
 import signal
 import sys
@@ -13,10 +14,13 @@ import time
 from asyncio import events
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
+from typing import Any
+
+import numpy as np
 
 from orchestrator.inspect import MarkObserver
 from orchestrator.launch.interrupted import Interrupted
-from orchestrator.oracle.core import OracleCore
+from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.record import RecordWriter
 from orchestrator.oracle.service import EventWriter
@@ -27,9 +31,25 @@ from qnode.errors import ConfigError, MalformedMessage, TimedOut
 from qnode.ids import NodeName
 from qnode.runtime.host import NodeHost
 from qnode.runtime.loop import make_asyncio_deterministic
+from qnode.runtime.process import reseed
 from qnode.runtime.programs import PROGRAM_MODULES
 from qnode.runtime.virtual import Outside
-from qnode.wire.messages import Farewell, Grant, Progress, Wake, encode
+from qnode.wire.messages import (
+    Change,
+    Command,
+    Farewell,
+    Go,
+    Grant,
+    Paused,
+    Progress,
+    Show,
+    Steer,
+    Steered,
+    Wake,
+    encode,
+    error_of,
+)
+from qnode.wire.plan import ProcessSpec
 
 
 class _Limits:
@@ -79,71 +99,141 @@ class _Limits:
             raise KeyboardInterrupt  # which asyncio lets through, whichever task it meets; `kept` says what it means
 
 
-def run_inline(
-    launch: LaunchPlan, timeout: float | None = None, on_progress: Callable[[Progress], None] = lambda reached: None
-) -> Summary:
-    """Run to the end, here and now; the caller's event loop stands still meanwhile.
+class InlineRun:
+    """A run in this process; the caller's event loop stands still whenever it goes on.
 
-    Sets of text in programs iterate in this interpreter's order, and the module-level generators are this process's:
-    programs that depend on either differ from a run in processes of their own.
+    Sets of text in programs iterate in this interpreter's order: programs that depend on it do as in processes of their
+    own if PYTHONHASHSEED is 0, as it is there. The module-level generators, `random` and `numpy.random`, are each
+    process's own here too.
 
     Args:
         timeout: Seconds of wall time after which the run is ended.
         on_progress: Told at the end how far the run came.
-    Raises:
-        TimedOut, Interrupted.
     """
-    if launch.run.clock != "virtual":
-        raise ConfigError(place="clock", detail="only the virtual clock can run in one process; leave --inline out")
-    folder = launch.oracle.folder
-    writer = EventWriter(events_path(folder)) if folder and launch.oracle.events else None
-    observer = MarkObserver(launch.oracle.observe)
-    core = build_core(launch.oracle, writer, observer)
-    nodes = [node for process in launch.processes for node in process.nodes]
-    limits = _Limits(timeout)
-    with _here(launch.run.base, *launch.run.path), limits.kept(), contextlib.ExitStack() as stack:
-        record = (
-            stack.enter_context(RecordWriter(record_path(folder), encode_oracle(launch.oracle.without_secrets())))
+
+    def __init__(
+        self,
+        launch: LaunchPlan,
+        timeout: float | None = None,
+        on_progress: Callable[[Progress], None] = lambda reached: None,
+    ) -> None:
+        if launch.run.clock != "virtual":
+            raise ConfigError(place="clock", detail="only the virtual clock can run in one process; leave --inline out")
+        self._launch = launch
+        self._on_progress = on_progress
+        self._limits = _Limits(timeout)
+        self._observer = MarkObserver(launch.oracle.observe)
+        self._open = contextlib.ExitStack()
+        folder, oracle = launch.oracle.folder, launch.oracle
+        writer = EventWriter(events_path(folder)) if folder and oracle.events else None
+        if writer is not None:
+            self._open.callback(writer.close)
+        self._core = build_core(oracle, writer, self._observer)
+        self._record = (
+            self._open.enter_context(RecordWriter(record_path(folder), encode_oracle(oracle.without_secrets())))
             if folder
             else None
         )
-        if writer is not None:
-            stack.callback(writer.close)
-        stack.callback(lambda: on_progress(Progress(core.time.now_ns, core.counts.steps)))
-        hosts: dict[NodeName, NodeHost] = {}
-        for node in nodes:
-            hosts[NodeName(node.name)] = host = NodeHost(node, launch.run, _no_parcel)
-            stack.callback(host.close)
-        run_event(core, launch.oracle)
-        _drive(core, hosts, record, limits)
-        farewells: dict[str, Farewell] = {host.name: host.farewell() for host in hosts.values()}
-        outcome = core.outcome
-        if outcome is not None:
-            run_event(core, launch.oracle, ended=outcome.how)
-    return summarise(core, observer.evaluate(), farewells, {}, virtual=True)
+        self._hosts: dict[NodeName, NodeHost] = {}
+        self._generators: dict[NodeName, Generators] = {}
+        with self._inside():
+            for process in launch.processes:
+                generators = Generators(process)
+                for node in process.nodes:
+                    name = NodeName(node.name)
+                    self._hosts[name] = NodeHost(node, launch.run, _no_parcel)
+                    self._generators[name] = generators
+        self._outside = Outside(self._hosts.values())
+        self._helm = Helm(
+            self._core,
+            self._hosts,
+            changed=self._changed,
+            everybody=self._paused,
+            ask_nodes=self._show,
+            paused=True,
+        )
+        self._stands: Paused | None = None
+        run_event(self._core, oracle)
+        self._grants: Mapping[NodeName, Grant] = self._core.first_grants()
 
+    def go(self, until_ns: int | None = None) -> Paused | None:
+        """Go on until network time would pass a point; None if the run is over. Raises TimedOut, Interrupted."""
+        self.steer(Go(until_ns))
+        self._stands = None
+        with self._inside(), self._limits.kept():
+            self._drive()
+        return self._stands
 
-def _drive(core: OracleCore, hosts: Mapping[NodeName, NodeHost], record: RecordWriter | None, limits: _Limits) -> None:
-    outside = Outside(hosts.values())
-    grants: Mapping[NodeName, Grant] = core.first_grants()
-    while core.outcome is None:
-        limits.check()
-        if not grants:
-            with selectors.DefaultSelector() as selector:
-                selector.register(outside.fileno(), selectors.EVENT_READ)
-                selector.select(limits.left_s())
+    def steer(self, command: Command) -> Steered:
+        """Do what is commanded. Raises what it is refused with."""
+        answers: list[Steered] = []
+        self._helm.take(Steer(0, command), answers.append)
+        if answers[0].code:
+            raise error_of(answers[0])
+        return answers[0]
+
+    def summary(self) -> Summary:
+        """What is told of a run that is over."""
+        farewells: dict[str, Farewell] = {host.name: host.farewell() for host in self._hosts.values()}
+        if self._core.outcome is not None:
+            run_event(self._core, self._launch.oracle, ended=self._core.outcome.how)
+        return summarise(self._core, self._observer.evaluate(), farewells, {}, virtual=True)
+
+    def end(self, how: str) -> None:
+        """Let it be over, with what there is."""
+        self._core.end(how)
+
+    def close(self) -> None:
+        """Clean-up in programs runs now; files are closed."""
+        with self._open, self._inside():
+            for host in reversed(self._hosts.values()):
+                host.close()
+        self._on_progress(Progress(self._core.time.now_ns, self._core.counts.steps))
+
+    def _inside(self) -> contextlib.AbstractContextManager[None]:
+        return _here(self._launch.run.base, *self._launch.run.path)
+
+    def _changed(self, at_ns: int, change: Change) -> None:
+        if self._record is not None:
+            self._record.changed(at_ns, change)
+
+    def _paused(self, paused: Paused) -> None:
+        self._stands = paused
+
+    def _show(self, show: Show) -> None:
+        for host in self._hosts.values():
+            self._helm.shown(host.shown())
+
+    def _drive(self) -> None:
+        core, outside = self._core, self._outside
+        if not core.time.awaited:
+            self._grants = core.grants()
+        while core.outcome is None:
+            self._limits.check()
+            if self._grants:
+                self._round()
+            else:
+                self._helm.stands(core.standing)
+                if self._helm.paused:
+                    return
+                with selectors.DefaultSelector() as selector:
+                    selector.register(outside.fileno(), selectors.EVENT_READ)
+                    selector.select(self._limits.left_s())
             for host in outside.ask():
                 core.wake(Wake(host.name, host.incarnation))
-            grants = core.grants()
-            continue
+            self._grants = core.grants()
+
+    def _round(self) -> None:
+        core, record = self._core, self._record
         frames = []
-        for name, grant in grants.items():
-            host = hosts[name]
+        for name, grant in self._grants.items():
+            host = self._hosts[name]
             if record is not None:
                 record.granted(encode(grant))
-            host.resume(grant)
-            limits.check()
-            outside.has_run(name)
+            with self._generators[name]:
+                host.resume(grant)
+            self._limits.check()
+            self._outside.has_run(name)
             report = host.report()
             if record is not None:
                 frames.append(encode(report))
@@ -151,9 +241,42 @@ def _drive(core: OracleCore, hosts: Mapping[NodeName, NodeHost], record: RecordW
         if record is not None:
             record.append(core.time.now_ns, core.time.last_woken, frames)
         core.execute()
-        for host in outside.ask():
-            core.wake(Wake(host.name, host.incarnation))
-        grants = core.grants()
+
+
+class Generators:
+    """The module-level generators of a process of a run: put in place while its nodes run, and out of it again."""
+
+    def __init__(self, process: ProcessSpec) -> None:
+        outside = _states()
+        reseed(process)
+        self._own, self._outside = _states(), outside
+        _set_states(outside)
+
+    def __enter__(self) -> None:
+        self._outside = _states()
+        _set_states(self._own)
+
+    def __exit__(self, *_: object) -> None:
+        self._own = _states()
+        _set_states(self._outside)
+
+
+def _states() -> tuple[Any, Any]:
+    return random.getstate(), np.random.get_state()
+
+
+def _set_states(states: tuple[Any, Any]) -> None:
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+
+
+def run_inline(
+    launch: LaunchPlan, timeout: float | None = None, on_progress: Callable[[Progress], None] = lambda reached: None
+) -> Summary:
+    """Run to the end, here and now. Raises TimedOut, Interrupted."""
+    with contextlib.closing(InlineRun(launch, timeout, on_progress)) as run:
+        run.go()
+        return run.summary()
 
 
 @contextlib.contextmanager

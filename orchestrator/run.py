@@ -7,17 +7,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import Config
 from orchestrator.exits import exit_code_of
 from orchestrator.oracle.events import Event, decode_events
-from orchestrator.oracle.spec import Observed, Summary, events_path
+from orchestrator.oracle.spec import Observed, Summary, events_path, record_path
 from orchestrator.plain import plain
 from orchestrator.topology import Network, describe
 from qnode.errors import Deadlock, Interrupted, Livelock, ProgramFailed, QnodeError, RunFailed, Stall
+from qnode.ids import QubitId
 from qnode.runtime.logs import format_time
 from qnode.wire.payload import unpack
+
+if TYPE_CHECKING:  # the quantum part, which only those need who look at states
+    import numpy.typing as npt
+
+    from orchestrator.view import Marks, Matrix
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,47 @@ class Run:
     def observed(self) -> tuple[Observed, ...]:
         """What the observer evaluated at marks."""
         return self.summary.observed
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How much of what was done: steps, reports, operations, messages, pairs, transfers, refused."""
+        return self.summary.counts
+
+    @cached_property
+    def marks(self) -> Marks:
+        """What could be seen where programs said `node.mark(label, qubit)`, from the run's record.
+
+        Qubits of a state of more than 8 that its node computed alone are there only if the configuration observes them.
+        """
+        from orchestrator.oracle.replay import replay  # lazy: only whoever looks needs the oracle
+        from orchestrator.view import Marks  # lazy: as above
+
+        marks = Marks()
+        replay(record_path(self.folder), observer=marks)
+        return marks
+
+    def reduced_state(self, mark: str, nth: int = 0) -> Matrix:
+        """The density matrix of the nth qubit marked so, shape (2, 2). Raises InvalidOperation if there is none."""
+        return self.marks.of(mark, nth).state
+
+    def fidelity(self, mark: str, to: str | npt.ArrayLike, nth: int = 0) -> float:
+        """Of the nth qubit marked so to what the nth of another mark was, or to any state.
+
+        Args:
+            to: Another mark, a named state (0 1 + - i -i), a ket or a density matrix.
+        Raises:
+            InvalidOperation: If there is no such mark or state.
+        """
+        from orchestrator.view import fidelity_to  # lazy: as above
+
+        state = self.reduced_state(mark, nth)
+        if isinstance(to, str) and any(one.label == to for one in self.marks.seen):
+            return fidelity_to(state, self.reduced_state(to, nth))
+        return fidelity_to(state, to)
+
+    def entangled_with(self, mark: str, nth: int = 0) -> frozenset[QubitId]:
+        """The qubits that shared an entangled state with the nth qubit marked so, when it was marked."""
+        return self.marks.of(mark, nth).entangled_with
 
     @property
     def events_bytes(self) -> bytes:

@@ -17,7 +17,21 @@ from orchestrator.oracle.operations import Delays, Observer, Operations
 from orchestrator.oracle.timekeeper import Delivery, Standstill, Timekeeper
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
-from qnode.wire.messages import NEVER_NS, NOT_REPRODUCIBLE, NOT_RESUMABLE, OUTSIDE, Ended, Grant, Item, Report, Wake
+from qnode.wire.messages import (
+    NEVER_NS,
+    NOT_REPRODUCIBLE,
+    NOT_RESUMABLE,
+    OUTSIDE,
+    Change,
+    Ended,
+    Grant,
+    Hold,
+    Item,
+    Meddle,
+    Release,
+    Report,
+    Wake,
+)
 
 
 class ProgramResult(NamedTuple):
@@ -39,6 +53,10 @@ class Outcome(NamedTuple):
 
 class OracleCore:
     """The state of a run at the oracle.
+
+    Attributes:
+        outcome: How the run ended; None as long as it goes on.
+        standing: Why the last `grants` brought nobody to run, if the run is not over.
 
     Args:
         programs: The names of each node's programs that keep the run alive.
@@ -63,6 +81,7 @@ class OracleCore:
         self.operations = Operations(ledger, delays, self.time, emit=emit, observer=observer, realtime=realtime)
         self.results: list[ProgramResult] = []
         self.outcome: Outcome | None = None
+        self.standing: Standstill | None = None
         self.reproducible = True
         self.resumable = True
         self._unfinished = {(node, program) for node, names in programs.items() for program in names}
@@ -70,6 +89,7 @@ class OracleCore:
         self._steps: dict[NodeName, int] = dict.fromkeys(programs, 0)
         self._round: dict[NodeName, Report] = {}
         self._granted: dict[NodeName, Grant] = {}
+        self._to_hold: dict[NodeName, int] = {}
 
     # ------------------------------------------------------------ reports in
 
@@ -115,6 +135,35 @@ class OracleCore:
         """The reports of this round in execution order."""
         return [self._round[node] for node in sorted(self._round)]
 
+    # ------------------------------------------------------------ meddling
+
+    def steer(self, change: Change, at_ns: int) -> None:
+        """Change a run that is paused at a network time, when nobody runs. Raises MalformedMessage."""
+        names = (change.source, change.target) if isinstance(change, Meddle) else (change.node,)
+        for name in names:
+            if name not in self._steps:
+                raise MalformedMessage(detail=f"there is no node {name!r}; there are: {', '.join(sorted(self._steps))}")
+        if isinstance(change, Meddle) and change.delay_ns is not None and not 0 <= change.delay_ns < NEVER_NS:
+            raise MalformedMessage(detail=f"a message can be delayed by 0 to {NEVER_NS - 1} ns, not {change.delay_ns}")
+        self.time.go_to(at_ns)
+        match change:
+            case Hold():
+                self._to_hold[NodeName(change.node)] = change.step
+            case Release():
+                self._to_hold.pop(NodeName(change.node), None)
+                if change.node in self.time.held:
+                    self.time.release(NodeName(change.node))
+                    self.operations.log("release", NodeName(change.node))
+            case Meddle():
+                self.operations.meddle(change)
+
+    def _hold(self) -> None:
+        for node, step in list(self._to_hold.items()):
+            if self._steps[node] >= step:
+                del self._to_hold[node]
+                self.time.hold(node)
+                self.operations.log("hold", node)
+
     # ------------------------------------------------------------ a round
 
     def execute(self) -> None:
@@ -138,6 +187,9 @@ class OracleCore:
 
     def grants(self) -> dict[NodeName, Grant]:
         """Go on to the next round or instant; who runs then. Empty if the run is over or waits for the outside."""
+        self.standing = None
+        if self._to_hold:
+            self._hold()
         while self.outcome is None:
             active = self.time.advance()
             if isinstance(active, Standstill):
@@ -161,7 +213,8 @@ class OracleCore:
         return tuple([delivery.item for delivery in deliveries if deliver(delivery)])
 
     def _stand_still(self, why: Standstill) -> None:
-        if why is Standstill.OUTSIDE:
+        if why in (Standstill.OUTSIDE, Standstill.PAUSED, Standstill.HELD):
+            self.standing = why
             return
         how = {Standstill.UNTIL: "until"}.get(why, why.name.lower())
         self.outcome = Outcome(how, self.time.now_ns, self.time.last_active)

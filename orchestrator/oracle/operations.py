@@ -26,6 +26,7 @@ from qnode.wire.messages import (
     Local,
     Mark,
     Measure,
+    Meddle,
     Message,
     Note,
     Op,
@@ -82,6 +83,7 @@ class Operations:
         self.counts = Counts()
         self.unheard: dict[NodeName, int] = {}
         self.noted: dict[tuple[NodeName, str], bytes] = {}
+        self._meddled: list[Meddle] = []
         self._delays = delays
         self._time = time
         self._emit = emit
@@ -113,6 +115,10 @@ class Operations:
                 execute[type(op)](node, op)
             except QnodeError as error:
                 self._refuse(node, step, index, op, error)
+
+    def meddle(self, with_next: Meddle) -> None:
+        """Lose or delay the next message that it describes."""
+        self._meddled.append(with_next)
 
     def heard(self, node: NodeName, n: int) -> None:
         """A node has learnt of n of its operations that were refused."""
@@ -258,9 +264,30 @@ class Operations:
         if self._emit:
             channel, pair = op.channel, op.about
             self.log("send", node, program=op.program, peer=peer, channel=channel, pair=pair, bytes=op.size)
+        if self._meddled and (meddled := self._meddles(node, op)) is not None:
+            extra_ns = meddled.delay_ns
+            self.log(
+                "drop" if extra_ns is None else "delay",
+                node,
+                program=op.program,
+                peer=peer,
+                channel=op.channel,
+                detail="" if extra_ns is None else f"by {extra_ns} ns",
+            )
+            if extra_ns is None:
+                return
+            delay_ns += extra_ns
         if not self._realtime:  # there it has gone from node to node
             message = Message(node, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest, op.size)
             self._time.schedule(self._time.now_ns + delay_ns, peer, message)
+
+    def _meddles(self, node: NodeName, op: Send) -> Meddle | None:
+        """What somebody wants to happen to this message, once."""
+        for one in self._meddled:
+            if (one.source, one.target, one.channel) == (node, op.peer, op.channel):
+                self._meddled.remove(one)
+                return one
+        return None
 
     def _mark(self, node: NodeName, op: Mark) -> None:
         self.log("mark", node, program=op.program, name=op.label, qubits=(op.qubit,))

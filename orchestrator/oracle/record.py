@@ -22,10 +22,18 @@ from typing import Final
 import msgspec
 
 from qnode.errors import MalformedMessage
+from qnode.wire.messages import Change
 
 MAGIC: Final = b"qnode-record-1\n"
 _HEAD: Final = struct.Struct("<III")
 _INVERTED: Final = 0xFFFFFFFF
+
+
+class Changed(msgspec.Struct, array_like=True, frozen=True):
+    """A change of a paused run, and the network time at which it was made."""
+
+    at_ns: int
+    change: Change
 
 
 class Round(msgspec.Struct, array_like=True, frozen=True):
@@ -36,12 +44,14 @@ class Round(msgspec.Struct, array_like=True, frozen=True):
         woken: The nodes that ran because of the outside.
         granted: The digest of all grants since the round before: what these reports are the answer to.
         reports: In execution order.
+        changes: What whoever started the run changed before it, while the run was paused.
     """
 
     now_ns: int
     woken: tuple[str, ...]
     granted: bytes
     reports: tuple[msgspec.Raw, ...]
+    changes: tuple[Changed, ...] = ()
 
 
 class GrantDigest:
@@ -75,15 +85,23 @@ class RecordWriter:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._path = path
         self._granted = GrantDigest()
+        self._changes: list[Changed] = []
         self._write(MAGIC + entry_of(description))
 
     def granted(self, frame: bytes) -> None:
         """A grant is on its way, encoded: the next entry vouches for it. It is not a byte in the file until then."""
         self._granted.add(frame)
 
+    def changed(self, at_ns: int, change: Change) -> None:
+        """The run was changed: the next entry begins with it."""
+        self._changes.append(Changed(at_ns, change))
+
     def append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes]) -> None:
         """One round, its reports in execution order. Raises OSError (no space left, say) before anything is granted."""
-        entry = Round(now_ns, tuple(woken), self._granted.take(), tuple(map(msgspec.Raw, reports)))
+        entry = Round(
+            now_ns, tuple(woken), self._granted.take(), tuple(map(msgspec.Raw, reports)), tuple(self._changes)
+        )
+        self._changes.clear()
         self._write(entry_of(_encode(entry)))
 
     def _write(self, data: bytes) -> None:

@@ -20,7 +20,7 @@ from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.operations import Observer
-from orchestrator.oracle.record import GrantDigest, Round, read_record
+from orchestrator.oracle.record import Changed, GrantDigest, Round, read_record
 from orchestrator.oracle.spec import Observed, OracleSpec, decode_oracle
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
@@ -132,6 +132,7 @@ class _Again:
 
     def _round(self, recorded: Round) -> None:
         core = self._core
+        self._change(recorded.changes)
         if self.realtime:
             core.time.go_to(recorded.now_ns)
         elif not core.time.awaited:
@@ -155,6 +156,13 @@ class _Again:
         core.execute()
         if self.realtime:
             self._deliver(over=not reports)
+
+    def _change(self, changes: tuple[Changed, ...]) -> None:
+        for at_ns, change in ((one.at_ns, one.change) for one in changes):
+            try:
+                self._core.steer(change, at_ns)
+            except MalformedMessage as error:
+                raise _Diverged("", str(error)) from None
 
     def _wake(self, woken: tuple[str, ...]) -> None:
         for node in woken:

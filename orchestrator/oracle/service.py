@@ -10,6 +10,7 @@ from typing import Final
 from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.events import Event, encode_events
+from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.record import RecordWriter, write_all
 from orchestrator.oracle.spec import (
@@ -22,7 +23,7 @@ from orchestrator.oracle.spec import (
     record_path,
 )
 from orchestrator.oracle.summary import summarise
-from qnode.errors import MalformedMessage, NotOwner, ProcessLost, QnodeError
+from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, ProcessLost, QnodeError
 from qnode.ids import NodeName
 from qnode.runtime.logs import set_up_logging
 from qnode.runtime.output import Output
@@ -30,18 +31,26 @@ from qnode.runtime.watchdog import hold
 from qnode.transport.server import Server
 from qnode.wire.grants import frames_of
 from qnode.wire.messages import (
+    MAX_FRAME_BYTES,
+    Change,
     Farewell,
     Finish,
     Grant,
+    Paused,
     Ping,
     Pong,
     Progress,
     Report,
     RunEnded,
+    Show,
+    Shown,
+    Steer,
+    Steered,
     Stop,
     Wake,
     decode_to_oracle,
     encode,
+    fields_of,
 )
 
 FAREWELL_S: Final = 5.0  # wall time that nodes have to say what they were waiting for
@@ -90,7 +99,16 @@ class OracleService:
         self._record = (
             RecordWriter(record_path(spec.folder), encode_oracle(spec.without_secrets())) if spec.folder else None
         )
+        self._helm = Helm(
+            self._core,
+            spec.programs,
+            changed=self._changed,
+            everybody=self._tell_controllers,
+            ask_nodes=self._ask_nodes,
+            paused=spec.paused,
+        )
         self._frames: dict[NodeName, bytes] = {}
+        self._early: list[tuple[bytes, Steer]] = []
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
         self._gone: frozenset[str] = frozenset()
@@ -141,14 +159,24 @@ class OracleService:
 
     def _take_early(self, connection: bytes, frames: list[bytes]) -> None:
         for frame in frames:
-            if self._decoded(connection, frame) is not None:
+            message = self._decoded(connection, frame)
+            if isinstance(message, Steer) and connection in self._controllers:
+                self._early.append((connection, message))
+            elif message is not None:
                 self._server.refuse(connection, MalformedMessage(detail="the run has not begun"))
 
     # ------------------------------------------------------------ the virtual clock
 
     def _serve_virtual(self) -> None:
         core = self._core
-        self._scatter(core.first_grants())
+        for connection, steer in self._early:
+            self._steer(connection, steer)
+        while self._helm.paused and core.outcome is None:
+            connection, frames = self._receive()
+            for frame in frames:
+                self._take(connection, frame)
+        if core.outcome is None:
+            self._scatter(core.first_grants())
         while core.outcome is None:
             connection, frames = self._receive()
             complete = False
@@ -156,14 +184,24 @@ class OracleService:
                 complete = self._take(connection, frame) or complete
             if complete:
                 self._execute()
-                self._scatter(core.grants())
-            elif not core.time.awaited:  # everybody waits for the outside, and something came
-                self._scatter(core.grants())
+                self._go_on()
+            elif not core.time.awaited:  # everybody waits for the outside or is paused, and something came
+                self._go_on()
+
+    def _go_on(self) -> None:
+        grants = self._core.grants()
+        if grants:
+            self._scatter(grants)
+        else:
+            self._helm.stands(self._core.standing)
 
     def _receive(self) -> tuple[bytes, list[bytes]]:
         received = self._server.receive()
         while received is None:
             received = self._server.receive()
+        connection, frames = received
+        if not frames and self._server.roles[connection] == "cluster":
+            self._controllers.add(connection)  # one more who wants to know, or to steer
         return received
 
     def _take(self, connection: bytes, frame: bytes) -> bool:
@@ -189,6 +227,11 @@ class OracleService:
                 case Farewell():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._farewells[message.node] = message
+                case Steer() if connection in self._controllers:
+                    self._steer(connection, message)
+                case Shown():
+                    self._check_sender(connection, message.node, message.incarnation)
+                    self._helm.shown(message)
                 case Finish() if connection in self._controllers:
                     self._core.end(message.how)
                     self._gone = frozenset(message.without)
@@ -198,6 +241,35 @@ class OracleService:
         except QnodeError as error:
             self._server.refuse(connection, error)
         return False
+
+    def _steer(self, connection: bytes, steer: Steer) -> None:
+        if self._spec.clock != "virtual":
+            error = InvalidOperation(detail="network time cannot be stopped on the real clock; a run can only be ended")
+            self._server.send(connection, [encode(Steered(steer.number, error.code, fields_of(error)))])
+            return
+        self._helm.take(steer, lambda answer: self._answer(connection, answer))
+
+    def _answer(self, connection: bytes, answer: Steered) -> None:
+        frame = encode(answer)
+        if len(frame) > MAX_FRAME_BYTES:
+            error = InvalidOperation(
+                detail=f"all states together take {len(frame)} bytes, and {MAX_FRAME_BYTES} can be shown"
+            )
+            frame = encode(Steered(answer.number, error.code, fields_of(error)))
+        self._server.send(connection, [frame])
+
+    def _tell_controllers(self, news: Paused | Progress) -> None:
+        frame = encode(news)
+        for connection in self._controllers:
+            self._server.send(connection, [frame])
+
+    def _changed(self, at_ns: int, change: Change) -> None:
+        if self._record is not None:
+            self._record.changed(at_ns, change)
+
+    def _ask_nodes(self, show: Show) -> None:
+        for connection in {self._server.connection_of[node] for node in self._spec.programs}:
+            self._server.send(connection, [encode(show)])
 
     def _decoded(self, connection: bytes, frame: bytes) -> object:
         try:
@@ -250,8 +322,7 @@ class OracleService:
         progress = Progress(self._core.time.now_ns, self._core.counts.steps)
         if self._on_progress is not None:
             self._on_progress(progress)
-        for connection in self._controllers:
-            self._server.send(connection, [encode(progress)])
+        self._tell_controllers(progress)
 
     # ------------------------------------------------------------ the real clock
 

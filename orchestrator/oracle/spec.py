@@ -25,6 +25,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         observe: Labels of marks, each with its targets ("" stands for Phi+ of the pair).
         folder: Where record and event log are written; "" for nowhere.
         followed: Whether whoever started the run connects, too, and is waited for.
+        paused: Whether nobody runs until whoever started the run says so.
     """
 
     run_id: str
@@ -48,10 +49,11 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     events: bool
     join_timeout_s: float = 60.0
     followed: bool = True
+    paused: bool = False
 
     def without_secrets(self) -> OracleSpec:
         """As it may be kept: without what lets others speak to this run, and without this machine's paths."""
-        return msgspec.structs.replace(self, token=b"", address="", folder="", followed=True)
+        return msgspec.structs.replace(self, token=b"", address="", folder="", followed=True, paused=False)
 
 
 encode_oracle = msgspec.msgpack.Encoder().encode

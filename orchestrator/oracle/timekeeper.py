@@ -23,6 +23,8 @@ class Standstill(Enum):
 
     UNTIL = auto()  # the configured end of network time comes first
     OUTSIDE = auto()  # only something from outside can go on
+    PAUSED = auto()  # whoever started the run wants it so
+    HELD = auto()  # only nodes that are held could go on
     DEADLOCK = auto()
     LIVELOCK = auto()
     STALL = auto()
@@ -37,6 +39,15 @@ class Delivery(NamedTuple):
     item: Item
 
 
+class _Kept(NamedTuple):
+    """What waits for a node until it is released."""
+
+    deliveries: list[Delivery]
+    timer_ns: int | None
+    background_ns: int | None
+    woken: bool
+
+
 class Timekeeper:
     """Network time of a run on the virtual clock.
 
@@ -46,6 +57,8 @@ class Timekeeper:
         awaited: The nodes that have been granted this round and have not reported yet.
         last_active: The nodes that ran in this round.
         last_woken: Those of them that ran because something from outside waited for them.
+        paused: Whether nobody may run, whatever is due.
+        pause_after_ns: Network time that nobody may run after; None: there is none.
     """
 
     def __init__(self, nodes: Iterable[NodeName], *, tick_ns: int = 1, until_ns: int | None = None) -> None:
@@ -64,6 +77,9 @@ class Timekeeper:
         self._outside: set[NodeName] = set()
         self._woken: set[NodeName] = set()
         self._background_instants = 0
+        self.paused = False
+        self.pause_after_ns: int | None = None
+        self._held: dict[NodeName, _Kept] = {}
 
     # ------------------------------------------------------------ what nodes say
 
@@ -87,7 +103,9 @@ class Timekeeper:
 
     def wake(self, node: NodeName) -> None:
         """Something from outside waits for a node: it gets a round of its own at this instant."""
-        if node not in self.awaited:
+        if node in self._held:
+            self._held[node] = self._held[node]._replace(woken=True)
+        elif node not in self.awaited:
             self._woken.add(node)
 
     def schedule(self, at_ns: int, node: NodeName, item: Item) -> None:
@@ -98,15 +116,52 @@ class Timekeeper:
         if at_ns >= NEVER_NS:
             return
         self._sequence += 1
-        heapq.heappush(self._deliveries, Delivery(max(at_ns, self.now_ns), self._sequence, node, item))
+        delivery = Delivery(max(at_ns, self.now_ns), self._sequence, node, item)
+        if self._held and node in self._held:
+            self._held[node].deliveries.append(delivery)
+        else:
+            heapq.heappush(self._deliveries, delivery)
 
     def pending(self) -> int:
         """How many deliveries are still to come."""
         return len(self._deliveries)
 
+    @property
+    def held(self) -> tuple[NodeName, ...]:
+        """The nodes that are held."""
+        return tuple(sorted(self._held))
+
+    def hold(self, node: NodeName) -> None:
+        """Let a node run no more; what reaches it, and what it waits for, is kept. Not for one that is awaited."""
+        if node in self._held:
+            return
+        kept = [delivery for delivery in self._deliveries if delivery.node == node]
+        self._deliveries = [delivery for delivery in self._deliveries if delivery.node != node]
+        heapq.heapify(self._deliveries)
+        woken = node in self._woken
+        self._woken.discard(node)
+        self._held[node] = _Kept(kept, self._timers.pop(node, None), self._background.pop(node, None), woken)
+
+    def release(self, node: NodeName) -> None:
+        """Let a held node run again: all that is due by now is due at once."""
+        kept = self._held.pop(node, None)
+        if kept is None:
+            return
+        for at_ns, sequence, _, item in kept.deliveries:
+            heapq.heappush(self._deliveries, Delivery(max(at_ns, self.now_ns), sequence, node, item))
+        if kept.timer_ns is not None:
+            self._timers[node] = kept.timer_ns
+            heapq.heappush(self._timer_heap, (kept.timer_ns, node))
+        if kept.background_ns is not None:
+            self._background[node] = kept.background_ns
+        if kept.woken:
+            self._woken.add(node)
+
     def go_to(self, now_ns: int) -> None:
-        """On the real clock: time as it is."""
-        self.now_ns = max(self.now_ns, now_ns)
+        """Time as it is on the real clock; on the virtual one, on to a moment at which nothing is due."""
+        if now_ns > self.now_ns:
+            self.now_ns = now_ns
+            self.round = 0
 
     def take_all(self) -> list[Delivery]:
         """All deliveries, earliest first: on the real clock they are handed out with their times on them."""
@@ -120,6 +175,8 @@ class Timekeeper:
 
         To be called when nobody is awaited. With a Standstill time stays where it is.
         """
+        if self.paused:
+            return Standstill.PAUSED
         next_ns = self._next_foreground_ns()
         foreground = next_ns is not None
         for when_ns in self._background.values():
@@ -127,8 +184,12 @@ class Timekeeper:
                 next_ns = when_ns
         if self._woken:
             next_ns = self.now_ns
+        if self.pause_after_ns is not None and (next_ns is None or next_ns > self.pause_after_ns):
+            return Standstill.PAUSED
         if next_ns is None:
-            return Standstill.OUTSIDE if self._outside else Standstill.DEADLOCK
+            if self._outside:
+                return Standstill.OUTSIDE
+            return Standstill.HELD if self._held else Standstill.DEADLOCK
         if self._until_ns is not None and next_ns > self._until_ns:
             return Standstill.UNTIL
         if next_ns > self.now_ns:

@@ -41,6 +41,7 @@ W = TypeVar("W")
 Issued = tuple[Where, tuple[HeldQubit, ...]]
 """The line that issued an operation, and the qubits that it was issued on."""
 
+MARKED_QUBITS: Final = 8  # a larger state travels only if the configuration asks for it
 LOCAL_EVENTS_PER_REPORT: Final = 100_000  # a program that computes for long must not fill the memory with its log
 
 
@@ -268,10 +269,14 @@ class NodeMachine(Generic[W]):
         """Tell the observer that it may look at this qubit here."""
         self._begin("mark", (qubit,), where)
         state = None
-        if qubit.local and label in self._observed:
+        if qubit.local and (label in self._observed or len(self.register.members(qubit.id)) <= MARKED_QUBITS):
             copied = self.register.snapshot(qubit.id)
             state = Adopt(copied.qubits, copied.formalism, copied.data)
         self.outbox.append(Mark(program, label, qubit.id, state))
+
+    def own_states(self) -> tuple[Adopt, ...]:
+        """Copies of all joint states that are computed here, for the observer."""
+        return tuple(Adopt(*state) for state in self.register.snapshots())
 
     # ------------------------------------------------------------ requests and the rest of the outbox
 

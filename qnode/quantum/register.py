@@ -165,6 +165,11 @@ class Register:
         """A copy of the component of a qubit; for observers, who evolve it elsewhere."""
         return self._at(qubit, "snapshot").state()
 
+    def snapshots(self) -> tuple[ComponentState, ...]:
+        """A copy of every component."""
+        components = {id(component): component for component in self._home.values()}
+        return tuple(component.state() for component in components.values())
+
     def adopt(self, state: ComponentState) -> None:
         """Take in a component that another register exported.
 

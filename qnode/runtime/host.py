@@ -32,6 +32,7 @@ from qnode.wire.messages import (
     Farewell,
     Grant,
     Report,
+    Shown,
     Waits,
 )
 from qnode.wire.payload import pack, pack_result
@@ -129,6 +130,10 @@ class NodeHost:
         heard, self.services.heard = self.services.heard, 0
         ops = self.machine.take_outbox(self.step)
         return Report(self.name, self.incarnation, self.step, timer_ns, background_ns, flags, ops, ended, heard)
+
+    def shown(self) -> Shown:
+        """The joint states that this node computed by itself."""
+        return Shown(self.name, self.incarnation, self.machine.own_states())
 
     # ------------------------------------------------------------ programs
 

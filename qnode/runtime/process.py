@@ -49,7 +49,7 @@ def run_process(
     make_asyncio_deterministic()
     if alone_s is None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the orchestrator's to handle
-    _reseed(process)
+    reseed(process)
     sys.path[:0] = [run.base, *run.path]
     store = ParcelStore(Path(run.parcels) / str(process.number))
     context = make_context(len(run.processes))
@@ -95,8 +95,8 @@ def _label(process: ProcessSpec) -> str:
     return f"{first.name} and {len(others)} more" if others else first.name
 
 
-def _reseed(process: ProcessSpec) -> None:
-    """Processes that were forked from one must not share its generators: their "independent" choices would agree."""
+def reseed(process: ProcessSpec) -> None:
+    """Seed the module-level generators: in processes that were forked from one, "independent" choices would agree."""
     key = derive_key(process.nodes[0].key, "module-level generators", process.nodes[0].incarnation)
     random.seed(key)
     np.random.seed(list(np.frombuffer(key, np.uint32)))

@@ -18,7 +18,7 @@ from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
 from qnode.wire.grants import joined
-from qnode.wire.messages import Grant, Refused, Stop, Wake, decode_to_node, encode, error_of
+from qnode.wire.messages import Grant, Refused, Show, Stop, Wake, decode_to_node, encode, error_of
 
 
 class Outside:
@@ -70,6 +70,9 @@ def drive_virtual(
                 refused = refused_by(hosts, peers)
                 client.send([encode(host.farewell(refused=refused[name])) for name, host in hosts.items()])
                 return
+            if isinstance(message, Show):
+                client.send([encode(host.shown()) for host in hosts.values()])
+                continue
             if isinstance(message, Refused):  # what we say is not understood: nobody would ever grant us anything
                 raise error_of(message)
             if isinstance(message, Grant):

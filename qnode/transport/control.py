@@ -8,11 +8,11 @@ import zmq
 
 from qnode.errors import MalformedMessage
 from qnode.transport.sockets import make_socket
-from qnode.wire.messages import PROTOCOL_VERSION, Finish, Hello, ToCluster, decode_to_cluster, encode
+from qnode.wire.messages import PROTOCOL_VERSION, Command, Finish, Hello, Steer, ToCluster, decode_to_cluster, encode
 
 
 class Control:
-    """A connection to the oracle that asks for nothing but news. `fileno` becomes readable when there may be some."""
+    """A connection to the oracle that asks for news, and steers. `fileno` becomes readable when there may be some."""
 
     def __init__(self, address: str, token: bytes) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -36,6 +36,10 @@ class Control:
     def finish(self, how: str, without: Sequence[str] = ()) -> None:
         """Ask for the end of the run, now, with what there is; nodes that are gone are not waited for."""
         self._socket.send(encode(Finish(how, tuple(without))))
+
+    def steer(self, number: int, command: Command) -> None:
+        """Ask for something; the answer comes as news, with the number."""
+        self._socket.send(encode(Steer(number, command)))
 
     def close(self) -> None:
         self._socket.close(linger=0)

@@ -11,6 +11,10 @@ frame for each node of the process, so a process with many nodes still sends one
     oracle  -> process  Stop                           the run is over
     process -> oracle   Farewell, Farewell, ...        what each node was still waiting for
     cluster -> oracle   Finish                         the run is to end now, with what there is
+    cluster -> oracle   Steer                          pause, go on, or meddle with a run that is paused
+    oracle  -> cluster  Steered, Paused                what came of it; network time stands still
+    oracle  -> process  Show                           somebody looks at a paused run
+    process -> oracle   Shown, Shown, ...              the states that each node computed by itself
 
 All are arrays in MessagePack with a number for the type first. A change that an older peer cannot read raises
 PROTOCOL_VERSION.
@@ -262,6 +266,61 @@ class Finish(msgspec.Struct, array_like=True, tag=45, frozen=True):
     without: tuple[str, ...] = ()
 
 
+class Shown(msgspec.Struct, array_like=True, tag=47, frozen=True):
+    """The joint states that a node computed by itself, for somebody who looks at a paused run."""
+
+    node: str
+    incarnation: int
+    components: tuple[Adopt, ...]
+
+
+class Go(msgspec.Struct, array_like=True, tag=140, frozen=True):
+    """Go on until network time would pass `until_ns`; None: to the end."""
+
+    until_ns: int | None = None
+
+
+class Pause(msgspec.Struct, array_like=True, tag=141, frozen=True):
+    """Let nobody run any more, as soon as those that run now have reported."""
+
+
+class Hold(msgspec.Struct, array_like=True, tag=142, frozen=True):
+    """From its step `step` on, let a node run no more, while network time goes on for the others."""
+
+    node: str
+    step: int = 0
+
+
+class Release(msgspec.Struct, array_like=True, tag=143, frozen=True):
+    """Let a held node run again: all that would have reached it meanwhile reaches it now."""
+
+    node: str
+
+
+class Meddle(msgspec.Struct, array_like=True, tag=144, frozen=True):
+    """The next classical message on a channel comes `delay_ns` later than it would, or never (None)."""
+
+    source: str
+    target: str
+    channel: str
+    delay_ns: int | None
+
+
+class Look(msgspec.Struct, array_like=True, tag=145, frozen=True):
+    """Show all joint states and who holds what."""
+
+
+Change = Hold | Release | Meddle
+Command = Go | Pause | Look | Change
+
+
+class Steer(msgspec.Struct, array_like=True, tag=48, frozen=True):
+    """A command of whoever started the run, on the virtual clock. `number` comes back with the answer."""
+
+    number: int
+    command: Command
+
+
 class Ping(msgspec.Struct, array_like=True, tag=44, frozen=True):
     """Clock comparison, for the real clock: answered at once with the oracle's network time."""
 
@@ -344,6 +403,10 @@ class Stop(msgspec.Struct, array_like=True, tag=83, frozen=True):
     reason: str
 
 
+class Show(msgspec.Struct, array_like=True, tag=85, frozen=True):
+    """Somebody looks at the paused run: send what you computed by yourself."""
+
+
 class Pong(msgspec.Struct, array_like=True, tag=84, frozen=True):
     sent_ns: int
     network_ns: int
@@ -396,9 +459,32 @@ class RunEnded(msgspec.Struct, array_like=True, tag=121, frozen=True):
     summary: bytes
 
 
-ToOracle = Hello | Report | Wake | Farewell | Ping | Finish
-ToNode = Welcome | Refused | Grant | Stop | Pong
-ToCluster = Welcome | Refused | Progress | RunEnded
+class Seen(msgspec.Struct, array_like=True, frozen=True):
+    """All joint states at an instant, and the node of each qubit."""
+
+    owners: dict[str, str]
+    components: tuple[Adopt, ...]
+
+
+class Steered(msgspec.Struct, array_like=True, tag=122, frozen=True):
+    """What came of a command: it is done, or `code` and `fields` say why not."""
+
+    number: int
+    code: str = ""
+    fields: dict[str, str | int] = {}
+    seen: Seen | None = None
+
+
+class Paused(msgspec.Struct, array_like=True, tag=123, frozen=True):
+    """Network time stands still at `at_ns`; `held` are the nodes that must be released before it can go on."""
+
+    at_ns: int
+    held: tuple[str, ...] = ()
+
+
+ToOracle = Hello | Report | Wake | Farewell | Shown | Ping | Finish | Steer
+ToNode = Welcome | Refused | Grant | Show | Stop | Pong
+ToCluster = Welcome | Refused | Progress | Steered | Paused | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received
 
 _FIELD_CHARS: Final = 10_000
@@ -445,6 +531,6 @@ def fields_of(error: QnodeError) -> dict[str, str | int]:
     return {name: value[:_FIELD_CHARS] if isinstance(value, str) else value for name, value in error.fields.items()}
 
 
-def error_of(message: Failed | Refused) -> QnodeError:
+def error_of(message: Failed | Refused | Steered) -> QnodeError:
     """The error that a message carries."""
     return from_wire(message.code, message.fields)

@@ -276,20 +276,25 @@ def test_a_lost_arrival_is_told_and_traced_out() -> None:
     assert of.take_outbox() == (Local("lost", ("bob.0",), 5, "no free memory slot"), Discard(("bob.0",), 5))
 
 
-@pytest.mark.parametrize(("label", "seen"), [("seen", True), ("unseen", False)])
-def test_a_mark_carries_a_copy_of_local_states_only_where_somebody_looks(label: str, seen: bool) -> None:
-    of = machine(observed=("seen",))
-    one, two = local(of), local(of)
+@pytest.mark.parametrize(
+    ("label", "qubits", "seen"), [("seen", 9, True), ("unseen", 9, False), ("seen", 8, True), ("unseen", 8, True)]
+)
+def test_a_mark_carries_a_copy_of_local_states_if_somebody_looks_or_it_is_small(
+    label: str, qubits: int, seen: bool
+) -> None:
+    of = machine(observed=("seen",), slots=9)
+    one, *others = (local(of) for _ in range(qubits))
     of.apply("h", (one,), (), HERE)
-    of.apply("cnot", (one, two), (), HERE)
+    for other in others:
+        of.apply("cnot", (one, other), (), HERE)
     of.mark("main", label, one, HERE)
     (op,) = of.take_outbox()
     assert isinstance(op, Mark)
     assert (op.state is not None) is seen
     if op.state is not None:
-        assert set(op.state.qubits) == {one.id, two.id}
+        assert set(op.state.qubits) == {one.id, *(other.id for other in others)}
     assert one.local
-    assert set(of.register.members(one.id)) == {one.id, two.id}
+    assert len(of.register.members(one.id)) == qubits
 
 
 # ---------------------------------------------------------------- timelines

@@ -1,0 +1,119 @@
+"""Whoever started a run steers it: pauses it, goes on, looks at it, meddles with it. The oracle's side.
+
+Pausing and going on change nothing in the run; network time knows nothing of how long nobody ran. What does change it
+is done only while it is paused, at a network time, and enters the record: so a replay repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from orchestrator.oracle.core import OracleCore
+from orchestrator.oracle.timekeeper import Standstill
+from qnode.errors import InvalidOperation, MalformedMessage, QnodeError
+from qnode.wire.messages import Adopt, Change, Go, Look, Pause, Paused, Seen, Show, Shown, Steer, Steered, fields_of
+
+Answer = Callable[[Steered], None]
+
+
+class Helm:
+    """The state of steering: whether network time stands still, and who has asked to see what.
+
+    Args:
+        changed: Records a change of the run and when it was made.
+        everybody: Tells all who steer.
+        nodes: Asks all nodes to show their own states.
+        paused: Whether the run waits for a first Go.
+    """
+
+    def __init__(
+        self,
+        core: OracleCore,
+        nodes: Collection[str],
+        *,
+        changed: Callable[[int, Change], None],
+        everybody: Callable[[Paused], None],
+        ask_nodes: Callable[[Show], None],
+        paused: bool,
+    ) -> None:
+        self.paused = paused
+        self._core = core
+        self._changed = changed
+        self._nodes = frozenset(nodes)
+        self._everybody = everybody
+        self._ask_nodes = ask_nodes
+        self._lookers: list[tuple[Answer, int]] = []
+        self._shown: dict[str, tuple[Adopt, ...]] = {}
+        self._at_ns = 0
+
+    def take(self, steer: Steer, answer: Answer) -> None:
+        """Do what is wanted, and answer it: at once, but for looking, which takes a word with every node."""
+        try:
+            match steer.command:
+                case Go(until_ns):
+                    self._go(until_ns)
+                case Pause():
+                    self._core.time.paused = True
+                case Look():
+                    self._check_paused("looked at")
+                    self._look(answer, steer.number)
+                    return
+                case change:
+                    self._check_paused("changed")
+                    self._core.steer(change, self._at_ns)
+                    self._changed(self._at_ns, change)
+        except QnodeError as error:
+            answer(Steered(steer.number, error.code, fields_of(error)))
+        else:
+            answer(Steered(steer.number))
+
+    def stands(self, why: Standstill | None) -> None:
+        """Nobody can run. If that is for us to change, all who steer are told, once."""
+        if self.paused or why not in (Standstill.PAUSED, Standstill.HELD):
+            return
+        time = self._core.time
+        self.paused = True
+        at_ns = time.pause_after_ns if why is Standstill.PAUSED and not time.paused else None
+        self._at_ns = time.now_ns if at_ns is None else at_ns
+        self._everybody(Paused(self._at_ns, time.held if why is Standstill.HELD else ()))
+
+    def shown(self, shown: Shown) -> None:
+        """A node has shown its states. When all have, whoever wants to look sees."""
+        if not self._lookers:
+            raise MalformedMessage(detail=f"{shown.node} shows its states, and nobody asked")
+        self._shown[shown.node] = shown.components
+        if self._shown.keys() < self._nodes:
+            return
+        seen = seen_by(self._core, self._shown)
+        self._shown = {}
+        lookers, self._lookers = self._lookers, []
+        for answer, number in lookers:
+            answer(Steered(number, seen=seen))
+
+    def _go(self, until_ns: int | None) -> None:
+        time = self._core.time
+        if until_ns is not None and until_ns < self._at_ns:
+            raise InvalidOperation(detail=f"it is {self._at_ns} ns already; network time does not go back")
+        time.paused = False
+        time.pause_after_ns = until_ns
+        self.paused = False
+
+    def _look(self, answer: Answer, number: int) -> None:
+        self._lookers.append((answer, number))
+        if len(self._lookers) == 1:
+            self._ask_nodes(Show())
+
+    def _check_paused(self, what: str) -> None:
+        if not self.paused:
+            raise InvalidOperation(detail=f"a run can only be {what} while it is paused")
+
+
+def seen_by(core: OracleCore, shown: Mapping[str, tuple[Adopt, ...]]) -> Seen:
+    """All joint states of a run: the oracle's, and those that nodes computed by themselves."""
+    ledger = core.operations.ledger
+    components = [Adopt(*state) for state in ledger.register.snapshots()]
+    owners: dict[str, str] = dict(ledger.owner.items())
+    for node, own in sorted(shown.items()):
+        components += own
+        owners.update((qubit, node) for component in own for qubit in component.qubits)
+    return Seen(owners, tuple(components))

@@ -1,0 +1,125 @@
+"""Steering a run under way: pause it, go on, look at it, meddle with it, end it. For whoever has the token."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from qnode.errors import InvalidOperation
+from qnode.transport.control import Control
+from qnode.wire.messages import Change, Command, Go, Look, Pause, Paused, RunEnded, Seen, Steered, error_of
+
+
+class RunOver(InvalidOperation, travels=False):
+    """There is nothing left to steer."""
+
+    sentence = "the run is over"
+
+
+class Steering:
+    """A connection to a run's oracle that commands. Virtual clock only, but for `stop`; belongs to one event loop.
+
+    Args:
+        address: Where the oracle listens.
+        token: The run's.
+    """
+
+    def __init__(self, address: str, token: bytes) -> None:
+        self._control = Control(address, token)
+        self._loop = asyncio.get_running_loop()
+        self._number = 0
+        self._answers: dict[int, asyncio.Future[Steered]] = {}
+        self._stands: asyncio.Future[Paused | None] | None = None
+        self._going = 0  # the number of the last Go; what is told before its answer belongs to an earlier one
+        self._over = False
+        self._loop.add_reader(self._control.fileno(), self._take_news)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the run; it goes on as it is."""
+        self._loop.remove_reader(self._control.fileno())
+        self._control.close()
+        self._end()
+
+    async def pause(self) -> None:
+        """Let nobody run any more, as soon as those that run now are done with this instant."""
+        await self._ask(Pause())
+
+    async def resume(self) -> None:
+        """Go on after a pause, to the end of the run or to the next pause."""
+        await self._ask(Go())
+
+    async def stop(self) -> None:
+        """End the run, as Ctrl-C does: what there is of results is kept."""
+        self._control.finish("interrupted")
+
+    async def go(self, until_ns: int | None = None) -> Paused | None:
+        """Go on until network time would pass a point, and wait for it; None if the run has ended before."""
+        stands: asyncio.Future[Paused | None] = self._loop.create_future()
+        self._going = self._number + 1
+        self._stands = stands
+        try:
+            await self._ask(Go(until_ns))
+        except RunOver:
+            return None
+        return await stands
+
+    async def change(self, change: Change) -> None:
+        """Change a run that is paused."""
+        await self._ask(change)
+
+    async def look(self) -> Seen:
+        """All joint states of a run that is paused."""
+        seen = (await self._ask(Look())).seen
+        if seen is None:
+            raise AssertionError("the oracle said yes and showed nothing")
+        return seen
+
+    async def _ask(self, command: Command) -> Steered:
+        """Raises what it is refused with; RunOver."""
+        if self._over:
+            raise RunOver
+        self._number += 1
+        number = self._number
+        answer: asyncio.Future[Steered] = self._loop.create_future()
+        self._answers[number] = answer
+        self._control.steer(number, command)
+        self._take_news()  # ZeroMQ's descriptor speaks up once, and sending may have used that up
+        try:
+            steered = await answer
+        finally:
+            self._answers.pop(number, None)
+        if steered.code:
+            raise error_of(steered)
+        return steered
+
+    def _take_news(self) -> None:
+        for message in self._control.news():
+            match message:
+                case Steered():
+                    answer = self._answers.get(message.number)
+                    if answer is not None and not answer.done():
+                        answer.set_result(message)
+                    if message.number == self._going:
+                        self._going = 0
+                case Paused():
+                    if self._stands is not None and not self._going and not self._stands.done():
+                        self._stands.set_result(message)
+                case RunEnded():
+                    self._end()
+
+    def _end(self) -> None:
+        self._over = True
+        if self._stands is not None and not self._stands.done():
+            self._stands.set_result(None)
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(RunOver())

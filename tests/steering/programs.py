@@ -1,0 +1,53 @@
+"""Programs that are gone through by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import numpy as np
+
+from qnode import Node
+
+
+async def giver(node: Node, to: str) -> int:
+    """Entangle, wait, turn a local qubit, tell a number, measure after a while."""
+    half = await node.entangle(to)
+    alone = node.qubit()
+    alone.h()
+    await asyncio.sleep(10e-6)
+    await node.send(to, 1)
+    await node.send(to, 2)
+    await asyncio.sleep(10e-6)
+    alone.discard()
+    return await half.measure()
+
+
+async def taker(node: Node, of: str) -> list[int]:
+    """Numbers as they come, then the outcome and the microsecond at which all was there."""
+    half = await node.entangle(of)
+    numbers = [await node.receive(of), await node.receive(of)]
+    outcome = await half.measure()
+    return [*numbers, outcome, round(asyncio.get_running_loop().time() * 1e6)]
+
+
+async def drawing(node: Node) -> tuple[float, float]:
+    """What the module-level generators give."""
+    await asyncio.sleep(1e-6)
+    return random.random(), float(np.random.random())
+
+
+async def failing(node: Node) -> None:
+    await asyncio.sleep(1e-6)
+    raise RuntimeError("on purpose")
+
+
+async def marking(node: Node, to: str) -> None:
+    """Mark a qubit of one's own, and half of a pair."""
+    own = node.qubit()
+    own.h()
+    if node.name == "alice":
+        node.mark("plus", own)
+    half = await node.entangle(to)
+    node.mark("half", half)
+    await asyncio.sleep(1e-6)  # both are there when the other is marked
