@@ -15,7 +15,7 @@ from typing import Final
 from benchmarks.bench import Bench, require
 from benchmarks.measure import Figure, Target
 
-_TESTS: Final = '''\
+_TESTS: Final = """\
 import json
 from pathlib import Path
 from time import perf_counter
@@ -38,8 +38,8 @@ def test_two_nodes(net, nth, record_property):
     began, ended = (pick(run[node][at] for node in ("alice", "bob")) for at, pick in ((1, min), (2, max)))
     record_property("programs", ended - began)
     record_property("run", run.wall_s)
-'''
-_CONFTEST: Final = '''\
+"""
+_CONFTEST: Final = """\
 import json
 import time
 from pathlib import Path
@@ -59,7 +59,7 @@ def pytest_runtest_protocol(item):
 
 def pytest_sessionfinish():
     Path("times.json").write_text(json.dumps(TIMES))
-'''
+"""
 _INI: Final = "[pytest]\naddopts = -p no:cacheprovider\nasyncio_default_fixture_loop_scope = function\n"
 _NOTHING: Final = "def test_nothing():\n    pass\n"
 _YARDSTICK: Final = "the same run alone"
@@ -67,7 +67,9 @@ _YARDSTICK: Final = "the same run alone"
 
 async def run(bench: Bench) -> list[Figure]:
     n = 3 if bench.effort.name == "tiny" else 30
-    test = Figure("plugin", "a test of two nodes, beyond its programs", "s", Target("value", "at most", 0.06), _YARDSTICK)
+    test = Figure(
+        "plugin", "a test of two nodes, beyond its programs", "s", Target("value", "at most", 0.06), _YARDSTICK
+    )
     start = Figure("plugin", "what pytest without networks starts later", "s", Target("value", "at most", 0.02))
     with tempfile.TemporaryDirectory(prefix="qnode-bench-") as folder:
         networks, nothing = Path(folder) / "networks", Path(folder) / "nothing"
@@ -94,9 +96,7 @@ async def _test(figure: Figure, folder: Path, n: int) -> None:
     await _pytest(folder)
     times = json.loads((folder / "times.json").read_text())
     require(len(times) == n, f"{len(times)} of {n} tests were run")
-    figure.add(
-        *(statistics.median(one[what] - one["programs"] for one in times[1:]) for what in ("test", "run"))
-    )
+    figure.add(*(statistics.median(one[what] - one["programs"] for one in times[1:]) for what in ("test", "run")))
 
 
 async def _start(figure: Figure, folder: Path, pairs: int) -> None:

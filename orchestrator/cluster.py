@@ -28,7 +28,7 @@ from orchestrator.saved import RUNS_FOLDER
 from orchestrator.steering import Steering
 from orchestrator.stepping import Inline, Steerable, Stepping, to_ns
 from orchestrator.supervision import follow
-from qnode.errors import ConfigError, ProcessLost, QnodeError, RunFailed, TimedOut
+from qnode.errors import ConfigError, ProcessLost, ProgramFailed, QnodeError, RunFailed, TimedOut
 from qnode.runtime.loop import NodeLoop
 from qnode.wire.messages import Hold, Meddle, Progress, Release
 
@@ -322,6 +322,7 @@ class Cluster:
                 inline = Inline(run)
                 options.live.set_result(inline)
                 await inline.over
+            attempt.failed = run.failed
             return run.summary()
 
     def run_sync(self, **options: Any) -> Run:
@@ -449,7 +450,11 @@ class _Options(NamedTuple):
 
 
 class _Attempt:
-    """A run from its start to what is saved of it, however it ends."""
+    """A run from its start to what is saved of it, however it ends.
+
+    Attributes:
+        failed: Where programs raised, by node and program, if they ran in this process.
+    """
 
     def __init__(self, source: Source, folder: Path, on_progress: Callable[[Progress], None] | None) -> None:
         self.source = source
@@ -457,6 +462,7 @@ class _Attempt:
         self._on_progress = on_progress
         self._reached = Progress(0, 0)
         self._so_far: Summary | None = None
+        self.failed: Mapping[tuple[str, str], TracebackType | None] = {}
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
         self._lock = saved.begin(folder, source, self._started)
@@ -478,7 +484,11 @@ class _Attempt:
 
     def ended(self, summary: Summary) -> Run:
         """The run, saved. Raises ConfigError if it cannot be."""
-        return self._saved(summary, None)
+        run = self._saved(summary, None)
+        if isinstance(run.failure, ProgramFailed):
+            first = summary.failures[0]
+            run.failure.__traceback__ = self.failed.get((first.node, first.program))
+        return run
 
     def cut_short(self, error: BaseException) -> Run:
         """The run as far as it is known to have got, saved if that is possible; a note at the error says if not."""

@@ -63,7 +63,9 @@ def _difference(kept: list[bytes], new: list[bytes]) -> str:
     golden, now = (_event(log[at]) if at < len(log) else None for log in (kept, new))
     lines = [f"           {_said(_event(line))}" for line in new[max(0, at - _BEFORE) : at]]
     lines += [f"- golden   {_said(golden)}", f"+ now      {_said(now)}"]
-    return "\n".join([f"event {at + 1} on ({len(kept)} events in the golden log, {len(new)} now):", *lines, *_fields(golden, now)])
+    return "\n".join(
+        [f"event {at + 1} on ({len(kept)} events in the golden log, {len(new)} now):", *lines, *_fields(golden, now)]
+    )
 
 
 def _event(line: bytes) -> Event | str:

@@ -209,7 +209,7 @@ def _is_displaced(function: FunctionType) -> bool:
     Then it is found by its file.
     """
     own, module = function.__globals__, sys.modules.get(function.__module__)
-    if module is not None and vars(module) is own or not str(own.get("__file__")).endswith(".py"):
+    if (module is not None and vars(module) is own) or not str(own.get("__file__")).endswith(".py"):
         return False
     return found_in(SimpleNamespace(**own), function.__qualname__) is function
 

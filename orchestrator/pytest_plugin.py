@@ -10,7 +10,6 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -27,8 +26,8 @@ _NETS: Final = {"net", "qnode_cluster"}
 _HASHING: Final = "PYTHONHASHSEED"
 
 _surroundings: Final = pytest.StashKey[object]()
-_session: Final = pytest.StashKey["Session"]()
-_case: Final = pytest.StashKey["Case"]()
+_session: Final[pytest.StashKey[Session]] = pytest.StashKey()
+_case: Final[pytest.StashKey[Case]] = pytest.StashKey()
 
 
 # --- fixtures ------------------------------------------------------------------------------------------------------
@@ -71,13 +70,13 @@ def golden(_qnode_case: Case) -> Callable[..., None]:
 
 @pytest.fixture
 def _qnode_case(request: pytest.FixtureRequest) -> Iterator[Case]:
-    from orchestrator.tested import Case, Session  # lazy: as above; 0.3 s
+    from orchestrator import tested  # lazy: as above; 0.3 s
 
     config = request.config
     session = config.stash.get(_session, None)
     if session is None:
-        session = config.stash[_session] = Session(config, config.stash.get(_surroundings, None))
-    case = request.node.stash[_case] = Case(request.node, session)
+        session = config.stash[_session] = tested.Session(config, config.stash.get(_surroundings, None))
+    case = request.node.stash[_case] = tested.Case(request.node, session)
     yield case
     case.close()
 
@@ -98,7 +97,11 @@ def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class) -> Genera
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     plugins = pyfuncitem.config.pluginmanager
-    if _is_async(pyfuncitem) and _is_ours(pyfuncitem) and not (plugins.hasplugin("asyncio") or _has_a_runner(pyfuncitem)):
+    if (
+        _is_async(pyfuncitem)
+        and _is_ours(pyfuncitem)
+        and not (plugins.hasplugin("asyncio") or _has_a_runner(pyfuncitem))
+    ):
         sentence = "this test is an `async def`, and only a plugin can run it: python -m pip install pytest-asyncio"
         pytest.fail(f"{sentence}; or write `def`, and `net.run_sync()` for `await net.run()`", pytrace=False)
 

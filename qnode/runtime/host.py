@@ -9,7 +9,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, Final
 
 import qnode
@@ -52,6 +52,9 @@ _ABOVE_PROGRAMS: Final = (*OWN_CODE, "<frozen importlib", importlib.__file__)
 class NodeHost:
     """A node that runs when it is granted an instant, and then reports.
 
+    Attributes:
+        on_failed: Told which program has raised, and where; the frames are only there for whoever keeps them.
+
     Args:
         payload_of: Finds a payload by its digest, if it came ahead of its header.
         max_rounds: How often the loop may go round at one instant until a program has failed by that.
@@ -84,6 +87,7 @@ class NodeHost:
         self._ended: list[Ended] = []
         self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
+        self.on_failed: Callable[[str, TracebackType | None], None] = lambda program, tb: None
         self.loop.on_executed = self._record_executed
         self.services.on_unheard = self._fail_unheard
 
@@ -163,6 +167,7 @@ class NodeHost:
             raise
         except BaseException as error:  # noqa: BLE001  # whatever a program raises, even SystemExit, ends the run and is shown
             self._fail(program, self._traceback(error))
+            self.on_failed(program.name, _from_program(error))
         finally:
             if not self.loop.stopping:
                 self._left_over += node.finish()
@@ -218,9 +223,7 @@ class NodeHost:
 
     def _traceback(self, error: BaseException) -> str:
         """The traceback from the program's first line on; a program that could not be loaded has none."""
-        tb = error.__traceback__
-        while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_ABOVE_PROGRAMS):
-            tb = tb.tb_next
+        tb = _from_program(error)
         if tb is None and isinstance(error, QnodeError):
             return _with_notes(error)
         return "".join(traceback.format_exception(type(error), error, tb))
@@ -266,6 +269,13 @@ class NodeHost:
 
 def _with_notes(error: QnodeError) -> str:
     return "\n".join([str(error), *getattr(error, "__notes__", ())])
+
+
+def _from_program(error: BaseException) -> TracebackType | None:
+    tb = error.__traceback__
+    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_ABOVE_PROGRAMS):
+        tb = tb.tb_next
+    return tb
 
 
 def _lines(tasks: Iterable[asyncio.Task[Any]]) -> str:
