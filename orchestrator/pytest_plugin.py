@@ -171,6 +171,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return
     if tuple(config.invocation_params.args) != tuple(sys.argv[1:]):
         raise pytest.UsageError(f"--qnode-inline: start this program with {_HASHING}=0 in its environment")
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is not None:
+        capture.suspend_global_capture(in_=True)  # a debugger reads what is typed
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, _HASHING: "0"})

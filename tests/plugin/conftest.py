@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.launch.conftest import temporary
 from tests.plugin.inside import Inside
+
+__all__ = ["inside", "temporary"]
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_a_file_of_programs(net):
 
 
 @pytest.mark.qnode(
-    {"version": 1, "nodes": {"alice": "files/programs.py:alice", "bob": bob}, "links": {"l": {"complete": ["alice", "bob"]}}},
+    {"nodes": {"alice": "files/programs.py:alice", "bob": bob}, "links": {"l": {"between": ["alice", "bob"]}}},
     seed=4,
 )
 def test_a_mapping(net):
