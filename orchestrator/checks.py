@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from orchestrator import shapes, units
+from orchestrator.near import nearest
 from orchestrator.problems import Finding, Path
-from orchestrator.values import nearest
 
 if TYPE_CHECKING:  # the models call these checks
     from orchestrator.config import Config, HardwareConfig

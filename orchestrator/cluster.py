@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,20 +15,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 
-from orchestrator import loader, saved
+from orchestrator import loader, saved, saving
 from orchestrator.config import Config
+from orchestrator.folders import RUNS_FOLDER
 from orchestrator.follow import LogFollower, show
 from orchestrator.launch.launcher import ORACLE, Launcher
 from orchestrator.launch.preload import modules_of
-from orchestrator.oracle.spec import Summary
+from orchestrator.oracle.spec import Summary, cut_short, log_path
 from orchestrator.plan import LaunchPlan, plan
 from orchestrator.programs import LinkLike, NodeLike, build, network_of
-from orchestrator.run import Run, Source
-from orchestrator.saved import RUNS_FOLDER
+from orchestrator.run import Run, Source, failure_of
 from orchestrator.steering import Steering
 from orchestrator.stepping import Inline, Steerable, Stepping, to_ns
 from orchestrator.supervision import follow
-from qnode.errors import ConfigError, ProcessLost, ProgramFailed, QnodeError, RunFailed, TimedOut
+from qnode.errors import (
+    ConfigError,
+    Interrupted,
+    ProcessLost,
+    ProgramFailed,
+    QnodeError,
+    RunFailed,
+    TimedOut,
+    Unread,
+)
 from qnode.runtime.loop import NodeLoop
 from qnode.wire.messages import Hold, Meddle, Progress, Release
 
@@ -337,7 +346,7 @@ class Cluster:
         return replace(self.source, config=self.config.model_copy(update={"seed": self.draw_seed(seed)}))
 
     def _new_folder(self, source: Source, name: str | None) -> Path:
-        return saved.new_folder(self._runs, source.name, name)
+        return saving.new_folder(self._runs, source.name, name)
 
     def _plan_for(self, source: Source, folder: Path, directory: str, blocked_s: float) -> LaunchPlan:
         return plan(
@@ -386,7 +395,7 @@ class Cluster:
                 options.on_start()
 
         try:
-            return await follow(
+            summary = await follow(
                 launcher,
                 launch,
                 deadline=deadline,
@@ -394,13 +403,15 @@ class Cluster:
                 on_progress=attempt.progress,
                 keep=attempt.keep,
             )
+            attempt.keep(summary)  # whatever comes of showing the last lines of output
+            return summary
         except TimeoutError:
             raise TimedOut(timeout=str(timeout)) from None
         finally:
             if steering is not None:
                 steering.close()
             self._plan = None
-            await asyncio.shield(launcher.end_run())
+            await _to_its_end(launcher.end_run())
 
     def _repr_html_(self) -> str:
         from orchestrator import html  # lazy: only notebooks need it
@@ -430,6 +441,16 @@ def _refuse_inside_a_node() -> None:
             ' under `if __name__ == "__main__":`'
         )
         raise ConfigError(place=f"node {loop.name}", detail=detail)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Also if it is cancelled meanwhile: that is passed on when the work is done."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def _modules(source: Source, folder: Path) -> Sequence[str]:
@@ -465,12 +486,12 @@ class _Attempt:
         self.failed: Mapping[tuple[str, str], TracebackType | None] = {}
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
-        self._lock = saved.begin(folder, source, self._started)
+        self._lock = saving.begin(folder, source, self._started)
 
     @property
     def log(self) -> Path:
         """What its processes print."""
-        return saved.log_path(self.folder)
+        return log_path(self.folder)
 
     def progress(self, reached: Progress) -> None:
         """Remember how far the run is, and tell whoever asked."""
@@ -479,12 +500,12 @@ class _Attempt:
             self._on_progress(reached)
 
     def keep(self, summary: Summary) -> None:
-        """Remember what the oracle told of a run that is being cut short."""
+        """Remember what the oracle told of a run that may yet be cut short."""
         self._so_far = summary
 
     def ended(self, summary: Summary) -> Run:
-        """The run, saved. Raises ConfigError if it cannot be."""
-        run = self._saved(summary, None)
+        """The run, saved. If it cannot be, what made it fail is raised, with a note of that; else ConfigError."""
+        run = self._saved(summary, None, None)
         if isinstance(run.failure, ProgramFailed):
             first = summary.failures[0]
             run.failure.__traceback__ = self.failed.get((first.node, first.program))
@@ -492,26 +513,28 @@ class _Attempt:
 
     def cut_short(self, error: BaseException) -> Run:
         """The run as far as it is known to have got, saved if that is possible; a note at the error says if not."""
-        summary = self._so_far or saved.cut_short(_how(error), at_ns=self._reached.now_ns, steps=self._reached.steps)
-        try:
-            return self._saved(summary, _failure(error))
-        except ConfigError as unsaved:
-            error.add_note(str(unsaved))
-            raise error from None
+        summary = self._so_far or cut_short(_how(error), at_ns=self._reached.now_ns, steps=self._reached.steps)
+        return self._saved(summary, _failure(error, summary), error)
 
-    def _saved(self, summary: Summary, failure: QnodeError | None) -> Run:
+    def _saved(self, summary: Summary, failure: QnodeError | None, cause: BaseException | None) -> Run:
         wall_s = time.perf_counter() - self._clock
         run = Run(self.source, summary, folder=self.folder, started=self._started, wall_s=wall_s, failure=failure)
         with self._lock:
-            saved.save(run)
+            saving.save(run, cause)
         return run
 
 
-def _failure(error: BaseException) -> QnodeError | None:
+def _failure(error: BaseException, summary: Summary) -> QnodeError | None:
     """What cut a run short, as it is kept; an interruption says so by itself."""
-    if isinstance(error, QnodeError) or not isinstance(error, Exception):
-        return error if isinstance(error, QnodeError) else None
-    return RunFailed(detail=f"the orchestrator failed: {type(error).__name__}: {error}")
+    match error:
+        case QnodeError():
+            return error
+        case BrokenPipeError():
+            own = failure_of(summary)
+            return Unread(besides="" if own is None or isinstance(own, Interrupted) else f"; besides, {own}")
+        case Exception():
+            return RunFailed(detail=f"the orchestrator failed: {type(error).__name__}: {error}")
+    return None
 
 
 def _how(error: BaseException) -> str:
@@ -520,6 +543,8 @@ def _how(error: BaseException) -> str:
             return "timed_out"
         case ProcessLost():
             return "lost"
+        case BrokenPipeError():
+            return "interrupted"
         case Exception():
             return "failed"
     return "interrupted"

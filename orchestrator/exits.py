@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from qnode.errors import ConfigError, RunFailed
-
-EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 2
+from qnode.exits import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 
 
 def exit_code_of(error: BaseException | None) -> int:
-    """0 if nothing failed."""
+    """EXIT_DONE if nothing failed."""
     match error:
         case None:
-            return 0
+            return EXIT_DONE
         case RunFailed():
             return error.exit_code
         case ConfigError():

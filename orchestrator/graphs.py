@@ -13,8 +13,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
+from orchestrator.near import nearest, nearest_name
 from orchestrator.problems import Finding
-from orchestrator.values import Model, is_name, nearest, nearest_name
+from orchestrator.values import Model, is_name
 
 FORMATS: Final[Mapping[str, str]] = {  # by the ending of the file's name
     ".graphml": "graphml",

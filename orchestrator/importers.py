@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.graphs import FORMATS, Graph, GraphConfig
-from orchestrator.values import nearest
+from orchestrator.near import nearest
 
 REMEDY: Final = "pip install 'qnode[graphs]'"
 

@@ -168,6 +168,7 @@ class InlineRun:
         self._stands = None
         with self._inside(), self._limits.kept():
             self._drive()
+            self._lose()
         return self._stands
 
     def steer(self, command: Command) -> Steered:
@@ -180,9 +181,9 @@ class InlineRun:
 
     def summary(self) -> Summary:
         """What is told of a run that is over."""
-        farewells: dict[str, Farewell] = {host.name: host.farewell() for host in self._hosts.values()}
         if self._core.outcome is not None:
             run_event(self._core, self._launch.oracle, ended=self._core.outcome.how)
+        farewells: dict[str, Farewell] = {host.name: host.farewell() for host in self._hosts.values()}
         return summarise(self._core, self._observer.evaluate(), farewells, {}, virtual=True)
 
     def end(self, how: str) -> None:
@@ -231,6 +232,16 @@ class InlineRun:
             for host in outside.ask():
                 core.wake(Wake(host.name, host.incarnation))
             self._grants = core.grants()
+
+    def _lose(self) -> None:
+        """If nodes have failed, whoever waits for one of them is told."""
+        outcome, failed = self._core.outcome, self._core.why_failed
+        if outcome is None or not failed:
+            return
+        for name, host in self._hosts.items():
+            with self._generators[name]:
+                host.lose(failed, outcome.at_ns)
+            self._limits.check()
 
     def _round(self) -> None:
         core, record = self._core, self._record

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from orchestrator import checks, references
 from orchestrator.config import Config
-from orchestrator.draft import Draft, model_findings
+from orchestrator.draft import Draft
 from orchestrator.graphs import imported
 from orchestrator.importers import UnreadableGraph, read_graph
+from orchestrator.invalid import model_findings
+from orchestrator.near import nearest
 from orchestrator.overrides import read as read_override
 from orchestrator.problems import ConfigErrors, Finding, refusal
-from orchestrator.values import nearest
 from orchestrator.written import Written
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from orchestrator.config import Config
+from orchestrator.near import nearest
 from orchestrator.problems import ConfigErrors, Path, refusal
 from orchestrator.shapes import ShapeError, expand
 from orchestrator.units import shown
-from orchestrator.values import nearest
 from orchestrator.written import Written
 
 _NAMED: Final = {"kinds": "kind", "nodes": "node", "links": "link", "graphs": "graph", "programs": "program"}

@@ -24,6 +24,12 @@ class LaunchPlan:
     oracle: OracleSpec
     processes: tuple[ProcessSpec, ...]
 
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Where the functions of all programs are, each once."""
+        nodes = (node for process in self.processes for node in process.nodes)
+        return tuple(sorted({program.run for node in nodes for program in node.programs}))
+
 
 def plan(
     network: Network,

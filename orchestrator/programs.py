@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from orchestrator.cells import Cells, is_cell
 from orchestrator.installed import is_installed
+from orchestrator.sources import Unreadable, parse
 from qnode.errors import ConfigError
 
 Function = Callable[..., Awaitable[object]]
@@ -306,7 +307,12 @@ def network_of(file: Path) -> dict[str, object]:
     Raises:
         ConfigError: If it cannot be read, is not Python, or has no such function.
     """
-    functions = [one for one in _parsed(file).body if isinstance(one, ast.AsyncFunctionDef)]
+    try:
+        body = parse(file).body
+    except Unreadable as error:
+        place = f"{file}, line {error.line}" if error.line else str(file)
+        raise ConfigError(place=place, detail=f"this {error.reason}") from None
+    functions = [one for one in body if isinstance(one, ast.AsyncFunctionDef)]
     names = list(dict.fromkeys(function.name for function in functions if is_program(function)))
     if not names:
         raise ConfigError(place=str(file), detail=_no_programs(functions))
@@ -332,17 +338,6 @@ def _is_node(argument: ast.arg) -> bool:
         case ast.Constant(value=str(text)):
             return text.rpartition(".")[2] == "Node"
     return argument.arg == "node"
-
-
-def _parsed(file: Path) -> ast.Module:
-    try:
-        return ast.parse(file.read_bytes(), str(file))
-    except OSError as error:
-        raise ConfigError(place=str(file), detail=error.strerror or str(error)) from None
-    except SyntaxError as error:
-        raise ConfigError(place=f"{file}, line {error.lineno}", detail=f"this is not Python: {error.msg}") from None
-    except ValueError as error:  # null bytes, or a text in no known encoding
-        raise ConfigError(place=str(file), detail=f"this is not Python: {error}") from None
 
 
 def _no_programs(functions: list[ast.AsyncFunctionDef]) -> str:

@@ -7,7 +7,6 @@ and the node's process will say otherwise.
 from __future__ import annotations
 
 import ast
-import importlib.machinery
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from typing import Any, Final
 
 from orchestrator.config import NAMED_STATES, Config, DelayMatrix, ProgramConfig
 from orchestrator.delays import read_matrix
+from orchestrator.near import nearest
 from orchestrator.problems import Finding
 from orchestrator.problems import Path as Trail
 from orchestrator.shapes import expand
-from orchestrator.values import nearest
+from orchestrator.sources import Unreadable, file_of, find_chain, find_file, parse
 from qnode.errors import ConfigError
 from qnode.ids import NodeName
 
@@ -195,7 +195,7 @@ class _Library:
         return self._sources[where]
 
     def _file(self, where: str) -> Path:
-        found = next((folder / where for folder in self._folders if (folder / where).is_file()), None)
+        found = find_file(where, self._folders)
         if found is None:
             del self._sources[where]  # every place that names it is wrong
             file = self._base / where
@@ -205,18 +205,15 @@ class _Library:
 
     def _module(self, where: str) -> Path | None:
         """Where a module's source is, found without importing any of the packages that it is in."""
-        search: list[str] | None = self._path
         spec = None
-        for depth in range(1, where.count(".") + 2):
-            name = ".".join(where.split(".")[:depth])
-            spec = _find(name, search)
+        for depth, spec in enumerate(find_chain(where, self._path), 1):
             if spec is None:
                 del self._sources[where]
+                name = ".".join(where.split(".")[:depth])
                 raise _Wrong(
                     f"there is no module {name!r}; it is looked for in {self._base.resolve()} and what is installed"
                 )
-            search = list(spec.submodule_search_locations or ())
-        return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None
+        return None if spec is None else file_of(spec)
 
     @cached_property
     def texts(self) -> set[str]:
@@ -255,25 +252,9 @@ class _Library:
         ]
 
 
-def _find(name: str, search: list[str] | None) -> importlib.machinery.ModuleSpec | None:
-    """As an import would find it, installed in whatever way."""
-    spec = importlib.machinery.PathFinder.find_spec(name, search)
-    if spec is None and search is not None and "." not in name:
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            spec = None if find is None else find(name, None)
-            if spec is not None:
-                break
-    return spec
-
-
 def _read(where: str, file: Path) -> _Source:
     try:
-        return _Source(where, ast.parse(file.read_bytes(), filename=where))
-    except SyntaxError as error:
-        line = f", line {error.lineno}" if error.lineno else ""
-        raise _Wrong(f"{where}{line}, is not Python: {error.msg}") from None
-    except ValueError as error:
-        raise _Wrong(f"{where} is not Python: {error}") from None
-    except OSError as error:
-        raise _Wrong(f"{where} cannot be read: {error.strerror or error}") from None
+        return _Source(where, parse(file))
+    except Unreadable as error:
+        line = f", line {error.line}," if error.line else ""
+        raise _Wrong(f"{where}{line} {error.reason}") from None

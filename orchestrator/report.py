@@ -141,6 +141,7 @@ def as_number(value: object) -> float | None:
 def _ends(run: Run) -> dict[tuple[str, str], int]:
     """When each program that is over ended, by node and program."""
     failed = {(one.node, one.program): one.at_ns for one in run.summary.failures}
+    failed |= {(node, program): run.summary.at_ns for node, program, _ in run.summary.peer_lost}
     return failed | {(one.node, one.program): one.at_ns for one in run.summary.results}
 
 
@@ -148,10 +149,13 @@ def _rows_of(run: Run, node: NodeDescription, ends: Mapping[tuple[str, str], int
     found: list[Row] = []
     results = run.results.get(node.name, {})
     used = run.summary.used.get(node.name, 0)
+    lost = {program: peer for name, program, peer in run.summary.peer_lost if name == node.name}
     for program in node.programs:
         at_ns = ends.get((node.name, program.name))
         if program.name in results:
             result = _short(results[program.name])
+        elif program.name in lost:
+            result = f"PeerLost: {lost[program.name]}"
         elif at_ns is not None:
             result = "failed"
         else:

@@ -225,6 +225,7 @@ class Run:
             "network_time_ns": summary.at_ns,
             "wall_s": round(self.wall_s, 6),
             "results": plain(self.results),
+            "peer_lost": {f"{node}.{program}": peer for node, program, peer in summary.peer_lost},
             "records": plain(self.notes),
             "observed": [
                 {"mark": one.label, "nth": one.nth, "node": one.node, "quantity": one.quantity, "value": one.value}

@@ -9,56 +9,27 @@
   log            what programs printed and logged, each line with its node
 ```
 A run that was cut short is there too, with what there is. While it is under way, its orchestrator holds a lock on
-config.yaml; a run that says `running` and is not locked was killed together with it.
+config.yaml; a run that says `running` and is not locked was killed together with it. run.json is padded with blanks
+while a run is under way: on a disk that is full by its end, how it ended is written over them.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import json
-import os
-import platform
-import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO, Final
 
 import msgspec
-import yaml
 
 from orchestrator import loader
-from orchestrator.config import Config
-from orchestrator.oracle.counts import Counts
-from orchestrator.oracle.spec import Summary, decode_summary, encode_summary
+from orchestrator.head import CONFIG_FILE, KILLED, RUN_FILE, RUNNING, SUMMARY_FILE, Head, read_head
+from orchestrator.near import nearest
+from orchestrator.oracle.spec import Summary, cut_short, decode_summary
 from orchestrator.run import Run, Source
-from orchestrator.values import nearest
-from qnode import __version__
-from qnode.errors import ConfigError, ProcessLost, from_wire
-
-FORMAT: Final = 1
-RUNS_FOLDER: Final = Path(".qnode") / "runs"
-RUNNING: Final = "running"  # how a run "ended" that is under way
-KILLED: Final = "killed"  # how it ended if whoever started it could not say
-
-_RUN: Final = "run.json"
-_CONFIG: Final = "config.yaml"
-_SUMMARY: Final = "summary"
-_LOG: Final = "log"
-_MAKE_ROOM: Final = "make room, or choose another folder"
-_REMEDIES: Final[Mapping[int, str]] = {
-    errno.ENOSPC: _MAKE_ROOM,
-    errno.EDQUOT: _MAKE_ROOM,
-    errno.ENAMETOOLONG: "give it a shorter name",
-}
-_KILLED_HOW: Final[dict[str, str | int]] = {"name": "the orchestrator", "reason": "it was killed"}
-_PACKAGES: Final = ("numpy", "stim", "pyzmq", "msgspec", "msgpack", "pydantic", "PyYAML")
+from qnode.errors import ConfigError, from_wire
 
 
 @dataclass(frozen=True)
@@ -70,6 +41,7 @@ class Entry:
         ended: "done", "until", "failed", ..., as in a run's summary; "running" while it runs; "killed".
         exit_code: What the command line returned for it; None while it runs.
         wall_s: Wall time from start to end; None while it runs.
+        is_saved: False if there was no room for what came of it.
     """
 
     id: str
@@ -80,206 +52,17 @@ class Entry:
     exit_code: int | None
     wall_s: float | None
     folder: Path
-
-
-class _Failure(msgspec.Struct):
-    code: str
-    fields: dict[str, str | int]
-
-
-class _Head(msgspec.Struct):
-    """What is read back of run.json; everything else in it is for others."""
-
-    format: int
-    id: str
-    name: str
-    seed: int
-    started: datetime
-    ended: str
-    base: str
-    path: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    exit_code: int | None = None
-    wall_s: float | None = None
-    failure: _Failure | None = None
-
-
-_decode_head = msgspec.json.Decoder(_Head).decode
-
-
-# --- writing -------------------------------------------------------------------------------------------------------
-
-
-def new_folder(runs: Path, name: str, run_id: str | None = None) -> Path:
-    """An empty folder for a run: the one that is asked for, or one numbered after those that are there.
-
-    Raises:
-        ConfigError: If a run of that id is there, or the folder cannot be made.
-    """
-    with _into(runs):
-        runs.mkdir(parents=True, exist_ok=True)
-        if runs.parent.name == RUNS_FOLDER.parent.name and not (runs.parent / ".gitignore").exists():
-            (runs.parent / ".gitignore").write_text("*\n")
-        return _numbered(runs.resolve(), _stem(name)) if run_id is None else _called(runs.resolve(), _stem(run_id))
-
-
-@contextmanager
-def _into(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, "choose another folder")
-        detail = f"a run cannot be saved here: {error.strerror or error}; {remedy}"
-        raise ConfigError(place=str(folder), detail=detail) from None
-
-
-def begin(folder: Path, source: Source, started: datetime) -> BinaryIO:
-    """Write what is known when a run starts, so that it can be listed and repeated whatever becomes of it.
-
-    What is returned holds the lock that says that the run is under way; close it when its end is saved.
-    Raises ConfigError if there is no room; then the folder is removed again.
-    """
-    with _into(folder), ExitStack() as failed:
-        failed.callback(shutil.rmtree, folder, ignore_errors=True)
-        for name, text in source.files.items():
-            _write(folder / name, text.encode())
-        _write(folder / _CONFIG, dump(source.config).encode())
-        lock = failed.enter_context((folder / _CONFIG).open("rb"))
-        fcntl.flock(lock, fcntl.LOCK_EX)  # before anybody can read that it is running, and find that nobody holds it
-        _write_head(folder, source, {"started": started.isoformat(), "ended": RUNNING})
-        failed.pop_all()
-    return lock
-
-
-def save(run: Run) -> None:
-    """Write how a run ended beside what it has written itself. Raises ConfigError if there is no room."""
-    failure = None if run.failure is None else {"code": run.failure.code, "fields": run.failure.fields}
-    data = {key: value for key, value in run.as_data().items() if key not in ("id", "name", "seed", "folder")}
-    with _into(run.folder):
-        _write(run.folder / _SUMMARY, encode_summary(run.summary))
-        _write_head(run.folder, run.source, {**data, "failure": failure})
-
-
-def dump(config: Config) -> str:
-    """The YAML that `loader.loads` reads as this configuration; only what was given is written."""
-    data = config.model_dump(mode="json", exclude_unset=True)
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-
-
-def cut_short(how: str, *, at_ns: int = 0, steps: int = 0) -> Summary:
-    """The summary of a run whose oracle could not tell: only how it ended and how far it was known to be."""
-    counts = {**vars(Counts()), "steps": steps}
-    return Summary(
-        how=how,
-        at_ns=at_ns,
-        nodes=(),
-        results=(),
-        failures=(),
-        notes=(),
-        observed=(),
-        waits=(),
-        counts=counts,
-        frames_refused={},
-        unread={},
-        lateness_ns={},
-        clock_bound_ns={},
-        reproducible=False,
-        resumable=False,
-    )
-
-
-def log_path(folder: Path) -> Path:
-    """Where the processes of a run write what they print."""
-    return folder / _LOG
-
-
-def _write_head(folder: Path, source: Source, more: dict[str, Any]) -> None:
-    data = {
-        "format": FORMAT,
-        "id": folder.name,
-        "name": source.name,
-        "seed": source.seed,
-        **more,
-        "base": str(source.base),
-        "path": list(source.path),
-        "files": list(source.files),
-        "versions": dict(versions()),
-    }
-    _write(folder / _RUN, json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n")
-
-
-@cache
-def versions() -> Mapping[str, str]:
-    """Of qnode, Python and the packages that a run's bytes depend on; looked up once, for that takes milliseconds."""
-    return {
-        "qnode": __version__,
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in _PACKAGES},
-    }
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing: whoever reads sees the old file or the new one."""
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(data)
-    os.replace(new, path)
-
-
-def _stem(name: str) -> str:
-    return "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
-
-
-def _numbered(runs: Path, stem: str) -> Path:
-    tails = (path.name[len(stem) + 1 :] for path in runs.glob(f"{stem}-*"))
-    number = 1 + max((int(tail) for tail in tails if tail.isdecimal()), default=0)
-    while True:
-        folder = runs / f"{stem}-{number}"
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return folder
-
-
-def _called(runs: Path, run_id: str) -> Path:
-    folder = runs / run_id
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        raise ConfigError(
-            place=str(folder), detail="a run of this name is there; choose another name, or remove it"
-        ) from None
-    return folder
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # which of the two, only PyYAML knows
-    """Quotes what either YAML 1.1 or 1.2 would not read as the text that it is."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's interface
-        first: [*resolvers] for first, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
-    }
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
-# YAML 1.2 has numbers that 1.1 has not (0o17, 1e3); text that is anything like them goes into quotes.
-_LIKE_A_NUMBER: Final = re.compile(r"[-+]?\.?[0-9][0-9a-fA-FoOxX_.:+-]*\Z")
-_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _LIKE_A_NUMBER, list("-+.0123456789"))
-
-
-# --- reading -------------------------------------------------------------------------------------------------------
+    is_saved: bool = True
 
 
 def load(folder: Path | str) -> Run:
     """A saved run again.
 
     Raises:
-        ConfigError: If there is none, it is still running, or another version wrote it.
+        ConfigError: If there is none, it is still running, could not be saved, or another version wrote it.
     """
     folder = Path(folder).resolve()
-    head = _head(folder)
+    head = read_head(folder)
     failure = None if head.failure is None else from_wire(head.failure.code, head.failure.fields)
     return Run(
         _source(folder, head),
@@ -293,13 +76,13 @@ def load(folder: Path | str) -> Run:
 
 def is_run(folder: Path) -> bool:
     """Whether a run is saved there."""
-    return (folder / _RUN).is_file()
+    return (folder / RUN_FILE).is_file()
 
 
 def is_under_way(folder: Path) -> bool:
     """Whether the run that is saved there has not ended yet; False if none is there any more."""
     try:
-        return _head(folder).ended == RUNNING
+        return read_head(folder).ended == RUNNING
     except ConfigError:
         return False
 
@@ -307,7 +90,7 @@ def is_under_way(folder: Path) -> bool:
 def load_source(folder: Path | str) -> Source:
     """What a saved run ran, to run it again. Raises ConfigError."""
     folder = Path(folder).resolve()
-    return _source(folder, _head(folder))
+    return _source(folder, read_head(folder))
 
 
 def find(runs: Path, which: str | Path | None = None) -> Path:
@@ -365,9 +148,9 @@ def _remove(folder: Path) -> None:
 
 
 def _entries(runs: Path) -> Iterator[Entry]:
-    for path in runs.glob(f"*/{_RUN}"):
+    for path in runs.glob(f"*/{RUN_FILE}"):
         try:
-            head = _head(path.parent)
+            head = read_head(path.parent)
         except ConfigError:
             continue  # of another version, or half removed; whoever names it is told why
         yield Entry(
@@ -379,39 +162,13 @@ def _entries(runs: Path) -> Iterator[Entry]:
             head.exit_code,
             head.wall_s,
             path.parent.resolve(),
+            not head.unsaved,
         )
 
 
-def _head(folder: Path) -> _Head:
-    try:
-        head = _decode_head((folder / _RUN).read_bytes())
-        if head.ended == RUNNING and not _is_locked(folder):
-            head.ended, head.failure = KILLED, _Failure("ProcessLost", _KILLED_HOW)
-            head.exit_code = ProcessLost.exit_code
-    except OSError as error:
-        raise ConfigError(place=str(folder), detail=f"this is no saved run: {error.strerror or error}") from None
-    except msgspec.DecodeError as error:
-        raise ConfigError(place=str(folder / _RUN), detail=f"this is not what a run saves: {error}") from None
-    if head.format != FORMAT:
-        detail = (
-            f"saved in format {head.format}, and this version of qnode reads {FORMAT}; use the version that saved it"
-        )
-        raise ConfigError(place=str(folder), detail=detail)
-    return head
-
-
-def _is_locked(folder: Path) -> bool:
-    with (folder / _CONFIG).open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _source(folder: Path, head: _Head) -> Source:
+def _source(folder: Path, head: Head) -> Source:
     files = {name: _text(folder / name) for name in head.files if Path(name).name == name}
-    return Source(loader.load(folder / _CONFIG), Path(head.base), head.path, files)
+    return Source(loader.load(folder / CONFIG_FILE), Path(head.base), head.path, files)
 
 
 def _text(file: Path) -> str:
@@ -421,14 +178,17 @@ def _text(file: Path) -> str:
         raise ConfigError(place=str(file), detail=f"this file of the run cannot be read: {error}") from None
 
 
-def _summary(folder: Path, head: _Head) -> Summary:
+def _summary(folder: Path, head: Head) -> Summary:
     if head.ended == RUNNING:
         raise ConfigError(place=str(folder), detail="this run has not ended yet; look again when it has")
     if head.ended == KILLED:
         return cut_short(KILLED)
+    if head.unsaved:
+        ended = f"{head.ended.replace('_', ' ')}, exit code {head.exit_code}"
+        raise ConfigError(place=str(folder), detail=f"this run ended ({ended}), and was not saved: {head.unsaved}")
     try:
-        return decode_summary((folder / _SUMMARY).read_bytes())
+        return decode_summary((folder / SUMMARY_FILE).read_bytes())
     except OSError as error:
-        raise ConfigError(place=str(folder / _SUMMARY), detail=error.strerror or str(error)) from None
+        raise ConfigError(place=str(folder / SUMMARY_FILE), detail=error.strerror or str(error)) from None
     except msgspec.DecodeError as error:
-        raise ConfigError(place=str(folder / _SUMMARY), detail=f"another version saved it: {error}") from None
+        raise ConfigError(place=str(folder / SUMMARY_FILE), detail=f"another version saved it: {error}") from None

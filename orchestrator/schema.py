@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 from orchestrator.config import Config
+from orchestrator.generated import Part, row
 
 SCHEMA_FILE: Final = "qnode.schema.json"
 PAGE_FILE: Final = "configuration.md"
-BEGIN: Final = "<!-- begin of what `python -m orchestrator.schema --write docs` writes -->"
-END: Final = "<!-- end of what `python -m orchestrator.schema --write docs` writes -->"
+PART: Final = Part("python -m orchestrator.schema --write docs")
 
 Schema = dict[str, Any]
 
@@ -136,10 +135,7 @@ def _rows(model: Schema) -> Iterator[str]:
     for key, one in model["properties"].items():
         default = "needed" if key in required else _default(one.get("default"))
         cells = (f"`{key}`", _value(one), default, one.get("description", ""))
-        yield f"| {' | '.join(cell.replace('|', _BAR) for cell in cells)} |"
-
-
-_BAR: Final = r"\|"  # inside a cell
+        yield row(*cells)
 
 
 def _default(value: object) -> str:
@@ -184,10 +180,7 @@ def _example(one: Schema) -> str:
 
 def page_text(page: str) -> str:
     """A page whose generated part says what the models say now. Raises ValueError if it has no such part."""
-    section = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
-    if not section.search(page):
-        raise ValueError(f"there is no part to rewrite between the lines\n{BEGIN}\n{END}")
-    return section.sub(lambda _: f"{BEGIN}\n\n{tables()}\n\n{END}", page, count=1)
+    return PART.rewritten(page, tables())
 
 
 def write(folder: Path) -> None:

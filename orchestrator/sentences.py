@@ -84,6 +84,12 @@ def _did(event: Event) -> str:
             return f"recorded {event.name}"
         case "refused":
             return f"was refused an operation: {event.name}"
+        case "drop":
+            return f"had its message to {event.peer}{channel} lost by the test"
+        case "delay":
+            return f"had its message to {event.peer}{channel} delayed by the test: {event.detail}"
+        case "hold" | "release":
+            return "was held by the test" if event.event == "hold" else "was released by the test"
         case "create" | "reset" | "discard":
             return f"{_PAST[event.event]} {qubits}"
     return " ".join(filter(None, (event.event.replace("_", " "), qubits, event.name, event.detail)))

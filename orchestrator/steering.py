@@ -59,7 +59,7 @@ class Steering:
 
     async def stop(self) -> None:
         """End the run, as Ctrl-C does: what there is of results is kept."""
-        self._control.finish("interrupted")
+        self._control.finish("interrupted", {})
 
     async def go(self, until_ns: int | None = None) -> Paused | None:
         """Go on until network time would pass a point, and wait for it; None if the run has ended before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -18,6 +18,7 @@ from qnode.wire.messages import Progress, RunEnded
 
 GRACE_S: Final = 10.0  # wall time that processes have to go once their run is over
 _HASTE_S: Final = 1.0  # wall time that the oracle has to tell what there is of a run that is cut short
+_LOST_S: Final = 3.0  # the same, where a process was lost: what waits for its nodes cleans up meanwhile
 
 
 async def follow(
@@ -55,10 +56,10 @@ async def follow(
             elif isinstance(message, Progress):
                 on_progress(message)
 
-    async def what_there_is(how: str, without: Sequence[str] = ()) -> None:
+    async def what_there_is(how: str, without: Mapping[str, str] = {}) -> None:
         control.finish(how, without)
         take_news()  # ZeroMQ's descriptor speaks up once, and sending may have used that up
-        await asyncio.wait((ended,), timeout=_HASTE_S)
+        await asyncio.wait((ended,), timeout=_LOST_S if without else _HASTE_S)
         if ended.done():
             keep(ended.result())
 
@@ -73,9 +74,11 @@ async def follow(
             if not ended.done() or ended.result().how == "timed_out":  # else it had ended by itself just before
                 raise TimeoutError
         if not ended.done() and (lost := await watching) is not None:
+            reason = lost.words or _reason(lost.status)
             if lost.number != ORACLE:  # else nobody can tell what there is
-                await what_there_is("lost", _nodes(launch, lost.number))
-            raise ProcessLost(name=_name(launch, lost.number), reason=lost.words or _reason(lost.status))
+                gone = f"its process ended before the run did: {reason}"
+                await what_there_is("lost", dict.fromkeys(_nodes(launch, lost.number), gone))
+            raise ProcessLost(name=_name(launch, lost.number), reason=reason)
         summary = await ended
         if failure_of(summary) is None:
             await asyncio.wait((watching,), timeout=GRACE_S)

@@ -12,8 +12,9 @@ from typing import Any, Final, NoReturn, Self
 
 import pytest
 
-from orchestrator import saved
+from orchestrator import saved, saving
 from orchestrator.cluster import Cluster
+from orchestrator.folders import RUNS_FOLDER
 from orchestrator.launch.launcher import Launcher
 from orchestrator.launch.warm import WarmLaunchers
 from orchestrator.oracle.spec import events_path
@@ -40,8 +41,9 @@ class Session:
         self.inline: bool = config.option.qnode_inline
         self.update: bool = config.option.qnode_update
         self.keep: bool = config.option.qnode_keep
-        self.runs = config.rootpath / saved.RUNS_FOLDER
+        self.runs = config.rootpath / RUNS_FOLDER
         self.launchers = WarmLaunchers(surroundings)
+        self.golden: dict[Path, str] = {}  # whose each golden log is
 
     def close(self) -> None:
         """End every process."""
@@ -96,13 +98,18 @@ class Case:
 
     def new_folder(self, name: str | None) -> Path:
         """Where the test's next run is saved."""
-        folder = saved.new_folder(self.session.runs, self._name if name is None else f"{self._name}-{name}")
+        folder = saving.new_folder(self.session.runs, self._name if name is None else f"{self._name}-{name}")
         self._folders.append(folder)
         return folder
 
     def golden_path(self, name: str = "") -> Path:
-        """Where a golden event log of this test is kept."""
-        return self._beside_test("golden") / f"{_stem(name) if name else self._name}.jsonl"
+        """Where a golden event log of this test is kept. Raises ConfigError if another test has one of that name."""
+        path = self._beside_test("golden") / f"{_stem(name) if name else self._name}.jsonl"
+        whose = self.session.golden.setdefault(path, self._item.nodeid)
+        if whose != self._item.nodeid and not name:
+            detail = f'it is the golden event log of {whose} already; give this one a name: golden(run, "name")'
+            _refuse(str(from_here(path)), detail)
+        return path
 
     def command(self, *options: str) -> str:
         """What to type to run this test again."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
@@ -27,6 +26,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from orchestrator import shapes, units
+from orchestrator.near import nearest_name
 from orchestrator.problems import Finding
 
 RESERVED_NODE_NAMES: Final = frozenset({"oracle"})  # processes of ours, which appear beside nodes in logs and events
@@ -58,19 +58,6 @@ class Refused(ValueError):
 def refused(detail: str, *path: str | int) -> Refused:
     """A value that cannot be; `path` leads from the model that noticed to what is to blame."""
     return Refused(Finding(path, detail))
-
-
-def nearest(wrong: str, allowed: Iterable[str]) -> str:
-    """A hint for a sentence: ` (did you mean 'alice'?)`, or nothing when no name is near."""
-    close = nearest_name(wrong, allowed)
-    return f" (did you mean {close!r}?)" if close else ""
-
-
-def nearest_name(wrong: str, allowed: Iterable[str]) -> str | None:
-    """The name that was probably meant: the nearest one if it is near, by letters and not by their case."""
-    folded = {name.casefold(): name for name in reversed(tuple(allowed))}
-    close = get_close_matches(wrong.casefold(), tuple(folded), n=1, cutoff=0.6)
-    return folded[close[0]] if close else None
 
 
 def _quantity(dimension: units.Dimension) -> BeforeValidator:

@@ -29,7 +29,7 @@
     └── RunFailed                 the run as a whole
         ├── ProgramFailed
         ├── Deadlock, Livelock, Stall, TimedOut
-        ├── Interrupted
+        ├── Interrupted, Unread
         └── ProcessLost
 
 Fields come first and the sentence is made from them. Across the wire go `code` (the class's name) and the fields;
@@ -40,6 +40,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import ClassVar
+
+from qnode.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_LOST, EXIT_STUCK, EXIT_UNREAD
 
 
 class QnodeError(Exception):
@@ -205,7 +207,7 @@ class PeerLost(TransportError):
 class RunFailed(QnodeError):
     """The run ended badly; `exit_code` is what the command line returns for it."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = EXIT_FAILED
 
 
 class ProgramFailed(RunFailed):
@@ -213,30 +215,35 @@ class ProgramFailed(RunFailed):
 
 
 class Deadlock(RunFailed):
-    exit_code = 3
+    exit_code = EXIT_STUCK
     sentence = "deadlock at {time}: nothing can ever happen again. {waits}"
 
 
 class Livelock(RunFailed):
-    exit_code = 3
+    exit_code = EXIT_STUCK
     sentence = "livelock: {rounds} rounds at {time} without time going on; still busy: {nodes}"
 
 
 class Stall(RunFailed):
-    exit_code = 3
+    exit_code = EXIT_STUCK
     sentence = "stall at {time}: for {instants} instants only background timers have fired. {waits}"
 
 
 class TimedOut(RunFailed):
-    exit_code = 3
+    exit_code = EXIT_STUCK
     sentence = "the run did not end within {timeout} s of wall time"
 
 
 class Interrupted(RunFailed):
-    exit_code = 130
+    exit_code = EXIT_INTERRUPTED
     sentence = "the run was interrupted at {time}"
 
 
+class Unread(RunFailed):
+    exit_code = EXIT_UNREAD
+    sentence = "nobody reads any more what the run prints{besides}"
+
+
 class ProcessLost(RunFailed):
-    exit_code = 4
+    exit_code = EXIT_LOST
     sentence = "the process of {name} ended before the run did: {reason}"

@@ -1,16 +1,48 @@
 """What all tests share: how Hypothesis draws. The same examples in every run, unless a profile asks for fresh ones.
 
 Linear algebra runs on one thread, as in the nodes: on small matrices several threads only wait for each other.
+
+The tests start several hundred interpreters. Where Python may leave no bytecode beside the sources, each of them would
+compile all of qnode anew, a quarter of a second; they get a folder for it that goes with the tests.
+
+Where tests are about what nodes do, and not about how processes are started, the next test's forkserver imports what
+it needs while this test still runs, as the command line lets it.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from typing import Final
 
+import pytest
 from hypothesis import settings
 
+from orchestrator.launch import early
+
+STARTED_AHEAD: Final = ("api", "protocols", "runtime")  # none of these tests changes what children inherit
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is first imported, by a test module
+
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    BYTECODE = tempfile.TemporaryDirectory(prefix="qnode-bytecode-")
+    os.environ["PYTHONPYCACHEPREFIX"] = BYTECODE.name
 
 settings.register_profile("fixed", deadline=None, derandomize=True)
 settings.register_profile("fresh", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+@pytest.fixture(autouse=True)
+def forkserver_ahead(request: pytest.FixtureRequest) -> Iterator[None]:
+    """One is there for the next test, in these folders; everywhere else there is none but the test's own.
+
+    Nor is there for a test that patches what it may inherit.
+    """
+    ahead = request.path.parent.name in STARTED_AHEAD and "monkeypatch" not in request.fixturenames
+    if not ahead:
+        early.forget()
+    yield
+    if ahead:
+        early.start_early()

@@ -10,10 +10,9 @@ from types import FrameType
 from typing import Final
 
 from orchestrator.cli.commands import COMMANDS, KEEPER, Command, overview
+from qnode.exits import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
 
-EXIT_USAGE: Final = 2
 _HELP: Final = frozenset({"-h", "--help"})
-EXIT_INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else EXIT_USAGE
     except BrokenPipeError:  # of a help text that nobody reads to its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return EXIT_DONE
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
@@ -83,12 +82,12 @@ def _main(arguments: list[str], early: _EarlyInterrupt) -> int:
         first, rest = rest[0], ["--help"]
     if first in ("", "help", "-h", "--help"):
         (sys.stdout if first else sys.stderr).write(overview())
-        return 0 if first else EXIT_USAGE
+        return EXIT_DONE if first else EXIT_USAGE
     if first in ("--version", "-V"):
         from qnode import __version__  # lazy: no other command needs it so early
 
         sys.stdout.write(f"qnode {__version__}\n")
-        return 0
+        return EXIT_DONE
     command = KEEPER if first == KEEPER.name else COMMANDS.get(first)
     if command is None:
         return _unknown(first)
@@ -131,9 +130,9 @@ def _is_somewhere() -> bool:
 
 
 def _unknown(word: str) -> int:
-    from orchestrator.cli.arguments import did_you_mean  # lazy: for mistakes only
+    from orchestrator.near import nearest  # lazy: for mistakes only
 
     what = "option" if word.startswith("-") else "command"
-    near = did_you_mean(word, ["--help", "--version"] if word.startswith("-") else COMMANDS)
+    near = nearest(word, ["--help", "--version"] if word.startswith("-") else COMMANDS)
     sys.stderr.write(f"qnode: there is no {what} {word!r}{near}\nsee also: qnode --help\n")
     return EXIT_USAGE

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
 from orchestrator.cli.commands import COMMANDS, KEEPER, Command
+from orchestrator.folders import RUNS_FOLDER
+from orchestrator.near import nearest
+from qnode.exits import EXIT_USAGE
 
-EXIT_USAGE: Final = 2
-RUNS_FOLDER: Final = Path(".qnode") / "runs"
 LARGEST_SEED: Final = 2**63 - 1
 LONGEST_NAME: Final = 200  # bytes: with an ending it must still do as a file's name
 
@@ -42,13 +42,7 @@ class Parser(argparse.ArgumentParser):
         if not left.startswith("-"):
             return f"{left!r} is one argument too many"
         option = left.partition("=")[0]
-        return f"there is no option {option}{did_you_mean(option, self._option_string_actions)}"
-
-
-def did_you_mean(word: str, known: Mapping[str, object] | Sequence[str]) -> str:
-    """`; did you mean ...?`, or nothing if nothing is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+        return f"there is no option {option}{nearest(option, self._option_string_actions)}"
 
 
 def parser_of(command: Command) -> Parser:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from orchestrator.cli.screen import Screen
-from orchestrator.exits import EXIT_FAILED
 from orchestrator.launch.forkserver import START_METHOD, start_method
 from orchestrator.launch.limits import descriptors_for
 from orchestrator.launch.rundir import RunDirectory
 from orchestrator.text import columns, count
 from qnode import __version__
 from qnode.errors import QnodeError
+from qnode.exits import EXIT_FAILED
 
 _LEAST_FREE: Final = 2**30  # bytes of memory or disk below which a run may not go well
 
@@ -72,11 +72,24 @@ def _python() -> Iterator[Finding]:
 
 
 class Requirement(NamedTuple):
-    """A package that is needed; `extra` names the optional feature that needs it, or is empty."""
+    """A package that is needed; `extra` names the optional features that need it, or is empty."""
 
     name: str
     bounds: tuple[tuple[str, str], ...]
     extra: str
+
+
+def joined(wanted: Iterable[Requirement]) -> list[Requirement]:
+    """Each package once, for all features that need it; what every run needs comes first."""
+    of_name: dict[str, list[Requirement]] = {}
+    for one in wanted:
+        of_name.setdefault(one.name, []).append(one)
+    found = []
+    for name, same in of_name.items():
+        extras = sorted({one.extra for one in same})
+        bounds = dict.fromkeys(bound for one in same for bound in one.bounds)
+        found.append(Requirement(name, tuple(bounds), "" if "" in extras else ",".join(extras)))
+    return sorted(found, key=lambda one: (one.extra, one.name))
 
 
 _REQUIREMENT: Final = re.compile(
@@ -117,15 +130,14 @@ def _packages() -> Iterator[Finding]:
     except metadata.PackageNotFoundError:
         yield Finding("packages", "qnode", "not installed", "run `pip install -e .` in its folder", needed=False)
         return
-    wanted = [requirement_of(line) for line in lines]
-    for one in sorted(wanted, key=lambda one: (one.extra, one.name)):
+    for one in joined(map(requirement_of, lines)):
         if one.name != "qnode":
             yield _package(one)
 
 
 def _package(wanted: Requirement) -> Finding:
     group = f"packages for qnode[{wanted.extra}]" if wanted.extra else "packages"
-    get = f"pip install 'qnode[{wanted.extra}]'" if wanted.extra else "pip install qnode"
+    get = f"pip install 'qnode[{wanted.extra.split(',')[0]}]'" if wanted.extra else "pip install qnode"
     bounds = ",".join(sorted("".join(bound) for bound in wanted.bounds))
     try:
         version = metadata.version(wanted.name)

@@ -11,8 +11,8 @@ from typing import Final
 
 from orchestrator.cli import networks
 from orchestrator.cli.screen import Screen
-from orchestrator.exits import EXIT_FAILED, EXIT_USAGE
 from orchestrator.text import from_here
+from qnode.exits import EXIT_FAILED, EXIT_USAGE
 
 _END_S: Final = 15.0  # what a keeper has to end everything by itself; then it is killed, and its processes follow it
 

@@ -12,11 +12,10 @@ from typing import Final, TextIO
 
 from orchestrator.cli.screen import Screen
 from orchestrator.exits import exit_code_of
-from orchestrator.launch.interrupted import EXIT_INTERRUPTED, Interrupted
+from orchestrator.launch.interrupted import Interrupted
 from orchestrator.problems import ConfigErrors
 from qnode.errors import QnodeError
-
-EXIT_NO_READER: Final = 141  # 128 + SIGPIPE: what a shell shows for any command whose output nobody reads any more
+from qnode.exits import EXIT_INTERRUPTED, EXIT_UNREAD
 
 
 def carry_out(work: Callable[[argparse.Namespace, Screen], int], options: argparse.Namespace) -> int:
@@ -27,7 +26,7 @@ def carry_out(work: Callable[[argparse.Namespace, Screen], int], options: argpar
         sys.stdout.flush()
     except BrokenPipeError:
         _leave(sys.stdout, sys.stderr)
-        return EXIT_NO_READER
+        return EXIT_UNREAD
     except KeyboardInterrupt as error:
         return _tell_interrupted(screen, error)
     except Exception as error:  # noqa: BLE001  # the last frame of a command: whatever it is becomes a sentence
@@ -40,7 +39,8 @@ def carry_out(work: Callable[[argparse.Namespace, Screen], int], options: argpar
 def _tell_interrupted(screen: Screen, error: KeyboardInterrupt) -> int:
     text = "interrupted"
     if isinstance(error, Interrupted):
-        text = "interrupted: every process of the run is gone, and what there is, is saved"
+        notes = getattr(error, "__notes__", ["what there is, is saved"])
+        text = f"interrupted: every process of the run is gone, and {'; '.join(notes)}"
     try:
         screen.status("")
         screen.tell(text)
@@ -58,7 +58,8 @@ def tell_error(screen: Screen, error: BaseException, *, debug: bool) -> int:
         if len(error.problems) > 1:
             screen.tell(f"{screen.style('qnode:', 'red')} {len(error.problems)} mistakes; nothing was started")
     else:
-        screen.tell(f"{screen.style('qnode:', 'red')} {sentence_of(error)}")
+        notes = getattr(error, "__notes__", ())
+        screen.tell("\n".join([f"{screen.style('qnode:', 'red')} {sentence_of(error)}", *notes]))
     return exit_code_of(error)
 
 

@@ -20,8 +20,6 @@ _EVERY_S: Final = 0.1
 class Live:
     """Shows a run on a screen, for as long as it is entered.
 
-    If nobody reads what programs print any more, the task that entered it is cancelled, and BrokenPipeError leaves.
-
     Args:
         network: What runs.
         show: Where a line of the programs' output goes, or None.
@@ -38,9 +36,7 @@ class Live:
         self._progress: Progress | None = None
         self._has_started = False
         self._since = time.monotonic()
-        self._task: asyncio.Task[object] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._unread: BrokenPipeError | None = None
 
     def started(self) -> None:
         """All processes have been started."""
@@ -51,18 +47,11 @@ class Live:
         self._progress = progress
 
     def output(self, line: str) -> None:
-        """A line that a program printed."""
-        if self._show is None or self._unread is not None:
-            return
-        try:
+        """A line that a program printed. Raises BrokenPipeError if nobody reads it any more."""
+        if self._show is not None:
             self._show(line)
-        except BrokenPipeError as error:
-            self._unread = error
-            if self._task is not None:
-                self._task.cancel()
 
     def __enter__(self) -> Self:
-        self._task = asyncio.current_task()
         self._tick()
         return self
 
@@ -70,10 +59,6 @@ class Live:
         if self._timer is not None:
             self._timer.cancel()
         self._screen.status("")
-        if self._unread is not None:
-            if self._task is not None:
-                self._task.uncancel()
-            raise self._unread
 
     def _tick(self) -> None:
         if self._screen.live:

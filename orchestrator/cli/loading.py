@@ -6,8 +6,9 @@ import argparse
 import shlex
 from pathlib import Path
 
-from orchestrator.cli.arguments import RUNS_FOLDER, did_you_mean
 from orchestrator.cluster import Cluster
+from orchestrator.folders import RUNS_FOLDER
+from orchestrator.near import nearest
 from qnode.errors import ConfigError
 
 
@@ -35,5 +36,5 @@ def _missing(file: Path) -> str:
         [path.name for path in folder.iterdir() if path.suffix in (".yaml", ".yml", ".py")] if folder.is_dir() else []
     )
     if f"{file.name}.yaml" in names:
-        return f"there is no such file; did you mean {file}.yaml?"
-    return f"there is no such file{did_you_mean(file.name, names)}"
+        return f"there is no such file (did you mean '{file}.yaml'?)"
+    return f"there is no such file{nearest(file.name, names)}"

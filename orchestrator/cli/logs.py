@@ -12,8 +12,9 @@ from orchestrator import saved
 from orchestrator.cli import networks
 from orchestrator.cli.screen import Screen
 from orchestrator.follow import LogFollower
+from orchestrator.near import nearest
+from orchestrator.oracle.spec import log_path
 from orchestrator.text import from_here, span
-from orchestrator.values import nearest
 from qnode.errors import ConfigError
 from qnode.runtime.output import SEPARATOR
 
@@ -51,8 +52,8 @@ def _source(options: argparse.Namespace) -> _Source:
         entry = networks.find(options.name)
     else:
         folder = saved.find(options.runs_folder, options.name)
-        return _Source(saved.log_path(folder), lambda: saved.is_under_way(folder))
-    return _Source(saved.log_path(Path(entry.folder)), lambda: networks.is_up(entry.name))
+        return _Source(log_path(folder), lambda: saved.is_under_way(folder))
+    return _Source(log_path(Path(entry.folder)), lambda: networks.is_up(entry.name))
 
 
 def _refuse_unknown(node: str, folder: Path) -> None:

@@ -24,10 +24,10 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from orchestrator.cli.arguments import did_you_mean
+from orchestrator.folders import NETWORKS_FOLDER, make
+from orchestrator.near import nearest
 from qnode.errors import ConfigError
 
-FOLDER: Final = Path(".qnode") / "networks"
 _PATIENCE_S: Final = 2.0  # others hold a lock for the moment in which they look whether it is free
 
 
@@ -59,7 +59,7 @@ class Claim:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        _make_folder()
+        make(NETWORKS_FOLDER)
         while True:
             self._lock = os.open(_lock(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if not _acquire(self._lock, _PATIENCE_S):
@@ -100,7 +100,7 @@ def find(name: str | None) -> Entry:
         if entry.name == name:
             return entry
     raise ConfigError(
-        place=name, detail=f"no network of this name is up{did_you_mean(name, names)}; there are: {', '.join(names)}"
+        place=name, detail=f"no network of this name is up{nearest(name, names)}; there are: {', '.join(names)}"
     )
 
 
@@ -149,8 +149,8 @@ class Watch:
 
 def output_path(name: str) -> Path:
     """What the keeper itself says."""
-    _make_folder()
-    return FOLDER / f"{name}.out"
+    make(NETWORKS_FOLDER)
+    return NETWORKS_FOLDER / f"{name}.out"
 
 
 def taken(name: str) -> ConfigError:
@@ -161,7 +161,7 @@ def taken(name: str) -> ConfigError:
 
 
 def _living() -> Iterator[Entry]:
-    for path in sorted(FOLDER.glob("*.lock")):
+    for path in sorted(NETWORKS_FOLDER.glob("*.lock")):
         if not is_up(path.stem):
             sweep(path.stem)
             continue
@@ -181,24 +181,17 @@ def sweep(name: str) -> None:
 
 
 def _remove(name: str) -> None:
-    for path in (_entry(name), _entry(name).with_suffix(".new"), FOLDER / f"{name}.out", _lock(name)):
+    for path in (_entry(name), _entry(name).with_suffix(".new"), NETWORKS_FOLDER / f"{name}.out", _lock(name)):
         with contextlib.suppress(OSError):  # one that cannot be removed is no reason to leave the others
             path.unlink()
 
 
-def _make_folder() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    ignore = FOLDER.parent / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
-
-
 def _lock(name: str) -> Path:
-    return FOLDER / f"{name}.lock"
+    return NETWORKS_FOLDER / f"{name}.lock"
 
 
 def _entry(name: str) -> Path:
-    return FOLDER / f"{name}.json"
+    return NETWORKS_FOLDER / f"{name}.json"
 
 
 def _can_be_read(descriptor: int, within_s: float) -> bool:

@@ -7,15 +7,15 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
-from orchestrator.cli.arguments import did_you_mean
 from orchestrator.cli.by_hand import Addresses, addresses, plan_by_hand, socket_file
 from orchestrator.cli.loading import cluster_of
 from orchestrator.cli.screen import Screen
 from orchestrator.cli.signals import at_signals
-from orchestrator.launch.interrupted import EXIT_INTERRUPTED
 from orchestrator.launch.rundir import RunDirectory
+from orchestrator.near import nearest
 from orchestrator.run import Source
 from qnode.errors import ConfigError, ProcessLost, ProtocolViolation, TransportError
+from qnode.exits import EXIT_INTERRUPTED
 from qnode.runtime.process import run_process
 
 
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     source = cluster.set_up(options.seed)
     names = [str(name) for name in source.network.nodes]
     if options.node not in names:
-        raise ConfigError(place=options.node, detail=f"the network has no such node{did_you_mean(options.node, names)}")
+        raise ConfigError(place=options.node, detail=f"the network has no such node{nearest(options.node, names)}")
     where = addresses(options.address, len(names))
     return _be(options, source, where, names.index(options.node))
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from orchestrator import report, saved
+from orchestrator import report, saving
 from orchestrator.cli.by_hand import addresses, plan_by_hand, socket_file
 from orchestrator.cli.endings import tell_error
 from orchestrator.cli.loading import cluster_of
@@ -19,7 +19,7 @@ from orchestrator.cli.run import tell_warnings
 from orchestrator.cli.screen import Screen
 from orchestrator.cli.signals import raise_at_signals
 from orchestrator.oracle.service import OracleService
-from orchestrator.oracle.spec import OracleSpec, Summary
+from orchestrator.oracle.spec import OracleSpec, Summary, cut_short
 from orchestrator.run import Run, Source
 from orchestrator.text import count, span
 from qnode.errors import ConfigError, Interrupted, ProcessLost, QnodeError, TransportError
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
             summary = followed.cut_short("lost")
         wall_s = time.perf_counter() - clock
         found = Run(source, summary, folder=folder, started=started, wall_s=wall_s, failure=failure)
-        saved.save(found)
+        saving.save(found)
     return _show(options, screen, found)
 
 
@@ -74,7 +74,7 @@ class _Followed:
         self._screen.status(f"at {format_time(progress.now_ns)}   {count(progress.steps, 'step')}")
 
     def cut_short(self, how: str) -> Summary:
-        return saved.cut_short(how, at_ns=self.reached.now_ns, steps=self.reached.steps)
+        return cut_short(how, at_ns=self.reached.now_ns, steps=self.reached.steps)
 
 
 def _listen(spec: OracleSpec) -> Server:
@@ -87,8 +87,8 @@ def _listen(spec: OracleSpec) -> Server:
 def _begin(options: argparse.Namespace, source: Source, started: datetime, server: Server) -> tuple[Path, BinaryIO]:
     """The run's folder, and the lock that says that it is under way."""
     try:
-        folder = saved.new_folder(options.runs_folder, source.name)
-        return folder, saved.begin(folder, source, started)
+        folder = saving.new_folder(options.runs_folder, source.name)
+        return folder, saving.begin(folder, source, started)
     except BaseException:
         server.close()
         raise

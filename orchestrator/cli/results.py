@@ -7,8 +7,8 @@ import argparse
 from orchestrator import report, saved
 from orchestrator.cli import runs
 from orchestrator.cli.screen import Screen
-from orchestrator.exits import EXIT_USAGE
 from orchestrator.run import Run
+from qnode.exits import EXIT_USAGE
 
 
 def run(options: argparse.Namespace, screen: Screen) -> int:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from orchestrator import saved
 from orchestrator.cli.screen import Screen
-from orchestrator.exits import EXIT_USAGE
 from orchestrator.saved import Entry
 from orchestrator.text import ago, columns, count, from_here
+from qnode.exits import EXIT_USAGE
 
 _NEWEST = 20  # of the runs that are listed for people
 
@@ -45,7 +45,7 @@ def _as_table(entries: list[Entry], screen: Screen) -> str:
             entry.id,
             entry.name,
             str(entry.seed),
-            entry.ended.replace("_", " "),
+            entry.ended.replace("_", " ") + ("" if entry.is_saved else ", not saved"),
             "-" if entry.exit_code is None else str(entry.exit_code),
             "-" if entry.wall_s is None else f"{entry.wall_s:.2f} s",
             ago(entry.started, now),
@@ -68,6 +68,7 @@ def _as_data(entry: Entry) -> dict[str, object]:
         "ended": entry.ended,
         "exit_code": entry.exit_code,
         "wall_s": entry.wall_s,
+        "saved": entry.is_saved,
         "folder": str(entry.folder),
     }
 

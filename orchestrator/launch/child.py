@@ -15,10 +15,10 @@ from orchestrator.launch import words
 from orchestrator.oracle.service import run_oracle
 from orchestrator.oracle.spec import decode_oracle
 from qnode.errors import QnodeError
-from qnode.runtime.process import EXIT_LOST, run_process
+from qnode.exits import EXIT_FAILED, EXIT_LOST
+from qnode.runtime.process import run_process
 from qnode.wire.plan import RunSpec, decode_process
 
-_EXIT_BUG: Final = 1
 _ALLOCATIONS: Final = 10_000  # before a collection: rounds make many objects that live shortly, and hardly a cycle
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -33,7 +33,7 @@ def be_process(number: int, kind: str, run: RunSpec, spec: bytes, lifeline: int,
         lifeline: Ends when whoever started us does.
         words_fd: Where the last words go.
     """
-    status = _EXIT_BUG
+    status = EXIT_FAILED
     gc.set_threshold(_ALLOCATIONS)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the orchestrator's to handle

@@ -41,7 +41,7 @@ def start_early() -> None:
     """Start a forkserver that the next Launcher takes over; if none does, it ends with this process."""
     if not _early:
         _early.append(start())
-        atexit.register(_forget)
+        atexit.register(forget)
 
 
 def take() -> Started:
@@ -82,7 +82,8 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-c", code, *arguments]
 
 
-def _forget() -> None:
+def forget() -> None:
+    """End the forkserver that was started early, if no Launcher has taken it over."""
     while _early:
         started = _early.pop()
         started.socket.close()

@@ -19,8 +19,10 @@ import stim  # noqa: F401  # its pages are shared too
 from orchestrator.launch.child import be_process
 from orchestrator.launch.early import python
 from orchestrator.launch.parent import end_with_parent
-from orchestrator.launch.protocol import Fork
+from orchestrator.launch.protocol import Fork, Prepare
 from orchestrator.launch.starting import Again, Parent
+from qnode.runtime.programs import read_ahead
+from qnode.runtime.rehearsal import rehearse
 from qnode.wire.plan import RunSpec, decode_run
 
 log = logging.getLogger("qnode")
@@ -40,6 +42,7 @@ class Forking:
         self._socket = socket
         self._left_out = list(left_out)
         self._run: RunSpec | None = None
+        rehearse()
 
     def load(self, modules: tuple[str, ...]) -> None:
         """Import modules; what cannot be imported is left to the programs, which will say so themselves.
@@ -56,8 +59,9 @@ class Forking:
                 if _threads() > 1:
                     self._start_anew(Again((*self._left_out, name), modules))
 
-    def prepare(self, run: bytes, directory: str) -> None:
-        self._run = decode_run(run)
+    def prepare(self, order: Prepare, directory: str) -> None:
+        self._run = decode_run(order.run)
+        read_ahead(order.programs, (self._run.base, *self._run.path))
         gc.collect()
         gc.freeze()  # what is there now is never looked at again, so that its pages stay shared
 

@@ -123,7 +123,7 @@ class Forkserver:
             case Prepare():
                 assert self._directory is not None  # the launcher opens before it starts
                 allow_descriptors()
-                starter.prepare(order.run, str(self._directory.path))
+                starter.prepare(order, str(self._directory.path))
             case Fork():
                 self._start(order, starter)
             case Kill():

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import signal
-from typing import Final
-
-EXIT_INTERRUPTED: Final = 130
 
 
 class Interrupted(KeyboardInterrupt):

@@ -126,7 +126,7 @@ class Launcher:
         self.pids = {}
         self._exits.clear()
         self._tell(
-            Prepare(encode_spec(plan.run)),
+            Prepare(encode_spec(plan.run), plan.programs),
             Fork(ORACLE, "oracle", encode_oracle(plan.oracle)),
             *(Fork(process.number, "node", encode_spec(process)) for process in plan.processes),
         )

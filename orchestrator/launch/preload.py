@@ -12,11 +12,11 @@ import ast
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Final
 
 from orchestrator.installed import is_installed
+from orchestrator.sources import Unreadable, file_of, find_chain, find_file, find_module, parse
 
 _OURS: Final = ("qnode", "orchestrator")
 
@@ -42,40 +42,29 @@ def modules_of(programs: Iterable[str], folders: Sequence[Path]) -> tuple[str, .
             if top in _OURS:  # a script, or a test, may import Cluster: that takes longer than starting it
                 found[name] = None
                 continue
-            spec = _find(top, search)
+            spec = find_module(top, search)
             if spec is None or spec.origin in (None, "built-in", "frozen"):
                 continue
             if is_installed(Path(str(spec.origin))):
                 found[name] = None
             else:
-                wanted.update(dict.fromkeys(_local_files(name, spec)))
+                wanted.update(dict.fromkeys(_local_files(name, search)))
     return tuple(found)
 
 
 def _file_of(program: str, search: tuple[str, ...]) -> Path | None:
     where = program.rpartition(":")[0]
     if where.endswith(".py"):
-        return next((file for folder in search if (file := Path(folder, where)).is_file()), None)
-    spec = _find(where.partition(".")[0], search)
-    return next(reversed(list(_local_files(where, spec))), None) if spec is not None else None
+        return find_file(where, search)
+    return next(reversed(list(_local_files(where, search))), None)
 
 
-def _find(name: str, search: tuple[str, ...]) -> ModuleSpec | None:
-    return PathFinder.find_spec(name, list(search))
-
-
-def _local_files(name: str, spec: ModuleSpec) -> Iterator[Path]:
+def _local_files(name: str, search: tuple[str, ...]) -> Iterator[Path]:
     """The files that `import name` executes: of a package and of what is inside it, as far as they can be found."""
-    parts = name.split(".")
-    for depth in range(1, len(parts) + 1):
-        if spec.origin is not None and spec.origin.endswith(".py"):
-            yield Path(spec.origin).resolve()
-        if depth == len(parts) or spec.submodule_search_locations is None:
-            return
-        inner = PathFinder.find_spec(".".join(parts[: depth + 1]), list(spec.submodule_search_locations))
-        if inner is None:
-            return
-        spec = inner
+    for spec in find_chain(name, search):
+        file = None if spec is None else file_of(spec)
+        if file is not None:
+            yield file
 
 
 def _time_of(file: Path) -> int:
@@ -89,10 +78,10 @@ def _time_of(file: Path) -> int:
 def _imports_of(file: Path, mtime_ns: int) -> tuple[str, ...]:
     """What a file imports at its top level; of `from a import b`, both `a` and `a.b`. Relative ones are left out."""
     try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+        body = parse(file).body
+    except Unreadable:
         return ()
-    return tuple(dict.fromkeys(_names(tree.body)))
+    return tuple(dict.fromkeys(_names(body)))
 
 
 def _names(body: Iterable[ast.stmt]) -> Iterator[str]:

@@ -19,9 +19,10 @@ class Open(msgspec.Struct, array_like=True, tag=1, frozen=True):
 
 
 class Prepare(msgspec.Struct, array_like=True, tag=2, frozen=True):
-    """What all node processes of the run are told; children inherit it."""
+    """What all node processes of the run are told, and all their programs; children inherit it."""
 
     run: bytes
+    programs: tuple[str, ...] = ()
 
 
 class Fork(msgspec.Struct, array_like=True, tag=3, frozen=True):

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from orchestrator.launch.interrupted import EXIT_INTERRUPTED, Interrupted
+from orchestrator.launch.interrupted import Interrupted
 from orchestrator.launch.launcher import end_all
+from qnode.exits import EXIT_INTERRUPTED
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -45,10 +46,13 @@ def interruptible(on_first: Callable[[], None] = lambda: None) -> Iterator[None]
             loop.add_signal_handler(number, interrupt, number)
     try:
         yield
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         if not came or task.uncancel():  # somebody else wanted that as well
             raise
-        raise Interrupted(came[0]) from None
+        interrupted = Interrupted(came[0])
+        for note in getattr(cancelled, "__notes__", ()):
+            interrupted.add_note(note)
+        raise interrupted from None
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)

@@ -9,7 +9,7 @@ import tempfile
 import msgspec
 
 from orchestrator.launch.early import python
-from orchestrator.launch.protocol import Fork
+from orchestrator.launch.protocol import Fork, Prepare
 from orchestrator.launch.starting import Parent
 
 
@@ -40,8 +40,8 @@ class Spawning:
     def load(self, modules: tuple[str, ...]) -> None:
         """Nothing: there is nothing to share."""
 
-    def prepare(self, run: bytes, directory: str) -> None:
-        self._run = run
+    def prepare(self, order: Prepare, directory: str) -> None:
+        self._run = order.run
         self._directory = directory
 
     def start(self, order: Fork) -> int:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from orchestrator.launch.protocol import Fork
+from orchestrator.launch.protocol import Fork, Prepare
 from orchestrator.launch.words import LastWords
 
 
@@ -34,8 +34,8 @@ class Starter(Protocol):
     def load(self, modules: tuple[str, ...]) -> None:
         """Import what the programs of the next run will import, if that helps."""
 
-    def prepare(self, run: bytes, directory: str) -> None:
-        """Take in what all node processes of a run are told."""
+    def prepare(self, order: Prepare, directory: str) -> None:
+        """Take in what all node processes of a run are told; its sockets are in that directory."""
 
     def start(self, order: Fork) -> int:
         """Start one process in a process group of its own; its process id. Raises OSError."""

@@ -1,8 +1,8 @@
 """The oracle without its sockets: reports in, grants out.
 
 Everything that nodes want done is executed in the order (time, round, node name, sequence). On the virtual clock a
-round is complete when every node that was granted it has reported; on the real clock each report is executed as it
-arrives.
+round is complete when every node that was granted it has reported; what comes first in that order is executed while
+others still run. On the real clock each report is executed as it arrives.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from qnode.wire.messages import (
     Hold,
     Item,
     Meddle,
+    Part,
     Release,
     Report,
     Wake,
@@ -88,6 +89,12 @@ class OracleCore:
         self._realtime = realtime
         self._steps: dict[NodeName, int] = dict.fromkeys(programs, 0)
         self._round: dict[NodeName, Report] = {}
+        self._parts: dict[NodeName, list[Part]] = {}
+        self._turns: list[NodeName] = []
+        self._turn = 0
+        self._parts_executed = 0  # of the node whose turn it is
+        self._ops_executed = 0
+        self._failed: Outcome | None = None
         self._granted: dict[NodeName, Grant] = {}
         self._to_hold: dict[NodeName, int] = {}
 
@@ -96,7 +103,24 @@ class OracleCore:
     def first_grants(self) -> dict[NodeName, Grant]:
         """Everybody runs at time 0."""
         self._granted = {node: Grant(node, 0, 0, ()) for node in sorted(self._steps)}
+        self._turns = list(self._granted)
         return self._granted
+
+    def check_part(self, part: Part) -> bool:
+        """Is it the next part of its node's next report? False if it came before.
+
+        Raises MalformedMessage if it is neither.
+        """
+        node = NodeName(part.node)
+        last = self._steps[node]
+        if 0 < part.step <= last:
+            return False
+        came = len(self._parts.get(node, ()))
+        if self._realtime or part.step != last + 1 or node not in self.time.awaited or not 0 <= part.number <= came:
+            raise MalformedMessage(
+                detail=f"{node} sent part {part.number} of step {part.step}; expected {came} of {last + 1}"
+            )
+        return part.number == came
 
     def check(self, report: Report) -> Grant | None:
         """Is it the next of its node? None if so; a report that came before gets its grant again.
@@ -111,6 +135,9 @@ class OracleCore:
                 raise MalformedMessage(detail=f"{node} has a timer at {timer_ns} ns; 0 to {NEVER_NS - 1} are possible")
         last = self._steps[node]
         if report.step > last if self._realtime else report.step == last + 1 and node in self.time.awaited:
+            came = len(self._parts.get(node, ()))
+            if report.parts != came:
+                raise MalformedMessage(detail=f"{node} sent {report.parts} parts of step {report.step}; {came} came")
             return None
         if report.step == last and last:
             granted = self._granted.get(node)
@@ -120,20 +147,23 @@ class OracleCore:
             return Grant(report.node, -1, 0, ())
         raise MalformedMessage(detail=f"{node} reported step {report.step}; expected {last + 1}")
 
+    def part(self, part: Part) -> None:
+        """Take a part that `check_part` let pass; what can be executed of the round so far is."""
+        self._parts.setdefault(NodeName(part.node), []).append(part)
+        self._take_turns()
+
     def report(self, report: Report) -> bool:
         """Take a report that `check` let pass. True if the round is complete."""
         node = NodeName(report.node)
         self._steps[node] = report.step
         self._round[node] = report
         self.time.reported(node, report.timer_ns, report.background_ns, outside=bool(report.flags & OUTSIDE))
+        if not self._realtime:
+            self._take_turns()
         return not self.time.awaited
 
     def wake(self, wake: Wake) -> None:
         self.time.wake(NodeName(wake.node))
-
-    def round_reports(self) -> list[Report]:
-        """The reports of this round in execution order."""
-        return [self._round[node] for node in sorted(self._round)]
 
     # ------------------------------------------------------------ meddling
 
@@ -167,23 +197,49 @@ class OracleCore:
     # ------------------------------------------------------------ a round
 
     def execute(self) -> None:
-        """Execute a complete round: all operations, node by node, in order."""
+        """Execute what is left of a complete round: all operations, node by node, in order."""
         self.operations.counts.steps += 1
-        for report in self.round_reports():
-            self.operations.counts.reports += 1
-            if report.heard:
-                self.operations.heard(NodeName(report.node), report.heard)
-            if report.ops:
-                self.operations.execute(NodeName(report.node), report.ops, report.step)
-            if report.flags & (NOT_REPRODUCIBLE | NOT_RESUMABLE):
-                self.reproducible = self.reproducible and not report.flags & NOT_REPRODUCIBLE
-                self.resumable = self.resumable and not report.flags & NOT_RESUMABLE
-            for ended in report.ended:
-                self._end(NodeName(report.node), ended)
+        if self._realtime:
+            self._turns = sorted(self._round)
+            self._take_turns()
         self._round.clear()
+        self._parts.clear()
+        self._turn = 0
+        self.outcome = self.outcome or self._failed
         # A refused operation may be what makes a program fail, even one that has returned.
         if self.outcome is None and not self._unfinished and not self.operations.unheard:
             self.outcome = Outcome("done", self.time.now_ns)
+
+    def _take_turns(self) -> None:
+        """Execute what has come of this round, up to the first node of which more is to come."""
+        execute = self.operations.execute
+        while self._turn < len(self._turns):
+            node = self._turns[self._turn]
+            parts = self._parts.get(node, ())
+            while self._parts_executed < len(parts):
+                part = parts[self._parts_executed]
+                execute(node, part.ops, part.step, self._ops_executed)
+                self._parts_executed += 1
+                self._ops_executed += len(part.ops)
+            report = self._round.get(node)
+            if report is None:
+                return
+            if report.ops:
+                execute(node, report.ops, report.step, self._ops_executed)
+            self._conclude(node, report)
+            self._turn += 1
+            self._parts_executed = self._ops_executed = 0
+
+    def _conclude(self, node: NodeName, report: Report) -> None:
+        """What a report tells besides its operations."""
+        self.operations.counts.reports += 1
+        if report.heard:
+            self.operations.heard(node, report.heard)
+        if report.flags & (NOT_REPRODUCIBLE | NOT_RESUMABLE):
+            self.reproducible = self.reproducible and not report.flags & NOT_REPRODUCIBLE
+            self.resumable = self.resumable and not report.flags & NOT_RESUMABLE
+        for ended in report.ended:
+            self._end(node, ended)
 
     def grants(self) -> dict[NodeName, Grant]:
         """Go on to the next round or instant; who runs then. Empty if the run is over or waits for the outside."""
@@ -199,6 +255,7 @@ class OracleCore:
             self._granted = {
                 node: Grant(node, steps[node], now_ns, self._items(deliveries)) for node, deliveries in active.items()
             }
+            self._turns = list(active)
             return self._granted
         return {}
 
@@ -223,9 +280,8 @@ class OracleCore:
         self._unfinished.discard((node, ended.program))
         self.results.append(ProgramResult(node, ended.program, ended, self.time.now_ns))
         if ended.failed:
-            self.outcome = self.outcome or Outcome("failed", self.time.now_ns, (node,))
-            detail = ended.traceback.strip().rpartition("\n")[2]
-            self.operations.log("program_failed", node, program=ended.program, detail=detail)
+            self._failed = self._failed or Outcome("failed", self.time.now_ns, (node,))  # others of this round go on
+            self.operations.log("program_failed", node, program=ended.program, detail=ended.error)
         else:
             self.operations.log("program_returned", node, program=ended.program, bytes=len(ended.result))
 
@@ -236,6 +292,12 @@ class OracleCore:
     def log_run(self, event: str, **fields: Any) -> None:
         """A line about the run as a whole."""
         self.operations.log(event, NodeName(""), **fields)
+
+    @property
+    def why_failed(self) -> dict[str, str]:
+        """The nodes with a program that failed, and how: what others are told who wait for them."""
+        failed = [one for one in reversed(self.results) if one.ended.failed]  # what was first is what is told
+        return {one.node: f"its program {one.program} failed with {one.ended.error}" for one in failed}
 
     @property
     def counts(self) -> Counts:

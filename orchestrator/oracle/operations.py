@@ -106,11 +106,11 @@ class Operations:
             Local: self._local,
         }
 
-    def execute(self, node: NodeName, ops: tuple[Op, ...], step: int = 0) -> None:
-        """All operations of one report, in order; one that is refused does not keep the others."""
+    def execute(self, node: NodeName, ops: tuple[Op, ...], step: int = 0, first: int = 0) -> None:
+        """Operations of one report, from its `first` on, in order; one that is refused does not keep the others."""
         execute = self._execute
         self.counts.operations += len(ops)
-        for index, op in enumerate(ops):
+        for index, op in enumerate(ops, first):
             try:
                 execute[type(op)](node, op)
             except QnodeError as error:

@@ -24,7 +24,7 @@ from orchestrator.oracle.record import Changed, GrantDigest, Round, read_record
 from orchestrator.oracle.spec import Observed, OracleSpec, decode_oracle
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
-from qnode.wire.messages import Grant, Report, Wake, decode_to_oracle, encode
+from qnode.wire.messages import Grant, Part, Report, Wake, decode_to_oracle, encode
 
 
 class Divergence(NamedTuple):
@@ -142,17 +142,16 @@ class _Again:
             raise _Diverged("", f"the run was over ({core.outcome.how}), and this round follows")
         if recorded.now_ns != core.time.now_ns:
             raise _Diverged("", f"executed at {recorded.now_ns} ns, but it is {core.time.now_ns} ns")
-        reports = [self._report(frame) for frame in recorded.reports]
+        frames = [self._report(frame) for frame in recorded.reports]
+        reports = [frame for frame in frames if isinstance(frame, Report)]
         if not self.realtime:
             self._check_senders([report.node for report in reports])
-        for report in reports:
-            self._check_step(report)
         if recorded.woken != core.time.last_woken:
             raise _Diverged("", f"woken were {recorded.woken}, but it should be {core.time.last_woken}")
         if recorded.granted != self._digest.take():
             raise _Diverged("", "what was granted before it is not what follows from the rounds before")
-        for report in reports:
-            core.report(report)
+        for frame in frames:
+            self._take(frame)
         core.execute()
         if self.realtime:
             self._deliver(over=not reports)
@@ -182,12 +181,12 @@ class _Again:
         if over:
             core.end("until")
 
-    def _report(self, frame: msgspec.Raw) -> Report:
+    def _report(self, frame: msgspec.Raw) -> Part | Report:
         try:
             report = decode_to_oracle(bytes(frame))
         except MalformedMessage as error:
             raise _Diverged("", str(error)) from None
-        if not isinstance(report, Report):
+        if not isinstance(report, Part | Report):
             raise _Diverged("", f"{type(report).__name__} stands where a report should")
         if report.node not in self._spec.programs:
             raise _Diverged(report.node, "reported, and there is no such node")
@@ -206,10 +205,15 @@ class _Again:
         if senders != expected:
             raise _Diverged("", f"executed in the order {', '.join(senders)}, not {', '.join(expected)}")
 
-    def _check_step(self, report: Report) -> None:
+    def _take(self, report: Part | Report) -> None:
+        core = self._core
         try:
-            known = self._core.check(report)
+            known = not core.check_part(report) if isinstance(report, Part) else core.check(report) is not None
         except MalformedMessage as error:
             raise _Diverged(report.node, str(error)) from None
-        if known is not None:
+        if known:
             raise _Diverged(report.node, f"step {report.step} was reported before")
+        if isinstance(report, Part):
+            core.part(report)
+        else:
+            core.report(report)

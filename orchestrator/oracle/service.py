@@ -36,6 +36,7 @@ from qnode.wire.messages import (
     Farewell,
     Finish,
     Grant,
+    Part,
     Paused,
     Ping,
     Pong,
@@ -53,8 +54,9 @@ from qnode.wire.messages import (
     fields_of,
 )
 
-FAREWELL_S: Final = 5.0  # wall time that nodes have to say what they were waiting for
+FAREWELL_S: Final = 5.0  # wall time that programs have to clean up, and nodes to say what they were waiting for
 HASTY_FAREWELL_S: Final = 0.3  # the same, where somebody waits for the end
+LOST_FAREWELL_S: Final = 2.0  # the same, where a process was lost
 PROGRESS_S: Final = 0.25
 FLUSH_EVENTS: Final = 512
 
@@ -107,11 +109,11 @@ class OracleService:
             ask_nodes=self._ask_nodes,
             paused=spec.paused,
         )
-        self._frames: dict[NodeName, bytes] = {}
+        self._frames: dict[NodeName, list[bytes]] = {}
         self._early: list[tuple[bytes, Steer]] = []
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
-        self._gone: frozenset[str] = frozenset()
+        self._gone: Mapping[str, str] = {}
         self._farewell_s = FAREWELL_S
         self._next_progress = 0.0
 
@@ -196,9 +198,10 @@ class OracleService:
             self._helm.stands(self._core.standing)
 
     def _receive(self) -> tuple[bytes, list[bytes]]:
-        received = self._server.receive()
+        awaited = len(self._core.time.awaited)
+        received = self._server.receive(awaited=awaited)
         while received is None:
-            received = self._server.receive()
+            received = self._server.receive(awaited=awaited)
         connection, frames = received
         if not frames and self._server.roles[connection] == "cluster":
             self._controllers.add(connection)  # one more who wants to know, or to steer
@@ -215,12 +218,19 @@ class OracleService:
                     self._check_sender(connection, message.node, message.incarnation)
                     again = self._core.check(message)
                     if again is None:
-                        self._frames[NodeName(message.node)] = frame
+                        self._frames.setdefault(NodeName(message.node), []).append(frame)
                         return self._core.report(message)
                     if again.step >= 0:
                         self._server.send(connection, frames_of(again, encode(again)))
                     else:
                         self._server.refused["a report that came before"] += 1  # not answered: nothing is wrong
+                case Part():
+                    self._check_sender(connection, message.node, message.incarnation)
+                    if self._core.check_part(message):
+                        self._frames.setdefault(NodeName(message.node), []).append(frame)
+                        self._core.part(message)
+                    else:
+                        self._server.refused["a part that came before"] += 1
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._core.wake(message)
@@ -234,8 +244,8 @@ class OracleService:
                     self._helm.shown(message)
                 case Finish() if connection in self._controllers:
                     self._core.end(message.how)
-                    self._gone = frozenset(message.without)
-                    self._farewell_s = HASTY_FAREWELL_S
+                    self._gone = message.without
+                    self._farewell_s = LOST_FAREWELL_S if self._gone else HASTY_FAREWELL_S
                 case _:
                     raise MalformedMessage(detail=f"{type(message).__name__} does not belong here")
         except QnodeError as error:
@@ -288,9 +298,8 @@ class OracleService:
     def _execute(self) -> None:
         core = self._core
         if self._record is not None:
-            self._record.append(
-                core.time.now_ns, core.time.last_woken, [self._frames[node] for node in sorted(self._frames)]
-            )
+            frames = [frame for node in sorted(self._frames) for frame in self._frames[node]]
+            self._record.append(core.time.now_ns, core.time.last_woken, frames)
         self._frames.clear()
         core.execute()
         now = time.monotonic()
@@ -371,11 +380,12 @@ class OracleService:
         outcome = self._core.outcome
         assert outcome is not None  # both clocks run until there is one
         run_event(self._core, self._spec, ended=outcome.how)
+        stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.why_failed, **self._gone}))
         connections = set(self._server.connection_of.values())
         for connection in connections:
-            self._server.send(connection, [encode(Stop(outcome.how))])
+            self._server.send(connection, [stop])
         deadline = time.monotonic() + self._farewell_s
-        awaited = self._spec.programs.keys() - self._gone
+        awaited = self._spec.programs.keys() - self._gone.keys()
         while not awaited <= self._farewells.keys() and time.monotonic() < deadline:
             received = self._server.receive(100)
             for frame in received[1] if received else ():

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator.oracle.counts import Counts
+
 
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
     """A quantum link; both ways alike."""
@@ -105,6 +107,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
         left_over: Qubits that programs still held when they returned, by node.
         used: Qubits that were ever in a node's memory, by node.
         lost: Qubits that arrived at a node that had no place for them, by node and reason.
+        peer_lost: Programs that were ended by the loss of a node that they waited for: node, program, which was lost.
         lateness_ns: On the real clock, how late a node was at worst, by node.
         clock_bound_ns: On the real clock, by how much a node's idea of network time may have been off, by node.
     """
@@ -127,6 +130,29 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     left_over: dict[str, int] = {}
     used: dict[str, int] = {}
     lost: dict[str, dict[str, int]] = {}
+    peer_lost: tuple[tuple[str, str, str], ...] = ()
+
+
+def cut_short(how: str, *, at_ns: int = 0, steps: int = 0) -> Summary:
+    """The summary of a run whose oracle could not tell: only how it ended and how far it was known to be."""
+    counts = {**vars(Counts()), "steps": steps}
+    return Summary(
+        how=how,
+        at_ns=at_ns,
+        nodes=(),
+        results=(),
+        failures=(),
+        notes=(),
+        observed=(),
+        waits=(),
+        counts=counts,
+        frames_refused={},
+        unread={},
+        lateness_ns={},
+        clock_bound_ns={},
+        reproducible=False,
+        resumable=False,
+    )
 
 
 encode_summary = msgspec.msgpack.Encoder().encode

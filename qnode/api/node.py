@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import msgspec
 
 from qnode.api.qubit import Qubit
-from qnode.api.services import NodeServices, PairRequest, hand_over
+from qnode.api.services import NodeServices, PairRequest, Turn, came, hand_over
 from qnode.core.coins import derive_key, generator
 from qnode.core.machine import Measured
 from qnode.core.mailbox import Letter
@@ -228,10 +228,10 @@ class Node:
     async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str) -> list[Qubit]:
         services, machine = self._services, self._machine
         if not machine.memory.take_in_turn(n):
-            await self._wait_for_slots(n)
+            await self._wait_for_slots(n, peer)
         request = machine.entangle(self.program, peer, tag, n, min_fidelity)
         future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._loop)
-        serving = services.pairs[request] = PairRequest(n, future, self._hold_remote)
+        serving = services.pairs[request] = PairRequest(self.program, peer, n, future, self._hold_remote)
         try:
             return await future
         except asyncio.CancelledError:
@@ -241,11 +241,11 @@ class Node:
             self._services.discard([half for half in serving.halves if not half.fate], _caller(1))
             raise
 
-    async def _wait_for_slots(self, n: int) -> None:
-        waiter: asyncio.Future[None] = asyncio.Future(loop=self._loop)
+    async def _wait_for_slots(self, n: int, peer: NodeName) -> None:
+        waiter = Turn(asyncio.Future(loop=self._loop), self.program, peer)
         self._machine.memory.wait(waiter, n)
         try:
-            await waiter
+            await waiter.future
         except asyncio.CancelledError:
             self._services.give_up_slots(waiter, n)
             raise
@@ -286,7 +286,7 @@ class Node:
             return (await future).value
         except asyncio.CancelledError:
             arrivals.forget(address, future)
-            if future.done() and not future.cancelled():
+            if came(future):
                 hand_over(partial(arrivals.put_back, address, future.result()), future.result())
             raise
 
@@ -376,7 +376,7 @@ class Node:
             return await future
         except asyncio.CancelledError:
             letters.forget(address, future)
-            if future.done() and not future.cancelled():
+            if came(future):
                 hand_over(partial(letters.put_back, address, future.result()), future.result())
             raise
 

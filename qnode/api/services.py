@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from qnode.api.qubit import Qubit
 from qnode.core.machine import NodeMachine
 from qnode.core.mailbox import Letter, Mailbox
 from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
-from qnode.errors import QnodeError
+from qnode.errors import PeerLost, QnodeError
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.wire.messages import Arrived, Failed, Item, Message, Outcomes, Paired, error_of
 
@@ -21,7 +21,13 @@ log = logging.getLogger("qnode")
 
 T = TypeVar("T")
 
-Slots = asyncio.Future[None]
+
+class Turn(NamedTuple):
+    """Waiting for memory slots, in a queue with others: which program does, and with whom it wants to entangle."""
+
+    future: asyncio.Future[None]
+    program: str
+    peer: NodeName
 
 
 class Loop(Protocol):
@@ -35,11 +41,18 @@ class Loop(Protocol):
 class PairRequest:
     """A request for pairs that is being served: the halves that have come, and who waits for all of them."""
 
-    __slots__ = ("future", "halves", "make", "n")
+    __slots__ = ("future", "halves", "make", "n", "peer", "program")
 
     def __init__(
-        self, n: int, future: asyncio.Future[list[Qubit]], make: Callable[[QubitId, PairId | None], Qubit]
+        self,
+        program: str,
+        peer: NodeName,
+        n: int,
+        future: asyncio.Future[list[Qubit]],
+        make: Callable[[QubitId, PairId | None], Qubit],
     ) -> None:
+        self.program = program
+        self.peer = peer
         self.n = n
         self.future = future
         self.make = make
@@ -55,7 +68,7 @@ class NodeServices:
     """
 
     def __init__(
-        self, machine: NodeMachine[Slots], loop: asyncio.AbstractEventLoop, clock: Loop, names: frozenset[NodeName]
+        self, machine: NodeMachine[Turn], loop: asyncio.AbstractEventLoop, clock: Loop, names: Container[str]
     ) -> None:
         self.machine = machine
         self.loop = loop
@@ -158,6 +171,35 @@ class NodeServices:
         elif fresh:
             self._unheard.append((program, error))
 
+    # ------------------------------------------------------------ nodes that are gone
+
+    def lose(self, lost: Mapping[str, str]) -> dict[str, str]:
+        """Nodes are gone, and why: PeerLost wherever programs wait for one of them.
+
+        Returns:
+            The programs that were told, and of which node first.
+        """
+        told: dict[str, str] = {}
+        futures: list[tuple[asyncio.Future[Any], str, str]] = []
+        memory = self.machine.memory
+        turns = [turn for turn in memory.waiting if turn.peer in lost]
+        served = memory.forget(*turns)  # all at once: none of them gets slots that another gives up
+        futures += turns
+        for request, pair in list(self.pairs.items()):
+            if pair.peer in lost:
+                told.setdefault(pair.program, pair.peer)
+                self._failed(Failed(None, request, PeerLost.__name__, {"peer": pair.peer, "reason": lost[pair.peer]}))
+        for box in (self.letters, self.arrivals):
+            readers = box.dismiss(lambda address: address[1] in lost)
+            futures += [(reader, address[0], address[1]) for address, reader in readers]
+        for future, program, peer in futures:
+            if not future.done():
+                told.setdefault(program, peer)
+                future.set_exception(PeerLost(peer=peer, reason=lost[peer]))
+        for waiter in served:
+            self._serve(waiter)
+        return told
+
     # ------------------------------------------------------------ slots
 
     def release(self, n: int = 1) -> None:
@@ -172,17 +214,17 @@ class NodeServices:
         else:
             self.clock.call_at_ns(when_ns, self.release, n)
 
-    def give_up_slots(self, waiter: Slots, n: int) -> None:
+    def give_up_slots(self, waiter: Turn, n: int) -> None:
         """A task that waited for slots was cancelled, with or without them."""
-        if waiter.done() and not waiter.cancelled():
+        if came(waiter.future):
             self.release(n)
         else:
             for other in self.machine.memory.forget(waiter):
                 self._serve(other)
 
-    def _serve(self, waiter: Slots) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
+    def _serve(self, waiter: Turn) -> None:
+        if not waiter.future.done():
+            waiter.future.set_result(None)
 
     def discard(self, qubits: Iterable[HeldQubit], where: Where | None) -> None:
         """Trace qubits out; each slot is free once what was issued on its qubit is over."""
@@ -209,6 +251,11 @@ class NodeServices:
         for name, error in self._unheard:
             if name == program:
                 raise error
+
+
+def came(future: asyncio.Future[Any]) -> bool:
+    """Whether what a future stands for is there: it was neither cancelled, nor will it ever come."""
+    return future.done() and not future.cancelled() and future.exception() is None
 
 
 def hand_over(put: Callable[[], asyncio.Future[T] | None], value: T) -> None:

@@ -7,7 +7,7 @@ needs it there. What has to be done lies in the outbox until the node's next rep
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -42,6 +42,7 @@ Issued = tuple[Where, tuple[HeldQubit, ...]]
 """The line that issued an operation, and the qubits that it was issued on."""
 
 MARKED_QUBITS: Final = 8  # a larger state travels only if the configuration asks for it
+OPS_PER_PART: Final = 96  # so many that working on them takes longer than sending them does
 LOCAL_EVENTS_PER_REPORT: Final = 100_000  # a program that computes for long must not fill the memory with its log
 
 
@@ -65,6 +66,10 @@ class NodeMachine(Generic[W]):
     """One node's qubits and operations. Times are integers in nanoseconds; `now_ns` is set by whoever drives it.
 
     `reports_under_way` is how many reports may have left before it is known whether the first was refused anything.
+
+    Attributes:
+        outbox: What has to be done since the last report, in order.
+        on_part: Called when so much lies in the outbox that a part of it may well go ahead of the report.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class NodeMachine(Generic[W]):
         self.incarnation = incarnation
         self.now_ns = 0
         self.outbox: list[Op] = []
+        self.on_part: Callable[[], None] | None = None
         self.memory: Memory[W] = Memory(slots)
         self.held: dict[QubitId, HeldQubit] = {}
         self.used = 0
@@ -96,6 +102,7 @@ class NodeMachine(Generic[W]):
         self._log_local = log_local
         self._reports_under_way = reports_under_way
         self._local_events = 0
+        self._ahead = 0
         self._made = 0
         self._requests = 0
         self._draws: dict[QubitId, int] = {}
@@ -104,9 +111,18 @@ class NodeMachine(Generic[W]):
 
     # ------------------------------------------------------------ what the outbox becomes
 
+    def next_part(self) -> tuple[Op, ...]:
+        """What is to be done since the last part, in order."""
+        return tuple(self.outbox[self._ahead :])
+
+    def part_left(self) -> None:
+        """The next part has gone ahead of the report."""
+        self._ahead = len(self.outbox)
+
     def take_outbox(self, step: int = 0) -> tuple[Op, ...]:
-        """All that is to be done since the last report, in order; it leaves with the report of this step."""
-        ops = tuple(self.outbox)
+        """All that is to be done since the last report or part, in order; it leaves with the report of this step."""
+        ops = tuple(self.outbox[self._ahead :] if self._ahead else self.outbox)
+        self._ahead = 0
         self.outbox.clear()
         if self._issued:
             self._reported[step], self._issued = self._issued, {}
@@ -205,6 +221,8 @@ class NodeMachine(Generic[W]):
         if request is not None:
             self._issued[len(self.outbox)] = (where, qubits)
             self.outbox.append(Measure(request, tuple(ids), basis, keep, start_ns, end_ns))
+            if self.on_part is not None and len(self.outbox) - self._ahead >= OPS_PER_PART:
+                self.on_part()
         for qubit in qubits:
             qubit.busy_ns = end_ns
             if not keep:

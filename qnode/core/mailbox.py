@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -74,6 +75,11 @@ class Mailbox(Generic[T, W]):
             readers.remove(reader)
             if not readers:
                 del self._readers[address]
+
+    def dismiss(self, which: Callable[[Address], bool]) -> list[tuple[Address, W]]:
+        """Readers whose letter will never come: no longer waiting, and returned, those of an address in their order."""
+        gone = [address for address in self._readers if which(address)]
+        return [(address, reader) for address in gone for reader in self._readers.pop(address)]
 
     def awaited(self, address: Address) -> bool:
         """Whether somebody waits for a letter there."""

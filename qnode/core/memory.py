@@ -77,9 +77,15 @@ class Memory(Generic[W]):
     def wait(self, waiter: W, n: int) -> None:
         self._waiting.append((waiter, n))
 
-    def forget(self, waiter: W) -> list[W]:
-        """A waiter gave up; those behind it may now be served."""
-        self._waiting = deque(entry for entry in self._waiting if entry[0] is not waiter)
+    @property
+    def waiting(self) -> list[W]:
+        """Who waits, first come first."""
+        return [waiter for waiter, _ in self._waiting]
+
+    def forget(self, *waiters: W) -> list[W]:
+        """They gave up; those behind them may now be served, and are returned."""
+        gone = set(map(id, waiters))
+        self._waiting = deque(entry for entry in self._waiting if id(entry[0]) not in gone)
         return self.release(0)
 
     def release(self, n: int = 1) -> list[W]:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import importlib
+import logging
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Final
 
 import qnode
 from qnode.api.node import Node
-from qnode.api.services import NodeServices
+from qnode.api.services import NodeServices, Turn
 from qnode.core.coins import Coins, derive_key
 from qnode.core.machine import Durations, NodeMachine
-from qnode.errors import NotPackable, QnodeError, Spinning
+from qnode.errors import NotPackable, PeerLost, QnodeError, Spinning
 from qnode.ids import NodeName, ProgramName
 from qnode.quantum.register import Register
-from qnode.runtime.loop import MAX_ROUNDS, NodeLoop, NodeTask, Spins, background
+from qnode.runtime.loop import CLEAN_UP_ROUNDS, MAX_ROUNDS, NodeLoop, NodeTask, Spins, background
 from qnode.runtime.loop import program as program_of_task
 from qnode.runtime.programs import Main, load_program
 from qnode.runtime.watchdog import UNKNOWN
@@ -31,12 +32,15 @@ from qnode.wire.messages import (
     Ended,
     Farewell,
     Grant,
+    Part,
     Report,
     Shown,
     Waits,
 )
 from qnode.wire.payload import pack, pack_result
 from qnode.wire.plan import NodeSpec, ProgramSpec, RunSpec
+
+log = logging.getLogger("qnode")
 
 OWN_CODE: Final = (
     os.path.dirname(os.path.abspath(qnode.__file__)) + os.sep,
@@ -69,7 +73,7 @@ class NodeHost:
         self.spec = node
         virtual = run.clock == "virtual"
         self.loop = NodeLoop(node.name, tick_ns=run.tick_ns, holds_clock=virtual, max_rounds=max_rounds)
-        self.machine: NodeMachine[asyncio.Future[None]] = NodeMachine(
+        self.machine: NodeMachine[Turn] = NodeMachine(
             self.name,
             node.incarnation,
             slots=node.slots,
@@ -81,12 +85,14 @@ class NodeHost:
             log_local=run.log_local,
             reports_under_way=1 if virtual else REPORTS_UNDER_WAY,
         )
-        self.services = NodeServices(self.machine, self.loop, self.loop, frozenset(map(NodeName, run.names)))
-        self._folders = (Path(run.base), *map(Path, run.path))
+        self.services = NodeServices(self.machine, self.loop, self.loop, run.processes.keys())
+        self._folders = (run.base, *run.path)
         self._payload_of = payload_of
         self._ended: list[Ended] = []
+        self._parts = 0
         self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
+        self._peer_lost: dict[str, str] = {}
         self.on_failed: Callable[[str, TracebackType | None], None] = lambda program, tb: None
         self.loop.on_executed = self._record_executed
         self.services.on_unheard = self._fail_unheard
@@ -133,7 +139,17 @@ class NodeHost:
         self._ended.clear()
         heard, self.services.heard = self.services.heard, 0
         ops = self.machine.take_outbox(self.step)
-        return Report(self.name, self.incarnation, self.step, timer_ns, background_ns, flags, ops, ended, heard)
+        parts, self._parts = self._parts, 0
+        return Report(self.name, self.incarnation, self.step, timer_ns, background_ns, flags, ops, ended, heard, parts)
+
+    def part(self) -> Part:
+        """What this node wants done so far, as it goes ahead of its report."""
+        return Part(self.name, self.incarnation, self.step, self._parts, self.machine.next_part())
+
+    def part_left(self) -> None:
+        """That has gone."""
+        self._parts += 1
+        self.machine.part_left()
 
     def shown(self) -> Shown:
         """The joint states that this node computed by itself."""
@@ -237,6 +253,29 @@ class NodeHost:
 
     # ------------------------------------------------------------ the end
 
+    def lose(self, lost: Mapping[str, str], at_ns: int) -> None:
+        """Other nodes have failed, and the run with them: PeerLost where programs wait for one; run to idle.
+
+        So they can clean up here. What they still want done elsewhere is not done any more.
+        """
+        loop = self.loop
+        loop.advance(at_ns)
+        self.machine.now_ns = loop.now_ns
+        told = self.services.lose({peer: reason for peer, reason in lost.items() if peer != self.name})
+        if not told:
+            return
+        loop.max_rounds = CLEAN_UP_ROUNDS
+        self.machine.on_part = None
+        while loop.runnable():
+            with suppress(
+                SystemExit, KeyboardInterrupt, Spins
+            ):  # they leave the loop, and others have their turn still
+                loop.until_idle()
+        self._peer_lost = {program: peer for program, peer in told.items() if self._mains[program].done()}
+        for ended in self._ended:
+            if ended.failed and ended.program in told and PeerLost.__name__ not in ended.error:
+                log.error("after node %s was lost: %s", told[ended.program], ended.traceback.rstrip())
+
     def farewell(self, lateness_ns: int = 0, clock_bound_ns: int = 0, refused: int = 0) -> Farewell:
         """What every unfinished program is waiting for, and what is left over."""
         waits = tuple(self._waits())
@@ -252,6 +291,7 @@ class NodeHost:
             refused,
             self.machine.used,
             dict(self.services.lost_qubits),
+            self._peer_lost,
         )
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from typing import TextIO
+from typing import Final, TextIO
 
 from qnode.runtime.loop import NodeLoop
 
@@ -40,11 +40,20 @@ class NodeFormatter(logging.Formatter):
         return " ".join(part for part in (*where, program, level, text, tail) if part)
 
 
-def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO, *, named: bool = True) -> None:
-    """Send the log of this process to standard error."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+def _handler(*, named: bool) -> logging.StreamHandler[TextIO]:
+    handler = logging.StreamHandler()
     handler.setFormatter(NodeFormatter(named=named))
+    return handler
+
+
+_HANDLERS: Final = {named: _handler(named=named) for named in (True, False)}  # before any fork: all nodes share them
+
+
+def set_up_logging(*, named: bool = True) -> None:
+    """Send the log of this process to standard error."""
+    handler = _HANDLERS[named]
+    handler.setStream(sys.stderr)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(logging.INFO)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

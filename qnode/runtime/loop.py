@@ -25,6 +25,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context, ContextVar
+from functools import cached_property
 from typing import Any, Final, TypeVar, TypeVarTuple, cast
 from weakref import WeakSet
 
@@ -152,16 +153,10 @@ class _Selector(selectors.BaseSelector):
 Job = concurrent.futures.Future[Any]
 
 
-class _Jobs:
-    """Functions in executors, in order of submission.
-
-    The end of one is told through a socket of its own. In asyncio's own it would look like something from outside, if
-    it came late: a function is done before it says so.
-    """
+class _Bell:
+    """Rung from any thread, heard where somebody waits for it or for the outside."""
 
     def __init__(self, outside_fd: int) -> None:
-        self._running: deque[tuple[Job, asyncio.Future[Any]]] = deque()
-        self._done: list[tuple[Job, asyncio.Future[Any]]] = []
         self._outside_fd = outside_fd
         self._told, self._tell = socket.socketpair()
         self._told.setblocking(False)
@@ -170,25 +165,52 @@ class _Jobs:
         self._selector.register(outside_fd, selectors.EVENT_READ)
         self._selector.register(self._told, selectors.EVENT_READ)
 
-    def __bool__(self) -> bool:
-        return bool(self._running or self._done)
-
-    def add(self, job: Job, future: asyncio.Future[Any]) -> None:
-        self._running.append((job, future))
-        job.add_done_callback(self._ended)
-
-    def _ended(self, _: Job) -> None:
+    def ring(self) -> None:
         with suppress(OSError):  # it is full, and says enough; or the loop was closed
             self._tell.send(b"\0")
 
     def wait(self) -> bool:
-        """Wait for the end of a function, or for the outside. True if that has something."""
+        """Wait for a ring or for the outside. True if that has something."""
         ready = {key.fd for key, _ in self._selector.select()}
         if self._told.fileno() in ready:
             with suppress(BlockingIOError):
                 while self._told.recv(4096):
                     pass
         return self._outside_fd in ready
+
+    def close(self) -> None:
+        self._selector.close()
+        self._told.close()
+        self._tell.close()
+
+
+class _Jobs:
+    """Functions in executors, in order of submission.
+
+    The end of one is told through a bell of its own. In asyncio's own sockets it would look like something from
+    outside, if it came late: a function is done before it says so. Most nodes never need one.
+    """
+
+    def __init__(self, outside_fd: int) -> None:
+        self._running: deque[tuple[Job, asyncio.Future[Any]]] = deque()
+        self._done: list[tuple[Job, asyncio.Future[Any]]] = []
+        self._outside_fd = outside_fd
+
+    @cached_property
+    def _bell(self) -> _Bell:
+        return _Bell(self._outside_fd)
+
+    def __bool__(self) -> bool:
+        return bool(self._running or self._done)
+
+    def add(self, job: Job, future: asyncio.Future[Any]) -> None:
+        bell = self._bell  # made here, and not by whichever thread is done first
+        self._running.append((job, future))
+        job.add_done_callback(lambda _: bell.ring())
+
+    def wait(self) -> bool:
+        """Wait for the end of a function, or for the outside. True if that has something."""
+        return self._bell.wait()
 
     def take(self, *, singly: bool) -> list[tuple[Job, asyncio.Future[Any]]]:
         """All of them once the last is done, none before; if singly, those that are done."""
@@ -204,9 +226,8 @@ class _Jobs:
         return done
 
     def close(self) -> None:
-        self._selector.close()
-        self._told.close()
-        self._tell.close()
+        if "_bell" in vars(self):
+            self._bell.close()
 
 
 class NodeLoop(asyncio.SelectorEventLoop):

@@ -23,15 +23,15 @@ def digest_of(payload: bytes) -> bytes:
 class ParcelStore:
     """Payloads by digest, as files of the run. Storing the same twice is storing it once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str | Path) -> None:
         self._folder = folder
 
     def put(self, digest: bytes, payload: bytes) -> None:
         """Raises MalformedMessage if the payload is not what the digest says."""
         if digest_of(payload) != digest:
             raise MalformedMessage(detail="a payload does not match its digest")
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         part.write_bytes(payload)
         part.replace(path)
@@ -44,7 +44,7 @@ class ParcelStore:
             raise MalformedMessage(detail=f"payload {digest.hex()} was announced and is not here") from None
 
     def _path(self, digest: bytes) -> Path:
-        return self._folder / digest.hex()
+        return Path(self._folder, digest.hex())
 
 
 def send_ahead(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+import warnings
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Final
 
 from qnode.errors import ConfigError
@@ -18,7 +21,24 @@ Main = Callable[..., Coroutine[Any, Any, object]]
 PROGRAM_MODULES: Final = "_qnode_program_"  # how modules are called that are files of programs
 
 
-def load_program(run: str, folders: Sequence[Path]) -> Main:
+_ahead: dict[str, tuple[ModuleType, CodeType]] = {}  # files of programs that were compiled, and are not executed yet
+
+
+def read_ahead(programs: Iterable[str], folders: Sequence[str]) -> None:
+    """Compile the files of a run's programs, for all processes that are forked from this one; execute nothing.
+
+    What cannot be read, and what the compiler warns of, is left to the processes: they say so in their own log.
+    """
+    _ahead.clear()
+    for where in {run.rpartition(":")[0] for run in programs}:
+        with suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            path = _find(where, folders)
+            if where.endswith(".py") and path is not None:
+                _ahead[where] = _compiled(_name_of(path), path)
+
+
+def load_program(run: str, folders: Sequence[str]) -> Main:
     """The async function behind `file.py:function` or `package.module:function`; `Class.function` for a static method.
 
     Files are looked for in `folders`, the configuration's first. A file is read once in a process, however many
@@ -40,29 +60,49 @@ def load_program(run: str, folders: Sequence[Path]) -> Main:
     return main
 
 
-def _load_file(where: str, folders: Sequence[Path]) -> ModuleType:
-    found = [path for folder in folders if (path := (folder / where).resolve()).is_file()]
-    path = found[0] if found else (folders[0] / where).resolve()
-    name = f"{PROGRAM_MODULES}{path.as_posix()}"
+def _load_file(where: str, folders: Sequence[str]) -> ModuleType:
+    if where in _ahead:
+        module, code = _ahead[where]
+        name = module.__name__
+    else:
+        path = _find(where, folders)
+        if path is None:
+            raise ConfigError(
+                place=str(Path(folders[0], where).resolve()),
+                detail="there is no such file; program paths are relative to the configuration's folder",
+            )
+        name = _name_of(path)
+        if name not in sys.modules:
+            module, code = _compiled(name, path)
     if name in sys.modules:
         return sys.modules[name]
-    if not found:
-        raise ConfigError(
-            place=str(path), detail="there is no such file; program paths are relative to the configuration's folder"
-        )
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(place=str(path), detail="this is not a Python file")
-    module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(code, vars(module))
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, RuntimeError) and "running event loop" in str(error):
             error.add_note(
-                f"Every node loads {path.name} to find its program. Put what starts the network under"
+                f"Every node loads {Path(where).name} to find its program. Put what starts the network under"
                 ' `if __name__ == "__main__":`.'
             )
         raise
     return module
+
+
+def _find(where: str, folders: Sequence[str]) -> Path | None:
+    return next((path for folder in folders if (path := Path(folder, where).resolve()).is_file()), None)
+
+
+def _name_of(path: Path) -> str:
+    return f"{PROGRAM_MODULES}{path.as_posix()}"
+
+
+def _compiled(name: str, path: Path) -> tuple[ModuleType, CodeType]:
+    """A module to execute the code in. Raises what the compiler raises."""
+    loader = SourceFileLoader(name, str(path))
+    spec = spec_from_file_location(name, path, loader=loader)
+    assert spec is not None  # it has a loader
+    code = loader.get_code(name)
+    assert code is not None  # it is no namespace package
+    return module_from_spec(spec), code

@@ -132,7 +132,9 @@ class RealDriver:
         client.watch(peers.socket)
         while True:
             stop = self._take_in()
-            if stop:
+            if stop is not None:
+                for host in self._hosts.values():
+                    host.lose(stop.lost, stop.at_ns)
                 client.send(self._farewells())
                 return
             if self._started:
@@ -171,11 +173,13 @@ class RealDriver:
 
     # ------------------------------------------------------------ what comes in
 
-    def _take_in(self) -> bool:
+    def _take_in(self) -> Stop | None:
         while self._client in self._client.wait(0):
             for frame in self._client.receive():
-                if self._take(decode_to_node(frame)):
-                    return True
+                message = decode_to_node(frame)
+                if isinstance(message, Stop):
+                    return message
+                self._take(message)
         self._peers.serve()
         for direct in self._inbox:
             if direct.target not in self._hosts:
@@ -188,12 +192,10 @@ class RealDriver:
                 delay_ns = host.spec.delays_ns.get(direct.source, 0)
                 self._held.add(direct.sent_ns + delay_ns, direct.target, direct.message)
         self._inbox.clear()
-        return False
+        return None
 
-    def _take(self, message: object) -> bool:
+    def _take(self, message: object) -> None:
         match message:
-            case Stop():
-                return True
             case Grant():
                 if not self._pings:  # the run begins; before, there was no network time to ask for
                     self._ping()
@@ -205,7 +207,6 @@ class RealDriver:
                 raise error_of(message)
             case _:
                 raise TransportError(detail=f"the oracle sent {type(message).__name__}")
-        return False
 
     def _farewells(self) -> list[bytes]:
         refused, bound_ns = refused_by(self._hosts, self._peers), self._clock.bound_ns

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import selectors
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import msgspec
 
@@ -18,7 +19,7 @@ from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
 from qnode.wire.grants import joined
-from qnode.wire.messages import Grant, Refused, Show, Stop, Wake, decode_to_node, encode, error_of
+from qnode.wire.messages import MAX_FRAME_BYTES, Grant, Refused, Show, Stop, Wake, decode_to_node, encode, error_of
 
 
 class Outside:
@@ -47,6 +48,9 @@ class Outside:
             waiting.append(host)
         return waiting
 
+    def close(self) -> None:
+        self._selector.close()
+
     def has_run(self, name: str) -> None:
         """The node has looked at everything that waited for it."""
         if name in self._asked:
@@ -60,6 +64,8 @@ def drive_virtual(
     """Run the nodes of this process until the oracle stops them."""
     client.watch(outside.fileno())
     client.watch(peers.socket)
+    for host in hosts.values():
+        host.machine.on_part = partial(_send_part, host, client, peers, token)
     while True:
         frames = _wait(client, peers, outside)
         reports = []
@@ -67,6 +73,8 @@ def drive_virtual(
         for frame in frames:
             message = decode_to_node(frame)
             if isinstance(message, Stop):
+                for host in hosts.values():
+                    host.lose(message.lost, message.at_ns)
                 refused = refused_by(hosts, peers)
                 client.send([encode(host.farewell(refused=refused[name])) for name, host in hosts.items()])
                 return
@@ -89,6 +97,20 @@ def drive_virtual(
                 outside.has_run(message.node)
         if reports:
             client.send(reports)
+
+
+def _send_part(host: NodeHost, client: Client, peers: Peers, token: bytes) -> None:
+    """Let the oracle work while the node goes on."""
+    part = host.part()
+    ops = send_ahead(host.name, part.ops, peers, token)
+    if ops is not part.ops:
+        part = msgspec.structs.replace(part, ops=ops)
+    frame = encode(part)
+    if len(frame) > MAX_FRAME_BYTES:  # the report tells whose fault that is
+        host.machine.on_part = None
+        return
+    client.send([frame])
+    host.part_left()
 
 
 def refused_by(hosts: Mapping[str, NodeHost], peers: Peers) -> Mapping[str, int]:

@@ -5,9 +5,10 @@ Both must be seen whatever the process is doing: waiting, computing, or not yet 
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
-import selectors
+import select
 import sys
 import threading
 import time
@@ -15,9 +16,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+from qnode.exits import EXIT_LOST
+
 log = logging.getLogger("qnode")
 
-EXIT_ORPHANED: Final = 4
 UNKNOWN: Final = "unknown"  # the line of a task that shows none of its program's
 _LOOKS: Final = 200
 _BETWEEN_LOOKS_S: Final = 0.001
@@ -25,16 +27,15 @@ _BETWEEN_LOOKS_S: Final = 0.001
 
 def hold(lifeline: int) -> None:
     """End this process at once when the other end of a pipe is closed; for a process that runs no programs."""
-    threading.Thread(target=_wait_for_end, args=(lifeline, None), name="qnode-lifeline", daemon=True).start()
+    _thread.start_new_thread(_wait_for_end, (lifeline, None))
 
 
 def _wait_for_end(lifeline: int, timeout_s: float | None) -> None:
     """Returns after a time; if nobody is left to tell, this process ends."""
-    with selectors.DefaultSelector() as selector:  # select() knows no descriptor beyond 1023
-        selector.register(lifeline, selectors.EVENT_READ)
-        ready = selector.select(timeout_s)
-    if ready and not os.read(lifeline, 1):
-        os._exit(EXIT_ORPHANED)
+    looking = select.poll()  # select() knows no descriptor beyond 1023
+    looking.register(lifeline, select.POLLIN)
+    if looking.poll(None if timeout_s is None else timeout_s * 1000) and not os.read(lifeline, 1):
+        os._exit(EXIT_LOST)
 
 
 class Watchdog:
@@ -59,8 +60,8 @@ class Watchdog:
         self._main = threading.get_ident()
         self._lifeline = lifeline
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="qnode-watchdog", daemon=True)
-        self._thread.start()
+        # Not threading.Thread: a node would wait until it runs, which with a thousand of them takes a while.
+        _thread.start_new_thread(self._watch, ())
 
     def stop(self) -> None:
         self._stop.set()

@@ -7,10 +7,15 @@ passes or never, so the false alarm matters once: when the seed or the program c
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from math import inf, log, nextafter
+from math import ceil, floor, inf, log
+
+from qnode.testing.tails import binomial_at_most, last_inside
 
 FALSE_ALARM = 1e-9
+POWER = 0.99
+"""The probability with which what a message calls caught is caught."""
 
 
 def relative_entropy(q: float, p: float) -> float:
@@ -27,34 +32,59 @@ def _term(q: float, p: float) -> float:
     return inf if p <= 0 else q * log(q / p)
 
 
+def accepts(hits: int, trials: int, p: float, false_alarm: float) -> bool:
+    """Whether so many hits fit p (Chernoff's bound, two-sided)."""
+    return trials * relative_entropy(hits / trials, p) <= log(2 / false_alarm)
+
+
 def accepted_interval(trials: int, p: float, false_alarm: float = FALSE_ALARM) -> tuple[float, float]:
     """The relative frequencies (lowest, highest) that `assert_frequency` accepts.
 
     At 10_000 trials of a fair coin: 0.4673 to 0.5327. A true 0.55 is accepted in 3 runs of 10_000, 0.57 hardly ever.
     """
+    _check(0, trials, p, false_alarm)
     bound = log(2 / false_alarm) / trials
     return _edge(p, 0.0, bound), _edge(p, 1.0, bound)
 
 
 def _edge(p: float, end: float, bound: float) -> float:
-    """The frequency between p and an end of [0, 1] where the relative entropy reaches the bound, by bisection."""
+    """The frequency between p and an end of [0, 1] where the relative entropy reaches the bound."""
     if relative_entropy(end, p) <= bound:
         return end
-    inner, outer = p, end
-    while abs(outer - inner) > nextafter(1.0, 2.0) - 1.0:
-        middle = (inner + outer) / 2
-        if middle in (inner, outer):
-            break
-        inner, outer = (middle, outer) if relative_entropy(middle, p) <= bound else (inner, middle)
-    return inner
+    return last_inside(p, end, lambda q: relative_entropy(q, p) <= bound)[0]
+
+
+def detectable(trials: int, p: float, *, power: float = POWER, false_alarm: float = FALSE_ALARM) -> tuple[float, float]:
+    """What `assert_frequency` catches: the true probabilities at most the first and at least the second number.
+
+    Each of them fails with probability at least `power` (exact, by the tail of the binomial distribution). A side on
+    which nothing is caught, for too few trials, is -inf or inf.
+
+    At 10_000 trials of a fair coin: 0.4557 and 0.5443.
+    """
+    _check(0, trials, p, false_alarm)
+    if not 0 < power < 1:
+        raise ValueError(f"power is a probability between 0 and 1, and {power} is not")
+    lowest = bisect_left(range(floor(trials * p) + 1), True, key=lambda hits: accepts(hits, trials, p, false_alarm))
+    above = range(ceil(trials * p), trials + 1)
+    beyond = bisect_left(above, True, key=lambda hits: not accepts(hits, trials, p, false_alarm))
+    highest = above.start + beyond - 1
+    return 1 - _rarely_within(trials - lowest, trials, 1 - power), _rarely_within(highest, trials, 1 - power)
+
+
+def _rarely_within(hits: int, trials: int, miss: float) -> float:
+    """The least probability with which at most so many hits happen in no more than a share `miss` of runs."""
+    if hits >= trials:
+        return inf
+    return last_inside(hits / trials, 1.0, lambda q: binomial_at_most(hits, trials, q) > miss)[1]
 
 
 def assert_frequency(hits: int, trials: int, p: float, *, false_alarm: float = FALSE_ALARM) -> None:
     """Hits of independent trials are as frequent as probability p says.
 
-    A correct program fails here with probability at most false_alarm (Chernoff's bound, two-sided). It would catch a
-    wrong probability as soon as that is well outside `accepted_interval`: choose `trials` by looking at it. It does
-    not see dependence between trials: `assert_independent` does.
+    A correct program fails here with probability at most false_alarm (Chernoff's bound, two-sided). A wrong one fails
+    with probability at least 0.99 if its true probability is outside `detectable`: choose `trials` by looking at it.
+    It does not see dependence between trials: `assert_independent` does.
 
     Args:
         hits: How often it happened.
@@ -62,15 +92,41 @@ def assert_frequency(hits: int, trials: int, p: float, *, false_alarm: float = F
         p: Its probability in [0, 1]; 0 and 1 accept only what is certain.
         false_alarm: The probability with which a correct program may fail.
     """
+    __tracebackhide__ = True
+    _check(hits, trials, p, false_alarm)
+    if sentence := refutation(hits, trials, p, false_alarm):
+        raise AssertionError(f"{sentence} {promise(false_alarm)}")
+
+
+def _check(hits: int, trials: int, p: float, false_alarm: float) -> None:
     if not (0 <= hits <= trials and trials > 0 and 0 <= p <= 1 and 0 < false_alarm < 1):
         raise ValueError(f"no frequency: {hits} hits of {trials} at p = {p}, false alarm {false_alarm}")
-    if trials * relative_entropy(hits / trials, p) <= log(2 / false_alarm):
-        return
+
+
+def refutation(hits: int, trials: int, p: float, false_alarm: float) -> str | None:
+    """Why so many hits do not fit p, and what would be noticed; None if they fit."""
+    if accepts(hits, trials, p, false_alarm):
+        return None
     low, high = accepted_interval(trials, p, false_alarm)
-    raise AssertionError(
-        f"{hits} of {trials} trials are {hits / trials:.6g}, but p = {p:.6g} accepts {low:.6g} to {high:.6g}"
-        f" (a correct program fails here with probability {false_alarm:.3g})"
+    return (
+        f"{hits} of {trials} trials are {hits / trials:.6g}, but p = {p:.6g} accepts {low:.6g} to {high:.6g};"
+        f" {_what_is_caught(*detectable(trials, p, false_alarm=false_alarm))}"
     )
+
+
+def _what_is_caught(low: float, high: float) -> str:
+    sides = [f"{side} {edge:.6g}" for side, edge in (("at most", low), ("at least", high)) if 0 <= edge <= 1]
+    return caught("a true p of " + " or ".join(sides)) if sides else "so few trials catch no true p reliably"
+
+
+def caught(what: str) -> str:
+    """The sentence about power."""
+    return f"{what} is caught with probability {POWER}"
+
+
+def promise(false_alarm: float) -> str:
+    """The sentence about false alarms."""
+    return f"(a correct program fails here with probability {false_alarm:.3g} at most)"
 
 
 def assert_independent(one: Sequence[int], other: Sequence[int], *, false_alarm: float = FALSE_ALARM) -> None:
@@ -88,6 +144,7 @@ def assert_independent(one: Sequence[int], other: Sequence[int], *, false_alarm:
         other: As many bits.
         false_alarm: The probability with which a correct program may fail.
     """
+    __tracebackhide__ = True
     trials, marked, ones = len(one), sum(one), sum(other)
     if trials != len(other) or not trials or {*one, *other} - {0, 1}:
         raise ValueError("two sequences of bits of one length, at least one bit each")
@@ -95,11 +152,10 @@ def assert_independent(one: Sequence[int], other: Sequence[int], *, false_alarm:
         return
     both = sum(a & b for a, b in zip(one, other, strict=True))
     p = ones / trials
-    if marked * relative_entropy(both / marked, p) <= log(2 / false_alarm):
+    if accepts(both, marked, p, false_alarm):
         return
     low, high = accepted_interval(marked, p, false_alarm)
     raise AssertionError(
         f"of {marked} positions where the first is 1, the second is 1 in {both}, {both / marked:.6g}; independent of"
-        f" each other, p = {p:.6g} accepts {low:.6g} to {high:.6g}"
-        f" (a correct program fails here with probability {false_alarm:.3g})"
+        f" each other, p = {p:.6g} accepts {low:.6g} to {high:.6g} {promise(false_alarm)}"
     )

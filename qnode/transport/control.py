@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 import zmq
 
@@ -33,9 +33,9 @@ class Control:
                 except MalformedMessage:
                     continue
 
-    def finish(self, how: str, without: Sequence[str] = ()) -> None:
-        """Ask for the end of the run, now, with what there is; nodes that are gone are not waited for."""
-        self._socket.send(encode(Finish(how, tuple(without))))
+    def finish(self, how: str, without: Mapping[str, str] = {}) -> None:
+        """Ask for the end of the run, now, with what there is; nodes that are gone, and why, are not waited for."""
+        self._socket.send(encode(Finish(how, dict(without))))
 
     def steer(self, number: int, command: Command) -> None:
         """Ask for something; the answer comes as news, with the number."""

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hmac
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import zmq
 
 from qnode.errors import MalformedMessage, QnodeError, TransportError
 from qnode.transport.sockets import SILENT, Arrivals, Speakers, bind, check_size, make_socket
 from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_oracle, encode, fields_of
+
+LOOK_NS: Final = 500_000  # wall time; a step of the virtual clock takes half of it
+MOST_BLIND: Final = 63
+CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Server:
@@ -32,6 +38,8 @@ class Server:
         self.connection_of: dict[str, bytes] = {}
         self.roles: dict[bytes, str] = {}
         self._token = token
+        self._vain = 0
+        self._blind = 0
         self._speakers = Speakers()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = make_socket(self._context, zmq.ROUTER)
@@ -42,11 +50,16 @@ class Server:
             self.close()
             raise
 
-    def receive(self, timeout_ms: int | None = None) -> tuple[bytes, list[bytes]] | None:
+    def receive(self, timeout_ms: int | None = None, *, awaited: int | None = None) -> tuple[bytes, list[bytes]] | None:
         """The next message of a known connection as (connection, frames); None after timeout_ms.
 
         A Hello is answered here; the frames of a connection that has just said a good one come back as an empty list.
+
+        Args:
+            awaited: How many processes are at work on what we wait for, if they are on this machine.
         """
+        if awaited is not None and 0 < awaited < CORES:
+            self._look()
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while timeout_ms is None or self._socket.poll(timeout_ms):
             connection, *frames = self._socket.recv_multipart()
@@ -73,6 +86,24 @@ class Server:
             self.refused[f"unreachable ({error.errno})"] += 1
             return False
         return True
+
+    def _look(self) -> None:
+        """Look for a message for a short while, without giving the processor up.
+
+        Being woken takes longer than most nodes run for at an instant. Where looking was in vain, because they run for
+        longer or the machine has other things to do, it is left out for ever more receives.
+        """
+        if self._blind:
+            self._blind -= 1
+            return
+        get, now_ns = self._socket.get, time.perf_counter_ns
+        end_ns = now_ns() + LOOK_NS
+        while not int(get(zmq.EVENTS)) & zmq.POLLIN:
+            if now_ns() > end_ns:
+                self._vain = min(2 * self._vain + 1, MOST_BLIND)
+                self._blind = self._vain
+                return
+        self._vain = 0
 
     def refuse(self, connection: bytes, error: QnodeError) -> None:
         """Answer what must not be done with the error, and count it."""

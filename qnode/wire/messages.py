@@ -5,6 +5,7 @@ frame for each node of the process, so a process with many nodes still sends one
 
     process -> oracle   Hello                          who is speaking, with the run's token
     oracle  -> process  Welcome | Refused
+    process -> oracle   Part                           what a node wants done first, while it still runs
     process -> oracle   Report, Report, ...            a frame for each node that ran
     oracle  -> process  Grant, Grant, ...              a frame, or several, for each node that has something to do
     process -> oracle   Wake                           something from outside the emulator is waiting
@@ -32,6 +33,7 @@ PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 64 * 2**20  # a longer frame is refused by the socket itself
 MAX_RESULT_BYTES = 32 * 2**20  # of one result or record, packed: its report needs room besides
 INLINE_PAYLOAD_BYTES = 64 * 2**10  # a longer payload goes from node to node, and its digest in the report
+_ERROR_CHARS: Final = 1000  # of an error that others are told of
 
 NEVER_NS: Final = 2**63 - 1
 """What is due then, or later, in 292 years, is never due: so `asyncio.sleep(math.inf)` waits for ever."""
@@ -188,6 +190,12 @@ class Ended(msgspec.Struct, array_like=True, frozen=True):
     failed: bool = False
     traceback: str = ""
 
+    @property
+    def error(self) -> str:
+        """The error alone: the traceback's last line that says something; that of a group of errors draws lines too."""
+        said = (line.strip(" |+-") for line in reversed(self.traceback.splitlines()))
+        return next(filter(None, said), "")[:_ERROR_CHARS]
+
 
 class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
     """The first frame of every connection; `nodes` are the names and incarnations that live behind it."""
@@ -201,7 +209,8 @@ class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
 class Report(msgspec.Struct, array_like=True, tag=41, frozen=True):
     """All that one node wants done in this round, and when it wants to run next.
 
-    `heard` counts the refused operations that the node has learnt of since its last report.
+    `heard` counts the refused operations that the node has learnt of since its last report. `parts` is how many parts
+    went ahead of this report; their operations come before `ops`.
     """
 
     node: str
@@ -213,6 +222,21 @@ class Report(msgspec.Struct, array_like=True, tag=41, frozen=True):
     ops: tuple[Op, ...]
     ended: tuple[Ended, ...] = ()
     heard: int = 0
+    parts: int = 0
+
+
+class Part(msgspec.Struct, array_like=True, tag=46, frozen=True):
+    """The first operations of the report of this step, sent while the node still runs; `number` counts from 0.
+
+    The oracle works on them meanwhile. Cutting a report changes nothing but that: what is executed, and in which order,
+    is as if it had come in one piece.
+    """
+
+    node: str
+    incarnation: int
+    step: int
+    number: int
+    ops: tuple[Op, ...]
 
 
 OUTSIDE = 1  # the node has open sockets: it may be woken from outside
@@ -242,6 +266,7 @@ class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
     `used` all that were ever in its memory. `lost` counts qubits that arrived in vain, by reason.
     `lateness_ns` and `clock_bound_ns` belong to the real clock: by how much something came too late at worst, and by
     how much the node's idea of network time may be off. `refused` counts frames that its process let nobody in with.
+    `peer_lost` says which programs were ended by PeerLost, and by the loss of which node.
     """
 
     node: str
@@ -254,16 +279,17 @@ class Farewell(msgspec.Struct, array_like=True, tag=43, frozen=True):
     refused: int = 0
     used: int = 0
     lost: dict[str, int] = {}
+    peer_lost: dict[str, str] = {}
 
 
 class Finish(msgspec.Struct, array_like=True, tag=45, frozen=True):
     """Whoever started the run wants it to end now, with what there is; `how` says why.
 
-    `without` are nodes that are gone: nobody need wait for their farewell.
+    `without` are nodes that are gone, and why: nobody need wait for their farewell.
     """
 
     how: str
-    without: tuple[str, ...] = ()
+    without: dict[str, str] = {}
 
 
 class Shown(msgspec.Struct, array_like=True, tag=47, frozen=True):
@@ -398,9 +424,14 @@ class Grant(msgspec.Struct, array_like=True, tag=82, frozen=True):
 
 
 class Stop(msgspec.Struct, array_like=True, tag=83, frozen=True):
-    """The run is over: say farewell and end."""
+    """The run is over: say farewell and end.
+
+    `lost` are nodes that failed, and why. Who waits for one of them is told so, as of network time `at_ns`.
+    """
 
     reason: str
+    at_ns: int = 0
+    lost: dict[str, str] = {}
 
 
 class Show(msgspec.Struct, array_like=True, tag=85, frozen=True):
@@ -482,7 +513,7 @@ class Paused(msgspec.Struct, array_like=True, tag=123, frozen=True):
     held: tuple[str, ...] = ()
 
 
-ToOracle = Hello | Report | Wake | Farewell | Shown | Ping | Finish | Steer
+ToOracle = Hello | Part | Report | Wake | Farewell | Shown | Ping | Finish | Steer
 ToNode = Welcome | Refused | Grant | Show | Stop | Pong
 ToCluster = Welcome | Refused | Progress | Steered | Paused | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -42,10 +43,17 @@ async def bob(node: Node):
 
 
 def free_port() -> int:
-    """One with two more above it, as far as one can know."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1]) - 3
+    """One with two more above it, as far as one can know.
+
+    None that the system gives to whoever does not ask for a certain one: a client that tries to connect there until
+    somebody listens may get that port itself, is then connected to itself, and nobody else can listen there any more.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with suppress(OSError), ExitStack() as stack:
+            for number in range(port, port + 3):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            return port
 
 
 class Started:
@@ -81,15 +89,15 @@ def started(*arguments: str, cwd: Path, token: str = TOKEN) -> Iterator[Started]
 def test_an_oracle_and_its_nodes_find_each_other_and_leave_nothing(kind: str, tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(LARGE)
     address = f"tcp://127.0.0.1:{free_port()}" if kind == "tcp" else "ipc://net.socket"
-    same = ("net.py", "--seed", "7", "--address", address)
+    same = ("net.py", "--seed", "7", "--address", address, "--wait", "60")  # then they say who did not come
     with (
         started("oracle", "--json", *same, cwd=tmp_path) as oracle,
         started("node", same[0], "alice", *same[1:], cwd=tmp_path) as alice,
         started("node", same[0], "bob", *same[1:], cwd=tmp_path) as bob,
     ):
+        assert [one.done() for one in (alice, bob)] == [(0, "", "")] * 2
         done = oracle.done()
         assert done.code == 0, done.err
-        assert [one.done() for one in (alice, bob)] == [(0, "", "")] * 2
     assert f"listening at {address}, waiting for alice, bob" in done.err
     told = json.loads(done.out)
     launched = json.loads(qnode("run", "net.py", "--seed", "7", "--json", cwd=tmp_path).out)
@@ -162,7 +170,7 @@ def test_an_oracle_that_waits_is_a_run_under_way_until_a_signal_ends_and_saves_i
 def test_an_oracle_whose_address_is_in_use_says_so_and_makes_no_run(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(COUNTS)
     with socket.socket() as other:
-        other.bind(("127.0.0.1", free_port() + 3))
+        other.bind(("127.0.0.1", 0))
         other.listen()
         address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
         done = qnode("oracle", "net.py", "--seed", "1", "--address", address, cwd=tmp_path, QNODE_TOKEN=TOKEN)

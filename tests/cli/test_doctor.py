@@ -26,6 +26,22 @@ def test_the_doctor_finds_everything_that_this_test_runs_on(tmp_path: Path) -> N
     assert not [finding for finding in findings if finding["remedy"] and finding["needed"]]
 
 
+def test_the_doctor_names_each_package_once(tmp_path: Path) -> None:
+    findings = json.loads(qnode("doctor", "--json", cwd=tmp_path).out)
+    packages = [finding["what"] for finding in findings if finding["group"].startswith("packages")]
+    assert "networkx" in packages
+    assert sorted(set(packages)) == sorted(packages)
+
+
+def test_a_package_that_several_features_need_is_named_for_all_of_them() -> None:
+    lines = ["a>=1", "b>=2; extra == 'test'", "b>=2,<5; extra == 'dev'", "a<9; extra == 'dev'", "c; extra == 'test'"]
+    assert doctor.joined(map(doctor.requirement_of, lines)) == [
+        ("a", ((">=", "1"), ("<", "9")), ""),
+        ("b", ((">=", "2"), ("<", "5")), "dev,test"),
+        ("c", (), "test"),
+    ]
+
+
 def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as folder:
         (Path(folder) / f"qnode-{os.getuid()}").mkdir(mode=0o755)

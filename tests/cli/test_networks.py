@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import networks
+from orchestrator.folders import NETWORKS_FOLDER
 from tests.launch.processes import GONE_S, linux_only
 
 
@@ -34,8 +35,8 @@ def test_the_end_of_a_keeper_is_seen_where_very_many_files_are_open(
     many_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    networks.FOLDER.mkdir(parents=True)
-    (networks.FOLDER / "net.lock").touch()
+    NETWORKS_FOLDER.mkdir(parents=True)
+    (NETWORKS_FOLDER / "net.lock").touch()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as keeper:
         watch = networks.Watch("net", keeper.pid)
         assert not watch.is_gone(0.01)

@@ -95,7 +95,7 @@ def test_help_for_a_command_is_that_command_s_help(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == shown
     assert shown.startswith("usage: qnode run ")
     assert main(["help", "rnu"]) == 2
-    assert "there is no command 'rnu'; did you mean run?" in capsys.readouterr().err
+    assert "there is no command 'rnu' (did you mean 'run'?)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["runs"], ["run", "x.yaml"], ["init", "x"], ["doctor"]])
@@ -123,13 +123,13 @@ def test_the_version_is_the_package_s(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["rnu", "x.yaml"], "qnode: there is no command 'rnu'; did you mean run?"),
+        (["rnu", "x.yaml"], "qnode: there is no command 'rnu' (did you mean 'run'?)"),
         (["xyzzy"], "qnode: there is no command 'xyzzy'\n"),
-        (["--vresion"], "qnode: there is no option '--vresion'; did you mean --version?"),
-        (["run", "x.yaml", "--sede=3"], "qnode run: there is no option --sede; did you mean --seed?"),
+        (["--vresion"], "qnode: there is no option '--vresion' (did you mean '--version'?)"),
+        (["run", "x.yaml", "--sede=3"], "qnode run: there is no option --sede (did you mean '--seed'?)"),
         (["run", "x.yaml", "--xyzzy"], "qnode run: there is no option --xyzzy\n"),
         (["run", "x.yaml", "y.yaml"], "qnode run: 'y.yaml' is one argument too many"),
-        (["run", "x.yaml", "--se", "3"], "qnode run: there is no option --se; did you mean --set?"),
+        (["run", "x.yaml", "--se", "3"], "qnode run: there is no option --se (did you mean '--set'?)"),
         (["run"], "qnode run: the following arguments are required: CONFIG"),
         (["run", "x", "--seed", "-3"], "argument --seed: '-3' is not a whole number from 0 to 2**63 - 1"),
         (["run", "x", "--seed", str(2**63)], "is not a whole number from 0 to 2**63 - 1"),

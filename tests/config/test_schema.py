@@ -56,11 +56,11 @@ def test_the_page_is_what_the_models_say() -> None:
 
 
 def test_writing_rewrites_both_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / schemas.PAGE_FILE).write_text(f"before\n{schemas.BEGIN}\nstale\n{schemas.END}\nafter\n")
+    (tmp_path / schemas.PAGE_FILE).write_text(f"before\n{schemas.PART.begin}\nstale\n{schemas.PART.end}\nafter\n")
     assert schemas.main(["--write", str(tmp_path)]) == 0
     page = (tmp_path / schemas.PAGE_FILE).read_text()
-    assert page.startswith(f"before\n{schemas.BEGIN}\n")
-    assert page.endswith(f"{schemas.END}\nafter\n")
+    assert page.startswith(f"before\n{schemas.PART.begin}\n")
+    assert page.endswith(f"{schemas.PART.end}\nafter\n")
     assert "stale" not in page
     assert sorted(path.name for path in tmp_path.iterdir()) == [schemas.PAGE_FILE, schemas.SCHEMA_FILE]
     assert schemas.main([]) == 0

@@ -66,6 +66,13 @@ class Letters(RuleBasedStateMachine):
         else:
             self.box.forget(address, "nobody")
 
+    @rule(peer=st.sampled_from(("bob", "carol")))
+    def lose_a_peer(self, peer: str) -> None:
+        gone = [
+            (address, reader) for address in ADDRESSES if address[1] == peer for reader in self.waiting.pop(address, [])
+        ]
+        assert sorted(self.box.dismiss(lambda address: address[1] == peer)) == sorted(gone)
+
     @precondition(lambda self: self.in_hand)
     @rule(index=st.integers(0, 3))
     def read_what_is_in_hand(self, index: int) -> None:

@@ -69,14 +69,15 @@ class SlotsOfANode(RuleBasedStateMachine):
     @precondition(lambda self: self.queue)
     @rule(data=st.data())
     def give_up(self, data: st.DataObject) -> None:
-        index = data.draw(st.integers(0, len(self.queue) - 1))
-        waiter = self.queue[index]
-        del self.queue[index]
-        self.served(self.memory.forget(waiter))
+        places = data.draw(st.sets(st.integers(0, len(self.queue) - 1), min_size=1, max_size=2))
+        gone = [self.queue[place] for place in places]
+        self.queue = deque(waiter for place, waiter in enumerate(self.queue) if place not in places)
+        self.served(self.memory.forget(*gone))
 
     @invariant()
-    def slots_are_counted(self) -> None:
+    def slots_and_waiters_are_counted(self) -> None:
         assert self.memory.free == SLOTS - self.taken >= 0
+        assert list(map(id, self.memory.waiting)) == list(map(id, self.queue))
 
 
 TestSlotsOfANode = SlotsOfANode.TestCase

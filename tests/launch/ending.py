@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from qnode import Node
@@ -64,6 +65,13 @@ async def holds_out(node: Node, peer: str) -> str:
 async def returns_early(node: Node) -> str:
     node.record(half=0.5)
     return "done long ago"
+
+
+async def fills(node: Node, folder: str) -> str:
+    """Takes all the room that there is."""
+    with suppress(OSError):
+        Path(folder, "filler").write_bytes(bytes(2**20))  # noqa: ASYNC240
+    return "done"
 
 
 async def leaves_without_a_word(node: Node, path: str, status: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.full import file_system, fill
 from tests.launch.commands import HERE, Command, at_the_gate, started, write
 from tests.launch.processes import directories, linux_only, watching
 
@@ -202,6 +203,31 @@ async def test_what_programs_print_is_not_lost_without_a_word(temporary: Path, t
     assert code in (1, 4)  # the log or the record, whichever is full first
     assert "File too large" in err
     assert directories() == set()
+
+
+async def test_how_a_run_ended_is_kept_where_it_filled_the_disk(temporary: Path, tmp_path: Path) -> None:
+    with file_system(tmp_path / "full", "256k") as full:
+        config = write(full, {"alice": {"program": "ending.py:fills", "args": {"folder": str(full)}}})
+        async with started(config) as command:
+            code, _, err = await command.result()
+            head = command.saved()
+        assert "No space left on device" in err
+        assert (code, head["ended"], head["exit_code"]) == (2, "done", 2)
+        assert head["unsaved"] == "No space left on device"
+
+
+async def test_an_interrupted_run_that_cannot_be_saved_says_so(temporary: Path, tmp_path: Path) -> None:
+    door = temporary / "s"
+    with file_system(tmp_path / "full", "256k") as full:
+        config = waiting(full, door)
+        async with at_the_gate(config, door) as (command, _):
+            fill(full)
+            command.process.send_signal(signal.SIGINT)
+            code, _, err = await command.result()
+            head = command.saved()
+    assert err.startswith("interrupted: every process of the run is gone, and ")
+    assert "a run cannot be saved here: No space left on device" in err
+    assert (code, head["ended"], head["exit_code"]) == (130, "interrupted", 130)
 
 
 # ---------------------------------------------------------------- side by side

@@ -14,6 +14,7 @@ import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.oracle.spec import Summary
 from qnode.errors import MalformedMessage
 from qnode.quantum.gates import GATES
 from qnode.wire.messages import (
@@ -177,8 +178,11 @@ class Members:
         self._of[ALICE if grant.node == ALICE else BOB].say(encode(msgspec.structs.replace(plain, **fields)))
 
 
-def run_with(frames: list[bytes], address: str, folder: Path) -> Oracle:
-    """Both make a pair; then alice says all of the frames; bob finishes what he had to do."""
+def run_with(frames: list[bytes], address: str, folder: Path) -> Summary:
+    """Both make a pair; then alice says all of the frames; bob finishes what he had to do.
+
+    They stay until the oracle has gone: what they said last would else be lost with their sockets.
+    """
     both = {ALICE: ("main",), BOB: ("main",)}
     oracle = Oracle(folder, address, programs=both, incarnations=dict.fromkeys(both, 0), links=spec().links[:1])
     with Stranger(address) as starter, Stranger(address) as alice, Stranger(address) as bob:
@@ -192,7 +196,7 @@ def run_with(frames: list[bytes], address: str, folder: Path) -> Oracle:
                 if isinstance(grant, Stop):
                     alice.say(encode(Farewell(ALICE, 0, (), 0, 0, 0)))
                     bob.say(encode(Farewell(BOB, 0, (), 0, 0, 0)))
-                    return oracle
+                    return oracle.summary()
                 peer = {ALICE: BOB, BOB: ALICE}.get(grant.node)  # type: ignore[call-overload]
                 if grant.step == 0:
                     members.say(grant, ops=(entangle(1, peer),))
@@ -213,7 +217,7 @@ def run_with(frames: list[bytes], address: str, folder: Path) -> Oracle:
 @given(st.lists(hostile_frames(), min_size=1, max_size=4))
 def test_no_report_of_a_member_ends_the_oracle_or_the_others(frames: list[bytes]) -> None:
     with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as folder:
-        summary = run_with(frames, f"ipc://{folder}/o", Path(folder)).summary()
+        summary = run_with(frames, f"ipc://{folder}/o", Path(folder))
     assert summary.how == "done"
     assert (BOB, "n", b"\x01") in summary.notes
     assert summary.frames_refused["NotOwner"] >= 1  # what she said in bob's name
@@ -223,7 +227,7 @@ def test_no_report_of_a_member_ends_the_oracle_or_the_others(frames: list[bytes]
 def test_an_absurd_timer_is_refused_by_a_live_oracle_which_goes_on(timer_ns: int) -> None:
     frame = encode(Report(ALICE, 0, 2, timer_ns, None, 0, ()))
     with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as folder:
-        summary = run_with([frame], f"ipc://{folder}/o", Path(folder)).summary()
+        summary = run_with([frame], f"ipc://{folder}/o", Path(folder))
     assert summary.how == "done"
     assert summary.frames_refused == {"MalformedMessage": 1, "NotOwner": 1}
 
@@ -232,5 +236,5 @@ def test_an_absurd_timer_is_refused_by_a_live_oracle_which_goes_on(timer_ns: int
 def test_an_absurd_time_of_an_operation_is_refused_by_a_live_oracle_which_goes_on(op: Op) -> None:
     frame = encode(Report(ALICE, 0, 2, None, None, 0, (op,)))
     with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as folder:
-        summary = run_with([frame], f"ipc://{folder}/o", Path(folder)).summary()
+        summary = run_with([frame], f"ipc://{folder}/o", Path(folder))
     assert (summary.how, summary.counts["refused"]) == ("done", 1)

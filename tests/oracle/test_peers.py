@@ -8,6 +8,7 @@ from threading import Thread
 from typing import Final
 
 import pytest
+import zmq
 
 from qnode.runtime.parcels import digest_of, send_ahead
 from qnode.transport.client import Context, make_context
@@ -45,6 +46,8 @@ class Room:
 
     def close(self) -> None:
         for one in self._peers:
+            for socket in one.sources():
+                socket.setsockopt(zmq.LINGER, 0)  # what is for carol will never be taken
             one.close()
 
 
@@ -66,8 +69,12 @@ def exchange(peers: Peers, stranger: Stranger, *messages: BetweenNodes) -> Betwe
     """Say all of them; the last is answered, and then all before it have been looked at."""
     for message in messages:
         stranger.say(encode(message))
-    while not stranger.socket.poll(0):
-        peers.serve(ANSWER_MS)
+    poller = zmq.Poller()
+    for socket in (peers.socket, stranger.socket):
+        poller.register(socket, zmq.POLLIN)
+    while stranger.socket not in (ready := dict(poller.poll(ANSWER_MS))):
+        assert ready, "no answer"
+        peers.serve()
     return decode_between_nodes(stranger.hear()[-1])
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -18,6 +15,7 @@ from orchestrator.oracle.record import MAGIC, GrantDigest, RecordWriter, Round, 
 from orchestrator.oracle.spec import record_path
 from qnode.errors import MalformedMessage, ProcessLost
 from qnode.wire.messages import Report, decode_to_oracle, encode
+from tests.full import at_most
 from tests.wire.messages import message_of
 
 PROGRAMS = Path(__file__).parents[1] / "programs_api"
@@ -191,17 +189,6 @@ def test_an_entry_that_is_no_round_is_refused_with_its_offset(path: Path, conten
 
 
 # ---------------------------------------------------------------- no space left
-
-
-@contextmanager
-def at_most(size: int) -> Iterator[None]:
-    """Files cannot grow beyond a size, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_without_space_append_raises_and_what_was_appended_before_is_whole(path: Path) -> None:

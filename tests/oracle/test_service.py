@@ -105,7 +105,7 @@ def test_reports_that_come_twice_are_answered_twice_and_executed_once_and_others
         alice.say(first)  # late, and no reason to answer anything
 
         last = Report(ALICE, 2, 3, None, None, 0, (), done())
-        assert alice.ask(encode(last)) == Stop("done")
+        assert alice.ask(encode(last)) == Stop("done", 10)
         alice.say(encode(Farewell(ALICE, 2, (), 0, 0, 0)))
         summary = oracle.summary()
 

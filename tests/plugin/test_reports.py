@@ -164,6 +164,25 @@ def test_a_golden_log_that_goes_on_or_is_none_is_told(inside: Inside) -> None:
     inside.run().stdout.fnmatch_lines(["E*from event 4 on *", "E*- golden   what?"])
 
 
+TWO = """
+@pytest.mark.parametrize("what", ["a b", "a-b"])
+@pytest.mark.qnode(nodes={"alice": alice, "bob": bob}, links=[("alice", "bob")], seed=1)
+def test_it(net, golden, what):
+    run = net.run_sync()
+    golden(run, "of both")
+    golden(run)
+"""
+
+
+def test_two_tests_do_not_share_a_golden_log_by_accident(inside: Inside) -> None:
+    inside.write(TWO)
+    result = inside.run("--qnode-update")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["E*golden/test_it-a-b.jsonl: it is the golden event log of test_it.py::test_it[[]a b] already; give this one*"]
+    )
+
+
 def test_a_run_on_the_real_clock_has_no_golden_log(inside: Inside) -> None:
     inside.write(
         '@pytest.mark.qnode(nodes={"a": numbers}, clock="real", seed=1)\n'

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from orchestrator import Cluster, saved
 from orchestrator.follow import LogFollower
+from qnode import Node
 from tests.python.programs import endless
 
 
@@ -63,11 +65,26 @@ async def test_what_a_listener_raises_ends_the_task_that_follows(tmp_path: Path)
     assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
 
 
-async def test_a_run_whose_listener_breaks_is_ended_and_saved(tmp_path: Path) -> None:
-    def broken(line: str) -> None:
-        raise BrokenPipeError(line)
+def broken(line: str) -> None:
+    raise BrokenPipeError(line)
 
+
+async def test_a_run_whose_listener_breaks_is_ended_and_saved(tmp_path: Path) -> None:
     net = Cluster(nodes={"a": endless.forever}, runs=tmp_path)
     with pytest.raises(BrokenPipeError):
         await net.run(on_output=broken, timeout=10)
-    assert [entry.ended for entry in saved.listing(tmp_path)] == ["interrupted"]
+    assert [(entry.ended, entry.exit_code) for entry in saved.listing(tmp_path)] == [("interrupted", 141)]
+
+
+@pytest.mark.parametrize(("program", "ended"), [(endless.once, "done"), (endless.once_and_fails, "failed")])
+async def test_a_run_whose_listener_breaks_at_its_last_lines_is_saved_with_all_there_is(
+    program: Callable[[Node], Awaitable[object]], ended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.follow.EVERY_S", 3600.0)  # all lines are the last ones
+    net = Cluster(nodes={"a": program}, runs=tmp_path)
+    with pytest.raises(BrokenPipeError):
+        await net.run(on_output=broken, timeout=60)
+    run = saved.load(saved.find(tmp_path))
+    assert (run.summary.how, run.exit_code) == (ended, 141)
+    assert run.results == ({"a": {"main": "done"}} if ended == "done" else {})
+    assert ("ValueError: on purpose" in str(run.failure)) is (ended == "failed")

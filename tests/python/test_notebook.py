@@ -164,7 +164,7 @@ def test_an_interrupt_ends_every_process_and_leaves_the_kernel_usable(inside: st
         assert told["error"].startswith(("KeyboardInterrupt", "CancelledError"))
         assert watch.left() == []
     assert directories() <= before
-    ended = kernel.run("from orchestrator import saved\nprint(saved.listing(saved.RUNS_FOLDER)[-1].ended)")
+    ended = kernel.run("from orchestrator import folders, saved\nprint(saved.listing(folders.RUNS_FOLDER)[-1].ended)")
     assert ended["out"] == "interrupted\n"
     run = kernel.run("async def idle(node): return 7\nprint((await Cluster(nodes={'a': idle}).run())['a'])")
     assert (run["out"], run["error"]) == ("7\n", "")

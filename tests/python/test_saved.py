@@ -8,20 +8,25 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import Cluster, Run, loader, saved
+from orchestrator import Cluster, Run, loader, saved, saving
+from orchestrator.dumping import dump
+from orchestrator.oracle.spec import Result, Summary, cut_short
 from orchestrator.plain import plain
 from orchestrator.run import Source
 from qnode.errors import ConfigError, Deadlock, Interrupted, ProcessLost, ProgramFailed, TimedOut
+from qnode.wire.payload import pack
+from tests.full import at_most, file_system, fill
 
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -108,7 +113,7 @@ async def test_a_program_that_raises_is_saved_with_its_traceback(tmp_path: Path)
     ],
 )
 def test_what_cut_a_run_short_is_kept(how: str, failure: Any, exit_code: int, tmp_path: Path) -> None:
-    summary = saved.cut_short(how, at_ns=5, steps=7)
+    summary = cut_short(how, at_ns=5, steps=7)
     run = written(tmp_path, "coin", summary=summary, failure=failure)
     again = saved.load(run.folder)
     assert (again.summary.how, again.summary.at_ns, again.summary.counts["steps"]) == (how, 5, 7)
@@ -137,17 +142,8 @@ async def test_a_name_that_is_too_long_is_no_matter_of_room(tmp_path: Path) -> N
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Path]:
     """A file system of one page."""
-    folder = tmp_path / "full"
-    folder.mkdir()
-    try:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(folder)]
-        done = subprocess.run(mount, capture_output=True, text=True, timeout=60, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount here")
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], timeout=60, check=True)
+    with file_system(tmp_path / "full", "4k") as folder:
+        yield folder
 
 
 async def test_where_there_is_no_room_a_run_says_so_and_leaves_no_folder(full: Path) -> None:
@@ -157,13 +153,74 @@ async def test_where_there_is_no_room_a_run_says_so_and_leaves_no_folder(full: P
     assert os.listdir(full) == []
 
 
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system that is soon full."""
+    with file_system(tmp_path / "small", "256k") as folder:
+        yield folder
+
+
+ENDS: list[tuple[str, Any, type[Exception], int]] = [
+    ("done", None, ConfigError, 2),
+    ("failed", ProgramFailed(program="main", node="a", time="1 ns", traceback="x" * 100_000), ProgramFailed, 1),
+    ("timed_out", TimedOut(timeout="3.0"), TimedOut, 3),
+    ("interrupted", None, Interrupted, 130),
+]
+
+
+@pytest.mark.parametrize(("how", "failure", "kind", "exit_code"), ENDS)
+def test_how_a_run_ended_is_kept_on_a_disk_that_has_become_full(
+    how: str, failure: Any, kind: type[Exception], exit_code: int, small: Path
+) -> None:
+    with pytest.raises(kind) as caught:
+        written(small, "coin", summary=cut_short(how), failure=failure, before_end=lambda: fill(small))
+    told = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
+    assert "a run cannot be saved here: No space left on device; make room, or choose another folder" in told
+    assert_unsaved(small, how, exit_code, "No space left on device")
+
+
+def test_how_a_run_ended_is_kept_where_what_came_of_it_is_too_large(tmp_path: Path) -> None:
+    with at_most(4096), pytest.raises(ConfigError, match="File too large"):
+        written(tmp_path, "coin", summary=much())
+    assert_unsaved(tmp_path, "done", 2, "File too large")
+
+
+def much() -> Summary:
+    return msgspec.structs.replace(cut_short("done"), results=(Result("a", "main", 5, pack("x" * 10_000)),))
+
+
+def assert_unsaved(runs: Path, how: str, exit_code: int, why: str) -> None:
+    (entry,) = saved.listing(runs)
+    assert (entry.ended, entry.exit_code, entry.wall_s, entry.is_saved) == (how, exit_code, 0.5, False)
+    with pytest.raises(ConfigError) as caught:
+        saved.load(entry.folder)
+    shown = how.replace("_", " ")
+    assert str(caught.value).endswith(f"this run ended ({shown}, exit code {exit_code}), and was not saved: {why}")
+    assert not [name for name in os.listdir(entry.folder) if name.endswith(".new")]
+    assert not saved.is_under_way(entry.folder)
+    assert saved.load_source(entry.folder).seed == 7  # it can be repeated
+    assert saved.prune(runs, keep=0) == [entry]
+
+
+def test_there_is_room_for_the_end_however_much_a_run_says_at_its_start(tmp_path: Path) -> None:
+    """run.json has blanks at its end that are enough for all that is written over them."""
+    for length in range(0, 4096, 64):
+        run = written(tmp_path, "coin", summary=much(), ended=False, base="d" * length)
+        before = (run.folder / "run.json").stat().st_size
+        with at_most(before), pytest.raises(ConfigError, match="File too large"):
+            saving.save(run)
+        head = (run.folder / "run.json").read_bytes()
+        assert len(head) == before
+        assert json.loads(head)["unsaved"] == "File too large"
+
+
 # --- the configuration ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.name)
 def test_a_saved_configuration_means_the_same(file: Path) -> None:
     config = loader.load(file)
-    assert loader.loads(saved.dump(config)) == config
+    assert loader.loads(dump(config)) == config
 
 
 EVERYTHING = """
@@ -187,7 +244,7 @@ observe: {m: [fidelity, {fidelity: 0}]}
 
 def test_everything_that_a_configuration_can_say_is_saved() -> None:
     config = loader.loads(EVERYTHING, only_simulated=False)
-    assert loader.loads(saved.dump(config), only_simulated=False) == config
+    assert loader.loads(dump(config), only_simulated=False) == config
 
 
 JSON = st.recursive(
@@ -211,7 +268,7 @@ def test_any_arguments_are_saved_as_they_were(args: dict[str, object]) -> None:
         config = loader.from_mapping(data)
     except ConfigError:  # text that no file can hold, say
         return
-    again = loader.loads(saved.dump(config)).nodes["a"].args
+    again = loader.loads(dump(config)).nodes["a"].args
     assert again == config.nodes["a"].args
     assert repr(again) == repr(config.nodes["a"].args)  # 1 == 1.0 == True, and they are not the same
 
@@ -240,17 +297,26 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def written(
-    runs: Path, name: str, *, started: datetime = LONG_AGO, summary: Any = None, failure: Any = None, ended: bool = True
+    runs: Path,
+    name: str,
+    *,
+    started: datetime = LONG_AGO,
+    summary: Any = None,
+    failure: Any = None,
+    ended: bool = True,
+    base: str = "",
+    before_end: Callable[[], object] = lambda: None,
 ) -> Run:
     """A run as it is saved, without having run."""
     config = loader.from_mapping({"version": 1, "name": name, "seed": 7, "nodes": {"a": {}}})
-    source = Source(config, runs)
-    folder = saved.new_folder(runs, name)
-    summary = saved.cut_short("done") if summary is None else summary
+    source = Source(config, runs / base)
+    folder = saving.new_folder(runs, name)
+    summary = cut_short("done") if summary is None else summary
     run = Run(source, summary, folder=folder, started=started, wall_s=0.5, failure=failure)
-    with saved.begin(folder, source, started):
+    with saving.begin(folder, source, started):
         if ended:
-            saved.save(run)
+            before_end()
+            saving.save(run)
     return run
 
 
@@ -335,8 +401,8 @@ def test_a_run_that_starts_is_locked_before_it_is_listed(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(fcntl, "flock", prune_first)
     config = loader.from_mapping({"version": 1, "name": "coin", "seed": 7, "nodes": {"a": {}}})
-    folder = saved.new_folder(tmp_path, "coin")
-    with saved.begin(folder, Source(config, tmp_path), LONG_AGO):
+    folder = saving.new_folder(tmp_path, "coin")
+    with saving.begin(folder, Source(config, tmp_path), LONG_AGO):
         assert [entry.ended for entry in saved.listing(tmp_path)] == ["running"]
 
 
@@ -370,8 +436,8 @@ def test_pruning_without_a_rule_is_refused(three: Path) -> None:
 
 def test_a_run_under_way_is_listed_and_neither_loaded_nor_pruned(tmp_path: Path) -> None:
     config = loader.from_mapping({"version": 1, "name": "busy", "seed": 7, "nodes": {"a": {}}})
-    folder = saved.new_folder(tmp_path, "busy")
-    with saved.begin(folder, Source(config, tmp_path), LONG_AGO):
+    folder = saving.new_folder(tmp_path, "busy")
+    with saving.begin(folder, Source(config, tmp_path), LONG_AGO):
         assert [(entry.ended, entry.exit_code) for entry in saved.listing(tmp_path)] == [("running", None)]
         assert saved.prune(tmp_path, keep=0) == []
         with pytest.raises(ConfigError, match="has not ended yet"):
@@ -400,8 +466,8 @@ def test_a_run_of_another_format_is_refused_with_the_remedy(three: Path) -> None
 
 def test_runs_that_start_together_get_folders_of_their_own(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from orchestrator import saved\n"
-        "for _ in range(20): print(saved.new_folder(Path(sys.argv[1]), 'coin'))"
+        "import sys; from pathlib import Path; from orchestrator import saving\n"
+        "for _ in range(20): print(saving.new_folder(Path(sys.argv[1]), 'coin'))"
     )
     racers = [
         subprocess.Popen(

@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import combinations, product
-from math import comb, exp, inf, lgamma, log
+from math import comb, inf, log
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qnode.testing import accepted_interval, assert_frequency, assert_independent, relative_entropy
+from qnode.testing import accepted_interval, assert_frequency, assert_independent, detectable, relative_entropy
+from qnode.testing.statistics import accepts
+from tests.testing.exact import binomial, holds
 
 PROBABILITIES = (0.0, 1e-6, 0.01, 0.146447, 0.25, 0.5, 2 / 3, 0.853553, 0.999, 1.0)
 ALARMS = (0.5, 0.1, 1e-3, 1e-9)
 
 
-def accepts(hits: int, trials: int, p: float, false_alarm: float) -> bool:
-    try:
-        assert_frequency(hits, trials, p, false_alarm=false_alarm)
-    except AssertionError:
-        return False
-    return True
-
-
-def binomial(hits: int, trials: int, p: float) -> float:
-    """P(hits) of independent trials."""
-    if p in (0.0, 1.0):
-        return float(hits == trials * p)
-    ways = lgamma(trials + 1) - lgamma(hits + 1) - lgamma(trials - hits + 1)
-    return exp(ways + hits * log(p) + (trials - hits) * log(1 - p))
+def passes(hits: int, trials: int, p: float, false_alarm: float) -> bool:
+    return holds(assert_frequency, hits, trials, p, false_alarm=false_alarm)
 
 
 @pytest.mark.parametrize(("p", "false_alarm"), list(product(PROBABILITIES, ALARMS)))
 def test_a_correct_program_fails_no_more_often_than_stated(p: float, false_alarm: float) -> None:
-    """The sum over the binomial of everything that is rejected, for every number of trials up to 60, and 500."""
-    for trials in (*range(1, 61), 500):
+    """The sum over the binomial of everything that is rejected, for every number of trials up to 30, and some more."""
+    for trials in (*range(1, 31), 45, 60, 200):
         alarms = sum(binomial(k, trials, p) for k in range(trials + 1) if not accepts(k, trials, p, false_alarm))
         assert alarms <= false_alarm
 
@@ -46,7 +38,7 @@ def test_what_is_accepted_is_the_interval_that_is_told(p: float, false_alarm: fl
         low, high = accepted_interval(trials, p, false_alarm)
         assert 0 <= low <= p <= high <= 1
         for hits in range(trials + 1):
-            assert accepts(hits, trials, p, false_alarm) == (low - 1e-12 <= hits / trials <= high + 1e-12)
+            assert passes(hits, trials, p, false_alarm) == (low - 1e-12 <= hits / trials <= high + 1e-12)
 
 
 def test_the_documented_example_is_right() -> None:
@@ -70,7 +62,10 @@ def test_what_is_certain_must_always_happen(p: float) -> None:
 
 
 def test_a_failure_says_what_would_have_been_accepted() -> None:
-    expected = r"^6000 of 10000 trials are 0\.6, but p = 0\.5 accepts 0\.4672\d* to 0\.5327\d* \(.*probability 1e-09\)"
+    expected = (
+        r"^6000 of 10000 trials are 0\.6, but p = 0\.5 accepts 0\.4672\d* to 0\.5327\d*; a true p of at most 0\.4556\d*"
+        r" or at least 0\.5443\d* is caught with probability 0\.99 \(.*probability 1e-09 at most\)$"
+    )
     with pytest.raises(AssertionError, match=expected):
         assert_frequency(6000, 10_000, 0.5)
 
@@ -104,15 +99,62 @@ def test_relative_entropy_has_its_known_values() -> None:
     assert relative_entropy(0.9, 1.0) == inf
 
 
+# --- power -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("p", "false_alarm"), list(product(PROBABILITIES, ALARMS)))
+@pytest.mark.parametrize("power", [0.5, 0.99])
+def test_what_is_detectable_fails_as_often_as_stated_and_a_little_less_does_not(
+    p: float, false_alarm: float, power: float
+) -> None:
+    """Exactly, by the sum over the tail of the binomial that lies outside what is accepted."""
+    for trials in (1, 2, 7, 40):
+        low, high = detectable(trials, p, power=power, false_alarm=false_alarm)
+        rejected = [k for k in range(trials + 1) if not accepts(k, trials, p, false_alarm)]
+        below, above = [k for k in rejected if k < trials * p], [k for k in rejected if k > trials * p]
+        assert (low == -inf) == (not below)
+        assert (high == inf) == (not above)
+        for true, nearer, side in ((low, low + 1e-6, below), (high, high - 1e-6, above)):
+            if side:
+                assert sum(binomial(k, trials, true) for k in side) >= power * (1 - 1e-9)
+                assert sum(binomial(k, trials, nearer) for k in side) < power
+
+
+def test_the_documented_power_is_right() -> None:
+    """10,000 trials of a fair coin catch 0.4557 and 0.5443."""
+    assert [round(true, 4) for true in detectable(10_000, 0.5)] == [0.4557, 0.5443]
+
+
+def test_so_few_trials_that_nothing_is_caught_are_said_to_be() -> None:
+    assert detectable(20, 0.5) == (-inf, inf)
+    with pytest.raises(AssertionError, match=r"accepts 0 to 0; a true p of at least 0\.99 is caught"):
+        assert_frequency(1, 1, 0.0)
+
+
+def test_counts_of_numpy_are_counts() -> None:
+    bits = np.array([0, 1, 1] * 30)
+    trials = (bits >= 0).sum()
+    assert_frequency(bits.sum(), trials, 2 / 3)
+    with pytest.raises(AssertionError, match=r"^60 of 90 trials are 0\.666667, but p = 0\.1 accepts"):
+        assert_frequency(bits.sum(), trials, np.float64(0.1))
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, float("nan")])
+def test_power_is_a_probability(power: float) -> None:
+    with pytest.raises(ValueError, match="power is a probability"):
+        detectable(10, 0.5, power=power)
+
+
+@pytest.mark.parametrize("function", [accepted_interval, detectable])
+@pytest.mark.parametrize(("trials", "p"), [(0, 0.5), (10, 1.5)])
+def test_no_trials_or_no_probability_are_refused_by_the_helpers_too(
+    function: Callable[[int, float], object], trials: int, p: float
+) -> None:
+    with pytest.raises(ValueError, match="no frequency"):
+        function(trials, p)
+
+
 # --- independence ----------------------------------------------------------------------------------------------------
-
-
-def independent(one: tuple[int, ...], other: tuple[int, ...], false_alarm: float) -> bool:
-    try:
-        assert_independent(one, other, false_alarm=false_alarm)
-    except AssertionError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("false_alarm", [0.5, 0.1, 0.01])
@@ -122,7 +164,7 @@ def test_independent_bits_are_rejected_no_more_often_than_stated(trials: int, fa
     for marked, ones in product(range(trials + 1), repeat=2):
         one = (1,) * marked + (0,) * (trials - marked)
         alarms = sum(
-            not independent(one, tuple(int(k in chosen) for k in range(trials)), false_alarm)
+            not holds(assert_independent, one, [int(k in chosen) for k in range(trials)], false_alarm=false_alarm)
             for chosen in combinations(range(trials), ones)
         )
         assert alarms <= false_alarm * comb(trials, ones)

@@ -1,4 +1,4 @@
-"""A program that prints and never ends."""
+"""Programs that print, and end or do not."""
 
 from __future__ import annotations
 
@@ -11,3 +11,13 @@ async def forever(node: Node) -> None:
     while True:
         print("still", node.name)
         await asyncio.sleep(1)
+
+
+async def once(node: Node) -> str:
+    print("once", node.name)
+    return "done"
+
+
+async def once_and_fails(node: Node) -> None:
+    await once(node)
+    raise ValueError("on purpose")
