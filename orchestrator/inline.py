@@ -13,7 +13,8 @@ import threading
 import time
 from asyncio import events
 from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
+from functools import partial
+from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,9 @@ class InlineRun:
     own if PYTHONHASHSEED is 0, as it is there. The module-level generators, `random` and `numpy.random`, are each
     process's own here too.
 
+    Attributes:
+        failed: Where programs raised, by node and program, for a debugger.
+
     Args:
         timeout: Seconds of wall time after which the run is ended.
         on_progress: Told at the end how far the run came.
@@ -134,6 +138,7 @@ class InlineRun:
             if folder
             else None
         )
+        self.failed: dict[tuple[str, str], TracebackType | None] = {}
         self._hosts: dict[NodeName, NodeHost] = {}
         self._generators: dict[NodeName, Generators] = {}
         with self._inside():
@@ -141,7 +146,8 @@ class InlineRun:
                 generators = Generators(process)
                 for node in process.nodes:
                     name = NodeName(node.name)
-                    self._hosts[name] = NodeHost(node, launch.run, _no_parcel)
+                    self._hosts[name] = host = NodeHost(node, launch.run, _no_parcel)
+                    host.on_failed = partial(self._failed, name)
                     self._generators[name] = generators
         self._outside = Outside(self._hosts.values())
         self._helm = Helm(
@@ -193,6 +199,9 @@ class InlineRun:
 
     def _inside(self) -> contextlib.AbstractContextManager[None]:
         return _here(self._launch.run.base, *self._launch.run.path)
+
+    def _failed(self, node: str, program: str, tb: TracebackType | None) -> None:
+        self.failed[node, program] = tb
 
     def _changed(self, at_ns: int, change: Change) -> None:
         if self._record is not None:

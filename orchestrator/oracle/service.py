@@ -104,6 +104,8 @@ class OracleService:
         else:
             self._serve_real()
         summary = self._finish()
+        if self._writer is not None:
+            self._writer.flush()  # whoever hears of the end may read the log, and end this process
         for connection in self._controllers:
             self._server.send(connection, [encode(RunEnded(encode_summary(summary)))])
         return summary
