@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from benchmarks import ghz, launch, loading, local, pairs, register, report, step, telemetry, teleport
+from benchmarks import ghz, launch, loading, local, pairs, plugin, register, report, step, telemetry, teleport
 from benchmarks.bench import Bench
 from benchmarks.measure import EFFORTS, Effort, Figure, WrongResult
 from benchmarks.yardstick import EchoGroup
@@ -20,6 +20,7 @@ from qnode.errors import QnodeError
 BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
     "launch": launch.run,
     "loading": loading.run,
+    "plugin": plugin.run,
     "step": step.run,
     "teleport": teleport.run,
     "pairs": pairs.run,
@@ -33,6 +34,7 @@ _EPILOG: Final = """\
 benchmarks:
   launch    from the command to its table, memory of a node, repeated runs, help, and how soon all is gone
   loading   a configuration of 1,000 nodes, one by one
+  plugin    a test of two nodes by the pytest plugin, and what pytest without networks pays for it
   step      one step of the virtual clock with 1, 2 and 10 active nodes
   teleport  teleportations a second, one after another and 64 in flight
   pairs     Bell pairs with both measurements a second

@@ -29,7 +29,16 @@ from orchestrator.steering import Steering
 from orchestrator.stepping import Inline, Steerable, Stepping, to_ns
 from orchestrator.supervision import follow
 from orchestrator.telemetry.beside import Telemetry, require
-from qnode.errors import ConfigError, Interrupted, ProcessLost, QnodeError, RunFailed, TimedOut, Unread
+from qnode.errors import (
+    ConfigError,
+    Interrupted,
+    ProcessLost,
+    ProgramFailed,
+    QnodeError,
+    RunFailed,
+    TimedOut,
+    Unread,
+)
 from qnode.runtime.loop import NodeLoop
 from qnode.wire.messages import Hold, Meddle, Progress, Release
 
@@ -108,6 +117,7 @@ class Cluster:
     def _hold(self, source: Source, runs: Path) -> None:
         self.source = replace(source, base=source.base.resolve())
         self._runs = runs
+        self._entered = False
         self._launcher: Launcher | None = None
         self._plan: LaunchPlan | None = None
         self._busy = False
@@ -125,12 +135,14 @@ class Cluster:
         return self.source.base
 
     async def __aenter__(self) -> Self:
+        self._entered = True
         self._launcher = Launcher()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
+        self._entered = False
         if self._stepping is not None:
             stepping, self._stepping = self._stepping, None
             await stepping.end()
@@ -261,7 +273,7 @@ class Cluster:
             return self._stepping
         if self.config.clock.mode != "virtual":
             raise ConfigError(place="clock", detail="only the virtual clock can be stopped; this network's is real")
-        if self._launcher is None:
+        if not self._entered:
             raise ConfigError(place="run_until", detail="goes inside `async with` of the cluster")
         attempt = self._begin(seed, None, None)
         live: asyncio.Future[Steerable] = asyncio.get_running_loop().create_future()
@@ -286,7 +298,7 @@ class Cluster:
             )
         source = self.set_up(seed)
         source.network  # noqa: B018  raises what is wrong with it before anything is written or started
-        attempt = _Attempt(source, saving.new_folder(self._runs, source.name, name), on_progress)
+        attempt = _Attempt(source, self._new_folder(source, name), on_progress)
         self._busy = True
         return attempt
 
@@ -323,6 +335,7 @@ class Cluster:
                 inline = Inline(run)
                 options.live.set_result(inline)
                 await inline.over
+            attempt.failed = run.failed
             return run.summary()
 
     def run_sync(self, **options: Any) -> Run:
@@ -336,6 +349,9 @@ class Cluster:
         """What the next run is, with a seed: the one given, the configuration's, or a new one. Raises ConfigError."""
         require(self.config.telemetry)
         return replace(self.source, config=self.config.model_copy(update={"seed": self.draw_seed(seed)}))
+
+    def _new_folder(self, source: Source, name: str | None) -> Path:
+        return saving.new_folder(self._runs, source.name, name)
 
     def _plan_for(self, source: Source, folder: Path, directory: str, blocked_s: float) -> LaunchPlan:
         return plan(
@@ -461,7 +477,11 @@ class _Options(NamedTuple):
 
 
 class _Attempt:
-    """A run from its start to what is saved of it, however it ends."""
+    """A run from its start to what is saved of it, however it ends.
+
+    Attributes:
+        failed: Where programs raised, by node and program, if they ran in this process.
+    """
 
     def __init__(self, source: Source, folder: Path, on_progress: Callable[[Progress], None] | None) -> None:
         self.source = source
@@ -469,6 +489,7 @@ class _Attempt:
         self._on_progress = on_progress
         self._reached = Progress(0, 0)
         self._so_far: Summary | None = None
+        self.failed: Mapping[tuple[str, str], TracebackType | None] = {}
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
         self._wall_s: float | None = None
@@ -505,7 +526,11 @@ class _Attempt:
 
     def ended(self, summary: Summary) -> Run:
         """The run, saved. If it cannot be, what made it fail is raised, with a note of that; else ConfigError."""
-        return self._saved(summary, None, None)
+        run = self._saved(summary, None, None)
+        if isinstance(run.failure, ProgramFailed):
+            first = summary.failures[0]
+            run.failure.__traceback__ = self.failed.get((first.node, first.program))
+        return run
 
     def cut_short(self, error: BaseException) -> Run:
         """The run as far as it is known to have got, saved if that is possible; a note at the error says if not."""

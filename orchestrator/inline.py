@@ -13,17 +13,18 @@ import threading
 import time
 from asyncio import events
 from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
+from functools import partial
+from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
 
 from orchestrator.inspect import MarkObserver
 from orchestrator.launch.interrupted import Interrupted
+from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.record import RecordWriter
-from orchestrator.oracle.service import EventWriter
 from orchestrator.oracle.spec import Summary, encode_oracle, events_path, record_path
 from orchestrator.oracle.summary import summarise
 from orchestrator.plan import LaunchPlan
@@ -106,6 +107,9 @@ class InlineRun:
     own if PYTHONHASHSEED is 0, as it is there. The module-level generators, `random` and `numpy.random`, are each
     process's own here too.
 
+    Attributes:
+        failed: Where programs raised, by node and program, for a debugger.
+
     Args:
         timeout: Seconds of wall time after which the run is ended.
         on_progress: Told at the end how far the run came.
@@ -125,15 +129,16 @@ class InlineRun:
         self._observer = MarkObserver(launch.oracle.observe)
         self._open = contextlib.ExitStack()
         folder, oracle = launch.oracle.folder, launch.oracle
-        writer = EventWriter(events_path(folder)) if folder and oracle.events else None
-        if writer is not None:
-            self._open.callback(writer.close)
-        self._core = build_core(oracle, writer, self._observer)
+        self._writer = EventWriter(events_path(folder)) if folder and oracle.events else None
+        if self._writer is not None:
+            self._open.callback(self._writer.close)
+        self._core = build_core(oracle, self._writer.emit if self._writer else None, self._observer)
         self._record = (
             self._open.enter_context(RecordWriter(record_path(folder), encode_oracle(oracle.without_secrets())))
             if folder
             else None
         )
+        self.failed: dict[tuple[str, str], TracebackType | None] = {}
         self._hosts: dict[NodeName, NodeHost] = {}
         self._generators: dict[NodeName, Generators] = {}
         with self._inside():
@@ -141,7 +146,8 @@ class InlineRun:
                 generators = Generators(process)
                 for node in process.nodes:
                     name = NodeName(node.name)
-                    self._hosts[name] = NodeHost(node, launch.run, _no_parcel)
+                    self._hosts[name] = host = NodeHost(node, launch.run, _no_parcel)
+                    host.on_failed = partial(self._failed, name)
                     self._generators[name] = generators
         self._outside = Outside(self._hosts.values())
         self._helm = Helm(
@@ -194,6 +200,9 @@ class InlineRun:
     def _inside(self) -> contextlib.AbstractContextManager[None]:
         return _here(self._launch.run.base, *self._launch.run.path)
 
+    def _failed(self, node: str, program: str, tb: TracebackType | None) -> None:
+        self.failed[node, program] = tb
+
     def _changed(self, at_ns: int, change: Change) -> None:
         if self._record is not None:
             self._record.changed(at_ns, change)
@@ -211,6 +220,7 @@ class InlineRun:
             self._grants = core.grants()
         while core.outcome is None:
             self._limits.check()
+            self._flush()
             if self._grants:
                 self._round()
             else:
@@ -223,6 +233,12 @@ class InlineRun:
             for host in outside.ask():
                 core.wake(Wake(host.name, host.incarnation))
             self._grants = core.grants()
+
+    def _flush(self) -> None:
+        """A program may stand at a breakpoint: what led there can be read."""
+        if self._writer is not None:
+            self._writer.settle()
+            self._writer.flush()
 
     def _lose(self) -> None:
         """If nodes have failed, whoever waits for one of them is told."""

@@ -8,8 +8,9 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 from orchestrator.cells import Cells, is_cell
@@ -156,16 +157,21 @@ class _References:
         assert inspect.isfunction(function)  # as _refusal has seen
         if is_cell(function):
             return self.cells.add(function, place)
+        if _is_displaced(function):
+            return self._in_file(Path(function.__globals__["__file__"]).resolve(), function)
         module = sys.modules[function.__module__]
         name = _importable_name(module)
         file = _file_of(module)
         if file is None:
             return f"{name}:{function.__qualname__}"
         root = _root_of(name, file, is_package=hasattr(module, "__path__"))
-        if root is not None:
-            if not is_installed(root) and str(root) not in self.roots:
-                self.roots.append(str(root))
-            return f"{name}:{function.__qualname__}"
+        if root is None or not _is_imported_from(root, name):
+            return self._in_file(file, function)
+        if not is_installed(root) and str(root) not in self.roots:
+            self.roots.append(str(root))
+        return f"{name}:{function.__qualname__}"
+
+    def _in_file(self, file: Path, function: FunctionType) -> str:
         where = file.relative_to(self._base) if file.is_relative_to(self._base) else file
         return f"{where.as_posix()}:{function.__qualname__}"
 
@@ -189,7 +195,8 @@ def _refusal(function: object) -> str | None:
     if not inspect.iscoroutinefunction(function):
         return f"{name} ({where}) must be an `async def` that takes a Node"
     module = sys.modules.get(function.__module__)
-    if not is_cell(function) and (module is None or found_in(module, name) is not function):
+    in_place = module is not None and found_in(module, name) is function
+    if not (in_place or is_cell(function) or _is_displaced(function)):
         return (
             f"{function.__module__} has another {name} now than the one given ({where}), and the nodes would find"
             " that one; give the one that the module has"
@@ -197,7 +204,18 @@ def _refusal(function: object) -> str | None:
     return None
 
 
-def found_in(module: ModuleType, name: str) -> object:
+def _is_displaced(function: FunctionType) -> bool:
+    """Whether its module had to make room for another of the same name, as pytest lets one conftest.py do for the next.
+
+    Then it is found by its file.
+    """
+    own, module = function.__globals__, sys.modules.get(function.__module__)
+    if (module is not None and vars(module) is own) or not str(own.get("__file__")).endswith(".py"):
+        return False
+    return found_in(SimpleNamespace(**own), function.__qualname__) is function
+
+
+def found_in(module: ModuleType | SimpleNamespace, name: str) -> object:
     """What a dotted name means in a module; None if it is not there."""
     found: object = module
     for part in name.split("."):
@@ -223,6 +241,13 @@ def _root_of(name: str, file: Path, *, is_package: bool) -> Path | None:
     parts = [*name.split("."), "__init__"] if is_package else name.split(".")
     tail = file.with_suffix("").parts[-len(parts) :]
     return file.parents[len(parts) - 1] if len(parts) > 1 and list(tail) == parts else None
+
+
+def _is_imported_from(root: Path, name: str) -> bool:
+    """Whether an import finds it there: where folders need no `__init__.py`, an installed package comes first."""
+    top = name.partition(".")[0]
+    spec = PathFinder.find_spec(top, [str(root), *sys.path])
+    return spec is not None and str(root / top) in (spec.submodule_search_locations or ())
 
 
 def _own_path() -> list[str]:

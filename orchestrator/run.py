@@ -215,6 +215,7 @@ class Run:
 
     def raise_failure(self) -> None:
         """Raise what went wrong, such as ProgramFailed or Deadlock. A run that ended well raises nothing."""
+        __tracebackhide__ = True  # of a failed test the reader wants the test's line
         if self.failure is not None:
             raise self.failure
 

@@ -77,6 +77,7 @@ PURE: Final = (
 )
 SHELLS: Final = (  # inside what is pure otherwise
     "orchestrator.oracle.service",
+    "orchestrator.oracle.event_writer",
     "orchestrator.oracle.record",
     "orchestrator.oracle.replay",
 )

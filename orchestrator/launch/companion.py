@@ -5,11 +5,19 @@ from __future__ import annotations
 import socket
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
-from orchestrator.launch.early import Started, python
+from orchestrator.launch.early import python
 
 
-def start_companion(module: str, output: Path) -> Started:
+class Companion(NamedTuple):
+    """A companion, and our end of the socket to it."""
+
+    process: subprocess.Popen[bytes]
+    socket: socket.socket
+
+
+def start_companion(module: str, output: Path) -> Companion:
     """Start the `main` of a module of ours; its standard input is a socket, whose end tells it that we are gone.
 
     Args:
@@ -24,4 +32,4 @@ def start_companion(module: str, output: Path) -> Started:
             stderr=file,
             process_group=0,  # the terminal's Ctrl-C is ours to handle
         )
-    return Started(process, ours)
+    return Companion(process, ours)

@@ -22,14 +22,16 @@ ENVIRONMENT: Final = {
     "MKL_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
 }
+_OF_PYTEST: Final = "PYTEST_CURRENT_TEST"  # changes with every test
 
 
 @dataclass(frozen=True)
 class Started:
-    """A forkserver that was started, and our end of the socket to it."""
+    """A forkserver that was started, our end of the socket to it, and the surroundings that its nodes will have."""
 
     process: subprocess.Popen[bytes]
     socket: socket.socket
+    surroundings: object
 
 
 _early: list[Started] = []
@@ -43,8 +45,17 @@ def start_early() -> None:
 
 
 def take() -> Started:
-    """The forkserver that was started early, or a new one."""
-    return _early.pop() if _early else start()
+    """The forkserver that was started early, if nothing around it has changed since; or a new one."""
+    return _early.pop() if _early and _early[-1].surroundings == surroundings() else start()
+
+
+def surroundings() -> object:
+    """What a forkserver takes over from this process when it starts, to compare: the folder and the environment."""
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # it was removed
+        folder = ""
+    return folder, {name: value for name, value in os.environ.items() if name != _OF_PYTEST}
 
 
 def start() -> Started:
@@ -59,7 +70,7 @@ def start() -> Started:
             env={**os.environ, **ENVIRONMENT},
             start_new_session=True,
         )
-    return Started(process, ours)
+    return Started(process, ours, surroundings())
 
 
 def python(module: str, *arguments: str) -> list[str]:

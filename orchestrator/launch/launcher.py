@@ -46,12 +46,17 @@ def end_all() -> None:
 class Launcher:
     """Starts the processes of one run after another, each time afresh.
 
+    It belongs to the event loop of a run only from `open` to the end of `end_run`: the next may be in another loop.
+
     Attributes:
         pids: The process id of each process of this run, by its number; the oracle's number is ORACLE.
+        surroundings: What its nodes have of this process, as it was when the forkserver started.
     """
 
     def __init__(self) -> None:
         self._exits: deque[Exited] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._answers: asyncio.Queue[Answer | None] = asyncio.Queue()
         self.pids: dict[int, int] = {}
         self._begin()
         _open.add(self)
@@ -59,12 +64,29 @@ class Launcher:
     def _begin(self) -> None:
         started = early.take()
         self._process = started.process
+        self.surroundings = started.surroundings
         self._socket = started.socket
         self._reader = Reader(self._socket)
-        self._answers: asyncio.Queue[Answer | None] = asyncio.Queue()
         self._gone = False
         self._given_up = False
-        asyncio.get_running_loop().add_reader(self._socket, self._take)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether no run of it is under way, and its forkserver is there for the next."""
+        return self._loop is None and not self._given_up and self._process.poll() is None
+
+    def _bind(self) -> None:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._socket, self._take)
+            self._answers = asyncio.Queue()  # one belongs to the loop in which somebody first waited for it
+            if self._gone:
+                self._answers.put_nowait(None)
+
+    def _unbind(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket)
+        self._loop = None
 
     async def open(self, modules: Sequence[str] = ()) -> str:
         """A directory for the sockets of the next run.
@@ -78,6 +100,7 @@ class Launcher:
         """
         if self._given_up:
             self._begin()
+        self._bind()
         self._tell(Open(tuple(modules)))
         try:
             answer = await self._answer()
@@ -134,6 +157,8 @@ class Launcher:
         except TimeoutError:  # stopped, say; its children end with it
             self._process.kill()
             self._give_up()
+        else:
+            self._unbind()
 
     def close(self) -> None:
         """End the forkserver and everything that it started; returns once it is gone."""
@@ -143,7 +168,7 @@ class Launcher:
 
     def _give_up(self) -> None:
         self._given_up = True
-        asyncio.get_running_loop().remove_reader(self._socket)
+        self._unbind()
         self._end()
 
     def end(self) -> None:
@@ -178,7 +203,8 @@ class Launcher:
         for answer in self._reader.answers():
             self._answers.put_nowait(answer)
         if self._reader.closed:
-            asyncio.get_running_loop().remove_reader(self._socket)
+            if self._loop is not None:
+                self._loop.remove_reader(self._socket)
             self._leave()
 
     def _leave(self) -> None:

@@ -2,7 +2,8 @@
 
 Only imports at the top level count (a branch or a `try` is top level too): what a program imports in a function may be
 there so that it does not happen. Local files that a program imports are read in turn. A module is installed if it
-lies where installers put modules; anything else may be edited between two runs and is left to the runs themselves.
+lies where installers put modules, or is qnode's own; anything else may be edited between two runs and is left to the
+runs themselves.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def modules_of(programs: Iterable[str], folders: Sequence[Path]) -> tuple[str, .
         seen.add(file)
         for name in _imports_of(file, _time_of(file)):
             top = name.partition(".")[0]
-            if top in _OURS:
+            if top in _OURS:  # a script, or a test, may import Cluster: that takes longer than starting it
+                found[name] = None
                 continue
             spec = find_module(top, search)
             if spec is None or spec.origin in (None, "built-in", "frozen"):

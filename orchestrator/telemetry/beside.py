@@ -17,7 +17,7 @@ from qnode import __version__
 from qnode.errors import ConfigError, ProcessLost
 
 if TYPE_CHECKING:  # a run knows of its telemetry
-    from orchestrator.launch.early import Started
+    from orchestrator.launch.companion import Companion
     from orchestrator.run import Source
 
 _HASTE_S: Final = 0.4  # wall time in which the broker may still be told where somebody waits for the end
@@ -50,7 +50,7 @@ class Telemetry:
     def __init__(self, source: Source, folder: Path) -> None:
         self._source = source
         self._folder = folder
-        self._started: Started | None = None
+        self._started: Companion | None = None
         self._unsent = bytearray()
         self._steer: Steer | None = None
 

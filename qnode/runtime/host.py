@@ -10,7 +10,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, Final
 
 import qnode
@@ -56,6 +56,9 @@ _ABOVE_PROGRAMS: Final = (*OWN_CODE, "<frozen importlib", importlib.__file__)
 class NodeHost:
     """A node that runs when it is granted an instant, and then reports.
 
+    Attributes:
+        on_failed: Told which program has raised, and where; the frames are only there for whoever keeps them.
+
     Args:
         payload_of: Finds a payload by its digest, if it came ahead of its header.
         max_rounds: How often the loop may go round at one instant until a program has failed by that.
@@ -90,6 +93,7 @@ class NodeHost:
         self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
         self._peer_lost: dict[str, str] = {}
+        self.on_failed: Callable[[str, TracebackType | None], None] = lambda program, tb: None
         self.loop.on_executed = self._record_executed
         self.services.on_unheard = self._fail_unheard
 
@@ -179,6 +183,7 @@ class NodeHost:
             raise
         except BaseException as error:  # noqa: BLE001  # whatever a program raises, even SystemExit, ends the run and is shown
             self._fail(program, self._traceback(error))
+            self.on_failed(program.name, _from_program(error))
         finally:
             if not self.loop.stopping:
                 self._left_over += node.finish()
@@ -234,9 +239,7 @@ class NodeHost:
 
     def _traceback(self, error: BaseException) -> str:
         """The traceback from the program's first line on; a program that could not be loaded has none."""
-        tb = error.__traceback__
-        while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_ABOVE_PROGRAMS):
-            tb = tb.tb_next
+        tb = _from_program(error)
         if tb is None and isinstance(error, QnodeError):
             return _with_notes(error)
         return "".join(traceback.format_exception(type(error), error, tb))
@@ -306,6 +309,13 @@ class NodeHost:
 
 def _with_notes(error: QnodeError) -> str:
     return "\n".join([str(error), *getattr(error, "__notes__", ())])
+
+
+def _from_program(error: BaseException) -> TracebackType | None:
+    tb = error.__traceback__
+    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_ABOVE_PROGRAMS):
+        tb = tb.tb_next
+    return tb
 
 
 def _lines(tasks: Iterable[asyncio.Task[Any]]) -> str:

@@ -47,7 +47,7 @@ def test_a_new_project_runs_and_its_tests_pass(project: Path) -> None:
         check=False,
     )
     assert tests.returncode == 0, tests.stdout
-    assert "2 passed" in tests.stdout
+    assert "3 passed" in tests.stdout
 
 
 def test_a_project_whose_name_looks_like_an_option_is_shown_how_to_enter(tmp_path: Path) -> None:
@@ -61,7 +61,10 @@ def test_a_new_project_overwrites_nothing(project: Path) -> None:
     (project / "README.md").unlink()
     done = typed("init", ".", cwd=project)
     assert done.code == 2
-    assert done.err == "qnode: .: coin.py, coin.yaml, test_coin.py would be overwritten; choose another folder\n"
+    assert (
+        done.err
+        == "qnode: .: coin.py, coin.yaml, pytest.ini, test_coin.py would be overwritten; choose another folder\n"
+    )
     assert (project / "coin.py").read_text() == "mine"
     assert not (project / "README.md").exists()
 

@@ -33,7 +33,10 @@ READ: Final[dict[str, tuple[dict[str, str], tuple[str, ...]]]] = {
         ("cmd", "csv"),
     ),
     "in a circle": ({"p.py": "import q\nimport csv", "q.py": "import p"}, ("csv",)),
-    "not ours": ({"p.py": "import qnode.protocols.ghz\nfrom qnode import Node\nimport orchestrator"}, ()),
+    "ours, by name alone": (
+        {"p.py": "import qnode.protocols.ghz\nfrom orchestrator import Cluster"},
+        ("qnode.protocols.ghz", "orchestrator", "orchestrator.Cluster"),
+    ),
     "local before installed": ({"p.py": "import csv", "csv.py": "import cmd"}, ("cmd",)),
     "built in": ({"p.py": "import sys, time"}, ()),
     "nowhere": ({"p.py": "import no_such_module"}, ()),
