@@ -34,7 +34,7 @@ format: $(VENV)/.dev ## put the sources into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.run ## measure this machine
+bench: $(VENV)/.test ## measure this machine
 	$(BIN)/python -m benchmarks
 
 clean: ## remove ./.venv and what checks and tests leave behind

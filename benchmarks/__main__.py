@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from benchmarks import ghz, launch, loading, local, pairs, plugin, register, report, step, teleport
+from benchmarks import ghz, launch, loading, local, pairs, plugin, register, report, step, telemetry, teleport
 from benchmarks.bench import Bench
 from benchmarks.measure import EFFORTS, Effort, Figure, WrongResult
 from benchmarks.yardstick import EchoGroup
@@ -27,6 +27,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
     "ghz": ghz.run,
     "local": local.run,
     "register": register.run,
+    "telemetry": telemetry.run,
 }
 
 _EPILOG: Final = """\
@@ -40,6 +41,7 @@ benchmarks:
   ghz       GHZ states over n nodes
   local     gates on a node's own qubits
   register  the state engine by itself
+  telemetry a run that publishes over MQTT, to a broker that is good, slow or gone
 
 The exit code is 1 if a result was wrong, never because it was slow. docs/benchmarks.md explains the figures.
 """

@@ -36,7 +36,7 @@ class Bench:
         if key not in self._clusters:
             cluster = Cluster.from_dict({"version": 1, "seed": 1, **config}, base=PROGRAMS, runs=self._scratch)
             self._clusters[key] = await self._stack.enter_async_context(cluster)
-        run = await self._clusters[key].run(timeout=_TIMEOUT_S)
+        run = await self._clusters[key].run(timeout=_TIMEOUT_S, on_output=None)
         if run.summary.how != "done":
             raise WrongResult(f"a run of {config.get('name')} ended with {run.summary.how}")
         return run

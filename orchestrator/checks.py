@@ -35,6 +35,8 @@ def _of_settings(config: Config) -> Iterator[Finding]:
         yield Finding(("until",), "must be at least 1 ns; leave it out to run until every program has returned")
     if not config.nodes:
         yield Finding(_NODES, "a network needs at least one node", needs=_MORE_NODES)
+    if not config.events and (config.telemetry.mqtt or config.telemetry.prometheus):
+        yield Finding(("events",), "telemetry is made of the event log; leave one of the two out", (("telemetry",),))
     if config.graphs:
         yield Finding(("graphs",), "files of graphs are read where a configuration is loaded from a file or a mapping")
 

@@ -28,6 +28,7 @@ from orchestrator.run import Run, Source, failure_of
 from orchestrator.steering import Steering
 from orchestrator.stepping import Inline, Steerable, Stepping, to_ns
 from orchestrator.supervision import follow
+from orchestrator.telemetry.beside import Telemetry, require
 from qnode.errors import (
     ConfigError,
     Interrupted,
@@ -305,11 +306,14 @@ class Cluster:
         """The run that was begun, saved, however it ends."""
         try:
             if options.inline:
-                summary = await self._run_inline(attempt, options)
+                async with attempt.watched():
+                    summary = await self._run_inline(attempt, options)
             else:
                 async with self._launching() as launcher:
                     with _following(attempt.log, options.on_output):
-                        summary = await self._run_processes(launcher, attempt, options)
+                        async with attempt.watched():
+                            summary = await self._run_processes(launcher, attempt, options)
+                            attempt.telemetry.reached(summary.at_ns, summary.counts["steps"])
         except BaseException as error:
             run = attempt.cut_short(error)
             if not isinstance(error, RunFailed):
@@ -342,7 +346,8 @@ class Cluster:
         return asyncio.run(self.run(**options))
 
     def set_up(self, seed: int | None = None) -> Source:
-        """What the next run is, with a seed: the one given, the configuration's, or a new one."""
+        """What the next run is, with a seed: the one given, the configuration's, or a new one. Raises ConfigError."""
+        require(self.config.telemetry)
         return replace(self.source, config=self.config.model_copy(update={"seed": self.draw_seed(seed)}))
 
     def _new_folder(self, source: Source, name: str | None) -> Path:
@@ -384,6 +389,7 @@ class Cluster:
         if options.live is not None:
             launch = replace(launch, oracle=msgspec.structs.replace(launch.oracle, paused=True))
         self._plan = launch
+        attempt.telemetry.steer(launch.oracle.address, launch.oracle.token)
         steering: Steering | None = None
 
         def started() -> None:
@@ -486,7 +492,21 @@ class _Attempt:
         self.failed: Mapping[tuple[str, str], TracebackType | None] = {}
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
+        self._wall_s: float | None = None
         self._lock = saving.begin(folder, source, self._started)
+        self.telemetry = Telemetry(source, folder)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """The time of the run itself, with telemetry beside it; that the broker is still told is not part of it."""
+        async with self.telemetry:
+            try:
+                yield
+            finally:
+                self._wall_s = self._elapsed_s()
+
+    def _elapsed_s(self) -> float:
+        return time.perf_counter() - self._clock
 
     @property
     def log(self) -> Path:
@@ -496,6 +516,7 @@ class _Attempt:
     def progress(self, reached: Progress) -> None:
         """Remember how far the run is, and tell whoever asked."""
         self._reached = reached
+        self.telemetry.reached(reached.now_ns, reached.steps)
         if self._on_progress is not None:
             self._on_progress(reached)
 
@@ -517,7 +538,7 @@ class _Attempt:
         return self._saved(summary, _failure(error, summary), error)
 
     def _saved(self, summary: Summary, failure: QnodeError | None, cause: BaseException | None) -> Run:
-        wall_s = time.perf_counter() - self._clock
+        wall_s = self._elapsed_s() if self._wall_s is None else self._wall_s
         run = Run(self.source, summary, folder=self.folder, started=self._started, wall_s=wall_s, failure=failure)
         with self._lock:
             saving.save(run, cause)

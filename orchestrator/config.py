@@ -18,6 +18,7 @@ from orchestrator import checks, units
 from orchestrator.graphs import GraphConfig
 from orchestrator.links import LinkConfig
 from orchestrator.problems import Finding
+from orchestrator.telemetry.settings import TelemetryConfig
 from orchestrator.values import (
     NAME_PATTERN,
     Also,
@@ -296,6 +297,9 @@ class Config(Model):
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
     ] = Field(1, description="How many nodes share a process; all: the whole network in one.")
     events: bool = Field(True, description="Whether the event log is written.")
+    telemetry: TelemetryConfig = Field(
+        TelemetryConfig(), description="Events, metrics and statuses over MQTT, and metrics for Prometheus."
+    )
 
     def findings(self) -> Iterator[Finding]:
         return checks.findings(self)

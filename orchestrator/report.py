@@ -70,10 +70,11 @@ def rows(run: Run, *, whole: bool = False) -> list[Row]:
 def warnings(run: Run) -> list[str]:
     """What may be a mistake in a program, though the run ended well. A sentence each.
 
-    Of a run that failed, only lost qubits: the failure is what there is to look at, and they may be its reason.
+    Of a run that failed, only lost qubits: the failure is what there is to look at, and they may be its reason; and
+    what others did not get to see of it.
     """
     summary, network = run.summary, run.network
-    found = list(_lost(summary.lost))
+    found = [*_lost(summary.lost), *_unpublished(run)]
     if run.failure is not None:
         return found
     if summary.how == "done":  # a run that ends at a time, or that is stopped, leaves things half done
@@ -199,6 +200,17 @@ def _lost(lost: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
         numbers = {node: reasons[reason] for node, reasons in lost.items() if reason in reasons}
         remedy = "; raise qubits:" if reason == NO_FREE_SLOT else ""
         yield from (f"{text}: {reason}{remedy}" for text in _per_node(numbers, "lost", "qubit"))
+
+
+def _unpublished(run: Run) -> Iterator[str]:
+    asked, outcome = run.source.config.telemetry, run.telemetry
+    if outcome is None and (asked.mqtt or asked.prometheus):
+        yield "telemetry did not get to its end; nobody knows what was published"
+    elif outcome is not None and outcome.dropped:
+        why = f" ({outcome.problem})" if outcome.problem else ""
+        yield f"telemetry: the broker did not take {outcome.dropped:,} of {count(outcome.offered, 'event')}{why}"
+    elif outcome is not None and outcome.problem:
+        yield f"telemetry: {outcome.problem}"
 
 
 def _checks(run: Run, *, whole: bool) -> Iterator[Row]:

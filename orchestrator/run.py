@@ -9,11 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from orchestrator.config import Config
 from orchestrator.exits import exit_code_of
 from orchestrator.oracle.events import Event, decode_events
 from orchestrator.oracle.spec import Observed, Summary, events_path, record_path
 from orchestrator.plain import plain
+from orchestrator.telemetry.orders import Outcome, read_outcome
 from orchestrator.topology import Network, describe
 from qnode.errors import Deadlock, Interrupted, Livelock, ProgramFailed, QnodeError, RunFailed, Stall
 from qnode.ids import QubitId
@@ -195,6 +198,11 @@ class Run:
         """The event log."""
         return decode_events(self.events_bytes)
 
+    @cached_property
+    def telemetry(self) -> Outcome | None:
+        """What became of the events that were to be published; None if none were, or nobody could say."""
+        return read_outcome(self.folder)
+
     def _repr_html_(self) -> str:
         from orchestrator import html  # lazy: only notebooks need it
 
@@ -232,6 +240,7 @@ class Run:
                 for one in self.observed
             ],
             "counts": summary.counts,
+            "telemetry": None if self.telemetry is None else msgspec.structs.asdict(self.telemetry),
             "reproducible": summary.reproducible,
             "lateness_ns": summary.lateness_ns,
             "clock_bound_ns": summary.clock_bound_ns,

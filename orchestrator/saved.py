@@ -7,6 +7,7 @@
   summary        what the oracle told at the end, packed
   record         every report in execution order        events.jsonl   the event log
   log            what programs printed and logged, each line with its node
+  telemetry.json what became of the events that were to be published, if any were
 ```
 A run that was cut short is there too, with what there is. While it is under way, its orchestrator holds a lock on
 config.yaml; a run that says `running` and is not locked was killed together with it. run.json is padded with blanks

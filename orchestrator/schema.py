@@ -104,6 +104,9 @@ _HEADINGS: Final = {
     "ClassicalConfig": "`classical`",
     "DelayMatrix": "`classical.delay`",
     "ObservedConfig": "`observe`: each of a list",
+    "TelemetryConfig": "`telemetry`",
+    "MqttConfig": "`telemetry.mqtt`",
+    "PrometheusConfig": "`telemetry.prometheus`",
 }
 
 

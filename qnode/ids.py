@@ -6,6 +6,7 @@ All are short text, because they appear in logs, events and messages as they are
     qubit   "alice.4"          the fifth qubit that alice made herself
             "alice~bob#2@bob"  bob's half of the third pair of alice and bob
     pair    "alice~bob#2"      names sorted, so both ends agree
+    message "alice:bob#2"      the third classical message from alice to bob
 A node that was restarted afresh names its own qubits "alice!1.4": an older incarnation's names never come back.
 """
 
@@ -17,6 +18,7 @@ NodeName = NewType("NodeName", str)
 ProgramName = NewType("ProgramName", str)
 QubitId = NewType("QubitId", str)
 PairId = NewType("PairId", str)
+MessageId = NewType("MessageId", str)
 RequestId = NewType("RequestId", int)
 
 MAIN = ProgramName("main")
@@ -36,3 +38,8 @@ def pair_id(one: NodeName, other: NodeName, nth: int) -> PairId:
 def half_id(pair: PairId, end: NodeName) -> QubitId:
     """The name of the half of a pair that is born at one end (it keeps it wherever it travels)."""
     return QubitId(f"{pair}@{end}")
+
+
+def message_id(sender: str, receiver: str, nth: int) -> MessageId:
+    """The name of the nth classical message (from 0) from one node to another."""
+    return MessageId(f"{sender}:{receiver}#{nth}")

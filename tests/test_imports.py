@@ -34,6 +34,8 @@ MAY_IMPORT: Final[Mapping[str, Sequence[str]]] = {
 
 # The only places that may import a module which touches the world in a way that must stay in one place.
 ONLY_IN: Final[Mapping[str, str]] = {
+    "aiomqtt": "orchestrator.telemetry.publisher",
+    "prometheus_client": "orchestrator.telemetry.exposition",
     "zmq": "qnode.transport",
     "subprocess": "orchestrator.launch",
 }
@@ -61,6 +63,10 @@ PURE: Final = (
     "orchestrator.overrides",
     "orchestrator.problems",
     "orchestrator.shapes",
+    "orchestrator.telemetry.backlog",
+    "orchestrator.telemetry.settings",
+    "orchestrator.telemetry.tally",
+    "orchestrator.telemetry.topics",
     "orchestrator.topology",
     "orchestrator.plain",
     "orchestrator.plan",
@@ -71,6 +77,7 @@ PURE: Final = (
 )
 SHELLS: Final = (  # inside what is pure otherwise
     "orchestrator.oracle.service",
+    "orchestrator.oracle.event_writer",
     "orchestrator.oracle.record",
     "orchestrator.oracle.replay",
 )

@@ -102,6 +102,37 @@ def _runs(parser: Parser) -> None:
     _runs_folder(parser)
 
 
+def _events(parser: Parser) -> None:
+    parser.epilog = _OF_EVENTS
+    _which_run(parser)
+    for option, metavar, what in (
+        ("--node", "NODE", "only what happened at this node"),
+        ("--event", "KIND", "only events of this kind, such as measure"),
+        ("--program", "NAME", "only what this program did"),
+        ("--peer", "NODE", "only what this node is at the other end of"),
+        ("--pair", "ID", "only what concerns this Bell pair or its halves, such as alice~bob#2"),
+        ("--qubit", "ID", "only what concerns this qubit, such as alice.0"),
+        ("--message", "ID", "only this classical message, such as alice:bob#2"),
+    ):
+        parser.add_argument(option, action="append", default=[], metavar=metavar, help=what)
+    parser.add_argument(
+        "--request",
+        action="append",
+        default=[],
+        type=_request,
+        metavar="N",
+        help="only the node's request of this number",
+    )
+    parser.add_argument("--from", dest="from_", metavar="TIME", help="only from this network time on, such as 1.5ms")
+    parser.add_argument("--to", metavar="TIME", help="only up to this network time")
+    parser.add_argument("-n", "--last", type=_number, metavar="N", help="only the last N of what there is")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+    parser.add_argument("--json", action="store_true", help="the lines as they stand in the log: JSON Lines")
+    parser.add_argument("--count", action="store_true", help="how many of each kind at each node, and not the events")
+    parser.add_argument("--schema", action="store_true", help="the JSON Schema of a line, and nothing else")
+    _runs_folder(parser)
+
+
 def _up(parser: Parser) -> None:
     _config(parser)
     _changes(parser)
@@ -178,6 +209,7 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
     "check": _check,
     "results": _results,
     "runs": _runs,
+    "events": _events,
     "up": _up,
     "ps": _ps,
     "logs": _logs,
@@ -189,6 +221,10 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
     KEEPER.name: _keep,
 }
 assert _ARGUMENTS.keys() == {*COMMANDS, KEEPER.name}
+
+_OF_EVENTS: Final = """\
+An option that is given several times means any of these; different options
+narrow it down. The kinds and all fields: docs/events.md, or --schema."""
 
 _BY_HAND: Final = """\
 One oracle and one process for each node, all with the same configuration, seed
@@ -260,6 +296,10 @@ def _number(text: str) -> int:
 
 def _whole(text: str) -> int:
     return _from_to(text, 1, _MOST, f"from 1 to {_MOST}")
+
+
+def _request(text: str) -> int:
+    return _from_to(text, 1, LARGEST_SEED, "from 1 to 2**63 - 1")
 
 
 def _from_to(text: str, least: int, most: int, which: str) -> int:

@@ -36,6 +36,9 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("results", "results [RUN]", "the table again, or as --json, or --csv FILE", "orchestrator.cli.results"),
         Command("runs", "runs [prune]", "list the saved runs, or remove old ones", "orchestrator.cli.runs"),
     ),
+    "See": (
+        Command("events", "events [RUN]", "filter the log of what happened; -f to follow", "orchestrator.cli.events"),
+    ),
     "Operate": (
         Command("up", "up CONFIG", "a network in the background", "orchestrator.cli.up"),
         Command("ps", "ps [NAME]", "the networks that are up, or one's processes", "orchestrator.cli.ps"),

@@ -21,6 +21,7 @@ from orchestrator.cli.signals import raise_at_signals
 from orchestrator.oracle.service import OracleService
 from orchestrator.oracle.spec import OracleSpec, Summary, cut_short
 from orchestrator.run import Run, Source
+from orchestrator.telemetry.beside import Telemetry
 from orchestrator.text import count, span
 from qnode.errors import ConfigError, Interrupted, ProcessLost, QnodeError, TransportError
 from qnode.runtime.logs import format_time, set_up_logging
@@ -38,14 +39,17 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     server = _listen(spec)  # before anything is written: that it cannot be had is no run
     started, clock = datetime.now(UTC), time.perf_counter()
     folder, lock = _begin(options, source, started, server)
-    followed = _Followed(screen)
+    telemetry = Telemetry(source, folder)
+    followed = _Followed(screen, telemetry)
     if not options.json:
         screen.say(screen.heading(report.heading(network)))
     failure: QnodeError | None = None
     with lock:
         spec = msgspec.structs.replace(spec, folder=str(folder), join_timeout_s=options.wait)
         try:
-            summary = _serve(spec, server, screen, followed)
+            with telemetry:
+                telemetry.steer(spec.address, spec.token)
+                summary = _serve(spec, server, screen, followed)
         except KeyboardInterrupt:
             failure = Interrupted(time=format_time(followed.reached.now_ns))
             summary = followed.cut_short("interrupted")
@@ -61,8 +65,9 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
 class _Followed:
     """How far the run is known to be."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, telemetry: Telemetry) -> None:
         self._screen = screen
+        self._telemetry = telemetry
         self.reached = Progress(0, 0)
         self._is_complete = False
 
@@ -71,6 +76,7 @@ class _Followed:
             self._is_complete = True
             self._screen.tell("all nodes are here")
         self.reached = progress
+        self._telemetry.reached(progress.now_ns, progress.steps)
         self._screen.status(f"at {format_time(progress.now_ns)}   {count(progress.steps, 'step')}")
 
     def cut_short(self, how: str) -> Summary:

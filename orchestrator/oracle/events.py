@@ -6,54 +6,41 @@ only; no wall time, process id, port or unrounded float ever enters it. docs/eve
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 SCHEMA_VERSION: Final = 1
 
 
-class Event(msgspec.Struct, omit_defaults=True, frozen=True):
-    """One thing that happened. Fields that do not apply are left out of the line.
+def _is(description: str, ge: int | None = None) -> msgspec.Meta:
+    return msgspec.Meta(description=description, ge=ge)
 
-    Attributes:
-        t: Network time in nanoseconds at which it takes effect (of a gate: its start on the timeline).
-        round: The round within the instant in which it was executed.
-        node: Where it happened; "" for the run as a whole.
-        event: What: see KINDS.
-        program: The program that did it.
-        qubits: The qubits concerned, in the operation's order.
-        pair: The Bell pair concerned.
-        request: The node's number for a request.
-        peer: The other node.
-        gate: The gate, or the basis of a measurement.
-        params: Angles in radians, rounded to 9 decimals.
-        outcomes: Measured bits, in the order of `qubits`.
-        channel: Of a classical message.
-        bytes: The size of a payload.
-        name: The label of a mark, the name of a recorded value, the code of an error.
-        detail: A sentence.
-        local: True if the node computed it by itself.
-    """
 
-    t: int
-    round: int
-    node: str
-    event: str
-    program: str = ""
-    qubits: tuple[str, ...] = ()
-    pair: str = ""
-    request: int = 0
-    peer: str = ""
-    gate: str = ""
-    params: tuple[float, ...] = ()
-    outcomes: tuple[int, ...] = ()
-    channel: str = ""
-    bytes: int = 0
-    name: str = ""
-    detail: str = ""
-    local: bool = False
+class Event(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
+    """One thing that happened. Fields that do not apply are left out of the line."""
+
+    t: Annotated[int, _is("network time in nanoseconds at which it takes effect; of a gate, its start", ge=0)]
+    round: Annotated[int, _is("the round within the instant in which it was executed", ge=0)]
+    node: Annotated[str, _is("where it happened; empty for the run as a whole")]
+    event: Annotated[str, _is("what happened: one of the kinds below")]
+    program: Annotated[str, _is("the program that did it")] = ""
+    qubits: Annotated[tuple[str, ...], _is("the qubits concerned, in the operation's order")] = ()
+    pair: Annotated[str, _is("the Bell pair concerned")] = ""
+    request: Annotated[int, _is("the node's number for a request for pairs or for outcomes")] = 0
+    n: Annotated[int, _is("how many pairs were asked for")] = 0
+    peer: Annotated[str, _is("the other node")] = ""
+    gate: Annotated[str, _is("the gate, or the basis of a measurement")] = ""
+    params: Annotated[tuple[float, ...], _is("angles in radians, rounded to 9 decimals")] = ()
+    outcomes: Annotated[tuple[int, ...], _is("measured bits, in the order of `qubits`")] = ()
+    message: Annotated[str, _is("the classical message; its `send` and its `receive` have the same")] = ""
+    channel: Annotated[str, _is("of a classical message; the tag of a request")] = ""
+    bytes: Annotated[int, _is("the size of a payload")] = 0
+    name: Annotated[str, _is("the label of a mark, the name of a recorded value, the code of an error")] = ""
+    detail: Annotated[str, _is("a sentence")] = ""
+    local: Annotated[bool, _is("true if the node computed it by itself")] = False
 
 
 KINDS: Final = {
@@ -68,32 +55,43 @@ KINDS: Final = {
     "discard": "qubits were traced out",
     "adopt": "a component moved from its node to the oracle",
     "request": "a node asked for pairs",
+    "request_failed": "a request will not be served; name holds the error's code",
     "withdraw": "a node took its request back",
     "generate": "a Bell pair was made; node asked first, peer second",
     "deliver": "a half of a pair reached its node",
     "send_qubit": "a qubit left over the quantum link",
     "receive_qubit": "a qubit arrived over the quantum link",
-    "lost": "a qubit arrived and found no place; gate holds the reason",
+    "lost": "a qubit arrived and found no place; detail holds the reason",
     "send": "a classical message left",
     "receive": "a classical message arrived",
     "drop": "a test lost the message that has just left",
-    "delay": "a test delayed the message that has just left; detail says by how much",
+    "delay": "a test delayed the message that has just left",
     "hold": "a test held the node: it runs no more",
     "release": "a test released the node",
     "mark": "the observer was allowed to look at a qubit",
     "note": "a program recorded a value",
-    "executed": "a function outside the loop returned",
+    "executed": "a function outside the loop returned, for which the virtual clock was held",
     "refused": "an operation was refused; name holds the error's code",
     "omitted": "a node did more with its own qubits at one instant than it logs",
+    "fault": "reserved for faults that a script asks for: nothing writes it yet",
 }
 
-_encode = msgspec.json.Encoder().encode_lines
-_decode = msgspec.json.Decoder(Event).decode_lines
+LOCAL_KINDS: Final = frozenset({"create", "gate", "measure", "reset", "discard", "lost", "omitted"})
+"""What a node may tell of itself; everything else the oracle knows better."""
+
+encode_all = msgspec.json.Encoder().encode_lines
+"""JSON Lines of a list of events."""
+
+_decoder = msgspec.json.Decoder(Event)
+_decode = _decoder.decode_lines
+
+decode_event = _decoder.decode
+"""The event behind one line. Raises msgspec.DecodeError for anything else."""
 
 
 def encode_events(events: Iterable[Event]) -> bytes:
     """JSON Lines."""
-    return _encode(list(events))
+    return encode_all(list(events))
 
 
 def decode_events(data: bytes) -> list[Event]:
@@ -104,4 +102,24 @@ def decode_events(data: bytes) -> list[Event]:
 
 def rounded(params: tuple[float, ...]) -> tuple[float, ...]:
     """Angles as they enter the log: a last bit that differs between machines must not."""
-    return tuple([round(param, 9) + 0.0 for param in params])
+    return tuple([round(param, 9) + 0.0 for param in params]) if params else params
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a line."""
+    line = msgspec.json.schema(Event)["$defs"]["Event"]
+    for one in line["properties"].values():
+        one.pop("default", None)  # a field with its default is left out; no reader need be told more
+    kinds = [{"const": kind, "description": meaning} for kind, meaning in KINDS.items()]
+    line["properties"]["event"] = {"description": line["properties"]["event"]["description"], "oneOf": kinds}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **line,
+        "title": f"A line of qnode's event log, version {SCHEMA_VERSION}",
+        "additionalProperties": False,
+    }
+
+
+def schema_text() -> str:
+    """As it stands in docs/events.schema.json."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"

@@ -52,15 +52,15 @@ class Matching:
         self._waiting.setdefault((node, peer, wanted.program, wanted.tag), deque()).append(mine)
         return None
 
-    def delivered(self, key: Key, qubit: QubitId) -> bool:
-        """A half arrives. False if the request was withdrawn meanwhile, even if another one has its number now."""
+    def delivered(self, key: Key, qubit: QubitId) -> Demand | None:
+        """A half arrives for this request. None if it was withdrawn, even if another one has its number now."""
         demand = self._open.get(key)
         if demand is None or qubit not in demand.under_way:
-            return False
+            return None
         demand.under_way.remove(qubit)
         if not demand.under_way:
             del self._open[key]
-        return True
+        return demand
 
     def withdraw(self, key: Key) -> list[QubitId]:
         """The request is void; the halves that are on their way to it are returned. Unknown ones are over already."""

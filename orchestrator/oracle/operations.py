@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, Final, Protocol
 
 from orchestrator.oracle.counts import Counts
-from orchestrator.oracle.events import Event, rounded
+from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Matching
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
 from qnode.errors import MalformedMessage, NotANeighbour, QnodeError, RequestMismatch
-from qnode.ids import NodeName, QubitId
+from qnode.ids import NodeName, QubitId, message_id
 from qnode.quantum.register import ComponentState, Register
 from qnode.wire.messages import (
     NEVER_NS,
@@ -32,6 +33,7 @@ from qnode.wire.messages import (
     Op,
     Outcomes,
     Paired,
+    Receive,
     Reset,
     Send,
     Transfer,
@@ -100,6 +102,7 @@ class Operations:
             Discard: self._discard,
             Transfer: self._transfer,
             Send: self._send,
+            Receive: self._receive,
             Mark: self._mark,
             Note: self._note,
             Executed: self._executed,
@@ -130,24 +133,55 @@ class Operations:
 
     def deliver(self, delivery: Delivery) -> bool:
         """Something reaches its node. False if it was withdrawn meanwhile."""
-        _, _, node, item = delivery
+        at_ns, _, node, item = delivery
         match item:
             case Paired():
-                if not self.matching.delivered((node, item.request), QubitId(item.qubit)):
+                demand = self.matching.delivered((node, item.request), QubitId(item.qubit))
+                if demand is None:
                     return False
                 if self._emit:
-                    self.log("deliver", node, qubits=(item.qubit,), pair=item.pair, request=item.request)
+                    wanted, qubits = demand.wanted, (item.qubit,)
+                    self._emit(
+                        Event(
+                            at_ns,
+                            self._time.round,
+                            node,
+                            "deliver",
+                            program=wanted.program,
+                            qubits=qubits,
+                            pair=item.pair,
+                            request=item.request,
+                            peer=wanted.peer,
+                        )
+                    )
             case Message() if self._emit:
-                peer, channel, pair = item.peer, item.channel, item.about
-                self.log("receive", node, program=item.program, peer=peer, channel=channel, pair=pair, bytes=item.size)
+                self._log_message("receive", at_ns, node, item)
             case Arrived() if self._emit:
-                self.log("receive_qubit", node, program=item.program, peer=item.peer, qubits=(item.qubit,))
+                self.log("receive_qubit", node, t=at_ns, program=item.program, peer=item.peer, qubits=(item.qubit,))
         return True
 
     def log(self, event: str, node: NodeName, *, t: int | None = None, **fields: Any) -> None:
-        """Add a line to the event log, if there is one."""
-        if self._emit is not None:
+        """Add a line to the event log, if there is one. What happens often makes its event itself: that is faster."""
+        if self._emit:
             self._emit(Event(self._time.now_ns if t is None else t, self._time.round, node, event, **fields))
+
+    def _log_message(self, event: str, at_ns: int, node: NodeName, item: Send | Receive | Message) -> None:
+        peer = item.peer
+        sender, receiver = (node, peer) if event == "send" else (peer, node)
+        self._emit(  # type: ignore[misc]  # whoever calls has looked whether there is a log
+            Event(
+                at_ns,
+                self._time.round,
+                node,
+                event,
+                program=item.program,
+                pair=item.about,
+                peer=peer,
+                message=message_id(sender, receiver, item.number),
+                channel=item.channel,
+                bytes=item.size,
+            )
+        )
 
     def _check_times(self, node: NodeName, start_ns: int, end_ns: int | None = None) -> None:
         """Raises MalformedMessage for times that an operation of this report cannot have."""
@@ -173,7 +207,20 @@ class Operations:
             raise NotANeighbour(node=node, peer=op.peer, neighbours="as configured")
         if not 1 <= op.n <= MOST_PAIRS:
             raise MalformedMessage(detail=f"{node} asked for {op.n} pairs at once; 1 to {MOST_PAIRS} are possible")
-        self.log("request", node, program=op.program, peer=op.peer, request=op.request, channel=op.tag)
+        if self._emit:
+            self._emit(
+                Event(
+                    self._time.now_ns,
+                    self._time.round,
+                    node,
+                    "request",
+                    program=op.program,
+                    request=op.request,
+                    n=op.n,
+                    peer=op.peer,
+                    channel=op.tag,
+                )
+            )
         met = self.matching.ask(node, op)
         if met is None:
             return
@@ -186,6 +233,17 @@ class Operations:
             error = RequestMismatch(node=mine.node, peer=other.node, wanted=mine.wanted.n, offered=other.wanted.n)
             failed = Failed(None, mine.wanted.request, error.code, fields_of(error))
             self._time.schedule(self._time.now_ns, mine.node, failed)
+            wanted = mine.wanted
+            self.log(
+                "request_failed",
+                mine.node,
+                program=wanted.program,
+                request=wanted.request,
+                n=wanted.n,
+                peer=other.node,
+                name=error.code,
+                detail=str(error),
+            )
 
     def _generate(self, first: Demand, second: Demand) -> None:
         """Make the pairs of a matched request. A perfect source needs the light's time over the link, and no luck."""
@@ -197,7 +255,19 @@ class Operations:
             first.under_way.append(mine)
             second.under_way.append(theirs)
             if self._emit:
-                self.log("generate", first.node, peer=second.node, pair=pair, qubits=(mine, theirs))
+                self._emit(
+                    Event(
+                        time.now_ns,
+                        time.round,
+                        first.node,
+                        "generate",
+                        program=first.wanted.program,
+                        qubits=(mine, theirs),
+                        pair=pair,
+                        request=first.wanted.request,
+                        peer=second.node,
+                    )
+                )
             time.schedule(at_ns, first.node, Paired(first.wanted.request, pair, mine))
             time.schedule(at_ns, second.node, Paired(second.wanted.request, pair, theirs))
 
@@ -211,13 +281,17 @@ class Operations:
     def _adopt(self, node: NodeName, op: Adopt) -> None:
         self.ledger.adopt(node, _component(op))
         if self._emit:
-            self.log("adopt", node, qubits=op.qubits, name=op.formalism)
+            time = self._time
+            self._emit(Event(time.now_ns, time.round, node, "adopt", qubits=op.qubits, name=op.formalism))
 
     def _apply(self, node: NodeName, op: Apply) -> None:
         self._check_times(node, op.start_ns)
         self.ledger.apply(node, op.gate, op.qubits, op.params)  # type: ignore[arg-type]
         if self._emit:
-            self.log("gate", node, t=op.start_ns, qubits=op.qubits, gate=op.gate, params=rounded(op.params))
+            params = rounded(op.params)
+            self._emit(
+                Event(op.start_ns, self._time.round, node, "gate", qubits=op.qubits, gate=op.gate, params=params)
+            )
 
     def _apply_unitary(self, node: NodeName, op: ApplyUnitary) -> None:
         self._check_times(node, op.start_ns)
@@ -229,8 +303,18 @@ class Operations:
         outcomes = self.ledger.measure(node, op.qubits, op.basis, keep=op.keep)  # type: ignore[arg-type]
         self._time.schedule(op.end_ns, node, Outcomes(op.request, outcomes))
         if self._emit:
-            start_ns, basis = op.start_ns, op.basis
-            self.log("measure", node, t=start_ns, qubits=op.qubits, gate=basis, outcomes=outcomes, request=op.request)
+            self._emit(
+                Event(
+                    op.start_ns,
+                    self._time.round,
+                    node,
+                    "measure",
+                    qubits=op.qubits,
+                    request=op.request,
+                    gate=op.basis,
+                    outcomes=outcomes,
+                )
+            )
 
     def _reset(self, node: NodeName, op: Reset) -> None:
         self._check_times(node, op.start_ns)
@@ -260,26 +344,33 @@ class Operations:
         delay_ns = self._delays.classical_ns(node, peer)
         if delay_ns is None:
             raise NotANeighbour(node=node, peer=peer, neighbours="none on any path")
+        now_ns = self._time.now_ns
+        if self._realtime:
+            self._check_times(node, op.sent_ns)
         self.counts.messages += 1
+        if self._realtime:  # it has gone from node to node
+            if self._emit:
+                self._log_message("send", op.sent_ns, node, op)
+            return
         if self._emit:
-            channel, pair = op.channel, op.about
-            self.log("send", node, program=op.program, peer=peer, channel=channel, pair=pair, bytes=op.size)
+            self._log_message("send", now_ns, node, op)
         if self._meddled and (meddled := self._meddles(node, op)) is not None:
             extra_ns = meddled.delay_ns
-            self.log(
-                "drop" if extra_ns is None else "delay",
-                node,
-                program=op.program,
-                peer=peer,
-                channel=op.channel,
-                detail="" if extra_ns is None else f"by {extra_ns} ns",
-            )
+            self._log_message("drop" if extra_ns is None else "delay", now_ns, node, op)
             if extra_ns is None:
                 return
             delay_ns += extra_ns
-        if not self._realtime:  # there it has gone from node to node
-            message = Message(node, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest, op.size)
-            self._time.schedule(self._time.now_ns + delay_ns, peer, message)
+        message = Message(
+            node, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest, op.size, op.number
+        )
+        self._time.schedule(now_ns + delay_ns, peer, message)
+
+    def _receive(self, node: NodeName, op: Receive) -> None:
+        if not self._realtime:
+            raise MalformedMessage(detail=f"{node} told of a message; on the virtual clock they come from the oracle")
+        self._check_times(node, op.at_ns)
+        if self._emit:
+            self._log_message("receive", op.at_ns, node, op)
 
     def _meddles(self, node: NodeName, op: Send) -> Meddle | None:
         """What somebody wants to happen to this message, once."""
@@ -313,17 +404,25 @@ class Operations:
 
     def _local(self, node: NodeName, op: Local) -> None:
         self._check_times(node, op.start_ns)
+        event, gate, params, detail = op.event, op.gate, op.params, ""
+        if event not in LOCAL_KINDS or not all(map(isfinite, params)):
+            raise MalformedMessage(detail=f"{node} told of {event!r} with {params}, which no node can have done alone")
+        if event == "lost":
+            gate, detail = "", gate
         if self._emit:
-            params, outcomes = rounded(op.params), op.outcomes
-            self.log(
-                op.event,
-                node,
-                t=op.start_ns,
-                qubits=op.qubits,
-                gate=op.gate,
-                params=params,
-                outcomes=outcomes,
-                local=True,
+            self._emit(
+                Event(
+                    op.start_ns,
+                    self._time.round,
+                    node,
+                    event,
+                    qubits=op.qubits,
+                    gate=gate,
+                    params=rounded(params),
+                    outcomes=op.outcomes,
+                    detail=detail,
+                    local=True,
+                )
             )
 
 

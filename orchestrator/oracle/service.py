@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.core import OracleCore
-from orchestrator.oracle.events import Event, encode_events
+from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.network import build_core, run_event
-from orchestrator.oracle.record import RecordWriter, write_all
+from orchestrator.oracle.record import RecordWriter
 from orchestrator.oracle.spec import (
     OracleSpec,
     Summary,
@@ -58,30 +57,6 @@ FAREWELL_S: Final = 5.0  # wall time that programs have to clean up, and nodes t
 HASTY_FAREWELL_S: Final = 0.3  # the same, where somebody waits for the end
 LOST_FAREWELL_S: Final = 2.0  # the same, where a process was lost
 PROGRESS_S: Final = 0.25
-FLUSH_EVENTS: Final = 512
-
-
-class EventWriter:
-    """Writes the event log while the run goes on."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("xb", buffering=0)
-        self._pending: list[Event] = []
-
-    def __call__(self, event: Event) -> None:
-        self._pending.append(event)
-        if len(self._pending) >= FLUSH_EVENTS:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._pending:
-            write_all(self._file.fileno(), encode_events(self._pending), self._path)
-            self._pending.clear()
-
-    def close(self) -> None:
-        self.flush()
-        self._file.close()
 
 
 class OracleService:
@@ -97,7 +72,7 @@ class OracleService:
         self._server = server
         self._writer = EventWriter(events_path(spec.folder)) if spec.folder and spec.events else None
         self._observer = MarkObserver(spec.observe)
-        self._core: OracleCore = build_core(spec, self._writer, self._observer)
+        self._core: OracleCore = build_core(spec, self._writer.emit if self._writer else None, self._observer)
         self._record = (
             RecordWriter(record_path(spec.folder), encode_oracle(spec.without_secrets())) if spec.folder else None
         )
@@ -121,6 +96,8 @@ class OracleService:
         """From the first greeting to the last farewell."""
         self._await_members()
         run_event(self._core, self._spec)
+        self._settle_events()
+        self._flush_events()
         self._tell_progress()
         if self._spec.clock == "virtual":
             self._serve_virtual()
@@ -189,6 +166,7 @@ class OracleService:
                 self._go_on()
             elif not core.time.awaited:  # everybody waits for the outside or is paused, and something came
                 self._go_on()
+            self._flush_events()  # now the nodes have something to do: they do not wait for it
 
     def _go_on(self) -> None:
         grants = self._core.grants()
@@ -196,16 +174,24 @@ class OracleService:
             self._scatter(grants)
         else:
             self._helm.stands(self._core.standing)
+        self._settle_events()
 
     def _receive(self) -> tuple[bytes, list[bytes]]:
         awaited = len(self._core.time.awaited)
-        received = self._server.receive(awaited=awaited)
-        while received is None:
-            received = self._server.receive(awaited=awaited)
+        while (received := self._server.receive(awaited=awaited)) is None:
+            self._flush_events()  # the network is idle, and somebody may be reading
         connection, frames = received
         if not frames and self._server.roles[connection] == "cluster":
             self._controllers.add(connection)  # one more who wants to know, or to steer
         return received
+
+    def _settle_events(self) -> None:
+        if self._writer is not None:
+            self._writer.settle()
+
+    def _flush_events(self) -> None:
+        if self._writer is not None:
+            self._writer.flush_if_due()
 
     def _take(self, connection: bytes, frame: bytes) -> bool:
         """One frame of a connection. True if it completes the round."""
@@ -326,8 +312,6 @@ class OracleService:
         return frames_of(grant, frame)
 
     def _tell_progress(self) -> None:
-        if self._writer is not None:
-            self._writer.flush()
         progress = Progress(self._core.time.now_ns, self._core.counts.steps)
         if self._on_progress is not None:
             self._on_progress(progress)
@@ -353,6 +337,8 @@ class OracleService:
                 connection, frames = received
                 for frame in frames:
                     self._take_real(connection, frame, network_ns)
+            self._settle_events()
+            self._flush_events()
 
     def _until_ms(self, now_ns: int) -> int:
         if self._spec.until_ns is None:
@@ -379,7 +365,12 @@ class OracleService:
     def _finish(self) -> Summary:
         outcome = self._core.outcome
         assert outcome is not None  # both clocks run until there is one
+        if self._writer is not None:
+            self._writer.forget()
         run_event(self._core, self._spec, ended=outcome.how)
+        if self._writer is not None:
+            self._writer.settle()
+            self._writer.flush()  # farewells may take a while
         stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.why_failed, **self._gone}))
         connections = set(self._server.connection_of.values())
         for connection in connections:

@@ -105,6 +105,7 @@ class NodeMachine(Generic[W]):
         self._ahead = 0
         self._made = 0
         self._requests = 0
+        self._sent: dict[NodeName, int] = {}
         self._draws: dict[QubitId, int] = {}
         self._issued: dict[int, Issued] = {}
         self._reported: dict[int, dict[int, Issued]] = {}
@@ -319,7 +320,9 @@ class NodeMachine(Generic[W]):
     def send(
         self, program: str, peer: NodeName, peer_program: str, channel: str, about: PairId | str, payload: bytes
     ) -> None:
-        self.outbox.append(Send(program, peer, peer_program, channel, about, payload, b"", len(payload)))
+        number = self._sent.get(peer, 0)
+        self._sent[peer] = number + 1
+        self.outbox.append(Send(program, peer, peer_program, channel, about, payload, b"", len(payload), number))
 
     def note(self, program: str, name: str, value: bytes) -> None:
         self.outbox.append(Note(program, name, value))

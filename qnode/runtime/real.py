@@ -32,6 +32,7 @@ from qnode.wire.messages import (
     Op,
     Ping,
     Pong,
+    Receive,
     Refused,
     Send,
     Stop,
@@ -118,6 +119,7 @@ class RealDriver:
         self._inbox = inbox
         self._outside = outside
         self._clock = NetworkClock(run.speed)
+        self._logs = run.log_local
         self._held = _Held()
         self._numbers = itertools.count(1)
         self._seen: dict[str, int] = {}
@@ -227,6 +229,8 @@ class RealDriver:
         )
         if host.step:
             self._lateness_ns[host.name] = max(self._lateness_ns[host.name], latest)
+        if self._logs:
+            host.machine.outbox += [_logged(item, now_ns) for _, item in due if isinstance(item, Message)]
         watchdog.running = host.name
         watchdog.resumptions += 1
         host.resume(Grant(host.name, host.step, now_ns, tuple(item for _, item in due)))
@@ -244,13 +248,26 @@ class RealDriver:
         for op in send_ahead(host.name, ops, self._peers, token):
             if isinstance(op, Send):
                 message = Message(
-                    host.name, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest, op.size
+                    host.name,
+                    op.program,
+                    op.peer_program,
+                    op.channel,
+                    op.about,
+                    op.payload,
+                    op.digest,
+                    op.size,
+                    op.number,
                 )
                 self._peers.send(Direct(token, host.name, op.peer, next(self._numbers), now_ns, message))
-                sent.append(msgspec.structs.replace(op, payload=b""))
+                sent.append(msgspec.structs.replace(op, payload=b"", sent_ns=now_ns))
             else:
                 sent.append(op)
         return tuple(sent)
+
+
+def _logged(message: Message, at_ns: int) -> Receive:
+    """What the event log is told of a message: the oracle has not seen it."""
+    return Receive(at_ns, message.peer, message.program, message.channel, message.about, message.number, message.size)
 
 
 def drive_real(

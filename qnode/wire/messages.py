@@ -116,7 +116,11 @@ class Transfer(msgspec.Struct, array_like=True, tag=9, frozen=True):
 
 
 class Send(msgspec.Struct, array_like=True, tag=10, frozen=True):
-    """A classical message. A long payload went ahead: then payload is empty, digest names it, and size is its."""
+    """A classical message. A long payload went ahead: then payload is empty, digest names it, and size is its.
+
+    `number` counts, from 0, what this node has sent to this peer. `sent_ns` is for the real clock, where the message
+    goes from node to node and may be there before this is.
+    """
 
     program: str
     peer: str
@@ -125,6 +129,20 @@ class Send(msgspec.Struct, array_like=True, tag=10, frozen=True):
     about: str
     payload: bytes
     digest: bytes
+    size: int
+    number: int = 0
+    sent_ns: int = 0
+
+
+class Receive(msgspec.Struct, array_like=True, tag=15, frozen=True):
+    """On the real clock a message came from its sender: nothing for the oracle to do but to log it."""
+
+    at_ns: int
+    peer: str
+    program: str
+    channel: str
+    about: str
+    number: int
     size: int
 
 
@@ -173,6 +191,7 @@ Op = (
     | Discard
     | Transfer
     | Send
+    | Receive
     | Mark
     | Note
     | Executed
@@ -378,6 +397,7 @@ class Message(msgspec.Struct, array_like=True, tag=62, frozen=True):
     payload: bytes
     digest: bytes
     size: int
+    number: int = 0
 
 
 class Arrived(msgspec.Struct, array_like=True, tag=63, frozen=True):

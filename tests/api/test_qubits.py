@@ -284,7 +284,7 @@ async def test_a_flying_qubit_that_finds_no_slot_is_lost_with_an_event(inline: b
     found = await act(tmp_path, alice=alice, bob=bob, inline=inline)
     assert found["bob"] == [0, 1, 0, 0]
     lost = [one for one in found.events if one.event == "lost"]
-    assert [(one.node, one.gate) for one in lost] == [("bob", "no free memory slot")] * 2
+    assert [(one.node, one.detail) for one in lost] == [("bob", "no free memory slot")] * 2
     assert [one.t for one in lost] == [LINK_NS + 3_000, LINK_NS + 4_000]
     assert "bob lost 2 qubits: no free memory slot; raise qubits:" in report.warnings(found)
     gone = [one.qubits for one in found.events if one.event == "discard" and one.node == "bob"]
@@ -296,7 +296,7 @@ async def test_a_qubit_that_arrives_after_its_program_has_returned_is_lost_and_t
     bob = {"programs": {"main": {"run": f"{FILE}:idle"}, "other": {"run": f"{FILE}:waits"}}}
     found = await act(tmp_path, alice=alice, bob=bob)
     lost = [one for one in found.events if one.event == "lost"]
-    assert [(one.node, one.gate) for one in lost] == [("bob", "its program has returned")] * 2
+    assert [(one.node, one.detail) for one in lost] == [("bob", "its program has returned")] * 2
     assert found.summary.lost == {"bob": {"its program has returned": 2}}
     gone = [one.qubits for one in found.events if one.event == "discard" and one.node == "bob"]
     assert gone == [one.qubits for one in lost]

@@ -91,7 +91,7 @@ def test_an_oracle_and_its_nodes_find_each_other_and_leave_nothing(kind: str, tm
     address = f"tcp://127.0.0.1:{free_port()}" if kind == "tcp" else "ipc://net.socket"
     same = ("net.py", "--seed", "7", "--address", address, "--wait", "60")  # then they say who did not come
     with (
-        started("oracle", "--json", *same, cwd=tmp_path) as oracle,
+        started("oracle", "--json", "--set", "telemetry.mqtt=mqtt://127.0.0.1:1", *same, cwd=tmp_path) as oracle,
         started("node", same[0], "alice", *same[1:], cwd=tmp_path) as alice,
         started("node", same[0], "bob", *same[1:], cwd=tmp_path) as bob,
     ):
@@ -103,6 +103,8 @@ def test_an_oracle_and_its_nodes_find_each_other_and_leave_nothing(kind: str, tm
     launched = json.loads(qnode("run", "net.py", "--seed", "7", "--json", cwd=tmp_path).out)
     assert told["results"] == launched["results"]
     assert told["results"]["bob"]["main"][0] == 100_000
+    assert (told["telemetry"]["dropped"], launched["telemetry"]) == (told["telemetry"]["offered"], None)
+    assert told["telemetry"]["offered"] == (Path(told["folder"]) / "events.jsonl").read_bytes().count(b"\n")
     assert "100000" in typed("results", told["id"], cwd=tmp_path).out
     assert {path.name for path in tmp_path.iterdir()} <= {"net.py", ".qnode", "__pycache__"}
 

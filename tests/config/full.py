@@ -115,6 +115,25 @@ observe:
     - fidelity
 """
 
+TELEMETRY: Final = """\
+version: 1
+nodes:
+  alice: {}
+events: true
+telemetry:
+  mqtt:
+    broker: mqtts://broker.example:8883
+    topic: lab/qnode
+    qos: 0
+    every: 100 ms
+    queue: 1000
+    commands: false
+    clear: true
+  prometheus:
+    port: 0
+    host: 0.0.0.0
+"""
+
 REAL: Final = """\
 version: 1
 clock:

@@ -21,7 +21,7 @@ from orchestrator.loader import from_mapping, loads
 from orchestrator.problems import ConfigErrors
 from orchestrator.written import Written
 from tests.config.broken import BROKEN, GOOD, Case
-from tests.config.full import FULL, GRAPH, REAL
+from tests.config.full import FULL, GRAPH, REAL, TELEMETRY
 
 ROOT: Final = Path(__file__).parents[2]
 SCHEMA: Final = schemas.schema()
@@ -99,7 +99,9 @@ def test_it_accepts_the_examples(path: Path) -> None:
     VALIDATOR.validate(data(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("text", [GOOD, FULL, REAL, GRAPH], ids=["good", "full", "real", "graph"])
+@pytest.mark.parametrize(
+    "text", [GOOD, FULL, REAL, GRAPH, TELEMETRY], ids=["good", "full", "real", "graph", "telemetry"]
+)
 def test_it_accepts_what_says_everything(text: str) -> None:
     VALIDATOR.validate(data(text))
 
@@ -128,9 +130,11 @@ VALUES: Final[list[Any]] = [
     None, True, False, 0, 1, 2, -1, 0.0, 0.5, 1.5, 1e300,
     "", "0", "00.0e7", "1", "1 us", "1us", " 1.5  ms ", "-0 s", "+1 s", "1_000 km", "1 km", ".5 dB/km", "5 deg",
     "-5 °", "3 %", "-1", "1e2", "end", "alice", "r[0..3]", "virtual", "real", "all", "along_links", "fidelity", "phi+",
-    "perfect", "werner", "p.py:f", "a b.py:f.g", "pkg.mod:f", "x-1", "ünïcode",
+    "perfect", "werner", "mqtt://h:1", "mqtts://h", "mqtt://h:0", 70000, "p.py:f",
+    "a b.py:f.g", "pkg.mod:f", "x-1", "ünïcode",
     [], {}, ["alice", "bob"], ["alice", "alice"], ["fidelity"], [{"fidelity": None}], [{"fidelity": 0}], {"x-own": [1]},
     {"model": "perfect"}, {"mode": "virtual"}, {"matrix": "d.csv"}, {"run": "p.py:f"}, {"ä": 1}, {"a·": 1},
+    {"mqtt": "mqtt://h"}, {"prometheus": 0}, {"broker": "mqtt://[::1]:65535"}, {"port": 1, "host": "::"},
     {"main": {"run": "p.py:f", "service": True}}, {"nodes": "r[00..11]", "columns": 3}, {"duration": "1 ns"},
 ]  # fmt: skip
 
@@ -143,7 +147,7 @@ def paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
 
 
 KEYS: Final = sorted({name for model in [SCHEMA, *SCHEMA["$defs"].values()] for name in model.get("properties", ())})
-BASES: Final = [data(FULL), data(REAL), data(GOOD)]
+BASES: Final = [data(FULL), data(REAL), data(GOOD), data(TELEMETRY)]
 
 
 @st.composite
@@ -210,7 +214,7 @@ def test_many_of_the_changed_files_are_right() -> None:
 
 def test_what_is_saved_of_a_configuration_is_accepted() -> None:
     """A run saves its configuration as JSON; so it is read again, and an editor finds nothing to complain about."""
-    for text in (GOOD, FULL, REAL):
+    for text in (GOOD, FULL, REAL, TELEMETRY):
         config = loads(text, only_simulated=False)
         saved = json.loads(config.model_dump_json(exclude_unset=True))
         VALIDATOR.validate(saved)

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.loader import loads
 from orchestrator.problems import ConfigErrors
 from orchestrator.schema import schema
-from tests.config.full import FULL, GRAPH, REAL
+from tests.config.full import FULL, GRAPH, REAL, TELEMETRY
 
 CHOSEN: Final = {  # keys that are names of somebody's choice, and can be anything
     "end", "alice", "bob", "main", "theta", "n", "received", "net",
@@ -35,7 +35,7 @@ def keys(text: str) -> Iterator[Key]:
             yield Key(text, number, found.start(1), found[1])
 
 
-KEYS: Final = [key for text in (FULL, REAL, GRAPH) for key in keys(text)]
+KEYS: Final = [key for text in (FULL, REAL, GRAPH, TELEMETRY) for key in keys(text)]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def problems(text: str, folder: Path) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("text", [FULL, REAL, GRAPH], ids=["full", "real", "graph"])
+@pytest.mark.parametrize("text", [FULL, REAL, GRAPH, TELEMETRY], ids=["full", "real", "graph", "telemetry"])
 def test_the_files_are_right_before_they_are_misspelt(text: str, folder: Path) -> None:
     assert problems(text, folder) == []
 

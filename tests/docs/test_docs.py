@@ -33,6 +33,7 @@ NOT_RUN: Final = {
     "make test     # sets up ./.venv, then runs all tests": "would run this test",
     "python -m pip install .     # in this folder; installs the command `qnode`": "changes the environment",
     "python -m pip install .     # in the folder of qnode": "the same",
+    "pip install 'qnode[mqtt,prometheus]'": "the same",
 }
 ELSEWHERE: Final = {
     "benchmarks.md": "measures for minutes; tests/test_benchmarks.py runs every measurement small",

@@ -103,8 +103,8 @@ def measure(request: int, *qubits: str, basis: str = "z", keep: bool = False, en
     return Measure(request, qubits, basis, keep, 0, end_ns)
 
 
-def send(peer: NodeName, payload: bytes = b"hello", channel: str = "") -> Send:
-    return Send("main", peer, "main", channel, "", payload, b"", len(payload))
+def send(peer: NodeName, payload: bytes = b"hello", channel: str = "", *, number: int = 0, sent_ns: int = 0) -> Send:
+    return Send("main", peer, "main", channel, "", payload, b"", len(payload), number, sent_ns)
 
 
 def done(result: bytes = b"\xc0") -> tuple[Ended, ...]:

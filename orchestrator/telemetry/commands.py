@@ -1,0 +1,118 @@
+"""Commands that come in over the broker, and what is answered. Whatever comes, it gets an answer and harms nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal, Protocol
+
+import msgspec
+
+from qnode.errors import QnodeError
+
+MOST_BYTES: Final = 4096  # of a command
+_ANSWER_S: Final = 5.0  # wall time that the run has to obey
+_REMEMBERED: Final = 100  # ids
+_HOW: Final = 'send {"id": "...", "command": "..."} with one of pause, resume, stop'
+
+
+class Steers(Protocol):
+    """Whoever can steer a run. Each raises QnodeError if the run refuses."""
+
+    async def pause(self) -> None: ...
+    async def resume(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class _Named(msgspec.Struct):
+    """As much of a command as its answer needs."""
+
+    id: str
+
+
+class _Command(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    command: Literal["pause", "resume", "stop"]
+
+
+class _Ack(msgspec.Struct, omit_defaults=True):
+    id: str
+    ok: bool
+    error: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Command).decode
+_decode_name = msgspec.json.Decoder(_Named).decode
+
+
+class Commands:
+    """Carries out commands, one after another. Nothing is connected to the run before the first of them comes.
+
+    Args:
+        clock: "virtual" or "real": what is tied to the wall clock cannot be paused.
+        on_pause: Told whether the run stands still.
+    """
+
+    def __init__(self, clock: str, on_pause: Callable[[bool], None]) -> None:
+        self._clock = clock
+        self._on_pause = on_pause
+        self._connect: Callable[[], Steers] | None = None
+        self._steering: Steers | None = None
+        self._answers: dict[str, bytes] = {}
+
+    def steer_by(self, connect: Callable[[], Steers]) -> None:
+        """Now there is a run to steer; this is how to get at it."""
+        self._connect = connect
+
+    async def carry_out(self, payload: bytes, *, retained: bool = False) -> bytes:
+        """The answer to one command. One that came before, by its id, is answered as before and not done again."""
+        if len(payload) > MOST_BYTES:
+            return _refused("", f"a command of {len(payload):,} bytes; at most {MOST_BYTES:,} are read")
+        try:
+            command = _decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _refused(_id_of(payload), f"{error}; {_HOW}")
+        if retained:
+            return _refused(command.id, "a retained command may be of long ago, and is not carried out")
+        answer = self._answers.get(command.id)
+        if answer is None:
+            answer = self._answers[command.id] = await self._obey(command)
+            if len(self._answers) > _REMEMBERED:
+                del self._answers[next(iter(self._answers))]
+        return answer
+
+    async def _obey(self, command: _Command) -> bytes:
+        if self._clock == "real" and command.command != "stop":
+            return _refused(command.id, "only the virtual clock can be stopped; this run's is real")
+        if self._steering is None:
+            if self._connect is None:
+                return _refused(command.id, "this run cannot be steered, or not yet")
+            self._steering = self._connect()
+        steering = self._steering
+        does: dict[str, Callable[[], Awaitable[None]]] = {
+            "pause": steering.pause,
+            "resume": steering.resume,
+            "stop": steering.stop,
+        }
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await does[command.command]()
+        except TimeoutError:
+            return _refused(command.id, f"the run did not answer within {_ANSWER_S:.0f} s")
+        except QnodeError as error:
+            return _refused(command.id, str(error))
+        if command.command != "stop":
+            self._on_pause(command.command == "pause")
+        return _encode(_Ack(command.id, True))
+
+
+def _refused(name: str, error: str) -> bytes:
+    return _encode(_Ack(name, False, error))
+
+
+def _id_of(payload: bytes) -> str:
+    try:
+        return _decode_name(payload).id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
