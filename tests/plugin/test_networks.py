@@ -255,3 +255,9 @@ def test_programs_are_found_wherever_pytest_has_put_their_module(inside: Inside,
             '    assert run["b"] == __file__\n',
         )
     inside.passes(2, f"--import-mode={mode}")
+
+
+def test_a_folder_that_is_called_like_an_installed_package_hides_no_program(inside: Inside) -> None:
+    """Without an __init__.py, nodes that import `email.test_it` would look into the other package."""
+    inside.write(f"{COINS}def test_it(net):\n    assert net.run_sync().failure is None\n", "email/test_it.py")
+    inside.passes(1, "--import-mode=importlib")
