@@ -8,14 +8,13 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.machinery import PathFinder
 from pathlib import Path
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 from orchestrator.cells import Cells, is_cell
 from orchestrator.installed import is_installed
-from orchestrator.sources import Unreadable, parse
+from orchestrator.sources import Unreadable, find_module, parse
 from qnode.errors import ConfigError
 
 Function = Callable[..., Awaitable[object]]
@@ -246,7 +245,7 @@ def _root_of(name: str, file: Path, *, is_package: bool) -> Path | None:
 def _is_imported_from(root: Path, name: str) -> bool:
     """Whether an import finds it there: where folders need no `__init__.py`, an installed package comes first."""
     top = name.partition(".")[0]
-    spec = PathFinder.find_spec(top, [str(root), *sys.path])
+    spec = find_module(top, [str(root), *sys.path])
     return spec is not None and str(root / top) in (spec.submodule_search_locations or ())
 
 
