@@ -20,8 +20,7 @@ if TYPE_CHECKING:  # a run knows of its telemetry
     from orchestrator.launch.companion import Companion
     from orchestrator.run import Source
 
-_DRAIN_S: Final = 1.0  # wall time after the end of a run in which the broker may still be told
-_HASTE_S: Final = 0.4  # the same, where somebody waits for the end
+_HASTE_S: Final = 0.4  # wall time in which the broker may still be told where somebody waits for the end
 _GRACE_S: Final = 4.0  # for a process that has hardly begun, on a machine that is busy
 _HASTY_GRACE_S: Final = 0.4
 _MOST_UNSENT: Final = 1 << 20  # bytes; a process that does not read any more need not know how far the run is
@@ -107,7 +106,8 @@ class Telemetry:
     def _end(self, error: BaseException | None) -> float:
         """Say that the run is over; how long to wait for the end of the process."""
         hasty = error is not None and not isinstance(error, Exception)
-        limit_s = _HASTE_S if hasty else _DRAIN_S
+        mqtt = self._source.config.telemetry.mqtt
+        limit_s = 0.0 if mqtt is None else min(mqtt.linger, _HASTE_S) if hasty else mqtt.linger
         self._unsent += encode_order(Order(end=End(_lost(error), limit_s)))
         return limit_s + (_HASTY_GRACE_S if hasty else _GRACE_S)
 

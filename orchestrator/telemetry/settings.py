@@ -51,6 +51,12 @@ def _every(value: float) -> float:
     return value
 
 
+def _linger(value: float) -> float:
+    if value > 60:
+        raise refused("must be at most 60 s: the end of the run waits for it")
+    return value
+
+
 Broker = Annotated[str, AfterValidator(_broker), WithJsonSchema(_BROKER_SCHEMA)]
 
 
@@ -72,6 +78,9 @@ class MqttConfig(Model):
     )
     queue: Annotated[int, Field(ge=1)] = Field(
         50_000, description="Events that wait for a slow broker; beyond, the oldest are dropped and counted."
+    )
+    linger: Annotated[Seconds, AfterValidator(_linger)] = Field(
+        1.0, description="Wall time after the end of the run in which a broker that listens is still told."
     )
     commands: bool = Field(True, description="Whether whoever may publish to the broker may pause and stop the run.")
     clear: bool = Field(False, description="Whether what is retained is removed from the broker at the end of the run.")

@@ -127,6 +127,7 @@ telemetry:
     qos: 0
     every: 100 ms
     queue: 1000
+    linger: 2 s
     commands: false
     clear: true
   prometheus:

@@ -18,7 +18,9 @@ def network(
 ) -> dict[str, Any]:
     nodes = nodes or {"alice": {"program": "programs.py:alice"}, "bob": {"program": "programs.py:bob"}}
     links = {"fibre": {"between": ["alice", "bob"], "length": "10 km"}} if "bob" in nodes else {}
-    telemetry = {"telemetry": {"mqtt": {"broker": broker, "every": "20 ms", **settings}}} if broker else {}
+    telemetry = (
+        {"telemetry": {"mqtt": {"broker": broker, "every": "20 ms", "linger": "20 s", **settings}}} if broker else {}
+    )
     return {"version": 1, "name": "net", "seed": 1, "clock": clock, "nodes": nodes, "links": links, **telemetry}
 
 

@@ -146,7 +146,7 @@ async def test_a_broker_that_is_gone_is_said_and_what_it_did_not_take_is_counted
 )
 async def test_a_broker_that_falls_silent_holds_nothing_up(greets: bool, problem: str, tmp_path: Path) -> None:
     with SilentServer(greets=greets) as silent:
-        run = await cluster(tmp_path, silent.url).run()
+        run = await cluster(tmp_path, silent.url, linger="0.5 s").run()
     assert all_counted(run)
     assert run.telemetry is not None
     assert (run.telemetry.published, run.telemetry.problem) == (0, problem)

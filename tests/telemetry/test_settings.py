@@ -69,6 +69,7 @@ WRONG = {
     "{mqtt: {broker: 'mqtt://h', topic: 'a/#'}}": "telemetry.mqtt.topic: 'a/#' cannot begin a topic",
     "{mqtt: {broker: 'mqtt://h', qos: 2}}": "telemetry.mqtt.qos: ",
     "{mqtt: {broker: 'mqtt://h', every: 0 s}}": "telemetry.mqtt.every: must be from 10 ms to 60 s",
+    "{mqtt: {broker: 'mqtt://h', linger: 2 min}}": "telemetry.mqtt.linger: must be at most 60 s",
     "{mqtt: {broker: 'mqtt://h', evry: 1 s}}": "telemetry.mqtt.evry: unknown key (did you mean 'every'?)",
     "{mqtt: {broker: 'mqtt://h', queue: 0}}": "telemetry.mqtt.queue: must be at least 1, not 0",
     "{prometheus: 70000}": "telemetry.prometheus: must be at most 65535, not 70000",
