@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -106,6 +107,22 @@ class Wanted:
         return event.pair in self.pairs or any(qubit.partition("@")[0] in self.pairs for qubit in event.qubits)
 
 
+_TAIL: Final = 1 << 15  # bytes of a log, enough for its last events
+
+
+def last_events(path: Path, n: int, *, but: Collection[str] = ()) -> list[Event]:
+    """The last events of a log but those of some kinds; of a line without an end, and of a damaged log, nothing."""
+    try:
+        with path.open("rb") as file:
+            begun_at = max(0, file.seek(0, os.SEEK_END) - _TAIL)
+            file.seek(begun_at)
+            lines = file.read().split(b"\n")
+        events = [decode_event(line) for line in lines[1 if begun_at else 0 : -1]]
+    except (FileNotFoundError, msgspec.DecodeError):
+        return []
+    return [event for event in events if event.event not in but][-n:]
+
+
 # --- for people ------------------------------------------------------------------------------------------------------
 
 
@@ -139,6 +156,11 @@ def sentence(event: Event) -> str:
         "at the node" if event.local else "",
     ]
     return " ".join(", ".join(fact for fact in facts if fact).split())  # a name may hold the end of a line
+
+
+def told(event: Event) -> str:
+    """What happened, in a row: `50.035 us alice measure z alice.0 -> 1`."""
+    return " ".join(filter(None, (exact_time(event.t), event.node, event.event, sentence(event))))
 
 
 _PEER: Final = {"send": "to", "send_qubit": "to", "receive": "from", "receive_qubit": "from"}

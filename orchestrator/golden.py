@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from orchestrator.oracle.events import Event, decode_events
+from orchestrator.eventlog import told
+from orchestrator.oracle.events import Event, decode_event
 from orchestrator.run import Run
-from orchestrator.sentences import at_time
 from orchestrator.text import from_here
 
 _BEFORE: Final = 2  # events that are shown before the first difference
@@ -70,16 +70,15 @@ def _difference(kept: list[bytes], new: list[bytes]) -> str:
 
 def _event(line: bytes) -> Event | str:
     try:
-        (event,) = decode_events(line)
-    except (msgspec.DecodeError, ValueError):
+        return decode_event(line)
+    except msgspec.DecodeError:
         return line.decode(errors="replace")
-    return event
 
 
 def _said(event: Event | str | None) -> str:
     if event is None:
         return "(the log ends)"
-    return event if isinstance(event, str) else at_time(event)
+    return event if isinstance(event, str) else told(event)
 
 
 def _fields(golden: Event | str | None, now: Event | str | None) -> list[str]:

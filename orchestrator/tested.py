@@ -14,16 +14,17 @@ import pytest
 
 from orchestrator import saved, saving
 from orchestrator.cluster import Cluster
+from orchestrator.eventlog import last_events, told
 from orchestrator.folders import RUNS_FOLDER
 from orchestrator.launch.launcher import Launcher
 from orchestrator.launch.warm import WarmLaunchers
 from orchestrator.oracle.spec import events_path
 from orchestrator.run import Run, Source
-from orchestrator.sentences import last_events
 from orchestrator.text import from_here
 from qnode.errors import ConfigError
 from qnode.runtime.logs import format_time
 
+_NO_NEWS: Final = ("run_started", "run_ended", "program_returned")
 _LONGEST: Final = 80  # of the part of a run's name that comes from its test
 _FORMS: Final = "write a file's path, a mapping as in such a file, or nodes={...}, links=[...]"
 
@@ -139,9 +140,9 @@ class Case:
         except ConfigError as error:  # it could not be saved
             return str(error)
         first = f"seed {run.seed}, stopped at {format_time(run.summary.at_ns)}."
-        events = last_events(events_path(run.folder))
+        events = last_events(events_path(run.folder), 3, but=_NO_NEWS)
         if events:
-            first += f" Last events: {' | '.join(events)}"
+            first += f" Last events: {' | '.join(map(told, events))}"
         debugger = ["--qnode-inline", "--pdb"] if run.network.clock == "virtual" else []
         repeat = self.command("--qnode-seed", str(run.seed), *debugger)
         lines = [first, f"repeat   {repeat}", f"look     qnode events {shlex.quote(str(from_here(run.folder)))}"]

@@ -47,7 +47,7 @@ def test_a_failure_says_when_it_stopped_and_how_to_see_it_again(inside: Inside) 
         [
             '>       assert run["alice"] == "heads"',
             "*- qnode: test_fails -*",
-            "seed 1, stopped at 200.14 us. Last events: * | 200.14 us bob measured alice~bob#3@bob in z: ?",
+            "seed 1, stopped at 200.14 us. Last events: * | 200.14 us bob measure z alice~bob#3@bob -> ?, request 8",
             "repeat   pytest test_it.py::test_fails --qnode-seed 1 --qnode-inline --pdb",
             "look     qnode events .qnode/runs/test_fails-2",
             "         (the last of 2 runs of this test)",
@@ -59,7 +59,7 @@ def test_a_failure_says_when_it_stopped_and_how_to_see_it_again(inside: Inside) 
             "E       ValueError: on purpose",
             "test_it.py:*: ProgramFailed",
             "*- qnode: test_a_program_fails -*",
-            "seed *, stopped at 50.035 us. Last events: * | 50.035 us bob program main failed: ValueError: on purpose",
+            "seed *, stopped at 50.035 us. Last events: * | 50.035 us bob program_failed ValueError: on purpose",
         ]
     )
     assert "orchestrator/" not in text
@@ -143,10 +143,10 @@ def test_a_golden_log_is_written_compared_and_told_apart(inside: Inside) -> None
     other.stdout.fnmatch_lines(
         [
             "E*the event log is another one than golden/test_it-a-b.jsonl, from event 5 on (32 events in the *",
-            "E*0 ns bob asked alice for entanglement",
-            "E*0 ns alice and bob were given pair alice~bob#0",
-            "E*- golden   50.035 us alice received its half alice~bob#0@alice",
-            "E*+ now      100.069 us alice received its half alice~bob#0@alice",
+            "E*0 ns bob request 1 pair, with alice, request 1",
+            "E*0 ns alice generate alice~bob#0@alice alice~bob#0@bob, with bob, *",
+            "E*- golden   50.035 us alice deliver alice~bob#0@alice, with bob, *",
+            "E*+ now      100.069 us alice deliver alice~bob#0@alice, with bob, *",
             "E*t: 50035, now 100069",
             "E*if the new one is right: * --qnode-update",
         ]
@@ -159,7 +159,7 @@ def test_a_golden_log_that_goes_on_or_is_none_is_told(inside: Inside) -> None:
     path = inside.folder / "golden" / "test_it-a-b.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:-1]))
-    inside.run().stdout.fnmatch_lines(["E*- golden   (the log ends)", "E*+ now      200.14 us the run ended: done"])
+    inside.run().stdout.fnmatch_lines(["E*- golden   (the log ends)", "E*+ now      200.14 us run_ended done"])
     path.write_text("".join([*lines[:3], "what?\n", *lines[4:]]))
     inside.run().stdout.fnmatch_lines(["E*from event 4 on *", "E*- golden   what?"])
 
