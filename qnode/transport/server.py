@@ -62,7 +62,7 @@ class Server:
         Args:
             awaited: How many processes are at work on what we wait for, if they are on this machine.
         """
-        if awaited is not None and 0 < awaited < CORES:
+        if awaited is not None and 0 < awaited <= CORES:
             self._look()
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while timeout_ms is None or self._socket.poll(timeout_ms):
