@@ -12,7 +12,7 @@ from qnode.errors import QnodeError
 
 MOST_BYTES: Final = 4096  # of a command
 _ANSWER_S: Final = 5.0  # wall time that the run has to obey
-_REMEMBERED: Final = 100  # ids
+_REMEMBERED: Final = 100  # commands that were carried out
 _HOW: Final = 'send {"id": "...", "command": "..."} with one of pause, resume, stop'
 
 
@@ -59,14 +59,14 @@ class Commands:
         self._on_pause = on_pause
         self._connect: Callable[[], Steers] | None = None
         self._steering: Steers | None = None
-        self._answers: dict[str, bytes] = {}
+        self._done: dict[str, None] = {}  # ids, the oldest first
 
     def steer_by(self, connect: Callable[[], Steers]) -> None:
         """Now there is a run to steer; this is how to get at it."""
         self._connect = connect
 
     async def carry_out(self, payload: bytes, *, retained: bool = False) -> bytes:
-        """The answer to one command. One that came before, by its id, is answered as before and not done again."""
+        """The answer to one command. One that was carried out before, by its id, is answered and not done again."""
         if len(payload) > MOST_BYTES:
             return _refused("", f"a command of {len(payload):,} bytes; at most {MOST_BYTES:,} are read")
         try:
@@ -75,19 +75,21 @@ class Commands:
             return _refused(_id_of(payload), f"{error}; {_HOW}")
         if retained:
             return _refused(command.id, "a retained command may be of long ago, and is not carried out")
-        answer = self._answers.get(command.id)
-        if answer is None:
-            answer = self._answers[command.id] = await self._obey(command)
-            if len(self._answers) > _REMEMBERED:
-                del self._answers[next(iter(self._answers))]
-        return answer
+        if command.id not in self._done:
+            if error := await self._obey(command):
+                return _refused(command.id, error)  # it may be sent again: what was too early may be in time then
+            self._done[command.id] = None
+            if len(self._done) > _REMEMBERED:
+                del self._done[next(iter(self._done))]
+        return _encode(_Ack(command.id, True))
 
-    async def _obey(self, command: _Command) -> bytes:
+    async def _obey(self, command: _Command) -> str:
+        """Why it was not carried out, or ""."""
         if self._clock == "real" and command.command != "stop":
-            return _refused(command.id, "only the virtual clock can be stopped; this run's is real")
+            return "only the virtual clock can be paused; this run's is real"
         if self._steering is None:
             if self._connect is None:
-                return _refused(command.id, "this run cannot be steered, or not yet")
+                return "this run cannot be steered, or not yet"
             self._steering = self._connect()
         steering = self._steering
         does: dict[str, Callable[[], Awaitable[None]]] = {
@@ -99,12 +101,12 @@ class Commands:
             async with asyncio.timeout(_ANSWER_S):
                 await does[command.command]()
         except TimeoutError:
-            return _refused(command.id, f"the run did not answer within {_ANSWER_S:.0f} s")
+            return f"the run did not answer within {_ANSWER_S:.0f} s"
         except QnodeError as error:
-            return _refused(command.id, str(error))
+            return str(error)
         if command.command != "stop":
             self._on_pause(command.command == "pause")
-        return _encode(_Ack(command.id, True))
+        return ""
 
 
 def _refused(name: str, error: str) -> bytes:

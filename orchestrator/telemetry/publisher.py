@@ -70,6 +70,7 @@ class Publisher:
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._obeying = False
         self._finished = False
         self.connected = False
         self.problem = ""
@@ -96,7 +97,7 @@ class Publisher:
         self._hurry.set()
 
     async def drained(self) -> None:
-        """Wait until the broker has everything. Does not return if it never will: cancel it."""
+        """Wait until the broker has everything, answers too. Does not return if it never will: cancel it."""
         await self._idle.wait()
 
     def finish(self) -> None:
@@ -182,15 +183,21 @@ class Publisher:
         async for message in client.messages:
             if self._commands is None or str(message.topic) != self._topics.command:  # amqtt sends others', too
                 continue
-            self._acks.append(await self._commands.carry_out(message.payload, retained=message.retain))
-            self.wake()
+            self._obeying = True
+            self._idle.clear()  # an answer is still to come: the end of the run, which it may be about, waits for it
+            try:
+                self._acks.append(await self._commands.carry_out(message.payload, retained=message.retain))
+            finally:
+                self._obeying = False
+                self.wake()
 
     async def _publish(self, client: aiomqtt.Client) -> None:
         while True:
             self._work.clear()
             while messages := self._next():
                 await _publish_all(client, messages)
-            self._idle.set()
+            if not self._obeying:
+                self._idle.set()
             if self._finished:
                 return
             await self._work.wait()

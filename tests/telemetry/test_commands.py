@@ -11,7 +11,12 @@ import pytest
 
 from benchmarks.broker import Broker
 from orchestrator.run import Run
+from orchestrator.telemetry import commands
+from orchestrator.telemetry.backlog import Backlog
 from orchestrator.telemetry.commands import MOST_BYTES, Commands
+from orchestrator.telemetry.orders import Mqtt
+from orchestrator.telemetry.publisher import Publisher
+from orchestrator.telemetry.topics import Topics
 from qnode.errors import Interrupted
 from tests.telemetry.listening import Heard, listening
 from tests.telemetry.networks import cluster, start, until_told
@@ -42,6 +47,78 @@ async def test_a_retained_command_is_not_carried_out() -> None:
         await Commands("virtual", lambda paused: None).carry_out(b'{"id":"1","command":"stop"}', retained=True)
     )
     assert (answer["ok"], "long ago" in answer["error"]) == (False, True)
+
+
+class Steered:
+    """A run that notes what is asked of it, and does it once it is let."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.is_asked = asyncio.Event()
+        self.does = asyncio.Event()
+
+    async def _do(self, what: str) -> None:
+        self.asked.append(what)
+        self.is_asked.set()
+        await self.does.wait()
+
+    async def pause(self) -> None:
+        await self._do("pause")
+
+    async def resume(self) -> None:
+        await self._do("resume")
+
+    async def stop(self) -> None:
+        await self._do("stop")
+
+
+async def test_only_what_was_carried_out_is_remembered_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, obeys = Steered(), Commands("virtual", lambda paused: None)
+
+    async def ask(name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(await obeys.carry_out(f'{{"id":"{name}","command":"pause"}}'.encode()))
+        return answer
+
+    assert "or not yet" in (await ask("a"))["error"]
+    obeys.steer_by(lambda: run)
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "_ANSWER_S", 0.0)
+        assert "did not answer within" in (await ask("a"))["error"]
+    run.does.set()
+    for _ in range(2):
+        assert await ask("a") == {"id": "a", "ok": True}
+    assert len(run.asked) == 2  # the one that got no answer in time, and one
+    for nth in range(100):
+        await ask(str(nth))
+    await ask("0")
+    assert len(run.asked) == 102
+    await ask("a")
+    assert len(run.asked) == 103
+
+
+async def test_the_end_waits_for_the_answer_to_stop(broker: Broker, root: str) -> None:
+    run, obeys = Steered(), Commands("virtual", lambda paused: None)
+    obeys.steer_by(lambda: run)
+    topics = Topics(root, "net-1")
+    mqtt = Mqtt("127.0.0.1", broker.port, False, root, 1, 0.02, 1, commands=True, clear=False)
+    publisher = Publisher(mqtt, topics, Backlog(1), obeys, print)
+    publisher.retain(topics.status, b"running")
+    async with listening(broker, [f"{root}/#"]) as heard:
+        publishing = asyncio.create_task(publisher.run())
+        await heard.status("running")
+        await heard.say(topics.command, b'{"id":"1","command":"stop"}')
+        await asyncio.wait_for(run.is_asked.wait(), 20)
+        publisher.retain(topics.status, b"interrupted")
+        leaving = asyncio.create_task(publisher.drained())
+        await heard.status("interrupted")
+        await asyncio.wait((leaving,), timeout=0.1)
+        assert (leaving.done(), heard.of("/ack")) == (False, [])
+        run.does.set()
+        await asyncio.wait_for(leaving, 20)
+        publisher.finish()
+        await asyncio.wait_for(publishing, 20)
+        await heard.until(lambda: heard.of("/ack"))
+    assert json.loads(heard.of("/ack")[0]) == {"id": "1", "ok": True}
 
 
 class Asked:
