@@ -16,8 +16,8 @@ from orchestrator.telemetry.tally import Tally
 _COUNTS: Final = {
     "pairs": "Bell pairs that were made.",
     "messages": "Classical messages that were sent.",
-    "operations": "Operations on qubits.",
-    "refused": "Operations that were refused.",
+    "quantum_operations": "Qubits made, gates, measurements, resets and discards in the log.",
+    "refused": "Whatever nodes asked for that was refused.",
 }
 
 

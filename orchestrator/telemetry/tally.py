@@ -24,7 +24,7 @@ LOST: Final = "lost"
 
 _MOST_BYTES: Final = 64 * 1024  # of a message; some brokers refuse larger ones
 _WHAT: Final = re.compile(rb'"node":"([^"\\]*)","event":"([^"\\]*)"')
-_OPERATIONS: Final = frozenset({"create", "gate", "measure", "reset", "discard"})
+_QUANTUM: Final = frozenset({"create", "gate", "measure", "reset", "discard"})
 
 
 class _Line(msgspec.Struct):
@@ -118,12 +118,12 @@ class Tally:
         return found
 
     def counts(self) -> dict[str, int]:
-        """What a run's summary counts too, as far as the log tells it."""
+        """The sums that the log tells: pairs, messages and refusals are also in a run's summary."""
         totals = self.totals()
         return {
             "pairs": totals.get("generate", 0),
             "messages": totals.get("send", 0),
-            "operations": sum(totals.get(kind, 0) for kind in _OPERATIONS),
+            "quantum_operations": sum(totals.get(kind, 0) for kind in _QUANTUM),
             "refused": totals.get("refused", 0),
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -54,11 +55,13 @@ async def test_events_arrive_as_they_stand_in_the_log_and_statuses_and_metrics_w
     assert heard.texts("/node/alice/status")[-1] == heard.texts("/node/bob/status")[-1] == "done"
     metrics = json.loads(heard.of("/metrics")[-1])
     counts = run.summary.counts
-    assert {key: metrics[key] for key in ("steps", "pairs", "messages")} == {
-        key: counts[key] for key in ("steps", "pairs", "messages")
-    }
+    in_summary = ("steps", "pairs", "messages", "refused")
+    assert {key: metrics[key] for key in in_summary} == {key: counts[key] for key in in_summary}
     assert metrics["network_time_ns"] == run.summary.at_ns
-    assert metrics["events"]["deliver"] == 2
+    kinds = Counter(event.event for event in run.events)
+    assert metrics["events"] == kinds
+    quantum = ("create", "gate", "measure", "reset", "discard")
+    assert metrics["quantum_operations"] == sum(kinds[kind] for kind in quantum) == kinds["measure"] == 2
     assert metrics["telemetry"] == {"offered": len(lines), "published": len(lines), "dropped": 0, "waiting": 0}
     assert all_counted(run)
     assert report.warnings(run) == []

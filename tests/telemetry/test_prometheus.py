@@ -40,14 +40,14 @@ async def test_metrics_are_read_while_the_run_goes_on(tmp_path: Path) -> None:
         net = Cluster.from_dict(network({"port": 0}, nodes, mqtt=silent.url), base=HERE, runs=tmp_path)
         running = asyncio.create_task(net.run(on_output=hear))
         url = await asyncio.wait_for(said, 60)
-        names = {"qnode_steps_total", "qnode_operations_total", "qnode_network_time_seconds"}
+        names = {"qnode_steps_total", "qnode_quantum_operations_total", "qnode_network_time_seconds"}
         found = await asyncio.to_thread(read_until, url, names)
         file.touch()
         run = await running
     assert found["qnode_run_info"] == {("net", "net-1", "7", __version__): 1}
     assert found["qnode_events_total"]["create", "alice"] == 1
     assert 0 < found["qnode_events_total"]["gate", "alice"] <= run["alice"]
-    assert found["qnode_operations_total"][()] >= found["qnode_events_total"]["gate", "alice"]
+    assert found["qnode_quantum_operations_total"][()] >= found["qnode_events_total"]["gate", "alice"]
     assert found["qnode_nodes"] == {("running",): 1}
     assert found["qnode_network_time_seconds"][()] > 0
     assert found["qnode_broker_connected"] == {(): 0}

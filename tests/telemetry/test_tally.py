@@ -36,10 +36,10 @@ def test_what_is_no_event_is_counted_too_and_published_as_it_is() -> None:
     assert tally.totals() == {"?": 1}
 
 
-def test_counts_are_those_of_the_summary() -> None:
+def test_counts_are_sums_of_events() -> None:
     tally = Tally(PROGRAMS)
     tally.take(log(("alice", "generate"), ("alice", "send"), ("bob", "receive"), ("bob", "gate"), ("bob", "measure")))
-    assert tally.counts() == {"pairs": 1, "messages": 1, "operations": 2, "refused": 0}
+    assert tally.counts() == {"pairs": 1, "messages": 1, "quantum_operations": 2, "refused": 0}
 
 
 def test_a_node_is_done_when_all_its_programs_have_returned() -> None:
