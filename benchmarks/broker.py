@@ -1,4 +1,4 @@
-"""A broker in a process of its own, on this machine: Mosquitto where it is installed, else amqtt. Tests use it too."""
+"""A broker in a process of its own, on this machine: Mosquitto where it is installed, or amqtt. Tests use it too."""
 
 from __future__ import annotations
 
@@ -15,19 +15,29 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
+KINDS: Final = ("mosquitto", "amqtt")
 _RUNNING: Final = "running"  # how the line ends that either says when it listens
 
 _WELCOME: Final = b"\x20\x02\x00\x00"  # CONNACK of MQTT 3.1.1: accepted
 
 
+def is_installed(kind: str) -> bool:
+    """Whether there can be such a broker here; amqtt comes with the tests."""
+    return kind == "amqtt" or _mosquitto() is not None
+
+
 class Broker:
     """Listens on a port of its own until it is closed; may be started again on the same one.
+
+    Args:
+        kind: One of KINDS; left out: the first that is installed.
 
     Attributes:
         port: Where.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "") -> None:
+        self._kind = kind or next(filter(is_installed, KINDS))
         with socket.create_server(("127.0.0.1", 0)) as sock:
             self.port: int = sock.getsockname()[1]
         self._process: subprocess.Popen[str] | None = None
@@ -40,7 +50,7 @@ class Broker:
     def start(self) -> Self:
         """Returns once it listens."""
         self._process = subprocess.Popen(
-            _command(self.port), cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            _command(self._kind, self.port), cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert self._process.stdout is not None
         said = []
@@ -106,9 +116,14 @@ def _read(output: IO[str]) -> None:
             pass
 
 
-def _command(port: int) -> list[str]:
-    mosquitto = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    return [mosquitto, "-p", str(port)] if mosquitto else [sys.executable, "-m", "benchmarks.broker", str(port)]
+def _mosquitto() -> str | None:
+    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+def _command(kind: str, port: int) -> list[str]:
+    if kind == "mosquitto":
+        return [_mosquitto() or kind, "-p", str(port)]
+    return [sys.executable, "-m", "benchmarks.broker", str(port)]
 
 
 async def _serve(port: int) -> None:

@@ -1,18 +1,34 @@
-"""A broker that tests share: each publishes below a topic of its own."""
+"""Brokers that tests share: each publishes below a topic of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
-from benchmarks.broker import Broker
+from benchmarks.broker import KINDS, Broker, is_installed
 
 
 @pytest.fixture(scope="package")
-def broker() -> Iterator[Broker]:
-    with Broker() as broker:
-        yield broker
+def started() -> Iterator[Callable[[str], Broker]]:
+    """The broker of a kind; there is one for all."""
+    with ExitStack() as stack:
+        yield cache(lambda kind: stack.enter_context(Broker(kind)))
+
+
+@pytest.fixture
+def broker(started: Callable[[str], Broker]) -> Broker:
+    return started(next(filter(is_installed, KINDS)))
+
+
+@pytest.fixture(params=KINDS)
+def each_broker(request: pytest.FixtureRequest, started: Callable[[str], Broker]) -> Broker:
+    """Mosquitto, and amqtt: for what must work with any."""
+    if not is_installed(request.param):
+        pytest.skip(f"{request.param} is not installed")
+    return started(request.param)
 
 
 @pytest.fixture

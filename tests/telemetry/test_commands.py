@@ -141,10 +141,10 @@ class Asked:
         return [ack for ack in map(json.loads, self.heard.of("/ack")) if ack["id"] == name]
 
 
-async def test_a_run_is_paused_goes_on_and_is_stopped(broker: Broker, root: str, tmp_path: Path) -> None:
+async def test_a_run_is_paused_goes_on_and_is_stopped(each_broker: Broker, root: str, tmp_path: Path) -> None:
     nodes, _ = until_told(tmp_path)
-    async with listening(broker, [f"{root}/#"]) as heard:
-        running = start(cluster(tmp_path, broker.url, topic=root, nodes=nodes))
+    async with listening(each_broker, [f"{root}/#"]) as heard:
+        running = start(cluster(tmp_path, each_broker.url, topic=root, nodes=nodes))
         await heard.status("running", "alice")
         ask = Asked(heard, f"{root}/net-1")
         assert await ask("1", "pause") == {"id": "1", "ok": True}

@@ -39,10 +39,10 @@ def all_counted(run: Run) -> bool:
 
 
 async def test_events_arrive_as_they_stand_in_the_log_and_statuses_and_metrics_with_them(
-    broker: Broker, root: str, tmp_path: Path
+    each_broker: Broker, root: str, tmp_path: Path
 ) -> None:
-    async with listening(broker, [f"{root}/#"]) as heard:
-        run = await cluster(tmp_path, broker.url, topic=root).run()
+    async with listening(each_broker, [f"{root}/#"]) as heard:
+        run = await cluster(tmp_path, each_broker.url, topic=root).run()
         await heard.status("done")
     lines = run.events_bytes.splitlines(keepends=True)
     for node in ("alice", "bob", ""):
@@ -82,9 +82,9 @@ async def late(broker: Broker, root: str, *expected: str) -> None:
             await heard.until(partial(_is_last, heard, topic, status.encode()))
 
 
-async def test_who_comes_late_is_told_how_it_ended(broker: Broker, root: str, tmp_path: Path) -> None:
-    await cluster(tmp_path, broker.url, topic=root).run()
-    await late(broker, root, "net-1/status: done", "node/alice/status: done", "node/bob/status: done")
+async def test_who_comes_late_is_told_how_it_ended(each_broker: Broker, root: str, tmp_path: Path) -> None:
+    await cluster(tmp_path, each_broker.url, topic=root).run()
+    await late(each_broker, root, "net-1/status: done", "node/alice/status: done", "node/bob/status: done")
 
 
 async def test_what_is_retained_can_be_cleared_at_the_end(broker: Broker, root: str, tmp_path: Path) -> None:
