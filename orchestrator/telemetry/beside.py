@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # a run knows of its telemetry
 _HASTE_S: Final = 0.4  # wall time in which the broker may still be told where somebody waits for the end
 _GRACE_S: Final = 4.0  # for a process that has hardly begun, on a machine that is busy
 _HASTY_GRACE_S: Final = 0.4
-_MOST_UNSENT: Final = 1 << 20  # bytes; a process that does not read any more need not know how far the run is
+_MOST_UNSENT: Final = 1 << 20  # bytes; a process that does not read for so long need not know how far the run is
 
 
 def require(telemetry: TelemetryConfig) -> None:
@@ -64,9 +64,11 @@ class Telemetry:
 
     def reached(self, now_ns: int, steps: int) -> None:
         """How far the run is; the first time, all nodes are there."""
-        if self._started is not None and len(self._unsent) < _MOST_UNSENT:
+        if len(self._unsent) < _MOST_UNSENT:
             self._tell(Order(reached=Reached(now_ns, steps), steer=self._steer))
             self._steer = None
+        else:
+            self._send()
 
     def steer(self, address: str, token: bytes) -> None:
         """Where commands from the broker go, as soon as the run has begun."""
@@ -119,8 +121,12 @@ class Telemetry:
             self._started = None
 
     def _tell(self, order: Order) -> None:
+        if self._started is not None:
+            self._unsent += encode_order(order)
+            self._send()
+
+    def _send(self) -> None:
         """Whatever it can take at once."""
-        self._unsent += encode_order(order)
         if self._started is not None:
             with suppress(OSError):  # it takes no more now, or is gone
                 del self._unsent[: self._started.socket.send(self._unsent)]
