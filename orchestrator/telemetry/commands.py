@@ -76,8 +76,8 @@ class Commands:
         if retained:
             return _refused(command.id, "a retained command may be of long ago, and is not carried out")
         if command.id not in self._done:
-            if error := await self._obey(command):
-                return _refused(command.id, error)  # it may be sent again: what was too early may be in time then
+            if why_not := await self._obey(command):
+                return _refused(command.id, why_not)  # it may be sent again: what was too early may be in time then
             self._done[command.id] = None
             if len(self._done) > _REMEMBERED:
                 del self._done[next(iter(self._done))]

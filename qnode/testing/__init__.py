@@ -12,6 +12,7 @@ from qnode.testing.statistics import (
     assert_frequency,
     assert_independent,
     detectable,
+    detectable_dependence,
     relative_entropy,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "sequential_frequency",
     "accepted_interval",
     "detectable",
+    "detectable_dependence",
     "detectable_difference",
     "detectable_fidelity",
     "relative_entropy",

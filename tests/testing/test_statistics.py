@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qnode.testing import accepted_interval, assert_frequency, assert_independent, detectable, relative_entropy
+from qnode.testing import (
+    accepted_interval,
+    assert_frequency,
+    assert_independent,
+    detectable,
+    detectable_dependence,
+    relative_entropy,
+)
 from qnode.testing.statistics import accepts
 from tests.testing.exact import binomial, holds
 
@@ -158,10 +165,10 @@ def test_no_trials_or_no_probability_are_refused_by_the_helpers_too(
 
 
 @pytest.mark.parametrize("false_alarm", [0.5, 0.1, 0.01])
-@pytest.mark.parametrize("trials", [1, 4, 8, 12])
+@pytest.mark.parametrize("trials", [2, 4, 8, 12])
 def test_independent_bits_are_rejected_no_more_often_than_stated(trials: int, false_alarm: float) -> None:
     """All orders of the second sequence, for every number of ones in both: given these they are equally likely."""
-    for marked, ones in product(range(trials + 1), repeat=2):
+    for marked, ones in product(range(1, trials), repeat=2):
         one = (1,) * marked + (0,) * (trials - marked)
         alarms = sum(
             not holds(assert_independent, one, [int(k in chosen) for k in range(trials)], false_alarm=false_alarm)
@@ -183,9 +190,60 @@ def test_a_copy_and_a_mirror_image_are_not_independent() -> None:
 def test_biased_but_independent_coins_pass() -> None:
     rng = random.Random(6)
     assert_independent(*([int(rng.random() < p) for _ in range(2000)] for p in (0.05, 0.9)))
-    assert_independent([0] * 10, [0, 1] * 5)
-    assert_independent([1] * 10, [0, 1] * 5)
-    assert_independent([1, 0], [1, 1])
+    assert_independent([1, 0], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "which"),
+    [
+        ([0] * 10, [0, 1] * 5, "first sequence is 10 times 0"),
+        ([1] * 10, [0, 1] * 5, "first sequence is 10 times 1"),
+        ([1, 0], [1, 1], "second sequence is 2 times 1"),
+        ([1, 0], [0, 0], "second sequence is 2 times 0"),
+        ([1], [0], "first sequence is 1 times 1"),
+    ],
+)
+def test_bits_of_one_kind_are_refused_for_they_would_test_nothing(one: list[int], other: list[int], which: str) -> None:
+    with pytest.raises(ValueError, match=f"nothing can be said about independence: the {which}, and it takes zeros"):
+        assert_independent(one, other)
+
+
+@pytest.mark.parametrize(("marked", "others"), [(60, 60), (40, 100), (100, 60)])
+def test_a_detectable_dependence_is_caught_as_often_as_stated(marked: int, others: int) -> None:
+    """Every number of ones where the first bit is 1, and where it is 0."""
+    difference = detectable_dependence(marked + others, marked, false_alarm=0.05)
+    assert difference < 0.8
+    one = [1] * marked + [0] * others
+    rejected = [
+        (both, rest)
+        for both, rest in product(range(marked + 1), range(others + 1))
+        if 0 < both + rest < marked + others
+        and not holds(
+            assert_independent,
+            one,
+            [1] * both + [0] * (marked - both) + [1] * rest + [0] * (others - rest),
+            false_alarm=0.05,
+        )
+    ]
+    for p in (0.0, 0.1, (1 - difference) / 2, 1 - difference):
+        for high, low in ((p + difference, p), (p, p + difference)):
+            power = sum(binomial(both, marked, high) * binomial(rest, others, low) for both, rest in rejected)
+            assert power >= 0.99
+
+
+def test_the_documented_dependence_is_right_and_said_by_a_failure() -> None:
+    """10,000 trials, 5,000 of them marked: 0.123."""
+    assert round(detectable_dependence(10_000, 5_000), 3) == 0.123
+    with pytest.raises(AssertionError, match=r"truly differs by 0\.388657 between .* caught with probability 0\.99 \("):
+        assert_independent([0, 1] * 500, [0, 1] * 500)
+    with pytest.raises(AssertionError, match="so few bits catch no dependence reliably"):
+        assert_independent([0, 1] * 40, [0, 1] * 40)
+
+
+@pytest.mark.parametrize(("trials", "marked"), [(0, 0), (10, 0), (10, 10), (10, 11)])
+def test_the_dependence_of_no_bits_is_refused(trials: int, marked: int) -> None:
+    with pytest.raises(ValueError, match="no bits to compare"):
+        detectable_dependence(trials, marked)
 
 
 @pytest.mark.parametrize(("one", "other"), [([], []), ([0], [0, 1]), ([2], [1]), ([0, 1], [0, -1])])
