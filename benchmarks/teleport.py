@@ -51,8 +51,8 @@ async def run(bench: Bench) -> list[Figure]:
 
 def _rate(case: Case) -> Figure:
     if case.events:
-        target = Target("ratio", "at most", 1.15)
-        return Figure("teleport", case.name, "/s", target, yardstick_name=WITHOUT_EVENTS, inverse=True)
+        most = Target("ratio", "at most", 1.15)
+        return Figure("teleport", case.name, "/s", most, yardstick_name=WITHOUT_EVENTS, inverse=True)
     target = None if case.target is None else Target("value", "at least", case.target)
     return Figure("teleport", case.name, "/s", target, yardstick_name=YARDSTICK_MESSAGES, inverse=True)
 
