@@ -10,6 +10,7 @@ from benchmarks.measure import Figure, Target
 from orchestrator.run import Run
 
 IN_FLIGHT: Final = 64
+WITHOUT_EVENTS: Final = "The same without the event log"
 SPREAD_NS: Final = 4_000
 _FEW: Final = 2
 _MANY: Final = 22
@@ -38,22 +39,29 @@ CASES: Final = (
 
 async def run(bench: Bench) -> list[Figure]:
     rates = {case: _rate(case) for case in CASES}
+    plain = {(case.in_flight, case.spread_ns): figure for case, figure in rates.items() if not case.events}
     steps = Figure("teleport", "steps of one more, one after another", "steps", Target("value", "at most", 4))
-    samples = [(case.name, partial(_sample, bench, case, figure)) for case, figure in rates.items()]
+    samples = [
+        (case.name, partial(_sample, bench, case, figure, plain[case.in_flight, case.spread_ns]))
+        for case, figure in rates.items()
+    ]
     await bench.sample("teleport", [*samples, ("steps", partial(_count, bench, steps))])
     return [*rates.values(), steps]
 
 
 def _rate(case: Case) -> Figure:
+    if case.events:
+        most = Target("ratio", "at most", 1.15)
+        return Figure("teleport", case.name, "/s", most, yardstick_name=WITHOUT_EVENTS, inverse=True)
     target = None if case.target is None else Target("value", "at least", case.target)
     return Figure("teleport", case.name, "/s", target, yardstick_name=YARDSTICK_MESSAGES, inverse=True)
 
 
-async def _sample(bench: Bench, case: Case, figure: Figure) -> None:
+async def _sample(bench: Bench, case: Case, figure: Figure, plain: Figure) -> None:
     n = _how_many(bench, case)
     run = await bench.run(_config(case, n))
     _check(run, n)
-    figure.add(n / elapsed(run), n / bench.messages_alone(run))
+    figure.add(n / elapsed(run), plain.samples[-1] if case.events else n / bench.messages_alone(run))
 
 
 async def _count(bench: Bench, figure: Figure) -> None:

@@ -8,7 +8,7 @@ from typing import Self
 
 from qnode.errors import InvalidOperation
 from qnode.transport.control import Control
-from qnode.wire.messages import Change, Command, Go, Look, Pause, Paused, RunEnded, Seen, Steered, error_of
+from qnode.wire.messages import Change, Command, Go, Look, Pause, Paused, Resume, RunEnded, Seen, Steered, error_of
 
 
 class RunOver(InvalidOperation, travels=False):
@@ -26,13 +26,13 @@ class Steering:
     """
 
     def __init__(self, address: str, token: bytes) -> None:
-        self._control = Control(address, token)
+        self._control = Control(address, token, role="steering")
         self._loop = asyncio.get_running_loop()
         self._number = 0
         self._answers: dict[int, asyncio.Future[Steered]] = {}
         self._stands: asyncio.Future[Paused | None] | None = None
         self._going = 0  # the number of the last Go; what is told before its answer belongs to an earlier one
-        self._over = False
+        self._ended = asyncio.Event()
         self._loop.add_reader(self._control.fileno(), self._take_news)
 
     async def __aenter__(self) -> Self:
@@ -54,15 +54,22 @@ class Steering:
         await self._ask(Pause())
 
     async def resume(self) -> None:
-        """Go on after a pause, to the end of the run or to the next pause."""
-        await self._ask(Go())
+        """Go on after a pause, as far as the run was to go before it."""
+        await self._ask(Resume())
 
     async def stop(self) -> None:
-        """End the run, as Ctrl-C does: what there is of results is kept."""
+        """End the run, as Ctrl-C does, and wait for that: what there is of results is kept. Raises RunOver."""
+        if self._ended.is_set():
+            raise RunOver
         self._control.finish("interrupted", {})
+        self._take_news()  # as in _ask
+        await self._ended.wait()
 
     async def go(self, until_ns: int | None = None) -> Paused | None:
-        """Go on until network time would pass a point, and wait for it; None if the run has ended before."""
+        """Go on until network time would pass a point, and wait for it; None if the run has ended before.
+
+        Whoever else steers may pause the run on the way: then this waits until it goes on.
+        """
         stands: asyncio.Future[Paused | None] = self._loop.create_future()
         self._going = self._number + 1
         self._stands = stands
@@ -85,7 +92,7 @@ class Steering:
 
     async def _ask(self, command: Command) -> Steered:
         """Raises what it is refused with; RunOver."""
-        if self._over:
+        if self._ended.is_set():
             raise RunOver
         self._number += 1
         number = self._number
@@ -111,13 +118,13 @@ class Steering:
                     if message.number == self._going:
                         self._going = 0
                 case Paused():
-                    if self._stands is not None and not self._going and not self._stands.done():
+                    if self._stands is not None and not self._going and not message.asked and not self._stands.done():
                         self._stands.set_result(message)
                 case RunEnded():
                     self._end()
 
     def _end(self) -> None:
-        self._over = True
+        self._ended.set()
         if self._stands is not None and not self._stands.done():
             self._stands.set_result(None)
         for answer in self._answers.values():

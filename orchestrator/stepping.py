@@ -72,7 +72,9 @@ class Stepping:
         self._at_ns = 0
 
     async def go(self, until_ns: int | None = None) -> int | None:
-        """Network time when it stands still again, at the latest at `until_ns`; None if the run ended before.
+        """Network time when it stands still at `until_ns`; None if the run ended before.
+
+        Whoever else steers the run may pause it on the way: then this waits until it goes on.
 
         Raises:
             InvalidOperation: If network time cannot go on because of nodes that are held.

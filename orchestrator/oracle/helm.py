@@ -11,7 +11,21 @@ from collections.abc import Callable, Collection, Mapping
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.timekeeper import Standstill
 from qnode.errors import InvalidOperation, MalformedMessage, QnodeError
-from qnode.wire.messages import Adopt, Change, Go, Look, Pause, Paused, Seen, Show, Shown, Steer, Steered, fields_of
+from qnode.wire.messages import (
+    Adopt,
+    Change,
+    Go,
+    Look,
+    Pause,
+    Paused,
+    Resume,
+    Seen,
+    Show,
+    Shown,
+    Steer,
+    Steered,
+    fields_of,
+)
 
 Answer = Callable[[Steered], None]
 
@@ -43,7 +57,7 @@ class Helm:
         self._everybody = everybody
         self._ask_nodes = ask_nodes
         self._lookers: list[tuple[Answer, int]] = []
-        self._shown: dict[str, tuple[Adopt, ...]] = {}
+        self._shown: dict[str, Shown] = {}
         self._at_ns = 0
 
     def take(self, steer: Steer, answer: Answer) -> None:
@@ -54,6 +68,8 @@ class Helm:
                     self._go(until_ns)
                 case Pause():
                     self._core.time.paused = True
+                case Resume():
+                    self._resume()
                 case Look():
                     self._check_paused("looked at")
                     self._look(answer, steer.number)
@@ -75,28 +91,44 @@ class Helm:
         self.paused = True
         at_ns = time.pause_after_ns if why is Standstill.PAUSED and not time.paused else None
         self._at_ns = time.now_ns if at_ns is None else at_ns
-        self._everybody(Paused(self._at_ns, time.held if why is Standstill.HELD else ()))
+        self._everybody(Paused(self._at_ns, time.held if why is Standstill.HELD else (), asked=time.paused))
 
     def shown(self, shown: Shown) -> None:
         """A node has shown its states. When all have, whoever wants to look sees."""
         if not self._lookers:
             raise MalformedMessage(detail=f"{shown.node} shows its states, and nobody asked")
-        self._shown[shown.node] = shown.components
+        self._shown[shown.node] = shown
         if self._shown.keys() < self._nodes:
             return
-        seen = seen_by(self._core, self._shown)
-        self._shown = {}
         lookers, self._lookers = self._lookers, []
+        shown_by, self._shown = self._shown, {}
+        too_long = next((one for one in shown_by.values() if one.too_long), None)
+        if too_long is not None:
+            refused = InvalidOperation(
+                detail=f"what node {too_long.node} computes by itself takes {too_long.too_long} bytes: too much to show"
+            )
+            for answer, number in lookers:
+                answer(Steered(number, refused.code, fields_of(refused)))
+            return
+        seen = seen_by(self._core, {node: one.components for node, one in shown_by.items()})
         for answer, number in lookers:
             answer(Steered(number, seen=seen))
 
     def _go(self, until_ns: int | None) -> None:
         time = self._core.time
-        if until_ns is not None and until_ns < self._at_ns:
-            raise InvalidOperation(detail=f"it is {self._at_ns} ns already; network time does not go back")
+        at_ns = max(self._at_ns, time.now_ns)
+        if until_ns is not None and until_ns < at_ns:
+            raise InvalidOperation(detail=f"it is {at_ns} ns already; network time does not go back")
         time.paused = False
         time.pause_after_ns = until_ns
         self.paused = False
+
+    def _resume(self) -> None:
+        """Go on after a Pause, as far as whoever goes through the run by hand wants it; not beyond that."""
+        time = self._core.time
+        if time.paused:
+            time.paused = False
+            self.paused = False
 
     def _look(self, answer: Answer, number: int) -> None:
         self._lookers.append((answer, number))

@@ -122,7 +122,8 @@ class OracleService:
     def _await_members(self) -> None:
         missing = set(self._spec.programs)
         deadline = time.monotonic() + self._spec.join_timeout_s
-        while missing or (self._spec.followed and not self._controllers):
+        followed = not self._spec.followed
+        while missing or not followed:
             left_ms = int((deadline - time.monotonic()) * 1000)
             received = self._server.receive(max(0, left_ms))
             if received is None:
@@ -132,9 +133,13 @@ class OracleService:
             if frames:
                 self._take_early(connection, frames)
                 continue
-            if self._server.roles[connection] == "cluster":
-                self._controllers.add(connection)
+            followed = followed or self._server.roles[connection] == "cluster"
+            self._welcome(connection)
             missing -= self._server.nodes_of[connection]
+
+    def _welcome(self, connection: bytes) -> None:
+        if self._server.roles[connection] in ("cluster", "steering"):
+            self._controllers.add(connection)
 
     def _take_early(self, connection: bytes, frames: list[bytes]) -> None:
         for frame in frames:
@@ -181,8 +186,8 @@ class OracleService:
         while (received := self._server.receive(awaited=awaited)) is None:
             self._flush_events()  # the network is idle, and somebody may be reading
         connection, frames = received
-        if not frames and self._server.roles[connection] == "cluster":
-            self._controllers.add(connection)  # one more who wants to know, or to steer
+        if not frames:
+            self._welcome(connection)  # one more who wants to know, or to steer
         return received
 
     def _settle_events(self) -> None:
@@ -327,6 +332,8 @@ class OracleService:
             return round((time.monotonic_ns() - started_ns) * spec.speed)
 
         self._scatter(core.first_grants())
+        for connection, steer in self._early:
+            self._steer(connection, steer)
         while core.outcome is None:
             received = self._server.receive(self._until_ms(network_ns()))
             core.time.go_to(network_ns())
@@ -335,6 +342,8 @@ class OracleService:
                 core.end("until")
             elif received is not None:
                 connection, frames = received
+                if not frames:
+                    self._welcome(connection)
                 for frame in frames:
                     self._take_real(connection, frame, network_ns)
             self._settle_events()
@@ -379,8 +388,13 @@ class OracleService:
         awaited = self._spec.programs.keys() - self._gone.keys()
         while not awaited <= self._farewells.keys() and time.monotonic() < deadline:
             received = self._server.receive(100)
-            for frame in received[1] if received else ():
-                self._take_farewell(received[0] if received else b"", frame)
+            if received is None:
+                continue
+            connection, frames = received
+            if not frames:
+                self._welcome(connection)  # just in time to hear of the end
+            for frame in frames:
+                self._take_farewell(connection, frame)
         return summarise(
             self._core,
             self._observer.evaluate(),

@@ -187,7 +187,7 @@ class Timekeeper:
         if self.pause_after_ns is not None and (next_ns is None or next_ns > self.pause_after_ns):
             return Standstill.PAUSED
         if next_ns is None:
-            if self._outside:
+            if self._outside - self._held.keys():
                 return Standstill.OUTSIDE
             return Standstill.HELD if self._held else Standstill.DEADLOCK
         if self._until_ns is not None and next_ns > self._until_ns:

@@ -79,7 +79,8 @@ def drive_virtual(
                 client.send([encode(host.farewell(refused=refused[name])) for name, host in hosts.items()])
                 return
             if isinstance(message, Show):
-                client.send([encode(host.shown()) for host in hosts.values()])
+                for host in hosts.values():
+                    client.send([_shown(host)])
                 continue
             if isinstance(message, Refused):  # what we say is not understood: nobody would ever grant us anything
                 raise error_of(message)
@@ -97,6 +98,14 @@ def drive_virtual(
                 outside.has_run(message.node)
         if reports:
             client.send(reports)
+
+
+def _shown(host: NodeHost) -> bytes:
+    shown = host.shown()
+    frame = encode(shown)
+    if len(frame) > MAX_FRAME_BYTES:
+        return encode(msgspec.structs.replace(shown, components=(), too_long=len(frame)))
+    return frame
 
 
 def _send_part(host: NodeHost, client: Client, peers: Peers, token: bytes) -> None:

@@ -14,11 +14,11 @@ from qnode.wire.messages import PROTOCOL_VERSION, Command, Finish, Hello, Steer,
 class Control:
     """A connection to the oracle that asks for news, and steers. `fileno` becomes readable when there may be some."""
 
-    def __init__(self, address: str, token: bytes) -> None:
+    def __init__(self, address: str, token: bytes, *, role: str = "cluster") -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = make_socket(self._context, zmq.DEALER)
         self._socket.connect(address)
-        self._socket.send(encode(Hello(PROTOCOL_VERSION, token, "cluster", ())))
+        self._socket.send(encode(Hello(PROTOCOL_VERSION, token, role, ())))
 
     def fileno(self) -> int:
         """ZeroMQ's own descriptor: it speaks up once, so all news must be taken each time."""

@@ -29,7 +29,7 @@ class Server:
 
     Attributes:
         nodes_of, connection_of: Which nodes are behind a connection, and the other way round.
-        roles: What a connection said it is: "node" or "cluster".
+        roles: What a connection said it is: "node", "cluster" or "steering".
         refused: How often something was refused, by reason.
     """
 

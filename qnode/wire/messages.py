@@ -312,11 +312,15 @@ class Finish(msgspec.Struct, array_like=True, tag=45, frozen=True):
 
 
 class Shown(msgspec.Struct, array_like=True, tag=47, frozen=True):
-    """The joint states that a node computed by itself, for somebody who looks at a paused run."""
+    """The joint states that a node computed by itself, for somebody who looks at a paused run.
+
+    `too_long`: how many bytes they take, if that is more than can travel, and they are left out.
+    """
 
     node: str
     incarnation: int
     components: tuple[Adopt, ...]
+    too_long: int = 0
 
 
 class Go(msgspec.Struct, array_like=True, tag=140, frozen=True):
@@ -327,6 +331,10 @@ class Go(msgspec.Struct, array_like=True, tag=140, frozen=True):
 
 class Pause(msgspec.Struct, array_like=True, tag=141, frozen=True):
     """Let nobody run any more, as soon as those that run now have reported."""
+
+
+class Resume(msgspec.Struct, array_like=True, tag=146, frozen=True):
+    """Go on after a Pause; a network time that a Go named still holds."""
 
 
 class Hold(msgspec.Struct, array_like=True, tag=142, frozen=True):
@@ -356,7 +364,7 @@ class Look(msgspec.Struct, array_like=True, tag=145, frozen=True):
 
 
 Change = Hold | Release | Meddle
-Command = Go | Pause | Look | Change
+Command = Go | Pause | Resume | Look | Change
 
 
 class Steer(msgspec.Struct, array_like=True, tag=48, frozen=True):
@@ -527,10 +535,14 @@ class Steered(msgspec.Struct, array_like=True, tag=122, frozen=True):
 
 
 class Paused(msgspec.Struct, array_like=True, tag=123, frozen=True):
-    """Network time stands still at `at_ns`; `held` are the nodes that must be released before it can go on."""
+    """Network time stands still at `at_ns`; `held` are the nodes that must be released before it can go on.
+
+    `asked`: somebody asked for it by Pause, and it goes on with Resume.
+    """
 
     at_ns: int
     held: tuple[str, ...] = ()
+    asked: bool = False
 
 
 ToOracle = Hello | Part | Report | Wake | Farewell | Shown | Ping | Finish | Steer

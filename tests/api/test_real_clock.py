@@ -69,8 +69,8 @@ async def test_messages_go_to_and_fro_and_never_faster_than_light(
 async def test_teleportation_is_perfect(speed: float, tmp_path: Path) -> None:
     states = [(0.3, 0.1), (1.2, 2.0), (2.9, 5.0)]
     nodes = {
-        "alice": program("programs.py", "teleport_many", states=states),
-        "bob": program("programs.py", "receive_many", n=3),
+        "alice": program("test_protocols.py", "teleport_many", states=states),
+        "bob": program("test_protocols.py", "receive_many", n=3),
     }
     found = await protocol(tmp_path, nodes, observe={"received": [{"fidelity": "sent"}]}, **real(speed))
     assert [one.value for one in found.observed] == [pytest.approx(1, abs=1e-10)] * 3
@@ -80,10 +80,10 @@ async def test_teleportation_is_perfect(speed: float, tmp_path: Path) -> None:
 @speeds
 async def test_a_qubit_is_forwarded_over_three_links(speed: float, tmp_path: Path) -> None:
     nodes = {
-        "a": program("programs.py", "first_hop", to="b", theta=0.7, phi=1.9),
-        "b": program("programs.py", "forward", sender="a", to="c"),
-        "c": program("programs.py", "forward", sender="b", to="d"),
-        "d": program("programs.py", "last_hop", sender="c"),
+        "a": program("test_protocols.py", "first_hop", to="b", theta=0.7, phi=1.9),
+        "b": program("test_protocols.py", "forward", sender="a", to="c"),
+        "c": program("test_protocols.py", "forward", sender="b", to="d"),
+        "d": program("test_protocols.py", "last_hop", sender="c"),
     }
     found = await protocol(tmp_path, nodes, observe={"received": [{"fidelity": "sent"}]}, **real(speed))
     assert [one.value for one in found.observed] == [pytest.approx(1, abs=1e-10)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,3 +52,28 @@ async def marking(node: Node, to: str) -> None:
     half = await node.entangle(to)
     node.mark("half", half)
     await asyncio.sleep(1e-6)  # both are there when the other is marked
+
+
+async def ticking(node: Node) -> None:
+    """A qubit of one's own, and many instants."""
+    await asyncio.sleep(1e-6)
+    node.qubit()
+    for _ in range(2_000):
+        await asyncio.sleep(1e-6)
+
+
+async def listening(node: Node) -> None:
+    """Wait for somebody who never comes."""
+    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1")
+    async with server:
+        await server.serve_forever()
+
+
+async def large(node: Node) -> None:
+    """A joint state of 22 qubits that is no stabilizer state: 64 MiB, and the names."""
+    qubits = node.qubits(22)
+    for qubit in qubits:
+        qubit.ry(0.3)
+    for one, other in pairwise(qubits):
+        one.cnot(other)
+    await asyncio.sleep(2e-6)

@@ -13,8 +13,9 @@ from orchestrator import Cluster, Program
 from orchestrator.oracle.replay import replay
 from orchestrator.oracle.spec import record_path
 from orchestrator.run import Run
-from orchestrator.steering import Steering
+from orchestrator.steering import RunOver, Steering
 from qnode.errors import ConfigError, Deadlock, Interrupted, InvalidOperation, MalformedMessage, ProgramFailed, TimedOut
+from qnode.wire.messages import Seen
 from tests.steering import programs
 
 KM_NS = 5_003  # the light's time over 1 km of fibre
@@ -196,8 +197,91 @@ async def test_two_who_steer_one_run_and_one_of_them_ends_it(tmp_path: Path) -> 
         async with Steering(launch.oracle.address, launch.oracle.token) as other:
             await other.pause()
             await other.stop()
+            with pytest.raises(RunOver, match="the run is over"):
+                await other.stop()
             with pytest.raises(Interrupted):
                 await net.run()
+
+
+async def test_a_pause_by_somebody_else_delays_run_until_and_does_not_end_it(tmp_path: Path) -> None:
+    async with Cluster({"alice": programs.ticking}, seed=1, runs=tmp_path) as net:
+        await net.run_until(0)
+        launch = net.launch
+        assert launch is not None
+        async with Steering(launch.oracle.address, launch.oracle.token) as other:
+            await other.pause()
+            until = asyncio.create_task(net.run_until("20 us"))
+            await asyncio.sleep(0)
+            await other.pause()  # on the way, or before it: whichever comes first
+            await other.resume()
+            view = await until
+            assert view is not None
+            assert view.at_ns == 20_000
+            await other.resume()  # nothing that it could go on with
+            view = await net.run_until("30 us")
+            assert view is not None
+            assert view.at_ns == 30_000
+
+
+async def test_a_moment_that_was_given_up_has_passed_all_the_same(tmp_path: Path) -> None:
+    async with Cluster({"alice": programs.ticking}, seed=1, runs=tmp_path) as net:
+        await net.run_until(0)
+        given_up = asyncio.create_task(net.run_until("1 ms"))
+        launch = net.launch
+        assert launch is not None
+        async with Steering(launch.oracle.address, launch.oracle.token) as other:
+            while not (await paused_view(other)).components:  # until it is under way
+                await other.resume()
+            given_up.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await given_up
+            with pytest.raises(InvalidOperation, match="already; network time does not go back"):
+                await net.run_until("1 ns")
+
+
+async def paused_view(steering: Steering) -> Seen:
+    """Pause a run, and look once it stands still."""
+    await steering.pause()
+    while True:
+        try:
+            return await steering.look()
+        except InvalidOperation:
+            await asyncio.sleep(0)
+
+
+async def test_a_held_node_that_waits_for_the_outside_does_not_keep_the_run_waiting(tmp_path: Path) -> None:
+    async with Cluster({"alice": programs.listening}, seed=1, runs=tmp_path) as net:
+        await net.hold("alice", step=1)
+        with pytest.raises(InvalidOperation, match="nobody but alice can go on"):
+            await net.run()
+
+
+async def test_what_is_too_large_to_be_shown_is_refused(tmp_path: Path) -> None:
+    async with Cluster(
+        {"alice": {"program": programs.large, "qubits": 22}}, seed=1, runs=tmp_path, max_state_vector_qubits=22
+    ) as net:
+        with pytest.raises(InvalidOperation, match=r"node alice computes by itself takes \d+ bytes: too much to show"):
+            await net.run_until("1 us")
+        assert (await net.run()).summary.how == "done"
+
+
+async def test_whoever_steers_too_early_on_the_real_clock_is_answered(tmp_path: Path) -> None:
+    refused: list[asyncio.Task[None]] = []
+
+    cluster = Cluster({"alice": programs.drawing}, seed=1, clock="real", runs=tmp_path)
+
+    def steer() -> None:
+        launch = cluster.launch
+        assert launch is not None
+        steering = Steering(launch.oracle.address, launch.oracle.token)
+        refused.append(asyncio.create_task(steering.pause()))
+        refused[0].add_done_callback(lambda done: steering.close())
+
+    async with cluster:
+        run = await cluster.run(on_start=steer)
+    assert run.summary.how == "done"
+    with pytest.raises(InvalidOperation, match=r"the real clock|the run is over"):
+        await refused[0]
 
 
 async def test_a_run_on_the_real_clock_cannot_be_stopped(tmp_path: Path) -> None:
