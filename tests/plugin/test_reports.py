@@ -190,7 +190,7 @@ def test_spoils_its_log(net):
 
 {COINS}
 def test_spoils_its_run(net):
-    (net.run_sync().folder / "summary.json").write_bytes(b"\\xff\\n")
+    (net.run_sync().folder / "run.json").write_bytes(b"\\xff\\n")
     raise AssertionError("on purpose")
 """
 
@@ -208,7 +208,7 @@ def test_whatever_became_of_a_run_its_test_is_reported(inside: Inside) -> None:
             "*- qnode: test_spoils_its_log -*",
             "seed 1, stopped at 200.14 us.",
             "*- qnode: test_spoils_its_run -*",
-            "*summary.json*",
+            "*run.json*",
         ]
     )
     assert "test_fails_in_teardown-1" in inside.kept()
