@@ -199,7 +199,7 @@ def test_others(net, monkeypatch, tmp_path):
     monkeypatch.undo()
     assert net.run_sync()["alice"] == usual
     assert usual[:2] == [os.getcwd(), ""]
-    for nth in range(4):
+    for nth in range(3):
         monkeypatch.setenv("OF_THIS_TEST", str(nth))
         assert net.run_sync()["alice"][1] == str(nth)
     monkeypatch.undo()
@@ -286,7 +286,7 @@ def test_a_folder_that_is_called_like_an_installed_package_hides_no_program(insi
     inside.passes(1, "--import-mode=importlib")
 
 
-STRANGERS = f"""
+STRANGERS = """
 import functools
 import os
 

@@ -184,7 +184,7 @@ def test_fails_in_teardown(checked):
 
 {COINS}
 def test_spoils_its_log(net):
-    (net.run_sync().folder / "events.jsonl").write_bytes(b"\\xff\\n")
+    (net.run_sync().folder / "events.jsonl").write_bytes(b'{{"event":"\\xff"}}\\n')
     raise AssertionError("on purpose")
 
 
@@ -192,13 +192,21 @@ def test_spoils_its_log(net):
 def test_spoils_its_run(net):
     (net.run_sync().folder / "run.json").write_bytes(b"\\xff\\n")
     raise AssertionError("on purpose")
+
+
+{COINS}
+def test_removes_the_folder_that_it_is_in(net, monkeypatch, tmp_path):
+    net.run_sync()
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    raise AssertionError("on purpose")
 """
 
 
 def test_whatever_became_of_a_run_its_test_is_reported(inside: Inside) -> None:
     inside.write(TEARDOWN)
     result = inside.run()
-    result.assert_outcomes(passed=1, errors=1, failed=2)
+    result.assert_outcomes(passed=1, errors=1, failed=3)
     result.stdout.fnmatch_lines(
         [
             "E*AssertionError: in the end",
@@ -209,6 +217,8 @@ def test_whatever_became_of_a_run_its_test_is_reported(inside: Inside) -> None:
             "seed 1, stopped at 200.14 us.",
             "*- qnode: test_spoils_its_run -*",
             "*run.json*",
+            "*- qnode: test_removes_the_folder_that_it_is_in -*",
+            "nothing can be said of its last run: FileNotFoundError: *",
         ]
     )
     assert "test_fails_in_teardown-1" in inside.kept()
@@ -287,7 +297,7 @@ def test_two_tests_do_not_share_a_golden_log_by_accident(inside: Inside) -> None
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E*golden/test_it.test_it-a-b.jsonl: it is the golden event log of test_it.py::test_it[[]a b] already; give this one*"
+            "E*golden/test_it.test_it-a-b.jsonl: it is the golden event log of test_it.py::test_it[[]a b] already; give *"
         ]
     )
 
