@@ -118,7 +118,7 @@ def last_events(path: Path, n: int, *, but: Collection[str] = ()) -> list[Event]
             file.seek(begun_at)
             lines = file.read().split(b"\n")
         events = [decode_event(line) for line in lines[1 if begun_at else 0 : -1]]
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return []
     return [event for event in events if event.event not in but][-n:]
 

@@ -77,6 +77,8 @@ def build(
     Raises:
         ConfigError: If a function cannot be a program of another process; it says why, and what to do.
     """
+    if not isinstance(nodes, Mapping):
+        raise ConfigError(place="nodes", detail=f'{nodes!r} are no nodes; write {{"alice": alice, "bob": bob}}')
     references = _References(base)
     written: dict[str, object] = {name: references.node(name, node) for name, node in nodes.items()}
     data = {"version": 1, **settings, "nodes": written, "links": _links(links)}
@@ -261,6 +263,8 @@ def _own_path() -> list[str]:
 def _links(links: Iterable[LinkLike] | Mapping[str, object]) -> dict[str, object]:
     if isinstance(links, Mapping):
         return dict(links)
+    if not isinstance(links, Iterable):
+        raise ConfigError(place="links", detail=f'{links!r} are no links; write [("alice", "bob", "10 km")]')
     written: dict[str, object] = {}
     for nth, link in enumerate(links):
         name, value = _link(f"links[{nth}]", link)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
@@ -34,16 +35,15 @@ class Session:
 
     Args:
         config: Of pytest.
-        surroundings: Those of a forkserver that was started early, if one was.
     """
 
-    def __init__(self, config: pytest.Config, surroundings: object) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         self.seed: int | None = config.option.qnode_seed
         self.inline: bool = config.option.qnode_inline
         self.update: bool = config.option.qnode_update
         self.keep: bool = config.option.qnode_keep
         self.runs = config.rootpath / RUNS_FOLDER
-        self.launchers = WarmLaunchers(surroundings)
+        self.launchers = WarmLaunchers()
         self.golden: dict[Path, str] = {}  # whose each golden log is
 
     def close(self) -> None:
@@ -55,15 +55,19 @@ class Case:
     """What one test has: its networks, and the folders of their runs.
 
     Attributes:
-        failed: Whether the test has failed so far.
+        failed: Whether the test, or a subtest of it, has failed so far.
+        is_told: Whether its report has what `told` says.
     """
 
     def __init__(self, item: pytest.Item, session: Session) -> None:
         self.session = session
         self.failed = False
+        self.is_told = False
         self._item = item
         self._name = _stem(item.name)
         self._folders: list[Path] = []
+        self._seeds: list[int] = []  # those that the command line may set
+        self._compared: set[Path] = set()
         self._clusters: list[ClusterUnderTest] = []
 
     def cluster(self, *given: object, **settings: Any) -> ClusterUnderTest:
@@ -76,12 +80,18 @@ class Case:
         self._clusters.append(made)
         return made
 
+    def cluster_of_marker(self, *given: object, **settings: Any) -> ClusterUnderTest:
+        """The same, of the test's marker: its seed is not the test's own, and gives way to that of the command line."""
+        made = self.cluster(*given, **settings)
+        made.gives_way = True
+        return made
+
     def _made(self, given: tuple[object, ...], settings: dict[str, Any]) -> ClusterUnderTest:
         runs = self.session.runs
         match given:
             case (str() | Path() as file,):
-                seed = [f"seed={settings.pop('seed')}"] if "seed" in settings else []
-                overrides = [*settings.pop("set", ()), *seed]
+                seed = settings.pop("seed", None)
+                overrides = [*_overrides(settings.pop("set", ())), *([] if seed is None else [f"seed={seed}"])]
                 if settings:
                     _refuse(str(file), f"beside a file there may be `set` and `seed`, and not {', '.join(settings)}")
                 is_python = Path(file).suffix == ".py"
@@ -105,12 +115,19 @@ class Case:
 
     def golden_path(self, name: str = "") -> Path:
         """Where a golden event log of this test is kept. Raises ConfigError if another test has one of that name."""
-        path = self._beside_test("golden") / f"{_stem(name) if name else self._name}.jsonl"
+        path = self._beside_test("golden") / f"{_stem(name) if name else self._whole_name()}.jsonl"
         whose = self.session.golden.setdefault(path, self._item.nodeid)
-        if whose != self._item.nodeid and not name:
+        if path in self._compared or (whose != self._item.nodeid and not name):
+            whose = "another run of this test" if path in self._compared else whose
             detail = f'it is the golden event log of {whose} already; give this one a name: golden(run, "name")'
             _refuse(str(from_here(path)), detail)
+        self._compared.add(path)
         return path
+
+    def _whole_name(self) -> str:
+        """The test's name within its folder: with its file and its classes, joined by what none of them has."""
+        classes = (node.name for node in self._item.listchain() if isinstance(node, pytest.Class))
+        return ".".join(map(_stem, (self._item.path.stem, *classes, self._item.name)))
 
     def command(self, *options: str) -> str:
         """What to type to run this test again."""
@@ -119,12 +136,14 @@ class Case:
         return shlex.join(["pytest", f"{file}{separator}{rest}", *options])
 
     def stop(self) -> None:
-        """End the runs that are under way."""
+        """End the runs that are under way, where no event loop is running."""
+        if asyncio._get_running_loop() is not None:
+            return
         for cluster in self._clusters:
             cluster.stop()
 
     def close(self) -> None:
-        """The test is over: its runs stay only if somebody will want to look at them."""
+        """The test is over, and reported: its runs stay only if somebody will want to look at them."""
         self.stop()
         if not (self.failed or self.session.keep):
             for folder in self._folders:
@@ -132,29 +151,42 @@ class Case:
 
     def told(self) -> str:
         """The last run, for whoever reads that the test has failed: how far it came, and what to type next."""
-        self.stop()
-        if not self._folders:
-            return ""
         try:
-            run = saved.load(self._folders[-1])
+            self.stop()
+            return self._told_of(self._folders[-1]) if self._folders else ""
         except ConfigError as error:  # it could not be saved
             return str(error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must not hide why the test has failed
+            return f"nothing can be said of its last run: {type(error).__name__}: {error}"
+
+    def _told_of(self, folder: Path) -> str:
+        run = saved.load(folder)
         first = f"seed {run.seed}, stopped at {format_time(run.summary.at_ns)}."
         events = last_events(events_path(run.folder), 3, but=_NO_NEWS)
         if events:
             first += f" Last events: {' | '.join(map(told, events))}"
+        seed = ["--qnode-seed", str(self._seeds[-1])] if self._seeds else []  # else the test has said them all
         debugger = ["--qnode-inline", "--pdb"] if run.network.clock == "virtual" else []
-        repeat = self.command("--qnode-seed", str(run.seed), *debugger)
+        repeat = self.command(*seed, *debugger)
         lines = [first, f"repeat   {repeat}", f"look     qnode events {shlex.quote(str(from_here(run.folder)))}"]
         if len(self._folders) > 1:
             lines.append(f"         (the last of {len(self._folders)} runs of this test)")
         return "\n".join(lines)
 
+    def has_drawn(self, seed: int) -> None:
+        """A run has a seed that the command line may set."""
+        self._seeds.append(seed)
+
 
 class ClusterUnderTest(Cluster):
-    """A network of a test: launchers are the session's, seeds and folders as its options and its test's name say."""
+    """A network of a test: launchers are the session's, seeds and folders as its options and its test's name say.
+
+    Attributes:
+        gives_way: Whether its own seed does, to that of the command line.
+    """
 
     _case: Case
+    gives_way = False
 
     def belongs_to(self, case: Case) -> None:
         """Say whose it is, before anything else."""
@@ -190,8 +222,12 @@ class ClusterUnderTest(Cluster):
         return run
 
     def draw_seed(self, seed: int | None = None) -> int:
-        """The seed of the next run: that of the command line before all others."""
-        return super().draw_seed(seed if self._case.session.seed is None else self._case.session.seed)
+        """The seed of the next run: that of the command line, unless the test says one."""
+        if seed is not None or not (self.gives_way or self.config.seed is None):
+            return super().draw_seed(seed)
+        drawn = super().draw_seed(self._case.session.seed)
+        self._case.has_drawn(drawn)
+        return drawn
 
     def _new_folder(self, source: Source, name: str | None) -> Path:
         return self._case.new_folder(name)
@@ -209,6 +245,14 @@ class ClusterUnderTest(Cluster):
 
 def _refuse(place: str, detail: str) -> NoReturn:
     raise ConfigError(place=place, detail=detail)
+
+
+def _overrides(given: object) -> Sequence[str]:
+    """What stands in `set`: one override, or several."""
+    overrides = [given] if isinstance(given, str) else given
+    if isinstance(overrides, Sequence) and all(isinstance(override, str) for override in overrides):
+        return overrides
+    _refuse("set", f'{given!r} is no override; write set="links.*.length=5km", or a list of such')
 
 
 def _stem(name: str) -> str:

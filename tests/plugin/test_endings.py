@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.processes import GONE_S, directories, family, linux_only, watching
+from tests.launch.processes import GONE_S, children, directories, family, linux_only, watching
 from tests.oracle.strangers import gate_at
 from tests.plugin.inside import Inside
 
@@ -61,10 +61,10 @@ async def test_a_signal_leaves_nothing(inside: Inside, temporary: Path, how: sig
             async with asyncio.timeout(GONE_S):
                 told, _ = await process.communicate()
             assert watch.left() == []
+            assert directories() == before
     if how == signal.SIGINT:
         assert process.returncode == pytest.ExitCode.INTERRUPTED
         assert "KeyboardInterrupt" in told.decode()
-        assert directories() == before
 
 
 STOPS = """
@@ -87,6 +87,15 @@ def test_a_session_that_stops_early_leaves_nothing(inside: Inside, options: tupl
     inside.run(*options).assert_outcomes(failed=1)
     with pytest.raises(ProcessLookupError):
         os.kill(int((inside.folder / "server").read_text()), 0)
+
+
+@linux_only
+def test_a_program_that_embeds_pytest_keeps_no_process_of_it(inside: Inside) -> None:
+    """Also where no test has wanted the one that was started early."""
+    inside.write("@pytest.mark.skip\ndef test_it(net):\n    pass\n")
+    before = children(os.getpid())
+    inside.run().assert_outcomes(skipped=1)
+    assert set(children(os.getpid())) <= set(before)
 
 
 LIGHT = """

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from tests.launch.processes import linux_only
 from tests.plugin.inside import ALICE_AND_BOB, COINS, Inside
 
 pytest_plugins = ["pytester"]
@@ -50,6 +53,12 @@ def test_a_file_with_changes(net):
     assert net.config.links["fibre"].length == 20_000
 
 
+@pytest.mark.qnode("files/net.yaml", set="links.fibre.length=30km", seed=None)
+def test_a_file_with_one_change(net):
+    agree(net)
+    assert net.config.links["fibre"].length == 30_000
+
+
 @pytest.mark.qnode("files/programs.py", seed=1)
 def test_a_file_of_programs(net):
     agree(net)
@@ -83,7 +92,7 @@ def test_a_network_comes_from_whatever_describes_one(inside: Inside) -> None:
     inside.write(FORMS, "sub/test_it.py")
     inside.file("sub/files/net.yaml", YAML)
     inside.file("sub/files/programs.py", ALICE_AND_BOB)
-    inside.passes(9)
+    inside.passes(10)
     assert inside.kept() == []
 
 
@@ -98,6 +107,9 @@ def test_a_network_comes_from_whatever_describes_one(inside: Inside) -> None:
             '@pytest.mark.qnode("n.yaml", links=[])',
             "*n.yaml: beside a file there may be `set` and `seed`, and not links",
         ),
+        ('@pytest.mark.qnode("n.yaml", set=3)', "*set: 3 is no override; write set=*"),
+        ('@pytest.mark.qnode(nodes={"a": alice}, links=5)', "*links: 5 are no links; write [[](*"),
+        ("@pytest.mark.qnode(nodes=5)", "*nodes: 5 are no nodes; write {*"),
         ('@pytest.mark.qnode(nodes={"a": lambda node: None})', "*nodes.a: a lambda (*cannot travel*"),
         ('@pytest.mark.qnode(nodes={"a": alice}, sed=3)', "*sed: unknown key*seed*"),
     ],
@@ -153,12 +165,15 @@ def test_each_test_has_a_loop_and_all_share_a_warm_launcher(inside: Inside, mode
     inside.passes(7, "-o", f"asyncio_mode={mode}")
 
 
+WITHOUT_ASYNCIO = ("-p", "no:asyncio", "-o", "asyncio_mode=", "-o", "asyncio_default_fixture_loop_scope=")
+
+
 def test_without_a_plugin_for_async_tests_a_sentence_says_so(inside: Inside) -> None:
     inside.write(
         f"{COINS}async def test_async(net):\n    pass\n\n\n"
         f"{COINS}def test_sync(net):\n    assert net.run_sync().failure is None\n"
     )
-    result = inside.command("-p", "no:asyncio", "-o", "asyncio_mode=", "-o", "asyncio_default_fixture_loop_scope=")
+    result = inside.command(*WITHOUT_ASYNCIO)
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         ["this test is an `async def`, *: python -m pip install pytest-asyncio; or write `def`, and `net.run_sync()`*"]
@@ -170,7 +185,7 @@ import os
 
 
 async def told(node: Node) -> list[str]:
-    return [os.getcwd(), os.environ.get("OF_THIS_TEST", "")]
+    return [os.getcwd(), os.environ.get("OF_THIS_TEST", ""), os.getppid()]
 
 
 @pytest.mark.qnode(nodes={"alice": told})
@@ -178,9 +193,17 @@ def test_others(net, monkeypatch, tmp_path):
     usual = net.run_sync()["alice"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OF_THIS_TEST", "yes")
-    assert net.run_sync()["alice"] == [str(tmp_path), "yes"]
+    changed = net.run_sync()["alice"]
+    assert changed[:2] == [str(tmp_path), "yes"]
+    assert net.run_sync()["alice"] == changed  # from the same server
     monkeypatch.undo()
-    assert net.run_sync()["alice"] == usual == [os.getcwd(), ""]
+    assert net.run_sync()["alice"] == usual
+    assert usual[:2] == [os.getcwd(), ""]
+    for nth in range(3):
+        monkeypatch.setenv("OF_THIS_TEST", str(nth))
+        assert net.run_sync()["alice"][1] == str(nth)
+    monkeypatch.undo()
+    assert net.run_sync()["alice"][2] != usual[2]  # for not all are kept
 """
 
 
@@ -261,3 +284,89 @@ def test_a_folder_that_is_called_like_an_installed_package_hides_no_program(insi
     """Without an __init__.py, nodes that import `email.test_it` would look into the other package."""
     inside.write(f"{COINS}def test_it(net):\n    assert net.run_sync().failure is None\n", "email/test_it.py")
     inside.passes(1, "--import-mode=importlib")
+
+
+STRANGERS = """
+import functools
+import os
+
+from tests.launch.processes import children
+
+BEFORE = children(os.getpid())
+
+
+@pytest.fixture
+def net():
+    return "a stranger's"
+
+
+@pytest.fixture
+def qnode_cluster():
+    return "another"
+
+
+async def test_async(net, qnode_cluster):
+    raise AssertionError("another plugin runs it")
+
+
+def test_sync(net, request):
+    assert net == "a stranger's"
+    assert children(os.getpid()) == BEFORE
+    assert not list(request.session.items[0].iter_markers())
+
+
+def runs_it(test):
+    @functools.wraps(test)
+    def wrapper(*args, **kwargs):
+        with pytest.raises(StopIteration):
+            test(*args, **kwargs).send(None)
+
+    return wrapper
+
+
+@runs_it
+async def test_not_async_any_more(golden, request):
+    assert not list(request.node.iter_markers())
+"""
+RUNNER = """
+import inspect
+
+import pytest
+
+
+def pytest_pyfunc_call(pyfuncitem):
+    return inspect.iscoroutinefunction(pyfuncitem.obj) or None
+"""
+
+
+@linux_only
+@pytest.mark.parametrize("options", [(), WITHOUT_ASYNCIO])
+def test_fixtures_and_tests_of_others_are_left_alone(inside: Inside, options: tuple[str, ...]) -> None:
+    inside.file("conftest.py", RUNNER)
+    inside.write(STRANGERS)
+    inside.passes(2, "-k", "sync", "--deselect", "test_it.py::test_not_async_any_more", *options)
+    inside.passes(1, "-k", "any_more", *options)
+
+
+OWN = """
+import orchestrator
+import pytest
+
+
+def test_own():
+    assert orchestrator.MINE
+
+
+@pytest.mark.qnode(nodes={"alice": None})
+def test_network(net):
+    pass
+"""
+
+
+@pytest.mark.parametrize("command", [("pytest",), (sys.executable, "-m", "pytest")])
+def test_a_project_may_have_a_package_called_orchestrator(inside: Inside, command: tuple[str, ...]) -> None:
+    inside.file("orchestrator/__init__.py", "MINE = True\n")
+    inside.file("test_it.py", OWN)
+    result = inside.pytester.run(*command, "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["qnode needs its package `orchestrator`, and another one of that name hides it here"])

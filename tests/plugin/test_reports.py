@@ -99,12 +99,129 @@ def test_what_a_failure_says_to_type_can_be_typed(inside: Inside) -> None:
     assert all(re.fullmatch(r"[\w-]+", name) for name in inside.kept())
 
 
-def test_options_keep_runs_and_set_seeds(inside: Inside) -> None:
-    inside.write(f"{COINS}def test_it(net):\n    assert [net.run_sync(seed=s).seed for s in (2, None)] == [7, 7]\n")
+SEEDS = f"""
+PAIR = {{"nodes": {{"alice": alice, "bob": bob}}, "links": [("alice", "bob")]}}
+
+
+{COINS}
+def test_of_the_marker(net):
+    assert [net.run_sync(seed=seed).seed for seed in (2, None)] == [2, 7]
+
+
+def test_its_own(qnode_cluster):
+    assert [qnode_cluster(**PAIR, **more).run_sync().seed for more in ({{}}, {{"seed": 3}})] == [7, 3]
+
+
+def test_all_are_written(qnode_cluster):
+    assert qnode_cluster(**PAIR, seed=4).run_sync()["alice"] != qnode_cluster(**PAIR).run_sync(seed=5)["alice"]
+    raise AssertionError("after seeds 4 and 5")
+"""
+
+
+def test_options_keep_runs_and_set_the_seeds_that_a_test_does_not_say(inside: Inside) -> None:
+    inside.write(SEEDS)
     result = inside.run("--qnode-keep", "--qnode-seed", "7")
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["qnode: seed 7, keep"])
-    assert inside.kept() == ["test_it-1", "test_it-2"]
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "qnode: seed 7, keep",
+            "E*after seeds 4 and 5",
+            "seed 5, stopped at *",
+            "repeat   pytest test_it.py::test_all_are_written --qnode-inline --pdb",
+        ]
+    )
+    assert inside.kept() == [
+        f"{name}-{n}" for name in ("test_all_are_written", "test_its_own", "test_of_the_marker") for n in (1, 2)
+    ]
+
+
+SUBTESTS = f"""
+{COINS}
+async def test_parts(net, subtests):
+    view = await net.run_until("60 us")
+    with subtests.test("one"):
+        assert view is None, "the first part"
+    with subtests.test("two"):
+        assert (await net.run())["alice"] == "heads", "the second part"
+
+
+{COINS}
+def test_passes(net, subtests):
+    with subtests.test("one"):
+        assert net.run_sync().failure is None
+"""
+
+
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="pytest 9 brought them")
+def test_a_subtest_that_fails_hides_nothing_and_keeps_the_run(inside: Inside) -> None:
+    inside.write(SUBTESTS)
+    result = inside.run()
+    assert result.parseoutcomes()["failed"] == 3
+    result.stdout.fnmatch_lines(
+        [
+            "E*AssertionError: the first part",
+            "E*AssertionError: the second part",
+            "contains 2 failed subtests",
+            "*- qnode: test_parts -*",
+            "seed 1, stopped at 200.14 us.*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*RuntimeError*")
+    assert inside.kept() == ["test_parts-1"]
+
+
+TEARDOWN = f"""
+@pytest.fixture
+def checked(net):
+    yield net
+    raise AssertionError("in the end")
+
+
+{COINS}
+def test_fails_in_teardown(checked):
+    checked.run_sync()
+
+
+{COINS}
+def test_spoils_its_log(net):
+    (net.run_sync().folder / "events.jsonl").write_bytes(b'{{"event":"\\xff"}}\\n')
+    raise AssertionError("on purpose")
+
+
+{COINS}
+def test_spoils_its_run(net):
+    (net.run_sync().folder / "run.json").write_bytes(b"\\xff\\n")
+    raise AssertionError("on purpose")
+
+
+{COINS}
+def test_removes_the_folder_that_it_is_in(net, monkeypatch, tmp_path):
+    net.run_sync()
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    raise AssertionError("on purpose")
+"""
+
+
+def test_whatever_became_of_a_run_its_test_is_reported(inside: Inside) -> None:
+    inside.write(TEARDOWN)
+    result = inside.run()
+    result.assert_outcomes(passed=1, errors=1, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "E*AssertionError: in the end",
+            "*- qnode: test_fails_in_teardown -*",
+            "seed 1, stopped at 200.14 us. Last events: *",
+            "look * .qnode/runs/test_fails_in_teardown-1",
+            "*- qnode: test_spoils_its_log -*",
+            "seed 1, stopped at 200.14 us.",
+            "*- qnode: test_spoils_its_run -*",
+            "*run.json*",
+            "*- qnode: test_removes_the_folder_that_it_is_in -*",
+            "nothing can be said of its last run: FileNotFoundError: *",
+        ]
+    )
+    assert "test_fails_in_teardown-1" in inside.kept()
 
 
 # ---------------------------------------------------------------- golden event logs
@@ -124,7 +241,7 @@ def test_a_golden_log_is_written_compared_and_told_apart(inside: Inside) -> None
     first.assert_outcomes(failed=1)
     first.stdout.fnmatch_lines(
         [
-            "E*there is no golden event log golden/test_it-a-b.jsonl yet",
+            "E*there is no golden event log golden/test_it.test_it-a-b.jsonl yet",
             "E*look at this run:   qnode events .qnode/runs/test_it-a-b-1",
             "E*if it is right:     pytest 'test_it.py::test_it[[]a b]' --qnode-update",
         ]
@@ -133,7 +250,7 @@ def test_a_golden_log_is_written_compared_and_told_apart(inside: Inside) -> None
     inside.passes(1, "--qnode-update")
     assert sorted(path.name for path in (inside.folder / "golden").iterdir()) == [
         "other-seed.jsonl",
-        "test_it-a-b.jsonl",
+        "test_it.test_it-a-b.jsonl",
     ]
     inside.passes(1)
 
@@ -142,7 +259,7 @@ def test_a_golden_log_is_written_compared_and_told_apart(inside: Inside) -> None
     other.assert_outcomes(failed=1)
     other.stdout.fnmatch_lines(
         [
-            "E*the event log is another one than golden/test_it-a-b.jsonl, from event 5 on (32 events in the *",
+            "E*the event log is another one than golden/test_it.test_it-a-b.jsonl, from event 5 on (32 events in the *",
             "E*0 ns bob request 1 pair, with alice, request 1",
             "E*0 ns alice generate alice~bob#0@alice alice~bob#0@bob, with bob, *",
             "E*- golden   50.035 us alice deliver alice~bob#0@alice, with bob, *",
@@ -156,7 +273,7 @@ def test_a_golden_log_is_written_compared_and_told_apart(inside: Inside) -> None
 def test_a_golden_log_that_goes_on_or_is_none_is_told(inside: Inside) -> None:
     inside.write(GOLDEN.format(length=10))
     inside.passes(1, "--qnode-update")
-    path = inside.folder / "golden" / "test_it-a-b.jsonl"
+    path = inside.folder / "golden" / "test_it.test_it-a-b.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:-1]))
     inside.run().stdout.fnmatch_lines(["E*- golden   (the log ends)", "E*+ now      200.14 us run_ended done"])
@@ -179,8 +296,40 @@ def test_two_tests_do_not_share_a_golden_log_by_accident(inside: Inside) -> None
     result = inside.run("--qnode-update")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        ["E*golden/test_it-a-b.jsonl: it is the golden event log of test_it.py::test_it[[]a b] already; give this one*"]
+        [
+            "E*golden/test_it.test_it-a-b.jsonl: it is the golden event log of test_it.py::test_it[[]a b] already; give *"
+        ]
     )
+
+
+ONE_NAME = f"""
+{COINS}
+def test_it(net, golden):
+    golden(net.run_sync())
+
+
+{COINS}
+class TestClass:
+    def test_it(self, net, golden):
+        golden(net.run_sync(seed=2))
+"""
+
+
+def test_tests_of_one_name_have_golden_logs_of_their_own(inside: Inside) -> None:
+    twice = f"{COINS}def test_it(net, golden):\n    golden(net.run_sync())\n    golden(net.run_sync(seed=2))\n"
+    inside.write(ONE_NAME)
+    inside.write(twice, "test_other.py")
+    result = inside.run("--qnode-update")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        ["E*golden/test_other.test_it.jsonl: it is the golden event log of another run of this test already; give *"]
+    )
+    assert sorted(path.name for path in (inside.folder / "golden").iterdir()) == [
+        "test_it.TestClass.test_it.jsonl",
+        "test_it.test_it.jsonl",
+        "test_other.test_it.jsonl",
+    ]
+    inside.passes(2, "test_it.py")
 
 
 def test_a_run_on_the_real_clock_has_no_golden_log(inside: Inside) -> None:
@@ -188,7 +337,9 @@ def test_a_run_on_the_real_clock_has_no_golden_log(inside: Inside) -> None:
         '@pytest.mark.qnode(nodes={"a": numbers}, clock="real", seed=1)\n'
         "def test_it(net, golden):\n    golden(net.run_sync())\n"
     )
-    inside.run("--qnode-update").stdout.fnmatch_lines(["E*this run cannot be compared with golden/test_it.jsonl: *"])
+    inside.run("--qnode-update").stdout.fnmatch_lines(
+        ["E*this run cannot be compared with golden/test_it.test_it.jsonl: *"]
+    )
 
 
 # ---------------------------------------------------------------- in one process

@@ -1,7 +1,8 @@
 """The pytest plugin: networks in tests. docs/testing.md is its tutorial.
 
 PYTEST_DONT_REWRITE. Every `pytest` in this environment imports this module, in projects that have nothing to do with
-networks too: what it needs for a test that uses it is imported by that test.
+networks too: what it needs for a test that uses it is imported by that test. That is why it stands here and not in
+`orchestrator`, whose name a project may have for a package of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
 _MARKER: Final = """\
 qnode(file | mapping, nodes={...}, links=[...], seed=..., ...): the network of the test's fixture `net`: a file (its \
 path begins in the folder of the test file), a mapping as in such a file, or what Cluster(...) takes"""
-_NETS: Final = {"net", "qnode_cluster"}
+_OURS: Final = "_qnode_case"  # the fixture behind all of ours: a stranger's that is called `net` does not ask for it
 _HASHING: Final = "PYTHONHASHSEED"
 
-_surroundings: Final = pytest.StashKey[object]()
+_called: Final = pytest.StashKey[bool]()
+_started_early: Final = pytest.StashKey[bool]()
 _session: Final[pytest.StashKey[Session]] = pytest.StashKey()
 _case: Final[pytest.StashKey[Case]] = pytest.StashKey()
 
@@ -34,7 +37,7 @@ _case: Final[pytest.StashKey[Case]] = pytest.StashKey()
 
 
 @pytest.fixture
-def net(request: pytest.FixtureRequest, qnode_cluster: Callable[..., Cluster]) -> Cluster:
+def net(request: pytest.FixtureRequest, _qnode_case: Case) -> Cluster:
     """The network of the test's marker `@pytest.mark.qnode(...)`: a Cluster, ready to run."""
     from qnode.errors import ConfigError  # lazy: who has no network needs nothing of ours
 
@@ -43,7 +46,7 @@ def net(request: pytest.FixtureRequest, qnode_cluster: Callable[..., Cluster]) -
         sentence = 'the fixture `net` needs a network: @pytest.mark.qnode(nodes={"alice": alice}) or a file\'s path'
         pytest.fail(f"{request.node.name}: {sentence}; several networks come from the fixture `qnode_cluster`", False)
     try:
-        return qnode_cluster(*marker.args, **marker.kwargs)
+        return _qnode_case.cluster_of_marker(*marker.args, **marker.kwargs)
     except ConfigError as error:
         pytest.fail(f"@pytest.mark.qnode of {request.node.name}: {error}", pytrace=False)
 
@@ -70,15 +73,24 @@ def golden(_qnode_case: Case) -> Callable[..., None]:
 
 @pytest.fixture
 def _qnode_case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    if not _has_orchestrator():
+        pytest.fail("qnode needs its package `orchestrator`, and another one of that name hides it here", pytrace=False)
     from orchestrator import tested  # lazy: as above; 0.3 s
 
     config = request.config
     session = config.stash.get(_session, None)
     if session is None:
-        session = config.stash[_session] = tested.Session(config, config.stash.get(_surroundings, None))
+        session = config.stash[_session] = tested.Session(config)
     case = request.node.stash[_case] = tested.Case(request.node, session)
     yield case
-    case.close()
+    case.stop()
+
+
+def _has_orchestrator() -> bool:
+    """Whether the package that has this name is ours: it stands beside this one."""
+    found = find_spec("orchestrator")
+    ours = os.path.join(os.path.dirname(os.path.dirname(__file__)), "orchestrator", "__init__.py")
+    return found is not None and os.path.realpath(found.origin or "") == os.path.realpath(ours)
 
 
 # --- async tests ---------------------------------------------------------------------------------------------------
@@ -107,11 +119,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
 
 
 def _is_async(item: object) -> bool:
-    return isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj))
+    if not isinstance(item, pytest.Function):
+        return False
+    inner = getattr(getattr(item.obj, "hypothesis", None), "inner_test", None)  # what pytest-asyncio runs, too
+    return inspect.iscoroutinefunction(item.obj) or inspect.iscoroutinefunction(inner)
 
 
 def _is_ours(item: pytest.Function) -> bool:
-    return item.get_closest_marker("qnode") is not None or not _NETS.isdisjoint(item.fixturenames)
+    return item.get_closest_marker("qnode") is not None or _OURS in item.fixturenames
 
 
 def _has_a_runner(item: pytest.Function) -> bool:
@@ -121,12 +136,26 @@ def _has_a_runner(item: pytest.Function) -> bool:
 # --- reports -------------------------------------------------------------------------------------------------------
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    try:
+        return (yield)
+    finally:
+        item.stash[_called] = True
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     case = item.stash.get(_case, None)
-    if case is not None and report.failed and not case.failed:
-        case.failed = True
+    if case is None:
+        return report
+    case.failed = case.failed or report.failed
+    if report.when == "call" and not item.stash.get(_called, False):
+        return report  # of a subtest, while the test goes on
+    item.stash[_called] = False
+    if case.failed and not case.is_told:
+        case.is_told = True
         told = case.told()
         if told:
             title = f"qnode: {item.name}"
@@ -135,6 +164,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
                 report.sections.append((title, told))
             else:
                 add(title, told, "-")
+    if report.when == "teardown":
+        case.close()
+        del item.stash[_case]
     return report
 
 
@@ -151,7 +183,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("qnode", "networks in tests")
-    group.addoption("--qnode-seed", type=int, metavar="N", help="the seed of every run, instead of its own")
+    group.addoption("--qnode-seed", type=int, metavar="N", help="the seed of runs that the test gives none")
     for name, what in {
         "inline": "run every network in this process, for a debugger (--pdb, breakpoint()); the same outcome",
         "update": "write golden event logs instead of comparing with them",
@@ -182,16 +214,13 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """The forkserver imports what nodes need while this process imports what a Cluster needs."""
     option = session.config.option
-    if option.collectonly or option.qnode_inline or not any(map(_needs_launcher, session.items)):
+    ours = any(isinstance(item, pytest.Function) and _OURS in item.fixturenames for item in session.items)
+    if option.collectonly or option.qnode_inline or not ours or not _has_orchestrator():
         return
     from orchestrator.launch import early  # lazy: as above
 
-    session.config.stash[_surroundings] = early.surroundings()
+    session.config.stash[_started_early] = True
     early.start_early()
-
-
-def _needs_launcher(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and not _NETS.isdisjoint(item.fixturenames)
 
 
 @pytest.hookimpl(trylast=True)
@@ -199,3 +228,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     session = config.stash.get(_session, None)
     if session is not None:
         session.close()
+    if config.stash.get(_started_early, False):
+        from orchestrator.launch import early  # lazy: as above
+
+        early.forget()  # no test may have wanted it, and the process that called pytest.main may go on for long
