@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -13,6 +13,7 @@ from qnode.errors import QnodeError
 MOST_BYTES: Final = 4096  # of a command
 _ANSWER_S: Final = 5.0  # wall time that the run has to obey
 _REMEMBERED: Final = 100  # commands that were carried out
+_OVER: Final = "the run is over"
 _HOW: Final = 'send {"id": "...", "command": "..."} with one of pause, resume, stop'
 
 
@@ -60,10 +61,15 @@ class Commands:
         self._connect: Callable[[], Steers] | None = None
         self._steering: Steers | None = None
         self._done: dict[str, None] = {}  # ids, the oldest first
+        self._over = asyncio.Event()
 
     def steer_by(self, connect: Callable[[], Steers]) -> None:
         """Now there is a run to steer; this is how to get at it."""
         self._connect = connect
+
+    def ended(self) -> None:
+        """The run is over: what it has not answered yet it may never answer, for its oracle is gone with it."""
+        self._over.set()
 
     async def carry_out(self, payload: bytes, *, retained: bool = False) -> bytes:
         """The answer to one command. One that was carried out before, by its id, is answered and not done again."""
@@ -85,6 +91,8 @@ class Commands:
 
     async def _obey(self, command: _Command) -> str:
         """Why it was not carried out, or ""."""
+        if self._over.is_set():
+            return _OVER
         if self._clock == "real" and command.command != "stop":
             return "only the virtual clock can be paused; this run's is real"
         if self._steering is None:
@@ -92,18 +100,26 @@ class Commands:
                 return "this run cannot be steered, or not yet"
             self._steering = self._connect()
         steering = self._steering
-        does: dict[str, Callable[[], Awaitable[None]]] = {
+        does: dict[str, Callable[[], Coroutine[None, None, None]]] = {
             "pause": steering.pause,
             "resume": steering.resume,
             "stop": steering.stop,
         }
+        doing = asyncio.ensure_future(does[command.command]())
+        over = asyncio.ensure_future(self._over.wait())
         try:
-            async with asyncio.timeout(_ANSWER_S):
-                await does[command.command]()
-        except TimeoutError:
-            return f"the run did not answer within {_ANSWER_S:.0f} s"
+            await asyncio.wait((doing, over), timeout=_ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                doing.result()
+            elif not over.done():
+                return f"the run did not answer within {_ANSWER_S:.0f} s"
+            elif command.command != "stop":
+                return _OVER
         except QnodeError as error:
             return str(error)
+        finally:
+            doing.cancel()
+            over.cancel()
         if command.command != "stop":
             self._on_pause(command.command == "pause")
         return ""

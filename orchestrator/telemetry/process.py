@@ -164,6 +164,8 @@ class _Broker:
         """The last of the events, then the last of the statuses, then the end of the connection, as time allows."""
         loop = asyncio.get_running_loop()
         now = loop.time()
+        if self._commands is not None:
+            self._commands.ended()
         self.publisher.hurry()
         await self._drain(publishing, now + 0.75 * limit_s)
         self.backlog.give_up()

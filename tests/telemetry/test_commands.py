@@ -96,6 +96,21 @@ async def test_only_what_was_carried_out_is_remembered_and_not_for_ever(monkeypa
     assert len(run.asked) == 103
 
 
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [("stop", {"id": "1", "ok": True}), ("pause", {"id": "1", "ok": False, "error": "the run is over"})],
+)
+async def test_a_run_that_ends_answers_no_more_and_is_not_waited_for(command: str, answer: dict[str, Any]) -> None:
+    run, obeys = Steered(), Commands("virtual", lambda paused: None)
+    obeys.steer_by(lambda: run)
+    answering = asyncio.create_task(obeys.carry_out(b'{"id":"1","command":"%s"}' % command.encode()))
+    await asyncio.wait_for(run.is_asked.wait(), 20)
+    obeys.ended()
+    assert json.loads(await answering) == answer
+    late = json.loads(await obeys.carry_out(b'{"id":"2","command":"stop"}'))
+    assert late == {"id": "2", "ok": False, "error": "the run is over"}
+
+
 async def test_the_end_waits_for_the_answer_to_stop(broker: Broker, root: str) -> None:
     run, obeys = Steered(), Commands("virtual", lambda paused: None)
     obeys.steer_by(lambda: run)
