@@ -296,9 +296,7 @@ def test_two_tests_do_not_share_a_golden_log_by_accident(inside: Inside) -> None
     result = inside.run("--qnode-update")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        [
-            "E*golden/test_it.test_it-a-b.jsonl: it is the golden event log of test_it.py::test_it[[]a b] already; give *"
-        ]
+        ["E*golden/test_it.test_it-a-b.jsonl: it is the golden event log of test_it.py::test_it[[]a b] already; *"]
     )
 
 
@@ -322,7 +320,7 @@ def test_tests_of_one_name_have_golden_logs_of_their_own(inside: Inside) -> None
     result = inside.run("--qnode-update")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
-        ["E*golden/test_other.test_it.jsonl: it is the golden event log of another run of this test already; give *"]
+        ["E*golden/test_other.test_it.jsonl: it is the golden event log of another run of this test already; *"]
     )
     assert sorted(path.name for path in (inside.folder / "golden").iterdir()) == [
         "test_it.TestClass.test_it.jsonl",
