@@ -106,8 +106,10 @@ class OracleService:
         summary = self._finish()
         if self._writer is not None:
             self._writer.flush()  # whoever hears of the end may read the log, and end this process
-        for connection in self._controllers:
-            self._server.send(connection, [encode(RunEnded(encode_summary(summary)))])
+        ended = encode(RunEnded(encode_summary(summary)))
+        # Whoever started the run hears of it last: after that, this process may be killed at any moment.
+        for connection in sorted(self._controllers, key=lambda one: self._server.roles[one] == "cluster"):
+            self._server.send(connection, [ended])
         return summary
 
     def close(self) -> None:
