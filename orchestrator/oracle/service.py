@@ -184,8 +184,9 @@ class OracleService:
         self._settle_events()
 
     def _receive(self) -> tuple[bytes, list[bytes]]:
-        awaited = len(self._core.time.awaited)
-        while (received := self._server.receive(awaited=awaited)) is None:
+        clock = self._core.time
+        running = len(clock.last_active) if clock.awaited else 0
+        while (received := self._server.receive(running=running)) is None:
             self._flush_events()  # the network is idle, and somebody may be reading
         connection, frames = received
         if not frames:

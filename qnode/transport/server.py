@@ -52,7 +52,7 @@ class Server:
             self.close()
             raise
 
-    def receive(self, timeout_ms: int | None = None, *, awaited: int | None = None) -> tuple[bytes, list[bytes]] | None:
+    def receive(self, timeout_ms: int | None = None, *, running: int = 0) -> tuple[bytes, list[bytes]] | None:
         """The next message of a known connection as (connection, frames); None after timeout_ms.
 
         Without a time-out it waits for IDLE_MS, and costs less: there is no poll before each message.
@@ -60,9 +60,9 @@ class Server:
         A Hello is answered here; the frames of a connection that has just said a good one come back as an empty list.
 
         Args:
-            awaited: How many processes are at work on what we wait for, if they are on this machine.
+            running: How many processes of this machine were told to do what we wait for; 0 if nobody was.
         """
-        if awaited is not None and 0 < awaited <= CORES:
+        if 0 < running <= CORES:
             self._look()
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while timeout_ms is None or self._socket.poll(timeout_ms):
