@@ -16,7 +16,7 @@ from qnode.transport.sockets import SILENT, Arrivals, Speakers, bind, check_size
 from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_oracle, encode, fields_of
 
 LOOK_NS: Final = 500_000  # wall time; a step of the virtual clock takes half of it
-MOST_BLIND: Final = 63
+MOST_BLIND: Final = 63  # receives without looking, after looking was in vain again and again
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 IDLE_MS: Final = 250  # how long the server waits at most before its owner can do something else
 
