@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +13,9 @@ from qnode.transport.sockets import check_size, make_socket
 from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_node, encode, error_of
 
 Context = zmq.Context[zmq.Socket[bytes]]
+_SIGNALS_MS: Final = 500
+"""So long a process that ends itself at signals waits at once: one that comes just before poll() does not wake it."""
+
 _SOCKETS: Final = 1023  # what a context has room for, unless it is told
 
 
@@ -46,8 +50,10 @@ class Client:
     ) -> None:
         """Say who we are. Raises what the oracle refuses us with, or TransportError if it does not answer."""
         self._socket.send(encode(Hello(PROTOCOL_VERSION, token, role, tuple(nodes))))
-        if not self._socket.poll(int(timeout_s * 1000)):
-            raise TransportError(detail=f"the oracle did not answer within {timeout_s} s")
+        deadline = time.monotonic() + timeout_s
+        while not self._socket.poll(max(0, min(_SIGNALS_MS, int((deadline - time.monotonic()) * 1000)))):
+            if time.monotonic() >= deadline:
+                raise TransportError(detail=f"the oracle did not answer within {timeout_s} s")
         answer = decode_to_node(self._socket.recv())
         if isinstance(answer, Refused):
             raise error_of(answer)
@@ -68,7 +74,10 @@ class Client:
 
     def wait(self, timeout_ms: int | None = None) -> set[object]:
         """Wait for the oracle or for anything watched; which of them are readable (`self` stands for the oracle)."""
-        ready: set[object] = {source for source, _ in self._poller.poll(timeout_ms)}
+        sliced = timeout_ms is None and self._losses is not None
+        ready: set[object] = {source for source, _ in self._poller.poll(_SIGNALS_MS if sliced else timeout_ms)}
+        while sliced and not ready:
+            ready = {source for source, _ in self._poller.poll(_SIGNALS_MS)}
         if self._socket in ready:
             ready.add(self)
         elif self._losses is not None and self._losses in ready:  # what had arrived before has been taken
