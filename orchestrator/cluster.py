@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, closing, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -16,29 +14,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import msgspec
 
 from orchestrator import loader, saved, saving
+from orchestrator.attempt import Attempt
 from orchestrator.config import Config
 from orchestrator.folders import RUNS_FOLDER
 from orchestrator.follow import LogFollower, show
 from orchestrator.launch.launcher import ORACLE, Launcher
 from orchestrator.launch.preload import modules_of
-from orchestrator.oracle.spec import Summary, cut_short, log_path
+from orchestrator.oracle.spec import Summary
 from orchestrator.plan import LaunchPlan, plan
 from orchestrator.programs import LinkLike, NodeLike, build, network_of
-from orchestrator.run import Run, Source, failure_of
+from orchestrator.run import Run, Source
 from orchestrator.steering import Steering
 from orchestrator.stepping import Inline, Steerable, Stepping, to_ns
 from orchestrator.supervision import follow
-from orchestrator.telemetry.beside import Telemetry, require
-from qnode.errors import (
-    ConfigError,
-    Interrupted,
-    ProcessLost,
-    ProgramFailed,
-    QnodeError,
-    RunFailed,
-    TimedOut,
-    Unread,
-)
+from orchestrator.telemetry.beside import require
+from qnode.errors import ConfigError, RunFailed, TimedOut
 from qnode.runtime.loop import NodeLoop
 from qnode.wire.messages import Hold, Meddle, Progress, Release
 
@@ -291,18 +281,18 @@ class Cluster:
             if stepping.task.done():
                 self._stepping = None
 
-    def _begin(self, seed: int | None, name: str | None, on_progress: Callable[[Progress], None] | None) -> _Attempt:
+    def _begin(self, seed: int | None, name: str | None, on_progress: Callable[[Progress], None] | None) -> Attempt:
         if self._busy:
             raise ConfigError(
                 place="Cluster", detail="a run of it is under way; make a second Cluster to run beside it"
             )
         source = self.set_up(seed)
         source.network  # noqa: B018  raises what is wrong with it before anything is written or started
-        attempt = _Attempt(source, self._new_folder(source, name), on_progress)
+        attempt = Attempt(source, self._new_folder(source, name), on_progress)
         self._busy = True
         return attempt
 
-    async def _run(self, attempt: _Attempt, options: _Options) -> Run:
+    async def _run(self, attempt: Attempt, options: _Options) -> Run:
         """The run that was begun, saved, however it ends."""
         try:
             if options.inline:
@@ -324,7 +314,7 @@ class Cluster:
             self._busy = False
         return run
 
-    async def _run_inline(self, attempt: _Attempt, options: _Options) -> Summary:
+    async def _run_inline(self, attempt: Attempt, options: _Options) -> Summary:
         from orchestrator.inline import InlineRun  # lazy: the oracle and the nodes, 0.1 s, for debugging only
 
         launch = self._plan_for(attempt.source, attempt.folder, "", options.blocked_s)
@@ -375,7 +365,7 @@ class Cluster:
     async def _run_processes(
         self,
         launcher: Launcher,
-        attempt: _Attempt,
+        attempt: Attempt,
         options: _Options,
     ) -> Summary:
         timeout = options.timeout
@@ -474,98 +464,3 @@ class _Options(NamedTuple):
     on_start: Callable[[], None] | None
     on_output: Callable[[str], None] | None
     live: asyncio.Future[Steerable] | None = None
-
-
-class _Attempt:
-    """A run from its start to what is saved of it, however it ends.
-
-    Attributes:
-        failed: Where programs raised, by node and program, if they ran in this process.
-    """
-
-    def __init__(self, source: Source, folder: Path, on_progress: Callable[[Progress], None] | None) -> None:
-        self.source = source
-        self.folder = folder
-        self._on_progress = on_progress
-        self._reached = Progress(0, 0)
-        self._so_far: Summary | None = None
-        self.failed: Mapping[tuple[str, str], TracebackType | None] = {}
-        self._started = datetime.now(UTC)
-        self._clock = time.perf_counter()
-        self._wall_s: float | None = None
-        self._lock = saving.begin(folder, source, self._started)
-        self.telemetry = Telemetry(source, folder)
-
-    @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """The time of the run itself, with telemetry beside it; that the broker is still told is not part of it."""
-        async with self.telemetry:
-            try:
-                yield
-            finally:
-                self._wall_s = self._elapsed_s()
-
-    def _elapsed_s(self) -> float:
-        return time.perf_counter() - self._clock
-
-    @property
-    def log(self) -> Path:
-        """What its processes print."""
-        return log_path(self.folder)
-
-    def progress(self, reached: Progress) -> None:
-        """Remember how far the run is, and tell whoever asked."""
-        self._reached = reached
-        self.telemetry.reached(reached.now_ns, reached.steps)
-        if self._on_progress is not None:
-            self._on_progress(reached)
-
-    def keep(self, summary: Summary) -> None:
-        """Remember what the oracle told of a run that may yet be cut short."""
-        self._so_far = summary
-
-    def ended(self, summary: Summary) -> Run:
-        """The run, saved. If it cannot be, what made it fail is raised, with a note of that; else ConfigError."""
-        run = self._saved(summary, None, None)
-        if isinstance(run.failure, ProgramFailed):
-            first = summary.failures[0]
-            run.failure.__traceback__ = self.failed.get((first.node, first.program))
-        return run
-
-    def cut_short(self, error: BaseException) -> Run:
-        """The run as far as it is known to have got, saved if that is possible; a note at the error says if not."""
-        summary = self._so_far or cut_short(_how(error), at_ns=self._reached.now_ns, steps=self._reached.steps)
-        return self._saved(summary, _failure(error, summary), error)
-
-    def _saved(self, summary: Summary, failure: QnodeError | None, cause: BaseException | None) -> Run:
-        wall_s = self._elapsed_s() if self._wall_s is None else self._wall_s
-        run = Run(self.source, summary, folder=self.folder, started=self._started, wall_s=wall_s, failure=failure)
-        with self._lock:
-            saving.save(run, cause)
-        return run
-
-
-def _failure(error: BaseException, summary: Summary) -> QnodeError | None:
-    """What cut a run short, as it is kept; an interruption says so by itself."""
-    match error:
-        case QnodeError():
-            return error
-        case BrokenPipeError():
-            own = failure_of(summary)
-            return Unread(besides="" if own is None or isinstance(own, Interrupted) else f"; besides, {own}")
-        case Exception():
-            return RunFailed(detail=f"the orchestrator failed: {type(error).__name__}: {error}")
-    return None
-
-
-def _how(error: BaseException) -> str:
-    match error:
-        case TimedOut():
-            return "timed_out"
-        case ProcessLost():
-            return "lost"
-        case BrokenPipeError():
-            return "interrupted"
-        case Exception():
-            return "failed"
-    return "interrupted"
