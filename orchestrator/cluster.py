@@ -31,6 +31,7 @@ from orchestrator.telemetry.beside import require
 from qnode.errors import ConfigError, RunFailed, TimedOut
 from qnode.runtime.loop import NodeLoop
 from qnode.wire.messages import Hold, Meddle, Progress, Release
+from qnode.wire.plan import BLOCKED_S
 
 if TYPE_CHECKING:
     from orchestrator.view import View
@@ -162,7 +163,7 @@ class Cluster:
         inline: bool | None = None,
         timeout: float | None = None,
         check: bool = True,
-        blocked_s: float = 10.0,
+        blocked_s: float = BLOCKED_S,
         on_start: Callable[[], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_output: Callable[[str], None] | None = show,
@@ -188,7 +189,8 @@ class Cluster:
         """
         _refuse_inside_a_node()
         if self._stepping is not None:
-            if (seed, name, inline, timeout, on_start, on_progress) != (None,) * 6 or on_output is not show:
+            given = (seed, name, inline, timeout, on_start, on_progress)
+            if given != (None,) * 6 or on_output is not show or blocked_s != BLOCKED_S:
                 raise ConfigError(place="run", detail="a run is under way, and its options were given to run_until")
             run = await self._to_the_end(self._stepping)
         else:
@@ -267,7 +269,7 @@ class Cluster:
             raise ConfigError(place="run_until", detail="goes inside `async with` of the cluster")
         attempt = self._begin(seed, None, None)
         live: asyncio.Future[Steerable] = asyncio.get_running_loop().create_future()
-        options = _Options(self.inline, timeout, 10.0, None, on_output, live)
+        options = _Options(self.inline, timeout, BLOCKED_S, None, on_output, live)
         task = asyncio.create_task(self._run(attempt, options), name=f"run of {self.config.name}")
         self._stepping = Stepping(task, live)
         return self._stepping

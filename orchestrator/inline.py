@@ -177,22 +177,22 @@ class InlineRun:
         self._helm.take(Steer(0, command), answers.append)
         if answers[0].code:
             raise error_of(answers[0])
+        self._flush()
         return answers[0]
 
     def summary(self) -> Summary:
         """What is told of a run that is over."""
         if self._core.outcome is not None:
             run_event(self._core, self._launch.oracle, ended=self._core.outcome.how)
+        self._flush()
         farewells: dict[str, Farewell] = {host.name: host.farewell() for host in self._hosts.values()}
         return summarise(self._core, self._observer.evaluate(), farewells, {}, virtual=True)
-
-    def end(self, how: str) -> None:
-        """Let it be over, with what there is."""
-        self._core.end(how)
 
     def close(self) -> None:
         """Clean-up in programs runs now; files are closed."""
         with self._open, self._inside():
+            if self._record is not None:
+                self._record.end(self._core.time.now_ns, (), ())
             for host in reversed(self._hosts.values()):
                 host.close()
         self._on_progress(Progress(self._core.time.now_ns, self._core.counts.steps))
@@ -309,15 +309,6 @@ def _states() -> tuple[Any, Any]:
 def _set_states(states: tuple[Any, Any]) -> None:
     random.setstate(states[0])
     np.random.set_state(states[1])
-
-
-def run_inline(
-    launch: LaunchPlan, timeout: float | None = None, on_progress: Callable[[Progress], None] = lambda reached: None
-) -> Summary:
-    """Run to the end, here and now. Raises TimedOut, Interrupted."""
-    with contextlib.closing(InlineRun(launch, timeout, on_progress)) as run:
-        run.go()
-        return run.summary()
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from orchestrator.oracle.spec import LinkSpec, OracleSpec, log_path
 from orchestrator.topology import Network, NodeDescription
 from qnode.core.coins import derive_key
 from qnode.ids import NodeName
-from qnode.wire.plan import NodeSpec, ProcessSpec, ProgramSpec, RunSpec
+from qnode.wire.plan import BLOCKED_S, NodeSpec, ProcessSpec, ProgramSpec, RunSpec
 
 PHI_PLUS_OF_PAIR: Final = ""  # how a bare `fidelity` travels
 
@@ -39,7 +39,7 @@ def plan(
     directory: str,
     folder: str,
     path: tuple[str, ...] = (),
-    blocked_s: float = 10.0,
+    blocked_s: float = BLOCKED_S,
 ) -> LaunchPlan:
     """What to start.
 

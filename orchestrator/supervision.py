@@ -49,10 +49,14 @@ async def follow(
     ended: asyncio.Future[Summary] = loop.create_future()
     control = Control(launch.oracle.address, launch.oracle.token)
 
+    parts: list[bytes] = []
+
     def take_news() -> None:
         for message in control.news():
             if isinstance(message, RunEnded) and not ended.done():
-                ended.set_result(decode_summary(message.summary))
+                parts.append(message.summary)
+                if not message.more:
+                    ended.set_result(decode_summary(b"".join(parts)))
             elif isinstance(message, Progress):
                 on_progress(message)
 

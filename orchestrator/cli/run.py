@@ -34,7 +34,7 @@ async def _run(options: argparse.Namespace, screen: Screen) -> int:
     network = cluster.set_up(options.seed).network
     if not options.json and not options.quiet:
         screen.say(screen.heading(report.heading(network)))
-    # In one process the loop stands still while the network runs: `run_inline` sees to Ctrl-C.
+    # In one process the loop stands still while the network runs: `InlineRun` sees to Ctrl-C.
     with nullcontext() if options.inline else interruptible(lambda: screen.status("ending the run; again: at once")):
         return await _follow(options, screen, cluster, network)
 

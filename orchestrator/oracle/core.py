@@ -179,6 +179,8 @@ class OracleCore:
         match change:
             case Hold():
                 self._to_hold[NodeName(change.node)] = change.step
+                if not self.time.awaited:
+                    self._hold()
             case Release():
                 self._to_hold.pop(NodeName(change.node), None)
                 if change.node in self.time.held:
@@ -209,6 +211,15 @@ class OracleCore:
         # A refused operation may be what makes a program fail, even one that has returned.
         if self.outcome is None and not self._unfinished and not self.operations.unheard:
             self.outcome = Outcome("done", self.time.now_ns)
+        if self._to_hold:
+            self._hold()
+
+    def executed(self) -> dict[NodeName, int]:
+        """Of a round that is not complete: how many parts and reports of each node have been executed."""
+        done = {node: len(self._parts.get(node, ())) + 1 for node in self._turns[: self._turn]}
+        if self._turn < len(self._turns):
+            done[self._turns[self._turn]] = self._parts_executed
+        return done
 
     def _take_turns(self) -> None:
         """Execute what has come of this round, up to the first node of which more is to come."""
@@ -244,8 +255,6 @@ class OracleCore:
     def grants(self) -> dict[NodeName, Grant]:
         """Go on to the next round or instant; who runs then. Empty if the run is over or waits for the outside."""
         self.standing = None
-        if self._to_hold:
-            self._hold()
         while self.outcome is None:
             active = self.time.advance()
             if isinstance(active, Standstill):

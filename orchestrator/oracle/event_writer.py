@@ -16,8 +16,8 @@ FLUSH_S: Final = 0.25  # wall time; whoever reads the log while the run goes on 
 class EventWriter:
     """Writes the event log while the run goes on: always whole lines, however much of it a reader finds.
 
-    What belongs to a round that is not over may come to nothing, if the run ends before: it is written only after
-    `settle`, so that the log stays a view of the record.
+    What is executed of a round before it is complete is not in the record yet: it is written only after `settle`, so
+    that the log stays a view of the record.
 
     Attributes:
         emit: Takes an event. It is written by the next `flush` after `settle`; somebody must see to that, now and then.
@@ -27,17 +27,13 @@ class EventWriter:
         self._path = path
         self._file = path.open("xb", buffering=0)
         self._pending: list[Event] = []
-        self._settled = 0  # so many of them belong to rounds that are over
+        self._settled = 0  # so many of them are in the record
         self._due = 0.0
         self.emit = self._pending.append
 
     def settle(self) -> None:
-        """All that was emitted belongs to the run."""
+        """The record has all that was emitted."""
         self._settled = len(self._pending)
-
-    def forget(self) -> None:
-        """What was emitted since belongs to a round that will never be over."""
-        del self._pending[self._settled :]
 
     def flush_if_due(self) -> None:
         """Write if much is waiting, or for long. Raises OSError that names the file."""
@@ -49,14 +45,12 @@ class EventWriter:
         self._due = time.monotonic() + FLUSH_S
         if self._settled:
             lines = encode_all(self._pending[: self._settled])
-            del self._pending[
-                : self._settled
-            ]  # before: what cannot be written is not tried again behind a line that was cut off
+            # Before: what cannot be written is not tried again behind a line that was cut off.
+            del self._pending[: self._settled]
             self._settled = 0
             write_all(self._file.fileno(), lines, self._path)
 
     def close(self) -> None:
-        """Write what is there, and close the file."""
-        self.settle()
+        """Write what is settled, and close the file."""
         self.flush()
         self._file.close()

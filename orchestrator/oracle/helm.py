@@ -1,4 +1,4 @@
-"""Whoever started a run steers it: pauses it, goes on, looks at it, meddles with it. The oracle's side.
+"""Whoever has a run's token steers it: pauses it, goes on, looks at it, meddles with it. The oracle's side.
 
 Pausing and going on change nothing in the run; network time knows nothing of how long nobody ran. What does change it
 is done only while it is paused, at a network time, and enters the record: so a replay repeats it.
@@ -35,8 +35,9 @@ class Helm:
 
     Args:
         changed: Records a change of the run and when it was made.
+        nodes: The names of all nodes.
         everybody: Tells all who steer.
-        nodes: Asks all nodes to show their own states.
+        ask_nodes: Asks all nodes to show their own states.
         paused: Whether the run waits for a first Go.
     """
 
@@ -51,6 +52,7 @@ class Helm:
         paused: bool,
     ) -> None:
         self.paused = paused
+        self._begun = not paused
         self._core = core
         self._changed = changed
         self._nodes = frozenset(nodes)
@@ -122,13 +124,14 @@ class Helm:
         time.paused = False
         time.pause_after_ns = until_ns
         self.paused = False
+        self._begun = True
 
     def _resume(self) -> None:
         """Go on after a Pause, as far as whoever goes through the run by hand wants it; not beyond that."""
         time = self._core.time
         if time.paused:
             time.paused = False
-            self.paused = False
+            self.paused = not self._begun
 
     def _look(self, answer: Answer, number: int) -> None:
         self._lookers.append((answer, number))

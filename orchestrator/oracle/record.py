@@ -44,7 +44,8 @@ class Round(msgspec.Struct, array_like=True, frozen=True):
         woken: The nodes that ran because of the outside.
         granted: The digest of all grants since the round before: what these reports are the answer to.
         reports: In execution order.
-        changes: What whoever started the run changed before it, while the run was paused.
+        changes: What somebody changed before it, while the run was paused.
+        over: The run ended within this round, or before it began; what was executed of it is all there.
     """
 
     now_ns: int
@@ -52,6 +53,7 @@ class Round(msgspec.Struct, array_like=True, frozen=True):
     granted: bytes
     reports: tuple[msgspec.Raw, ...]
     changes: tuple[Changed, ...] = ()
+    over: bool = False
 
 
 class GrantDigest:
@@ -74,6 +76,7 @@ class GrantDigest:
 
 
 _EMPTY: Final = blake2b(digest_size=8)
+NOTHING_GRANTED: Final = _EMPTY.digest()
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Round).decode
 
@@ -98,10 +101,16 @@ class RecordWriter:
 
     def append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes]) -> None:
         """One round, its reports in execution order. Raises OSError (no space left, say) before anything is granted."""
-        entry = Round(
-            now_ns, tuple(woken), self._granted.take(), tuple(map(msgspec.Raw, reports)), tuple(self._changes)
-        )
-        self._changes.clear()
+        self._append(now_ns, woken, reports, over=False)
+
+    def end(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes]) -> None:
+        """The run is over: what was executed of a round that will never be complete, and what was changed before it."""
+        if reports or self._changes:
+            self._append(now_ns, woken, reports, over=True)
+
+    def _append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes], *, over: bool) -> None:
+        changes, self._changes = tuple(self._changes), []
+        entry = Round(now_ns, tuple(woken), self._granted.take(), tuple(map(msgspec.Raw, reports)), changes, over)
         self._write(entry_of(_encode(entry)))
 
     def _write(self, data: bytes) -> None:

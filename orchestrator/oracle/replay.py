@@ -20,7 +20,7 @@ from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.operations import Observer
-from orchestrator.oracle.record import Changed, GrantDigest, Round, read_record
+from orchestrator.oracle.record import NOTHING_GRANTED, Changed, GrantDigest, Round, read_record
 from orchestrator.oracle.spec import Observed, OracleSpec, decode_oracle
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
@@ -110,6 +110,7 @@ class _Again:
     def __init__(self, spec: OracleSpec, core: OracleCore) -> None:
         self.rounds = 0
         self.realtime = spec.clock == "real"
+        self._over = False
         self._spec = spec
         self._core = core
         self._digest = GrantDigest()
@@ -123,8 +124,9 @@ class _Again:
                 self._round(recorded)
             except _Diverged as diverged:
                 return Divergence(number, diverged.node, diverged.what)
-            self.rounds += 1
-        if not self.realtime and not core.time.awaited:
+            self.rounds += not recorded.over
+            self._over = recorded.over
+        if not self.realtime and not core.time.awaited and not self._over:
             core.grants()  # what the last round led to: perhaps the end
         if core.outcome is not None:
             run_event(core, self._spec, ended=core.outcome.how)
@@ -133,9 +135,10 @@ class _Again:
     def _round(self, recorded: Round) -> None:
         core = self._core
         self._change(recorded.changes)
+        nothing_more = recorded.over and recorded.granted == NOTHING_GRANTED
         if self.realtime:
             core.time.go_to(recorded.now_ns)
-        elif not core.time.awaited:
+        elif not core.time.awaited and not nothing_more:
             self._wake(recorded.woken)
             self._scatter(core.grants().values())
         if core.outcome is not None and not self.realtime:  # there, reports that came with the last are executed too
@@ -144,22 +147,24 @@ class _Again:
             raise _Diverged("", f"executed at {recorded.now_ns} ns, but it is {core.time.now_ns} ns")
         frames = [self._report(frame) for frame in recorded.reports]
         reports = [frame for frame in frames if isinstance(frame, Report)]
-        if not self.realtime:
+        if not self.realtime and not recorded.over:
             self._check_senders([report.node for report in reports])
         if recorded.woken != core.time.last_woken:
             raise _Diverged("", f"woken were {recorded.woken}, but it should be {core.time.last_woken}")
-        if recorded.granted != self._digest.take():
+        if not nothing_more and recorded.granted != self._digest.take():
             raise _Diverged("", "what was granted before it is not what follows from the rounds before")
         for frame in frames:
             self._take(frame)
+        if recorded.over:
+            return
         core.execute()
         if self.realtime:
             self._deliver(over=not reports)
 
     def _change(self, changes: tuple[Changed, ...]) -> None:
-        for at_ns, change in ((one.at_ns, one.change) for one in changes):
+        for one in changes:
             try:
-                self._core.steer(change, at_ns)
+                self._core.steer(one.change, one.at_ns)
             except MalformedMessage as error:
                 raise _Diverged("", str(error)) from None
 

@@ -28,7 +28,7 @@ from qnode.runtime.logs import set_up_logging
 from qnode.runtime.output import Output
 from qnode.runtime.watchdog import hold
 from qnode.transport.server import Server
-from qnode.wire.grants import frames_of
+from qnode.wire.grants import CUT_BYTES, frames_of
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
     Change,
@@ -106,10 +106,10 @@ class OracleService:
         summary = self._finish()
         if self._writer is not None:
             self._writer.flush()  # whoever hears of the end may read the log, and end this process
-        ended = encode(RunEnded(encode_summary(summary)))
+        ended = ended_frames(encode_summary(summary))
         # Whoever started the run hears of it last: after that, this process may be killed at any moment.
         for connection in sorted(self._controllers, key=lambda one: self._server.roles[one] == "cluster"):
-            self._server.send(connection, [ended])
+            self._server.send(connection, ended)
         return summary
 
     def close(self) -> None:
@@ -377,11 +377,10 @@ class OracleService:
     def _finish(self) -> Summary:
         outcome = self._core.outcome
         assert outcome is not None  # both clocks run until there is one
-        if self._writer is not None:
-            self._writer.forget()
+        self._record_unfinished()
         run_event(self._core, self._spec, ended=outcome.how)
+        self._settle_events()
         if self._writer is not None:
-            self._writer.settle()
             self._writer.flush()  # farewells may take a while
         stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.why_failed, **self._gone}))
         connections = set(self._server.connection_of.values())
@@ -406,10 +405,24 @@ class OracleService:
             virtual=self._spec.clock == "virtual",
         )
 
+    def _record_unfinished(self) -> None:
+        """What was executed of a round that somebody's end of the run has cut short."""
+        if self._record is None or self._spec.clock != "virtual":
+            return
+        executed = self._core.executed() if self._core.time.awaited else {}
+        frames = [frame for node in sorted(self._frames) for frame in self._frames[node][: executed.get(node, 0)]]
+        self._record.end(self._core.time.now_ns, self._core.time.last_woken, frames)
+
     def _take_farewell(self, connection: bytes, frame: bytes) -> None:
         message = self._decoded(connection, frame)
         if isinstance(message, Farewell) and message.node in self._server.nodes_of[connection]:
             self._farewells[message.node] = message
+
+
+def ended_frames(summary: bytes, cut_bytes: int = CUT_BYTES) -> list[bytes]:
+    """The frames that tell of the end: results of many programs together may be longer than one."""
+    parts = [summary[start : start + cut_bytes] for start in range(0, len(summary), cut_bytes)]
+    return [encode(RunEnded(part, more=number < len(parts))) for number, part in enumerate(parts, 1)]
 
 
 def run_oracle(spec: OracleSpec, lifeline: int | None = None) -> int:

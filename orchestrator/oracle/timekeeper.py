@@ -184,7 +184,7 @@ class Timekeeper:
                 next_ns = when_ns
         if self._woken:
             next_ns = self.now_ns
-        if self.pause_after_ns is not None and (next_ns is None or next_ns > self.pause_after_ns):
+        if self._pauses_before(next_ns):
             return Standstill.PAUSED
         if next_ns is None:
             if self._outside - self._held.keys():
@@ -203,6 +203,13 @@ class Timekeeper:
             if self.round > LIVELOCK_ROUNDS:
                 return Standstill.LIVELOCK
         return self._grant()
+
+    def _pauses_before(self, next_ns: int | None) -> bool:
+        """Whether it is time to pause; the configured end of network time comes first, if it is earlier."""
+        pause_ns, until_ns = self.pause_after_ns, self._until_ns
+        if pause_ns is None or (until_ns is not None and until_ns < pause_ns):
+            return False
+        return next_ns is None or next_ns > pause_ns
 
     def _next_foreground_ns(self) -> int | None:
         heap, timers = self._timer_heap, self._timers

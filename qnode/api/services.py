@@ -254,7 +254,7 @@ class NodeServices:
 
 
 def came(future: asyncio.Future[Any]) -> bool:
-    """Whether what a future stands for is there: it was neither cancelled, nor will it ever come."""
+    """Whether what a future stands for is there: it was not cancelled, and did not fail."""
     return future.done() and not future.cancelled() and future.exception() is None
 
 

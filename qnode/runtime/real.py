@@ -16,7 +16,6 @@ from typing import Final
 
 import msgspec
 
-from qnode.errors import TransportError
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import send_ahead
 from qnode.runtime.reports import frame_of
@@ -36,7 +35,6 @@ from qnode.wire.messages import (
     Refused,
     Send,
     Stop,
-    decode_to_node,
     encode,
     error_of,
 )
@@ -177,8 +175,7 @@ class RealDriver:
 
     def _take_in(self) -> Stop | None:
         while self._client in self._client.wait(0):
-            for frame in self._client.receive():
-                message = decode_to_node(frame)
+            for message in self._client.receive():
                 if isinstance(message, Stop):
                     return message
                 self._take(message)
@@ -201,6 +198,9 @@ class RealDriver:
             case Grant():
                 if not self._pings:  # the run begins; before, there was no network time to ask for
                     self._ping()
+                if message.node not in self._hosts:
+                    self._client.refused += 1
+                    return
                 for item in message.items:
                     self._held.add(message.now_ns, message.node, item)
             case Pong():
@@ -208,10 +208,10 @@ class RealDriver:
             case Refused():  # what we say is not understood: nothing of it would ever be done
                 raise error_of(message)
             case _:
-                raise TransportError(detail=f"the oracle sent {type(message).__name__}")
+                self._client.refused += 1
 
     def _farewells(self) -> list[bytes]:
-        refused, bound_ns = refused_by(self._hosts, self._peers), self._clock.bound_ns
+        refused, bound_ns = refused_by(self._hosts, self._peers, self._client), self._clock.bound_ns
         return [
             encode(host.farewell(self._lateness_ns[name], bound_ns, refused[name]))
             for name, host in self._hosts.items()

@@ -13,30 +13,34 @@ from qnode.wire.plan import ProgramSpec
 REMEDY: Final = "Let network time pass between them, e.g. `await asyncio.sleep(1e-9)`"
 
 
-def frame_of(report: Report, programs: tuple[ProgramSpec, ...], limit: int = MAX_FRAME_BYTES) -> bytes:
+def frame_of(report: Report, programs: tuple[ProgramSpec, ...]) -> bytes:
     """The report's frame.
 
     Args:
-        programs: The node's programs; one of them has failed if the report is longer than `limit` bytes.
+        programs: The node's programs; one of them has failed if the report is longer than a frame may be.
     """
     frame = encode(report)
-    if len(frame) <= limit:
+    if len(frame) <= MAX_FRAME_BYTES:
         return frame
-    return encode(_failure(report, programs, len(frame), limit))
+    return encode(_failure(report, programs, len(frame)))
 
 
-def _failure(report: Report, programs: tuple[ProgramSpec, ...], length: int, limit: int) -> Report:
+def _failure(report: Report, programs: tuple[ProgramSpec, ...], length: int) -> Report:
     """Instead of a report that cannot travel. What was to be done is lost, and the run is over."""
     results = {ended.program: len(ended.result) + len(ended.traceback) for ended in report.ended}
     largest = max(results, key=results.__getitem__, default="")
-    if largest and 2 * results[largest] > length:
+    ends = sum(results.values())
+    if 2 * ends > length:
         program = largest
-        detail = f"it returned {results[largest]} bytes, and {limit} may travel at once: return less"
+        detail = (
+            f"the programs of node {report.node} ended with {ends} bytes at one instant, and {MAX_FRAME_BYTES} may"
+            " travel at once: return less"
+        )
     else:
         program = _busiest(report.ops) or largest or programs[0].name
         detail = (
             f"node {report.node} wants {len(report.ops)} operations done at one instant; they take {length} bytes, and"
-            f" {limit} may travel at once. {REMEDY}"
+            f" {MAX_FRAME_BYTES} may travel at once. {REMEDY}"
         )
     ended = Ended(program, b"", failed=True, traceback=detail)
     return msgspec.structs.replace(report, timer_ns=None, background_ns=None, ops=(), ended=(ended,))

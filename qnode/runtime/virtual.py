@@ -19,7 +19,7 @@ from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
 from qnode.wire.grants import joined
-from qnode.wire.messages import MAX_FRAME_BYTES, Grant, Refused, Show, Stop, Wake, decode_to_node, encode, error_of
+from qnode.wire.messages import MAX_FRAME_BYTES, Grant, Refused, Show, Stop, ToNode, Wake, encode, error_of
 
 
 class Outside:
@@ -67,15 +67,13 @@ def drive_virtual(
     for host in hosts.values():
         host.machine.on_part = partial(_send_part, host, client, peers, token)
     while True:
-        frames = _wait(client, peers, outside)
         reports = []
         begun: list[Grant] = []
-        for frame in frames:
-            message = decode_to_node(frame)
+        for message in _wait(client, peers, outside):
             if isinstance(message, Stop):
                 for host in hosts.values():
                     host.lose(message.lost, message.at_ns)
-                refused = refused_by(hosts, peers)
+                refused = refused_by(hosts, peers, client)
                 client.send([encode(host.farewell(refused=refused[name])) for name, host in hosts.items()])
                 return
             if isinstance(message, Show):
@@ -84,7 +82,9 @@ def drive_virtual(
                 continue
             if isinstance(message, Refused):  # what we say is not understood: nobody would ever grant us anything
                 raise error_of(message)
-            if isinstance(message, Grant):
+            if not isinstance(message, Grant) or message.node not in hosts:
+                client.refused += 1
+            else:
                 if message.more:
                     begun.append(message)
                     continue
@@ -122,11 +122,11 @@ def _send_part(host: NodeHost, client: Client, peers: Peers, token: bytes) -> No
     host.part_left()
 
 
-def refused_by(hosts: Mapping[str, NodeHost], peers: Peers) -> Mapping[str, int]:
+def refused_by(hosts: Mapping[str, NodeHost], peers: Peers, client: Client) -> Mapping[str, int]:
     """How many frames this process refused; they stand with its first node, for all share a socket."""
     peers.serve()
     first, *others = hosts
-    return {first: sum(peers.refusals().values()), **dict.fromkeys(others, 0)}
+    return {first: sum(peers.refusals().values()) + client.refused, **dict.fromkeys(others, 0)}
 
 
 def _run(host: NodeHost, grant: Grant, peers: Peers, watchdog: Watchdog, token: bytes) -> bytes:
@@ -142,7 +142,7 @@ def _run(host: NodeHost, grant: Grant, peers: Peers, watchdog: Watchdog, token: 
     return frame_of(report, host.spec.programs)
 
 
-def _wait(client: Client, peers: Peers, outside: Outside) -> list[bytes]:
+def _wait(client: Client, peers: Peers, outside: Outside) -> list[ToNode]:
     while True:
         ready = client.wait()
         if client in ready:

@@ -8,9 +8,9 @@ from typing import Final
 
 import zmq
 
-from qnode.errors import TransportError
+from qnode.errors import MalformedMessage, TransportError
 from qnode.transport.sockets import check_size, make_socket
-from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_node, encode, error_of
+from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, ToNode, Welcome, decode_to_node, encode, error_of
 
 Context = zmq.Context[zmq.Socket[bytes]]
 _SIGNALS_MS: Final = 500
@@ -33,9 +33,13 @@ class Client:
     Args:
         watched: Whether `wait` raises TransportError once the connection is gone. A process that somebody started and
             watches need not look itself.
+
+    Attributes:
+        refused: How many frames came that say nothing to a node.
     """
 
     def __init__(self, context: Context, address: str, *, watched: bool = False) -> None:
+        self.refused = 0
         self._address = address
         self._socket = make_socket(context, zmq.DEALER)
         self._losses = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED) if watched else None
@@ -84,9 +88,15 @@ class Client:
             raise TransportError(detail=f"the oracle at {self._address} is gone, or its machine is")
         return ready
 
-    def receive(self) -> list[bytes]:
-        """The frames of the next message; waits for it."""
-        return self._socket.recv_multipart()
+    def receive(self) -> list[ToNode]:
+        """What the next message says, frame by frame; waits for it. Frames that say nothing are counted as refused."""
+        said: list[ToNode] = []
+        for frame in self._socket.recv_multipart():
+            try:
+                said.append(decode_to_node(frame))
+            except MalformedMessage:
+                self.refused += 1
+        return said
 
     def close(self) -> None:
         if self._losses is not None:

@@ -368,7 +368,7 @@ Command = Go | Pause | Resume | Look | Change
 
 
 class Steer(msgspec.Struct, array_like=True, tag=48, frozen=True):
-    """A command of whoever started the run, on the virtual clock. `number` comes back with the answer."""
+    """A command to a run on the virtual clock, of whoever has its token. `number` comes back with the answer."""
 
     number: int
     command: Command
@@ -513,9 +513,13 @@ class Progress(msgspec.Struct, array_like=True, tag=120, frozen=True):
 
 
 class RunEnded(msgspec.Struct, array_like=True, tag=121, frozen=True):
-    """The end of the run as the oracle saw it; `summary` is packed like a payload."""
+    """The end of the run as the oracle saw it; `summary` is packed like a payload.
+
+    `more`: the next frame of the same ZeroMQ message goes on with it.
+    """
 
     summary: bytes
+    more: bool = False
 
 
 class Seen(msgspec.Struct, array_like=True, frozen=True):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from qnode.errors import MalformedMessage
+
+BLOCKED_S: Final = 10.0  # wall time
 
 
 class ProgramSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -65,7 +69,7 @@ class RunSpec(msgspec.Struct, array_like=True, frozen=True):
     peers: str
     parcels: str
     processes: dict[str, int]
-    blocked_s: float = 10.0
+    blocked_s: float = BLOCKED_S
     path: tuple[str, ...] = ()
     log: str = ""
 

@@ -11,14 +11,15 @@ from typing import Final
 import pytest
 
 from qnode.errors import MalformedMessage, TransportError
+from qnode.runtime.host import NodeHost
 from qnode.runtime.real import drive_real
 from qnode.runtime.virtual import Outside, drive_virtual
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client, make_context
 from qnode.transport.peers import Peers
 from qnode.transport.server import Server
-from qnode.wire.messages import MAX_FRAME_BYTES
-from qnode.wire.plan import RunSpec
+from qnode.wire.messages import MAX_FRAME_BYTES, Farewell, Grant, Refused, Stop, decode_to_oracle, encode
+from qnode.wire.plan import NodeSpec, ProgramSpec, RunSpec
 from tests.oracle.strangers import ANSWER_MS
 
 TOKEN: Final = b"the token of this run"
@@ -76,6 +77,37 @@ def test_a_process_that_is_refused_ends_with_the_error_that_the_oracle_names(clo
         server.close()
 
 
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+def test_what_the_oracle_would_never_say_is_counted_and_the_node_goes_on(clock: str, folder: Path) -> None:
+    run, context, watchdog = run_at(folder, clock), make_context(), Watchdog(10.0, lambda frame: True)
+    node = NodeSpec("alice", 0, 4, 0, 0, 0, (), (ProgramSpec("main", "nowhere.py:main", {}, False),), bytes(32), {})
+    server, client = Server(run.oracle, TOKEN), Client(context, run.oracle)
+    peers = Peers(context, run.peers, 0, TOKEN, run.processes.__getitem__, print)
+    hosts: dict[str, NodeHost] = {"alice": NodeHost(node, run, lambda digest: b"")}
+    outside = Outside(hosts.values())
+    garbage = [b"", b"garbage", encode(Grant("mallory", 0, 0, ())), encode(Farewell("alice", 0, (), 0, 0, 0))]
+    try:
+        connection = greeted(server, client)
+        server.send(connection, [*garbage, encode(Stop("done", 0, {}))])
+        if clock == "virtual":
+            drive_virtual(hosts, client, peers, outside, watchdog, TOKEN)
+        else:
+            drive_real(run, hosts, client, peers, [], outside, watchdog, TOKEN)
+        said: list[object] = []
+        while not any(isinstance(message, Farewell) for message in said):
+            received = server.receive(ANSWER_MS)
+            assert received is not None
+            said += map(decode_to_oracle, received[1])
+        assert [message.refused for message in said if isinstance(message, Farewell)] == [len(garbage)]
+    finally:
+        watchdog.stop()
+        hosts["alice"].close()
+        peers.close()
+        client.close()
+        context.destroy(linger=0)
+        server.close()
+
+
 def test_the_server_sends_no_frame_that_would_not_arrive(folder: Path) -> None:
     address, context = f"ipc://{folder}/o", make_context()
     server, client = Server(address, TOKEN), Client(context, address)
@@ -85,7 +117,9 @@ def test_the_server_sends_no_frame_that_would_not_arrive(folder: Path) -> None:
             server.send(connection, [b"short", bytes(MAX_FRAME_BYTES + 1)])
         server.refuse(connection, MalformedMessage(detail="long " * MAX_FRAME_BYTES))  # cut, for it must get there
         assert client.wait(ANSWER_MS)
-        assert len(client.receive()[0]) < 2**20
+        (refused,) = client.receive()
+        assert isinstance(refused, Refused)
+        assert len(encode(refused)) < 2**20
     finally:
         client.close()
         context.destroy(linger=0)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from orchestrator.oracle.record import read_record
-from orchestrator.oracle.service import OracleService
+from orchestrator.oracle.service import OracleService, ended_frames
 from orchestrator.oracle.spec import OracleSpec, Summary, record_path
 from qnode.transport.server import Server
 from qnode.wire.messages import (
@@ -22,9 +22,11 @@ from qnode.wire.messages import (
     Note,
     Refused,
     Report,
+    RunEnded,
     Stop,
     Wake,
     Welcome,
+    decode_to_cluster,
     decode_to_node,
     encode,
 )
@@ -116,3 +118,12 @@ def test_reports_that_come_twice_are_answered_twice_and_executed_once_and_others
     _, rounds = read_record(record_path(oracle.folder))
     reports = [first, encode(report(2, b"2")), encode(last)]
     assert [[bytes(frame) for frame in one.reports] for one in rounds] == [[frame] for frame in reports]
+
+
+@pytest.mark.parametrize(("length", "frames"), [(1, 1), (10, 1), (11, 2), (95, 10)])
+def test_the_end_of_a_run_is_told_in_as_many_frames_as_it_takes(length: int, frames: int) -> None:
+    summary = bytes(range(length))
+    told = [decode_to_cluster(frame) for frame in ended_frames(summary, cut_bytes=10)]
+    ends = [message for message in told if isinstance(message, RunEnded)]
+    assert b"".join(message.summary for message in ends) == summary
+    assert [message.more for message in ends] == [True] * (frames - 1) + [False]

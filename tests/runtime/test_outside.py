@@ -9,12 +9,16 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from orchestrator import Cluster
+from orchestrator.loader import from_mapping
+from orchestrator.plan import plan
+from orchestrator.topology import describe
 from qnode.errors import ProgramFailed
 from qnode.testing import assert_frequency
 from tests.runtime.networks import PROGRAMS, WALL_S, ended_ns, line_of, network, pair, program, run
@@ -199,6 +203,12 @@ async def test_a_server_that_nobody_talks_to_leaves_the_run_reproducible(tmp_pat
 
 
 # ---------------------------------------------------------------- a loop that is blocked
+
+
+def test_a_blocked_loop_is_named_after_ten_seconds_unless_somebody_says_otherwise() -> None:
+    alone = describe(from_mapping({"version": 1, "nodes": {"alice": {}}}), Path(), 1)
+    assert plan(alone, run_id="test-1", token=b"", directory="", folder="").run.blocked_s == 10
+    assert signature(Cluster.run).parameters["blocked_s"].default == 10
 
 
 @pytest.mark.parametrize("clock", ["virtual", "real"])

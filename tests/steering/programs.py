@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -77,3 +78,21 @@ async def large(node: Node) -> None:
     for one, other in pairwise(qubits):
         one.cnot(other)
     await asyncio.sleep(2e-6)
+
+
+async def telling(node: Node) -> int:
+    """Say something, and return; whoever else is there thinks for long."""
+    await asyncio.sleep(1e-6)
+    node.record(said=1)
+    return 5
+
+
+async def thinking(node: Node, of_wall_s: float) -> None:
+    """At the same instant, a long computation."""
+    await asyncio.sleep(1e-6)
+    time.sleep(of_wall_s)  # noqa: ASYNC251  a computation, as the network sees it
+
+
+async def returning(node: Node) -> bytes:
+    """As much as a result may be."""
+    return bytes(30 * 2**20)

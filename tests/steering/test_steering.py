@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from orchestrator import Cluster, Program
+from orchestrator.oracle.events import decode_events
 from orchestrator.oracle.replay import replay
-from orchestrator.oracle.spec import record_path
+from orchestrator.oracle.spec import events_path, record_path
 from orchestrator.run import Run
 from orchestrator.steering import RunOver, Steering
 from qnode.errors import ConfigError, Deadlock, Interrupted, InvalidOperation, MalformedMessage, ProgramFailed, TimedOut
@@ -41,11 +42,15 @@ async def net(inline: bool, tmp_path: Path) -> AsyncIterator[Cluster]:
 
 
 def check_replay(run: Run) -> None:
-    """The record repeats the run, with all that was done to it."""
+    """The record repeats the run, with all that was done to it; but not that somebody ended it, if that is so."""
     events: list[Any] = []
     again = replay(record_path(run.folder), emit=events.append)
     assert again.divergence is None
-    assert events == run.events
+    assert events == [event for event in run.events if again.outcome or event.event != "run_ended"]
+    assert [(one.node, one.ended.result) for one in again.results] == [
+        (one.node, one.packed) for one in run.summary.results
+    ]
+    assert again.notes == {(node, name): value for node, name, value in run.summary.notes}
 
 
 async def test_the_clock_stops_where_it_is_told_to_and_the_run_does_not_notice(net: Cluster) -> None:
@@ -85,8 +90,10 @@ async def test_a_view_shows_joint_states_and_what_nodes_compute_alone(net: Clust
 
 async def test_a_message_is_lost_and_its_receiver_waits_for_ever(net: Cluster) -> None:
     await net.drop_next("alice", "bob")
-    with pytest.raises(Deadlock, match="bob main waits for receive"):
-        await net.run()
+    run = await net.run(check=False)
+    assert isinstance(run.failure, Deadlock)
+    assert "bob main waits for receive" in str(run.failure)
+    check_replay(run)
 
 
 async def test_a_message_is_delayed_and_the_next_overtakes_it(net: Cluster) -> None:
@@ -209,18 +216,18 @@ async def test_a_pause_by_somebody_else_delays_run_until_and_does_not_end_it(tmp
         launch = net.launch
         assert launch is not None
         async with Steering(launch.oracle.address, launch.oracle.token) as other:
-            await other.pause()
-            until = asyncio.create_task(net.run_until("20 us"))
-            await asyncio.sleep(0)
-            await other.pause()  # on the way, or before it: whichever comes first
+            until = asyncio.create_task(net.run_until("1.5 ms"))
+            while not (await paused_view(other)).components:  # until it is under way
+                await other.resume()
+            assert not until.done()
             await other.resume()
             view = await until
             assert view is not None
-            assert view.at_ns == 20_000
+            assert view.at_ns == 1_500_000
             await other.resume()  # nothing that it could go on with
-            view = await net.run_until("30 us")
+            view = await net.run_until("1.6 ms")
             assert view is not None
-            assert view.at_ns == 30_000
+            assert view.at_ns == 1_600_000
 
 
 async def test_a_moment_that_was_given_up_has_passed_all_the_same(tmp_path: Path) -> None:
@@ -247,6 +254,67 @@ async def paused_view(steering: Steering) -> Seen:
             return await steering.look()
         except InvalidOperation:
             await asyncio.sleep(0)
+
+
+async def test_whoever_resumes_begins_no_run(tmp_path: Path) -> None:
+    async with Cluster({"alice": programs.ticking}, seed=1, runs=tmp_path) as net:
+        await net.hold("alice", step=5)  # it is under way, and has not begun
+        launch = net.launch
+        assert launch is not None
+        async with Steering(launch.oracle.address, launch.oracle.token) as other:
+            await other.pause()
+            await other.resume()
+        view = await net.run_until("0.5 us")
+        assert view is not None
+        assert view.at_ns == 500
+
+
+async def test_the_end_of_network_time_comes_before_a_later_moment(inline: bool, tmp_path: Path) -> None:
+    cluster = Cluster({"alice": programs.ticking}, seed=1, until="10.5 us", runs=tmp_path)
+    cluster.inline = inline
+    async with cluster:
+        view = await cluster.run_until("10.5 us")
+        assert view is not None
+        assert view.at_ns == 10_500
+        assert await cluster.run_until("20 us") is None
+        assert (await cluster.run()).summary.how == "until"
+
+
+async def test_what_was_changed_last_is_in_the_record_of_a_run_that_is_ended_there(
+    inline: bool, tmp_path: Path
+) -> None:
+    cluster = Cluster({"alice": programs.ticking, "bob": programs.ticking}, seed=1, runs=tmp_path)
+    cluster.inline = inline
+    async with cluster:
+        await cluster.run_until("5.5 us")
+        await cluster.hold("alice")
+        await cluster.run_until("8.5 us")
+        await cluster.release("alice")
+    events: list[Any] = []
+    (folder,) = tmp_path.glob("network-*")  # noqa: ASYNC240
+    assert replay(record_path(folder), emit=events.append).divergence is None
+    logged = decode_events(events_path(folder).read_bytes())
+    assert events == [event for event in logged if event.event != "run_ended"]
+    assert [(event.t, event.event) for event in events if event.event in ("hold", "release")] == [
+        (5_500, "hold"),
+        (8_500, "release"),
+    ]
+
+
+async def test_a_round_that_is_cut_short_is_told_as_far_as_it_was_executed(tmp_path: Path) -> None:
+    nodes = {"alice": Program(programs.telling), "bob": Program(programs.thinking, of_wall_s=60.0)}
+    async with Cluster(nodes, seed=1, runs=tmp_path) as net:
+        run = await net.run(timeout=2.0, check=False)
+    assert isinstance(run.failure, TimedOut)
+    check_replay(run)
+
+
+@pytest.mark.slow
+async def test_results_that_are_longer_than_a_frame_together_arrive(tmp_path: Path) -> None:
+    nodes = dict.fromkeys(("alice", "bob", "carol"), programs.returning)
+    async with Cluster(nodes, seed=1, runs=tmp_path) as net:
+        run = await net.run()
+    assert [len(run[node]) for node in nodes] == [30 * 2**20] * 3
 
 
 async def test_a_held_node_that_waits_for_the_outside_does_not_keep_the_run_waiting(tmp_path: Path) -> None:
