@@ -31,7 +31,7 @@ def read_ahead(programs: Iterable[str], folders: Sequence[str]) -> None:
     """
     _ahead.clear()
     for where in {run.rpartition(":")[0] for run in programs}:
-        with suppress(Exception), warnings.catch_warnings():
+        with suppress(OSError, SyntaxError, ValueError, Warning), warnings.catch_warnings():
             warnings.simplefilter("error")
             path = _find(where, folders)
             if where.endswith(".py") and path is not None:
@@ -62,18 +62,19 @@ def load_program(run: str, folders: Sequence[str]) -> Main:
 
 def _load_file(where: str, folders: Sequence[str]) -> ModuleType:
     if where in _ahead:
-        module, code = _ahead[where]
-        name = module.__name__
-    else:
-        path = _find(where, folders)
-        if path is None:
-            raise ConfigError(
-                place=str(Path(folders[0], where).resolve()),
-                detail="there is no such file; program paths are relative to the configuration's folder",
-            )
-        name = _name_of(path)
-        if name not in sys.modules:
-            module, code = _compiled(name, path)
+        return _executed(where, *_ahead[where])
+    path = _find(where, folders)
+    if path is None:
+        raise ConfigError(
+            place=str(Path(folders[0], where).resolve()),
+            detail="there is no such file; program paths are relative to the configuration's folder",
+        )
+    name = _name_of(path)
+    return sys.modules[name] if name in sys.modules else _executed(where, *_compiled(name, path))
+
+
+def _executed(where: str, module: ModuleType, code: CodeType) -> ModuleType:
+    name = module.__name__
     if name in sys.modules:
         return sys.modules[name]
     sys.modules[name] = module
