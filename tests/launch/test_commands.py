@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.launch.rundir import RunDirectory
 from tests.full import file_system, fill
 from tests.launch.commands import HERE, Command, at_the_gate, started, write
 from tests.launch.processes import directories, linux_only, watching
@@ -162,6 +163,8 @@ async def test_when_the_forkserver_is_killed_the_command_says_so_and_exits_4(
     assert code == 4
     assert err.count("\n") == 1
     assert "the forkserver" in err
+    assert directories()  # nobody was there to remove it
+    RunDirectory().remove()  # as the next start does
 
 
 # ---------------------------------------------------------------- nobody reads, nothing can be written
@@ -235,11 +238,10 @@ async def test_an_interrupted_run_that_cannot_be_saved_says_so(temporary: Path, 
 
 async def test_two_commands_in_one_folder_run_side_by_side(temporary: Path, tmp_path: Path) -> None:
     door, other_door = temporary / "s", temporary / "t"
-    config = waiting(tmp_path, door)
-    (tmp_path / "other").mkdir()
+    program = {"program": "ending.py:returns_when_told", "args": {"path": str(other_door)}}
     async with (
-        at_the_gate(config, door) as (one, _),
-        at_the_gate(waiting(tmp_path / "other", other_door), other_door) as (other, _),
+        at_the_gate(waiting(tmp_path / "one", door), door) as (one, _),
+        at_the_gate(write(tmp_path / "other", {"carol": program}), other_door) as (other, gate),
     ):
         with watching(one.pids) as first, watching(other.pids) as second:
             assert len(directories()) == 5  # one folder, and in it two directories with their locks
@@ -247,9 +249,10 @@ async def test_two_commands_in_one_folder_run_side_by_side(temporary: Path, tmp_
             assert (await one.result())[0] == 130
             assert first.left(0.0) == []
             assert second.left(0.0) == sorted(other.pids)
-            other.process.send_signal(signal.SIGINT)
-            assert (await other.result())[0] == 130
+            gate.release()
+            assert (await other.result())[0] == 0
             assert second.left(0.0) == []
+        assert other.saved()["results"] == {"carol": {"main": "when told"}}
     assert directories() == set()
 
 
