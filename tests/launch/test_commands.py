@@ -106,13 +106,38 @@ async def test_when_the_command_is_killed_everything_ends(method: str, temporary
         assert directories() == set()
 
 
-async def test_ctrl_c_before_anything_has_started_leaves_nothing(temporary: Path, tmp_path: Path) -> None:
-    """Wherever it comes: the forkserver was started first of all."""
-    config = waiting(tmp_path, temporary / "s")
-    async with started(config) as command:
-        command.process.send_signal(signal.SIGTERM)
-        await command.result()
-    assert directories() == set()
+HOLDS_AN_IMPORT = """
+import socket
+import sys
+
+class Door:
+    def find_spec(self, name, path=None, target=None):
+        if name == "orchestrator.cli.arguments":
+            with socket.socket(socket.AF_UNIX) as door:
+                door.connect({door!r})
+                door.recv(1)
+
+sys.meta_path.insert(0, Door())
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+async def test_a_signal_before_the_command_has_read_its_own_arguments_leaves_nothing(
+    number: signal.Signals, status: int, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The forkserver was started first of all, and the command still imports what it needs itself."""
+    door = temporary / "s"
+    (tmp_path / "sitecustomize.py").write_text(HOLDS_AN_IMPORT.format(door=str(door)))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH")))))
+    async with at_the_gate(waiting(tmp_path, temporary / "never"), door) as (command, gate):
+        assert len(command.pids) == 1
+        with watching(command.pids) as watch:
+            command.process.send_signal(number)
+            gate.release()
+            code, out, err = await command.result()
+            assert watch.left() == []
+    assert (code, out, err) == (status, "", "interrupted\n" if status > 0 else "")
+    assert not command.runs.exists()
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -190,8 +190,8 @@ def is_stored(stranger: Stranger, launch: LaunchPlan) -> None:
 def damaged(token: bytes) -> list[bytes]:
     """What a node would take, but cut off, or with another byte in a place that matters.
 
-    In whose name a parcel comes matters, and for whom it is does not: what is not asked for by its digest harms nobody.
-    A higher number of a Direct would be the next one's.
+    For whom a parcel is does not matter: it harms nobody where no message names it. Nor is the number of a Direct
+    touched: with a higher one it would be the next.
     """
     draw = random.Random(19)
     frames = []
