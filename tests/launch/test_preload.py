@@ -11,8 +11,8 @@ import pytest
 
 from orchestrator import Cluster
 from orchestrator import installed as installed_modules
-from orchestrator.launch.preload import modules_of
 from orchestrator.launch.forkserver import START_METHOD
+from orchestrator.launch.preload import modules_of
 from tests.launch.processes import children, linux_only
 
 HERE: Final = Path(__file__).parent
