@@ -28,6 +28,7 @@ _IMPORTS: Final = "import numpy, stim, zmq"
 _HELP: Final = "qnode --help"
 _ENDS: Final[Mapping[str, signal.Signals]] = {
     "Ctrl-C to nothing left, 2 nodes": signal.SIGINT,
+    "SIGTERM to nothing left, 2 nodes": signal.SIGTERM,
     "kill -9 of the command to nothing left, 2 nodes": signal.SIGKILL,
 }
 
@@ -43,7 +44,7 @@ async def run(bench: Bench) -> list[Figure]:
     }
     repeated = Figure("launch", _REPEATED, "s", _at_most(0.05))
     shown = Figure("launch", _HELP, "s", _at_most(0.25))
-    ends = {number: Figure("launch", case, "s") for case, number in _ENDS.items() if _can_measure()}
+    ends = {number: Figure("launch", case, "s", _at_most(1.0)) for case, number in _ENDS.items() if _can_measure()}
     with tempfile.TemporaryDirectory(prefix="qb-") as folder:
         scratch = Path(folder)
         await bench.sample(

@@ -18,24 +18,32 @@ HEAVY = ("numpy", "pydantic", "pydantic_core", "zmq", "yaml", "msgspec", "asynci
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
+    ("arguments", "code", "launches"),
     [
-        (["--help"], 0),
-        (["run", "--help"], 0),
-        (["--version"], 0),
-        (["rnu", "x.yaml"], 2),
-        (["check", "x.yaml", "--sede", "3"], 2),
-        (["run", "x.yaml", "--sede", "3"], 2),
-        (["run"], 2),
-        ([], 2),
+        (["--help"], 0, False),
+        (["run", "--help"], 0, False),
+        (["--version"], 0, False),
+        (["rnu", "x.yaml"], 2, False),
+        (["check", "x.yaml", "--sede", "3"], 2, False),
+        (["run", "x.yaml", "--sede", "3"], 2, True),
+        (["run"], 2, True),
+        ([], 2, False),
     ],
 )
-def test_help_and_mistakes_import_nothing_heavy(arguments: list[str], code: int, tmp_path: Path) -> None:
+def test_help_and_mistakes_import_nothing_heavy_and_only_a_run_starts_its_launcher_before_it_reads_on(
+    arguments: list[str], code: int, launches: bool, tmp_path: Path
+) -> None:
     script = (
         "import sys\n"
         "from orchestrator.cli import main\n"
+        "started = []\n"
+        "def hear(event, details):\n"
+        "    if event == 'subprocess.Popen':\n"
+        "        started.append('orchestrator.cli.arguments' in sys.modules)\n"
+        "sys.addaudithook(hear)\n"
         f"code = main({arguments!r})\n"
         f"print(code, [name for name in {HEAVY!r} if name in sys.modules])\n"
+        "print('orchestrator.launch.early' in sys.modules, started)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -46,7 +54,8 @@ def test_help_and_mistakes_import_nothing_heavy(arguments: list[str], code: int,
         timeout=DEADLINE_S,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == f"{code} []"
+    started = [False] if launches else []  # the arguments' parser was not imported yet
+    assert done.stdout.splitlines()[-2:] == [f"{code} []", f"{launches} {started}"]
 
 
 def test_the_probe_for_heavy_imports_can_fail(tmp_path: Path) -> None:

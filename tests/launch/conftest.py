@@ -9,16 +9,22 @@ from pathlib import Path
 import pytest
 
 from orchestrator.launch.forkserver import START_METHOD
+from tests.launch.processes import left_in
 
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for temporary files that nobody else uses (tmp_path is made before); short, for sockets live in it."""
+    """A folder for temporary files that nobody else uses (tmp_path is made before); short, for sockets live in it.
+
+    In the end nothing may be left in it, and no process that was told to use it.
+    """
     with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as folder:
         monkeypatch.setenv("TMPDIR", folder)
         monkeypatch.setattr(tempfile, "tempdir", None)
         yield Path(folder)
+        left = left_in(Path(folder))
     tempfile.tempdir = None
+    assert left == []
 
 
 @pytest.fixture(params=["fork", "spawn"])

@@ -53,6 +53,11 @@ async def raises_when_told(node: Node, path: str) -> None:
     raise RuntimeError("on purpose")
 
 
+async def returns_when_told(node: Node, path: str) -> str:
+    await waits_at(path, node)
+    return "when told"
+
+
 async def holds_out(node: Node, peer: str) -> str:
     """Takes whatever ends it for a reason to return."""
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.launch.rundir import RunDirectory
 from tests.full import file_system, fill
 from tests.launch.commands import HERE, Command, at_the_gate, started, write
 from tests.launch.processes import directories, linux_only, watching
@@ -105,13 +106,38 @@ async def test_when_the_command_is_killed_everything_ends(method: str, temporary
         assert directories() == set()
 
 
-async def test_ctrl_c_before_anything_has_started_leaves_nothing(temporary: Path, tmp_path: Path) -> None:
-    """Wherever it comes: the forkserver was started first of all."""
-    config = waiting(tmp_path, temporary / "s")
-    async with started(config) as command:
-        command.process.send_signal(signal.SIGTERM)
-        await command.result()
-    assert directories() == set()
+HOLDS_AN_IMPORT = """
+import socket
+import sys
+
+class Door:
+    def find_spec(self, name, path=None, target=None):
+        if name == "orchestrator.cli.arguments":
+            with socket.socket(socket.AF_UNIX) as door:
+                door.connect({door!r})
+                door.recv(1)
+
+sys.meta_path.insert(0, Door())
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+async def test_a_signal_before_the_command_has_read_its_own_arguments_leaves_nothing(
+    number: signal.Signals, status: int, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The forkserver was started first of all, and the command still imports what it needs itself."""
+    door = temporary / "s"
+    (tmp_path / "sitecustomize.py").write_text(HOLDS_AN_IMPORT.format(door=str(door)))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH")))))
+    async with at_the_gate(waiting(tmp_path, temporary / "never"), door) as (command, gate):
+        assert len(command.pids) == 1
+        with watching(command.pids) as watch:
+            command.process.send_signal(number)
+            gate.release()
+            code, out, err = await command.result()
+            assert watch.left() == []
+    assert (code, out, err) == (status, "", "interrupted\n" if status > 0 else "")
+    assert not command.runs.exists()
 
 
 @pytest.mark.parametrize("debug", [False, True])
@@ -162,6 +188,8 @@ async def test_when_the_forkserver_is_killed_the_command_says_so_and_exits_4(
     assert code == 4
     assert err.count("\n") == 1
     assert "the forkserver" in err
+    assert directories()  # nobody was there to remove it
+    RunDirectory().remove()  # as the next start does
 
 
 # ---------------------------------------------------------------- nobody reads, nothing can be written
@@ -235,11 +263,10 @@ async def test_an_interrupted_run_that_cannot_be_saved_says_so(temporary: Path, 
 
 async def test_two_commands_in_one_folder_run_side_by_side(temporary: Path, tmp_path: Path) -> None:
     door, other_door = temporary / "s", temporary / "t"
-    config = waiting(tmp_path, door)
-    (tmp_path / "other").mkdir()
+    program = {"program": "ending.py:returns_when_told", "args": {"path": str(other_door)}}
     async with (
-        at_the_gate(config, door) as (one, _),
-        at_the_gate(waiting(tmp_path / "other", other_door), other_door) as (other, _),
+        at_the_gate(waiting(tmp_path / "one", door), door) as (one, _),
+        at_the_gate(write(tmp_path / "other", {"carol": program}), other_door) as (other, gate),
     ):
         with watching(one.pids) as first, watching(other.pids) as second:
             assert len(directories()) == 5  # one folder, and in it two directories with their locks
@@ -247,9 +274,10 @@ async def test_two_commands_in_one_folder_run_side_by_side(temporary: Path, tmp_
             assert (await one.result())[0] == 130
             assert first.left(0.0) == []
             assert second.left(0.0) == sorted(other.pids)
-            other.process.send_signal(signal.SIGINT)
-            assert (await other.result())[0] == 130
+            gate.release()
+            assert (await other.result())[0] == 0
             assert second.left(0.0) == []
+        assert other.saved()["results"] == {"carol": {"main": "when told"}}
     assert directories() == set()
 
 

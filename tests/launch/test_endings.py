@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from qnode.errors import ProcessLost
 from tests.launch.processes import GONE_S, children, directories, linux_only, watching
 from tests.oracle.strangers import gate_at
 
-PROGRAMS = Path(__file__).parents[1] / "programs_api"
+HERE = Path(__file__).parent
+PROGRAMS = HERE.parent / "programs_api"
 
 pytestmark = linux_only
 
@@ -88,6 +90,26 @@ async def quick_run(runs: Path) -> None:
     config = {"version": 1, "nodes": {"a": {"program": "lost.py:remembers"}}}
     async with Cluster.from_dict(config, base=PROGRAMS, runs=runs) as net:
         await net.run()
+
+
+async def test_a_ctrl_c_that_reaches_node_and_oracle_is_not_theirs_to_heed(
+    method: str, temporary: Path, tmp_path: Path
+) -> None:
+    door = temporary / "s"
+    nodes = {"alice": {"program": "ending.py:returns_when_told", "args": {"path": str(door)}}}
+    async with (
+        gate_at(door) as gate,
+        Cluster.from_dict({"version": 1, "nodes": nodes}, base=HERE, runs=tmp_path) as net,
+    ):
+        running = asyncio.ensure_future(net.run())
+        await gate.reached.wait()
+        for name in ("alice", "oracle"):
+            os.kill(net.pids[name], signal.SIGINT)
+        gate.release()
+        async with asyncio.timeout(GONE_S):
+            run = await running
+    assert run.summary.how == "done"
+    assert run["alice"] == "when told"
 
 
 async def test_a_sweep_leaves_the_directories_of_runs_under_way(temporary: Path, tmp_path: Path) -> None:

@@ -6,10 +6,14 @@ import asyncio
 from itertools import combinations
 from pathlib import Path
 
+import pytest
+
 from orchestrator import Cluster
 
 PROGRAMS = Path(__file__).parents[1] / "programs_api"
 N = 64
+
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 def four(program: str, **args: object) -> dict[str, object]:

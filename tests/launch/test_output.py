@@ -6,9 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from orchestrator import Cluster
 
 HERE: Final = Path(__file__).parent
+
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 async def printed(nodes: dict[str, object], runs: Path, **settings: object) -> tuple[list[str], list[str]]:

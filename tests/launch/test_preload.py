@@ -11,8 +11,9 @@ import pytest
 
 from orchestrator import Cluster
 from orchestrator import installed as installed_modules
+from orchestrator.launch.forkserver import START_METHOD
 from orchestrator.launch.preload import modules_of
-from tests.launch.processes import linux_only
+from tests.launch.processes import children, linux_only
 
 HERE: Final = Path(__file__).parent
 
@@ -138,3 +139,33 @@ async def test_installed_modules_are_shared_and_local_ones_never(
                 assert own == ["threaded", "local_one", "raising"]
             else:
                 assert own == NAMES
+
+
+AT_FIRST: Final = """\
+import sys; modules = set(sys.modules)
+import gc
+import os
+
+FROZEN = gc.get_freeze_count()
+
+async def main(node):
+    threads = {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
+    return [threads, FROZEN > 0, "stim" in modules]
+"""
+
+
+@linux_only
+async def test_forked_nodes_find_everything_imported_and_frozen_and_no_process_has_threads_to_lose(
+    temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(START_METHOD, "fork")
+    for name in [name for name in os.environ if name.endswith("_NUM_THREADS")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "first.py").write_text(AT_FIRST)
+    config = {"version": 1, "nodes": {"alice": {"program": "first.py:main"}}}
+    async with Cluster.from_dict(config, base=tmp_path, runs=tmp_path / "runs") as net:
+        run = await net.run()
+        forkserver = children(os.getpid())[-1]
+        assert len(os.listdir(f"/proc/{forkserver}/task")) == 1
+    one = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    assert run["alice"] == [one, True, True]

@@ -197,9 +197,11 @@ async def test_an_address_in_use_is_named_with_a_remedy(
 async def test_a_folder_for_sockets_that_cannot_be_made_is_reported(
     temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (temporary / f"qnode-{os.getuid()}").write_text("a file, not a folder")
+    in_the_way = temporary / f"qnode-{os.getuid()}"
+    in_the_way.write_text("a file, not a folder")
     with pytest.raises(QnodeError, match=r"cannot make a directory for its sockets: .*; set TMPDIR to another place"):
         await run({"alice": program("returns_early")}, tmp_path)
+    in_the_way.unlink()
 
 
 async def test_a_long_path_for_temporary_files_does_not_reach_the_sockets(
@@ -252,7 +254,7 @@ def test_a_run_can_start_where_very_many_files_are_open(method: str, temporary: 
     assert (done.returncode, done.stdout) == (0, "done long ago\n"), done.stderr
 
 
-async def test_a_launcher_takes_over_the_forkserver_that_was_started_early(tmp_path: Path) -> None:
+async def test_a_launcher_takes_over_the_forkserver_that_was_started_early(temporary: Path, tmp_path: Path) -> None:
     early.start_early()
     started = children(os.getpid())[-1]
     async with Cluster.from_dict(network({"a": program("returns_early")}), base=HERE, runs=tmp_path) as net:

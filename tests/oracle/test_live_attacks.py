@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -47,6 +48,9 @@ GARBAGE = [
     msgpack.packb([41, "alice", 0]),
     msgpack.packb([40, "one", b"", "node", []]),
 ]
+
+N_DAMAGED = 64
+LETTER = Message("alice", "main", "main", "", "", b"\xc0", b"", 1)
 
 Attack = Callable[[LaunchPlan, "Path"], Awaitable[None]]
 
@@ -183,11 +187,36 @@ def is_stored(stranger: Stranger, launch: LaunchPlan) -> None:
         assert isinstance(answer, Received)
 
 
+def damaged(token: bytes) -> list[bytes]:
+    """What a node would take, but cut off, or with another byte in a place that matters.
+
+    For whom a parcel is does not matter: it harms nobody where no message names it. Nor is the number of a Direct
+    touched: with a higher one it would be the next.
+    """
+    draw = random.Random(19)
+    frames = []
+    for whole in (
+        encode(Parcel(token, "alice", "bob", digest_of(b"x" * 50), b"x" * 50)),
+        encode(Direct(token, "alice", "bob", 1, 0, LETTER)),
+    ):
+        target = whole.index(b"bob")
+        places = [*range(target), *range(target + len(b"bob") + 1, len(whole))]
+        for _ in range(N_DAMAGED // 4):
+            place = draw.choice(places)
+            frames += [
+                whole[: draw.randrange(len(whole))],
+                whole[:place] + bytes([whole[place] ^ draw.randrange(1, 256)]) + whole[place + 1 :],
+            ]
+    return frames
+
+
 async def garbage_to_a_node(launch: LaunchPlan, runs: Path) -> None:
     with Stranger(bobs_address(launch)) as stranger:
         for frame in GARBAGE:
             stranger.say(frame)
             stranger.say(frame, frame)
+        for frame in damaged(launch.oracle.token):
+            stranger.say(frame)
         for _ in range(2_000):
             stranger.say(b"garbage")
         is_stored(stranger, launch)
@@ -201,14 +230,13 @@ async def an_oversized_frame_to_a_node(launch: LaunchPlan, runs: Path) -> None:
 
 async def strange_messages_to_a_node(launch: LaunchPlan, runs: Path) -> None:
     token = launch.oracle.token
-    letter = Message("alice", "main", "main", "", "", b"\xc0", b"", 1)
     with Stranger(bobs_address(launch)) as stranger:
         stranger.say(encode(Parcel(b"guessed", "alice", "bob", digest_of(b"x"), b"x")))  # wrong token
-        stranger.say(encode(Direct(b"guessed", "alice", "bob", 1, 0, letter)))
+        stranger.say(encode(Direct(b"guessed", "alice", "bob", 1, 0, LETTER)))
         stranger.say(encode(Parcel(token, "alice", "bob", digest_of(b"x"), b"y")))  # not what its digest says
         stranger.say(encode(Hello(PROTOCOL_VERSION + 1, token, "node", (("alice", 0),))))  # for an oracle
         stranger.say(encode(Stored(digest_of(b"x"))))  # the answer to nothing
-        stranger.say(encode(Direct(token, "alice", "bob", 1, 0, letter)))  # came before, or not by this way at all
+        stranger.say(encode(Direct(token, "alice", "bob", 1, 0, LETTER)))  # came before, or not by this way at all
         is_stored(stranger, launch)
 
 
@@ -228,7 +256,7 @@ ATTACKS: list[tuple[Attack, dict[str, int]]] = [
     (a_replayed_hello_at_the_oracle, {"connected already": 1}),
     (replayed_reports_at_the_oracle, {"token": 1}),
     (reports_for_others_at_the_oracle, {"NotOwner": 6, "MalformedMessage": 2}),
-    (garbage_to_a_node, {"process of bob": 2 * len(GARBAGE) + 2_000}),
+    (garbage_to_a_node, {"process of bob": 2 * len(GARBAGE) + N_DAMAGED + 2_000}),
     (an_oversized_frame_to_a_node, {"process of bob": 1}),
     (strange_messages_to_a_node, {"process of bob": 6}),
     (two_nodes_on_one_connection, {"process of bob": 1}),
