@@ -6,12 +6,11 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from orchestrator.eventlog import told
 from orchestrator.oracle.events import Event, decode_event
 from orchestrator.run import Run
 from orchestrator.text import from_here
+from qnode.wire.unreadable import UNREADABLE
 
 _BEFORE: Final = 2  # events that are shown before the first difference
 
@@ -71,7 +70,7 @@ def _difference(kept: list[bytes], new: list[bytes]) -> str:
 def _event(line: bytes) -> Event | str:
     try:
         return decode_event(line)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return line.decode(errors="replace")
 
 

@@ -23,14 +23,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
-
 from orchestrator import loader
 from orchestrator.head import CONFIG_FILE, KILLED, RUN_FILE, RUNNING, SUMMARY_FILE, Head, read_head
 from orchestrator.near import nearest
 from orchestrator.oracle.spec import Summary, cut_short, decode_summary
 from orchestrator.run import Run, Source
 from qnode.errors import ConfigError, from_wire
+from qnode.wire.unreadable import UNREADABLE
 
 
 @dataclass(frozen=True)
@@ -191,5 +190,5 @@ def _summary(folder: Path, head: Head) -> Summary:
         return decode_summary((folder / SUMMARY_FILE).read_bytes())
     except OSError as error:
         raise ConfigError(place=str(folder / SUMMARY_FILE), detail=error.strerror or str(error)) from None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ConfigError(place=str(folder / SUMMARY_FILE), detail=f"another version saved it: {error}") from None

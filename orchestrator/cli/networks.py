@@ -27,6 +27,7 @@ import msgspec
 from orchestrator.folders import NETWORKS_FOLDER, make
 from orchestrator.near import nearest
 from qnode.errors import ConfigError
+from qnode.wire.unreadable import UNREADABLE
 
 _PATIENCE_S: Final = 2.0  # others hold a lock for the moment in which they look whether it is free
 
@@ -165,7 +166,7 @@ def _living() -> Iterator[Entry]:
         if not is_up(path.stem):
             sweep(path.stem)
             continue
-        with contextlib.suppress(OSError, msgspec.DecodeError):  # it comes up or has just ended; or of another version
+        with contextlib.suppress(OSError, *UNREADABLE):  # it comes up or has just ended; or of another version
             yield msgspec.json.decode(_entry(path.stem).read_bytes(), type=Entry)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from qnode.errors import MalformedMessage
+from qnode.wire.unreadable import UNREADABLE
 
 
 class ProgramSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -87,7 +88,7 @@ def decode_run(data: bytes) -> RunSpec:
     """Raises MalformedMessage."""
     try:
         return _run.decode(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise MalformedMessage(detail=f"not a run: {error}") from None
 
 
@@ -95,5 +96,5 @@ def decode_process(data: bytes) -> ProcessSpec:
     """Raises MalformedMessage."""
     try:
         return _process.decode(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise MalformedMessage(detail=f"not a process: {error}") from None

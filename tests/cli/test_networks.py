@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.cli import networks
 from orchestrator.folders import NETWORKS_FOLDER
+from tests.cli.commands import typed
 from tests.launch.processes import GONE_S, linux_only
 
 
@@ -43,3 +44,16 @@ def test_the_end_of_a_keeper_is_seen_where_very_many_files_are_open(
         keeper.communicate(b"\n")
         assert watch.is_gone(GONE_S)
         watch.close()
+
+
+@pytest.mark.parametrize("entry", [b"", b"{}", b'{"name": "\xff"}', b"\xff"])
+def test_an_entry_that_cannot_be_read_is_not_shown(
+    entry: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    claim = networks.Claim("net")
+    (NETWORKS_FOLDER / "net.json").write_bytes(entry)
+    shown = typed("ps", cwd=tmp_path)
+    assert (shown.code, shown.out) == (0, "no network is up here; `qnode up CONFIG` starts one\n")
+    assert networks.is_up("net")
+    claim.leave()

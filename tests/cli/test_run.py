@@ -137,10 +137,17 @@ def test_many_runs_have_a_row_and_a_seed_each_and_are_listed_and_pruned(project:
     assert [entry["seed"] for entry in json.loads(typed("runs", "--json", cwd=project).out)] == [
         seed_of(1, n) for n in range(3)
     ]
+    broken = project / ".qnode" / "runs" / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_bytes(b'{"format": 1, "name": "\xff"}')
+    assert typed("runs", cwd=project).out.splitlines() == listed
+    shown = typed("results", "broken", cwd=project)
+    assert shown.code == 2
+    assert "broken/run.json: this is not what a run saves: " in shown.err
     assert typed("runs", "prune", cwd=project).code == 2
     pruned = typed("runs", "prune", "--keep", "1", cwd=project)
     assert pruned.out == "removed 2 runs; 1 run left in .qnode/runs\n"
-    assert [path.name for path in (project / ".qnode" / "runs").iterdir()] == ["coin-3"]
+    assert sorted(path.name for path in (project / ".qnode" / "runs").iterdir()) == ["broken", "coin-3"]
 
 
 def test_a_series_stops_at_its_first_failure_and_says_how_to_repeat_it(tmp_path: Path) -> None:

@@ -459,9 +459,11 @@ def test_a_run_of_another_format_is_refused_with_the_remedy(three: Path) -> None
     file.write_text(json.dumps({**head, "format": 2}))
     with pytest.raises(ConfigError, match="saved in format 2, and this version of qnode reads 1; use the version that"):
         saved.load(three / "coin-1")
-    (three / "coin-2" / "summary").write_bytes(b"\x90")
-    with pytest.raises(ConfigError, match="another version saved it"):
-        saved.load(three / "coin-2")
+    summary = three / "coin-2" / "summary"
+    for damaged in (b"\x90", summary.read_bytes().replace(b"done", b"\xff\xff\xff\xff")):
+        summary.write_bytes(damaged)
+        with pytest.raises(ConfigError, match="another version saved it"):
+            saved.load(three / "coin-2")
 
 
 def test_runs_that_start_together_get_folders_of_their_own(tmp_path: Path) -> None:
