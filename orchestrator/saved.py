@@ -17,7 +17,7 @@ while a run is under way: on a disk that is full by its end, how it ended is wri
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from orchestrator.head import CONFIG_FILE, KILLED, RUN_FILE, RUNNING, SUMMARY_FI
 from orchestrator.near import nearest
 from orchestrator.oracle.spec import Summary, cut_short, decode_summary
 from orchestrator.run import Run, Source
+from orchestrator.text import from_here, span
 from qnode.errors import ConfigError, from_wire
 from qnode.wire.unreadable import UNREADABLE
 
@@ -91,6 +92,16 @@ def load_source(folder: Path | str) -> Source:
     """What a saved run ran, to run it again. Raises ConfigError."""
     folder = Path(folder).resolve()
     return _source(folder, read_head(folder))
+
+
+def require_nodes(folder: Path, nodes: Iterable[str], *others: str) -> None:
+    """Raises ConfigError for the first of these that is neither a node of the saved run nor one of the others."""
+    names = list(load_source(folder).network.nodes)
+    known = [*names, *others]
+    for node in nodes:
+        if node not in known:
+            detail = f"no node {node!r}{nearest(node, known)}; there are: {span(names)}"
+            raise ConfigError(place=str(from_here(folder)), detail=detail)
 
 
 def find(runs: Path, which: str | Path | None = None) -> Path:
