@@ -24,6 +24,7 @@ from orchestrator.dumping import dump
 from orchestrator.oracle.spec import Result, Summary, cut_short
 from orchestrator.plain import plain
 from orchestrator.run import Source
+from orchestrator.telemetry.orders import Outcome, write_outcome
 from qnode.errors import ConfigError, Deadlock, Interrupted, ProcessLost, ProgramFailed, TimedOut
 from qnode.wire.payload import pack
 from tests.full import at_most, file_system, fill
@@ -464,6 +465,18 @@ def test_a_run_of_another_format_is_refused_with_the_remedy(three: Path) -> None
         summary.write_bytes(damaged)
         with pytest.raises(ConfigError, match="another version saved it"):
             saved.load(three / "coin-2")
+
+
+@pytest.mark.parametrize("damaged", [b"", b'{"offered":3}', b'{"problem":"\xff"}', b"\xff"])
+def test_what_became_of_the_events_is_nothing_or_whole_or_said_to_be_damaged(damaged: bytes, tmp_path: Path) -> None:
+    run = written(tmp_path, "coin")
+    assert saved.load(run.folder).telemetry is None
+    outcome = Outcome(offered=3, published=1, dropped=2, problem="it was slow")
+    write_outcome(run.folder, outcome)
+    assert saved.load(run.folder).telemetry == outcome
+    (run.folder / "telemetry.json").write_bytes(damaged)
+    with pytest.raises(ConfigError, match=r"telemetry\.json: this is not what telemetry leaves behind: "):
+        _ = saved.load(run.folder).telemetry
 
 
 def test_runs_that_start_together_get_folders_of_their_own(tmp_path: Path) -> None:
