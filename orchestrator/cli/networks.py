@@ -17,7 +17,7 @@ import os
 import selectors
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -28,6 +28,8 @@ from orchestrator.folders import NETWORKS_FOLDER, make
 from orchestrator.near import nearest
 from qnode.errors import ConfigError
 from qnode.wire.unreadable import UNREADABLE
+
+END_S: Final = 15.0  # what a keeper has to end everything by itself
 
 _PATIENCE_S: Final = 2.0  # others hold a lock for the moment in which they look whether it is free
 
@@ -146,6 +148,21 @@ class Watch:
         for descriptor in (self._lock, self._process):
             if descriptor >= 0:
                 os.close(descriptor)
+
+
+def await_end(is_gone: Callable[[float], bool], kill: Callable[[], None]) -> bool:
+    """Wait for the end of a keeper that was told to end; whether it is gone.
+
+    It has a while to end everything by itself; then it is killed, and its processes follow it.
+
+    Args:
+        is_gone: Waits for its end for so many seconds at most.
+        kill: Kills it.
+    """
+    if is_gone(END_S):
+        return True
+    kill()
+    return is_gone(END_S)
 
 
 def output_path(name: str) -> Path:
