@@ -16,8 +16,6 @@ from benchmarks.bench import Bench, require
 from benchmarks.measure import Figure, Target
 
 _TESTS: Final = """\
-import json
-from pathlib import Path
 from time import perf_counter
 
 import pytest

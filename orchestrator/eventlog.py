@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import msgspec
-
 from orchestrator.oracle.events import Event, decode_event
 from orchestrator.text import count, from_here
 from qnode.errors import ConfigError
+from qnode.wire.unreadable import UNREADABLE
 
 EVERY_S: Final = 0.1  # how often the file is looked at while the run goes on
 _BLOCK_BYTES: Final = 1 << 18
@@ -63,7 +62,7 @@ class EventLog:
         for raw in raws:
             try:
                 lines.append(Line(raw, decode_event(raw)))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 yield lines
                 place = f"{from_here(self._path)}:{before + len(lines) + 1}"
                 raise ConfigError(place=place, detail=f"this line is damaged, it is no event: {error}") from None
@@ -118,7 +117,7 @@ def last_events(path: Path, n: int, *, but: Collection[str] = ()) -> list[Event]
             file.seek(begun_at)
             lines = file.read().split(b"\n")
         events = [decode_event(line) for line in lines[1 if begun_at else 0 : -1]]
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *UNREADABLE):
         return []
     return [event for event in events if event.event not in but][-n:]
 

@@ -6,12 +6,11 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from orchestrator.eventlog import told
 from orchestrator.oracle.events import Event, decode_event
 from orchestrator.run import Run
 from orchestrator.text import from_here
+from qnode.wire.unreadable import UNREADABLE
 
 _BEFORE: Final = 2  # events that are shown before the first difference
 
@@ -37,10 +36,10 @@ class Golden:
                 f"this run cannot be compared with {where}: something from outside entered it, or its clock was real,"
                 " so that another run of the same seed may be another one"
             )
-        log = run.events_bytes
+        log = run.events_bytes.splitlines(keepends=True)
         if update:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(log)
+            self.path.write_bytes(b"".join(log))
             return
         if not self.path.exists():
             look = shlex.quote(str(from_here(run.folder)))
@@ -48,10 +47,10 @@ class Golden:
                 f"there is no golden event log {where} yet\nlook at this run:   qnode events {look}\n"
                 f"if it is right:     {self._update}"
             )
-        kept = self.path.read_bytes()
+        kept = self.path.read_bytes().splitlines(keepends=True)
         if kept != log:
             raise AssertionError(
-                f"the event log is another one than {where}, from {_difference(kept.splitlines(), log.splitlines())}\n"
+                f"the event log is another one than {where}, from {_difference(kept, log)}\n"
                 f"if the new one is right:   {self._update}"
             )
 
@@ -63,16 +62,17 @@ def _difference(kept: list[bytes], new: list[bytes]) -> str:
     golden, now = (_event(log[at]) if at < len(log) else None for log in (kept, new))
     lines = [f"           {_said(_event(line))}" for line in new[max(0, at - _BEFORE) : at]]
     lines += [f"- golden   {_said(golden)}", f"+ now      {_said(now)}"]
-    return "\n".join(
-        [f"event {at + 1} on ({len(kept)} events in the golden log, {len(new)} now):", *lines, *_fields(golden, now)]
-    )
+    lines += [f"           {field}" for field in _fields(golden, now)]
+    if golden == now:  # line ends, say, or the order of the fields
+        lines += [f"           the same event, in other bytes: {kept[at]!r}, now {new[at]!r}"]
+    return "\n".join([f"event {at + 1} on ({len(kept)} events in the golden log, {len(new)} now):", *lines])
 
 
 def _event(line: bytes) -> Event | str:
     try:
         return decode_event(line)
-    except msgspec.DecodeError:
-        return line.decode(errors="replace")
+    except UNREADABLE:
+        return line.decode(errors="replace").rstrip("\r\n")
 
 
 def _said(event: Event | str | None) -> str:
@@ -86,4 +86,4 @@ def _fields(golden: Event | str | None, now: Event | str | None) -> list[str]:
     if not (isinstance(golden, Event) and isinstance(now, Event)):
         return []
     pairs = ((name, getattr(golden, name), getattr(now, name)) for name in Event.__struct_fields__)
-    return [f"           {name}: {one!r}, now {other!r}" for name, one, other in pairs if one != other]
+    return [f"{name}: {one!r}, now {other!r}" for name, one, other in pairs if one != other]

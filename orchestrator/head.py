@@ -21,6 +21,7 @@ import msgspec
 from orchestrator.run import Source
 from qnode import __version__
 from qnode.errors import ConfigError, ProcessLost
+from qnode.wire.unreadable import UNREADABLE
 
 FORMAT: Final = 1
 RUNNING: Final = "running"  # how a run "ended" that is under way
@@ -112,7 +113,7 @@ def read_head(folder: Path) -> Head:
             head.exit_code = ProcessLost.exit_code
     except OSError as error:
         raise ConfigError(place=str(folder), detail=f"this is no saved run: {error.strerror or error}") from None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ConfigError(place=str(folder / RUN_FILE), detail=f"this is not what a run saves: {error}") from None
     if head.format != FORMAT:
         detail = (

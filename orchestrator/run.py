@@ -200,7 +200,10 @@ class Run:
 
     @cached_property
     def telemetry(self) -> Outcome | None:
-        """What became of the events that were to be published; None if none were, or nobody could say."""
+        """What became of the events that were to be published; None if none were, or nobody could say.
+
+        Raises ConfigError if what was kept of that is damaged.
+        """
         return read_outcome(self.folder)
 
     def _repr_html_(self) -> str:

@@ -17,20 +17,20 @@ while a run is under way: on a disk that is full by its end, how it ended is wri
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import msgspec
 
 from orchestrator import loader
 from orchestrator.head import CONFIG_FILE, KILLED, RUN_FILE, RUNNING, SUMMARY_FILE, Head, read_head
 from orchestrator.near import nearest
 from orchestrator.oracle.spec import Summary, cut_short, decode_summary
 from orchestrator.run import Run, Source
+from orchestrator.text import from_here, span
 from qnode.errors import ConfigError, from_wire
+from qnode.wire.unreadable import UNREADABLE
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,16 @@ def load_source(folder: Path | str) -> Source:
     """What a saved run ran, to run it again. Raises ConfigError."""
     folder = Path(folder).resolve()
     return _source(folder, read_head(folder))
+
+
+def require_nodes(folder: Path, nodes: Iterable[str], *others: str) -> None:
+    """Raises ConfigError for the first of these that is neither a node of the saved run nor one of the others."""
+    names = list(load_source(folder).network.nodes)
+    known = [*names, *others]
+    for node in nodes:
+        if node not in known:
+            detail = f"no node {node!r}{nearest(node, known)}; there are: {span(names)}"
+            raise ConfigError(place=str(from_here(folder)), detail=detail)
 
 
 def find(runs: Path, which: str | Path | None = None) -> Path:
@@ -191,5 +201,5 @@ def _summary(folder: Path, head: Head) -> Summary:
         return decode_summary((folder / SUMMARY_FILE).read_bytes())
     except OSError as error:
         raise ConfigError(place=str(folder / SUMMARY_FILE), detail=error.strerror or str(error)) from None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ConfigError(place=str(folder / SUMMARY_FILE), detail=f"another version saved it: {error}") from None

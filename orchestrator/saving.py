@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from orchestrator.dumping import dump
-from orchestrator.folders import make
+from orchestrator.folders import as_file_name, make, write_whole
 from orchestrator.head import CONFIG_FILE, RUN_FILE, SUMMARY_FILE, first_head, head_of, padded
 from orchestrator.oracle.spec import encode_summary
 from orchestrator.run import Run, Source
@@ -36,7 +35,8 @@ def new_folder(runs: Path, name: str, run_id: str | None = None) -> Path:
     """
     with _into(runs):
         make(runs)
-        return _numbered(runs.resolve(), _stem(name)) if run_id is None else _called(runs.resolve(), _stem(run_id))
+        runs = runs.resolve()
+        return _numbered(runs, as_file_name(name)) if run_id is None else _called(runs, as_file_name(run_id))
 
 
 @contextmanager
@@ -58,11 +58,11 @@ def begin(folder: Path, source: Source, started: datetime) -> BinaryIO:
     with _into(folder), ExitStack() as failed:
         failed.callback(shutil.rmtree, folder, ignore_errors=True)
         for name, text in source.files.items():
-            _write(folder / name, text.encode())
-        _write(folder / CONFIG_FILE, dump(source.config).encode())
+            write_whole(folder / name, text.encode())
+        write_whole(folder / CONFIG_FILE, dump(source.config).encode())
         lock = failed.enter_context((folder / CONFIG_FILE).open("rb"))
         fcntl.flock(lock, fcntl.LOCK_EX)  # before anybody can read that it is running, and find that nobody holds it
-        _write(folder / RUN_FILE, first_head(folder, source, started))
+        write_whole(folder / RUN_FILE, first_head(folder, source, started))
         failed.pop_all()
     return lock
 
@@ -80,8 +80,8 @@ def save(run: Run, cause: BaseException | None = None) -> None:
     data = {key: value for key, value in run.as_data().items() if key not in ("id", "name", "seed", "folder")}
     try:
         with _into(run.folder), _ending_kept(run):
-            _write(run.folder / SUMMARY_FILE, encode_summary(run.summary))
-            _write(run.folder / RUN_FILE, head_of(run.folder, run.source, {**data, "failure": failure}))
+            write_whole(run.folder / SUMMARY_FILE, encode_summary(run.summary))
+            write_whole(run.folder / RUN_FILE, head_of(run.folder, run.source, {**data, "failure": failure}))
     except ConfigError as unsaved:
         error = cause or run.failure
         if error is None:
@@ -107,21 +107,6 @@ def _ending_kept(run: Run) -> Iterator[None]:
         with suppress(OSError), file.open("r+b", buffering=0) as head:  # else it says `running`, and is not locked
             head.write(padded(head_of(run.folder, run.source, ending), file.stat().st_size))
         raise
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing: whoever reads sees the old file or the new one."""
-    new = path.with_name(f".{path.name}.new")
-    try:
-        new.write_bytes(data)
-        os.replace(new, path)
-    except OSError:
-        new.unlink(missing_ok=True)  # half a file takes room, and is good for nothing
-        raise
-
-
-def _stem(name: str) -> str:
-    return "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
 
 
 def _numbered(runs: Path, stem: str) -> Path:

@@ -79,10 +79,11 @@ async def follow(
                 raise TimeoutError
         if not ended.done() and (lost := await watching) is not None:
             reason = lost.words or _reason(lost.status)
+            nodes = _nodes(launch, lost.number)
             if lost.number != ORACLE:  # else nobody can tell what there is
                 gone = f"its process ended before the run did: {reason}"
-                await what_there_is("lost", dict.fromkeys(_nodes(launch, lost.number), gone))
-            raise ProcessLost(name=_name(launch, lost.number), reason=reason)
+                await what_there_is("lost", dict.fromkeys(nodes, gone))
+            raise ProcessLost(nodes=nodes, name=_name(nodes), reason=reason)
         summary = await ended
         if failure_of(summary) is None:
             await asyncio.wait((watching,), timeout=GRACE_S)
@@ -116,8 +117,7 @@ def _nodes(launch: LaunchPlan, number: int) -> tuple[str, ...]:
     return () if number == ORACLE else tuple(node.name for node in launch.processes[number].nodes)
 
 
-def _name(launch: LaunchPlan, number: int) -> str:
-    names = _nodes(launch, number)
+def _name(names: tuple[str, ...]) -> str:
     return f"node{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else "the oracle"
 
 

@@ -16,7 +16,7 @@ import pytest
 from orchestrator import saved, saving
 from orchestrator.cluster import Cluster
 from orchestrator.eventlog import last_events, told
-from orchestrator.folders import RUNS_FOLDER
+from orchestrator.folders import RUNS_FOLDER, as_file_name
 from orchestrator.launch.launcher import Launcher
 from orchestrator.launch.warm import WarmLaunchers
 from orchestrator.oracle.spec import events_path
@@ -257,5 +257,4 @@ def _overrides(given: object) -> Sequence[str]:
 
 def _stem(name: str) -> str:
     """A test's name as that of a folder or file: whatever is in its parameters."""
-    safe = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
-    return safe.encode()[:_LONGEST].decode(errors="ignore").rstrip("-")
+    return as_file_name(name).encode()[:_LONGEST].decode(errors="ignore").rstrip("-")

@@ -245,5 +245,11 @@ class Unread(RunFailed):
 
 
 class ProcessLost(RunFailed):
+    """`nodes`: those that were lost with it, for whoever catches it where it was raised; they do not travel."""
+
     exit_code = EXIT_LOST
     sentence = "the process of {name} ended before the run did: {reason}"
+
+    def __init__(self, *, nodes: tuple[str, ...] = (), **fields: str | int) -> None:
+        super().__init__(**fields)
+        self.nodes = nodes

@@ -62,11 +62,10 @@ def golden(_qnode_case: Case) -> Callable[..., None]:
     """Compares the event log of a run with the one that was kept: `golden(run)`, `golden(run, "name")`."""
     from orchestrator.golden import Golden  # lazy: as above
 
-    case = _qnode_case
-
     def compare(run: Run, name: str = "") -> None:
         __tracebackhide__ = True
-        Golden(case.golden_path(name), case.command()).compare(run, update=case.session.update)
+        golden_log = Golden(_qnode_case.golden_path(name), _qnode_case.command())
+        golden_log.compare(run, update=_qnode_case.session.update)
 
     return compare
 

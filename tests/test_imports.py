@@ -69,6 +69,7 @@ PURE: Final = (
     "orchestrator.problems",
     "orchestrator.shapes",
     "orchestrator.telemetry.backlog",
+    "orchestrator.telemetry.credentials",
     "orchestrator.telemetry.settings",
     "orchestrator.telemetry.tally",
     "orchestrator.telemetry.topics",

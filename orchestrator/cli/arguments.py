@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from orchestrator.cli.commands import COMMANDS, KEEPER, Command
-from orchestrator.folders import RUNS_FOLDER
+from orchestrator.folders import RUNS_FOLDER, as_file_name
 from orchestrator.near import nearest
 from qnode.exits import EXIT_USAGE
 
@@ -329,7 +329,7 @@ def _age(text: str) -> float:
 
 def _name(text: str) -> str:
     """What may be the name of a run and of a network alike, each of which is one of files."""
-    if not text or not all(char.isalnum() or char in "-_" for char in text) or text.startswith("-"):
+    if not text or as_file_name(text) != text or text.startswith("-"):
         raise _refused(text, "a name: letters, digits, - (not at the beginning) and _")
     if len(text.encode()) > LONGEST_NAME:
         raise _refused(text, f"a name of up to {LONGEST_NAME} bytes")

@@ -7,14 +7,11 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from orchestrator.cli import networks
 from orchestrator.cli.screen import Screen
 from orchestrator.text import from_here
 from qnode.exits import EXIT_FAILED, EXIT_USAGE
-
-_END_S: Final = 15.0  # what a keeper has to end everything by itself; then it is killed, and its processes follow it
 
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
@@ -33,10 +30,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
 
 def _await_end(entry: networks.Entry, watch: networks.Watch, screen: Screen) -> int:
     screen.status(f"ending {entry.name}")
-    gone = watch.is_gone(_END_S)
-    if not gone:
-        _signal(entry, signal.SIGKILL)
-        gone = watch.is_gone(_END_S)
+    gone = networks.await_end(watch.is_gone, lambda: _signal(entry, signal.SIGKILL))
     watch.close()
     screen.status("")
     if not gone:

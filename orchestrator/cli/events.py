@@ -18,7 +18,7 @@ from orchestrator.eventlog import EVERY_S, EventLog, Layout, Line, Wanted
 from orchestrator.near import nearest
 from orchestrator.oracle.events import KINDS, schema_text
 from orchestrator.oracle.spec import events_path
-from orchestrator.text import columns, from_here, span
+from orchestrator.text import columns, from_here
 from orchestrator.units import NS_PER_S, TIME, UnitError, parse_exact
 from qnode.errors import ConfigError
 from qnode.exits import EXIT_USAGE
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     wanted = _wanted(options)
     folder = saved.find(options.runs_folder, options.which)
     if options.node or options.peer:
-        _refuse_unknown([*options.node, *options.peer], folder)
+        saved.require_nodes(folder, [*options.node, *options.peer])
     if not _is_there(folder, wait=options.follow):
         screen.tell("the run is just starting, and nothing has happened yet; -f waits for it")
         return 0
@@ -81,14 +81,6 @@ def _ns(option: str, text: str | None) -> Fraction | None:
         return None if text is None else parse_exact(text, TIME) * NS_PER_S
     except UnitError as error:
         raise ConfigError(place=option, detail=str(error)) from None
-
-
-def _refuse_unknown(nodes: Iterable[str], folder: Path) -> None:
-    names = list(saved.load_source(folder).network.nodes)
-    for node in nodes:
-        if node not in names:
-            detail = f"no node {node!r}{nearest(node, names)}; there are: {span(names)}"
-            raise ConfigError(place=str(from_here(folder)), detail=detail)
 
 
 def _is_there(folder: Path, *, wait: bool) -> bool:

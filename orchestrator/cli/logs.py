@@ -12,9 +12,7 @@ from orchestrator import saved
 from orchestrator.cli import networks
 from orchestrator.cli.screen import Screen
 from orchestrator.follow import LogFollower
-from orchestrator.near import nearest
 from orchestrator.oracle.spec import log_path
-from orchestrator.text import from_here, span
 from qnode.errors import ConfigError
 from qnode.runtime.output import SEPARATOR
 
@@ -30,7 +28,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     """Carry out the command; the exit code."""
     source = _source(options)
     if options.node is not None:
-        _refuse_unknown(options.node, source.log.parent)
+        saved.require_nodes(source.log.parent, [options.node], "oracle")
     if not source.log.is_file():
         raise ConfigError(place=str(source.log), detail="nothing was printed, or the log was removed")
     lines = _Lines(screen, _skipped(options, source.log), options.node)
@@ -54,13 +52,6 @@ def _source(options: argparse.Namespace) -> _Source:
         folder = saved.find(options.runs_folder, options.name)
         return _Source(log_path(folder), lambda: saved.is_under_way(folder))
     return _Source(log_path(Path(entry.folder)), lambda: networks.is_up(entry.name))
-
-
-def _refuse_unknown(node: str, folder: Path) -> None:
-    names = [*saved.load_source(folder).network.nodes, "oracle"]
-    if node not in names:
-        detail = f"no node {node!r}{nearest(node, names)}; there are: {span(names[:-1])}"
-        raise ConfigError(place=str(from_here(folder)), detail=detail)
 
 
 def _opened(log: Path) -> TextIO:

@@ -17,7 +17,7 @@ import os
 import selectors
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -27,6 +27,9 @@ import msgspec
 from orchestrator.folders import NETWORKS_FOLDER, make
 from orchestrator.near import nearest
 from qnode.errors import ConfigError
+from qnode.wire.unreadable import UNREADABLE
+
+END_S: Final = 15.0  # what a keeper has to end everything by itself
 
 _PATIENCE_S: Final = 2.0  # others hold a lock for the moment in which they look whether it is free
 
@@ -147,6 +150,21 @@ class Watch:
                 os.close(descriptor)
 
 
+def await_end(is_gone: Callable[[float], bool], kill: Callable[[], None]) -> bool:
+    """Wait for the end of a keeper that was told to end; whether it is gone.
+
+    It has a while to end everything by itself; then it is killed, and its processes follow it.
+
+    Args:
+        is_gone: Waits for its end for so many seconds at most.
+        kill: Kills it.
+    """
+    if is_gone(END_S):
+        return True
+    kill()
+    return is_gone(END_S)
+
+
 def output_path(name: str) -> Path:
     """What the keeper itself says."""
     make(NETWORKS_FOLDER)
@@ -165,7 +183,7 @@ def _living() -> Iterator[Entry]:
         if not is_up(path.stem):
             sweep(path.stem)
             continue
-        with contextlib.suppress(OSError, msgspec.DecodeError):  # it comes up or has just ended; or of another version
+        with contextlib.suppress(OSError, *UNREADABLE):  # it comes up or has just ended; or of another version
             yield msgspec.json.decode(_entry(path.stem).read_bytes(), type=Entry)
 
 

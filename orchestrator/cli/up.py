@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,7 +15,8 @@ from orchestrator.cli.commands import KEEPER
 from orchestrator.cli.loading import cluster_of
 from orchestrator.cli.screen import Screen
 from orchestrator.cli.signals import raise_at_signals
-from orchestrator.launch.detached import start_detached
+from orchestrator.folders import as_file_name
+from orchestrator.launch.detached import Detached, start_detached
 from orchestrator.text import count, from_here
 
 
@@ -50,9 +50,8 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def network_name(name: str) -> str:
-    """A configuration's name as the name of a network: what would not do in a file's name becomes a dash."""
-    does = "".join(char if char.isalnum() or char in "-_" else "-" for char in name).lstrip("-")
-    return does.encode()[:LONGEST_NAME].decode(errors="ignore") or "network"
+    """A configuration's name as the name of a network, which is one of files."""
+    return as_file_name(name).lstrip("-").encode()[:LONGEST_NAME].decode(errors="ignore") or "network"
 
 
 def _start(options: argparse.Namespace, name: str) -> Told:
@@ -61,26 +60,26 @@ def _start(options: argparse.Namespace, name: str) -> Told:
     raise_at_signals()
     with open(ours, "rb") as pipe:
         try:
-            pid = start_detached("orchestrator.cli", *_arguments(options, name, theirs), output=output, keep=theirs)
+            keeper = start_detached("orchestrator.cli", *_arguments(options, name, theirs), output=output, keep=theirs)
         finally:
             os.close(theirs)
         try:
             said = pipe.read()
         except BaseException:  # we are not waited for any more: nor is the network
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-            _leave_nothing(name, pid)
+            keeper.signal(signal.SIGTERM)
+            leave_nothing(name, keeper)
             raise
     if said and (told := msgspec.json.decode(said, type=Told)).entry is not None:
+        keeper.let_go()
         return told
     words = output.read_text(errors="replace") if output.exists() else ""
-    _leave_nothing(name, pid)
+    leave_nothing(name, keeper)
     return told if said else Told(error=f"qnode: {name} did not start\n{words}".rstrip())
 
 
-def _leave_nothing(name: str, pid: int) -> None:
+def leave_nothing(name: str, keeper: Detached) -> None:
     """Wait for the end of a keeper that has nothing to keep up, and may not have come to remove its files."""
-    os.waitpid(pid, 0)
+    networks.await_end(keeper.is_gone, lambda: keeper.signal(signal.SIGKILL))
     networks.sweep(name)
 
 

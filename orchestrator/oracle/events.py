@@ -86,7 +86,7 @@ _decoder = msgspec.json.Decoder(Event)
 _decode = _decoder.decode_lines
 
 decode_event = _decoder.decode
-"""The event behind one line. Raises msgspec.DecodeError for anything else."""
+"""The event behind one line. Raises one of UNREADABLE for anything else."""
 
 
 def encode_events(events: Iterable[Event]) -> bytes:
@@ -95,7 +95,7 @@ def encode_events(events: Iterable[Event]) -> bytes:
 
 
 def decode_events(data: bytes) -> list[Event]:
-    """The events behind JSON Lines. Raises msgspec.DecodeError for anything else."""
+    """The events behind JSON Lines. Raises one of UNREADABLE for anything else."""
     lines: list[Event] = _decode(data)
     return lines
 

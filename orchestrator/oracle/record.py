@@ -23,6 +23,7 @@ import msgspec
 
 from qnode.errors import MalformedMessage
 from qnode.wire.messages import Change
+from qnode.wire.unreadable import UNREADABLE
 
 MAGIC: Final = b"qnode-record-1\n"
 _HEAD: Final = struct.Struct("<III")
@@ -156,7 +157,7 @@ def read_record(path: Path) -> tuple[bytes, Iterator[Round]]:
 def _round(path: Path, offset: int, entry: bytes) -> Round:
     try:
         return _decode(entry)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise MalformedMessage(detail=f"{path} holds no round at byte {offset}: {error}") from None
 
 

@@ -25,6 +25,7 @@ from orchestrator.oracle.spec import Observed, OracleSpec, decode_oracle
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
 from qnode.wire.messages import Grant, Part, Report, Wake, decode_to_oracle, encode
+from qnode.wire.unreadable import UNREADABLE
 
 
 class Divergence(NamedTuple):
@@ -75,7 +76,7 @@ def replay(path: Path, *, emit: Callable[[Event], None] | None = None, observer:
     description, rounds = read_record(path)
     try:
         spec = decode_oracle(description)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise MalformedMessage(detail=f"{path} describes no run: {error}") from None
     own = MarkObserver(spec.observe)
     core = build_core(spec, emit, observer or own)

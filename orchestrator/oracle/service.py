@@ -129,8 +129,9 @@ class OracleService:
             left_ms = int((deadline - time.monotonic()) * 1000)
             received = self._server.receive(max(0, left_ms))
             if received is None:
-                names = ", ".join(sorted(missing)) or "whoever started the run"
-                raise ProcessLost(name=names, reason=f"not here after {self._spec.join_timeout_s} s")
+                nodes = tuple(sorted(missing))
+                names = ", ".join(nodes) or "whoever started the run"
+                raise ProcessLost(nodes=nodes, name=names, reason=f"not here after {self._spec.join_timeout_s} s")
             connection, frames = received
             if frames:
                 self._take_early(connection, frames)

@@ -110,7 +110,8 @@ class Telemetry:
         hasty = error is not None and not isinstance(error, Exception)
         mqtt = self._source.config.telemetry.mqtt
         limit_s = 0.0 if mqtt is None else min(mqtt.linger, _HASTE_S) if hasty else mqtt.linger
-        self._unsent += encode_order(Order(end=End(_lost(error), limit_s)))
+        lost = error.nodes if isinstance(error, ProcessLost) else ()
+        self._unsent += encode_order(Order(end=End(lost, limit_s)))
         return limit_s + (_HASTY_GRACE_S if hasty else _GRACE_S)
 
     def _close(self) -> None:
@@ -164,11 +165,3 @@ def _mqtt(asked: MqttConfig) -> Mqtt:
         commands=asked.commands,
         clear=asked.clear,
     )
-
-
-def _lost(error: BaseException | None) -> tuple[str, ...]:
-    """The nodes that an error says were lost."""
-    if not isinstance(error, ProcessLost):
-        return ()
-    kind, _, names = str(error.fields["name"]).partition(" ")
-    return tuple(names.split(", ")) if kind in ("node", "nodes") else ()

@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from qnode.errors import QnodeError
+from qnode.wire.unreadable import UNREADABLE
 
 MOST_BYTES: Final = 4096  # of a command
 _ANSWER_S: Final = 5.0  # wall time that the run has to obey
@@ -77,7 +78,7 @@ class Commands:
             return _refused("", f"a command of {len(payload):,} bytes; at most {MOST_BYTES:,} are read")
         try:
             command = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             return _refused(_id_of(payload), f"{error}; {_HOW}")
         if retained:
             return _refused(command.id, "a retained command may be of long ago, and is not carried out")
@@ -132,5 +133,5 @@ def _refused(name: str, error: str) -> bytes:
 def _id_of(payload: bytes) -> str:
     try:
         return _decode_name(payload).id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ""

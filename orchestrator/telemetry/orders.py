@@ -7,6 +7,10 @@ from typing import Final
 
 import msgspec
 
+from orchestrator.folders import write_whole
+from qnode.errors import ConfigError
+from qnode.wire.unreadable import UNREADABLE
+
 _FILE: Final = "telemetry.json"
 
 
@@ -106,13 +110,18 @@ def decode_order(line: bytes) -> Order:
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Keep it with the run. Raises OSError."""
-    (folder / _FILE).write_bytes(_encode(outcome) + b"\n")
+    """Keep it with the run: all of it or nothing, for this process may be killed meanwhile. Raises OSError."""
+    write_whole(folder / _FILE, _encode(outcome) + b"\n")
 
 
 def read_outcome(folder: Path) -> Outcome | None:
-    """What was kept; None if nothing is there."""
+    """What was kept; None if nothing is there. Raises ConfigError if it cannot be read."""
+    file = folder / _FILE
     try:
-        return _decode_outcome((folder / _FILE).read_bytes())
-    except (OSError, msgspec.DecodeError):
+        return _decode_outcome(file.read_bytes())
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise ConfigError(place=str(file), detail=error.strerror or str(error)) from None
+    except UNREADABLE as error:
+        raise ConfigError(place=str(file), detail=f"this is not what telemetry leaves behind: {error}") from None

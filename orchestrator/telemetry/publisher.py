@@ -18,12 +18,10 @@ import aiomqtt
 
 from orchestrator.telemetry.backlog import Backlog
 from orchestrator.telemetry.commands import Commands
+from orchestrator.telemetry.credentials import PASSWORD, USERNAME
 from orchestrator.telemetry.orders import Mqtt
 from orchestrator.telemetry.tally import LOST
 from orchestrator.telemetry.topics import Topics
-
-USERNAME: Final = "QNODE_MQTT_USERNAME"
-PASSWORD: Final = "QNODE_MQTT_PASSWORD"
 
 _AT_ONCE: Final = 20  # messages that the broker has not acknowledged yet; its own limit is often the same
 _KEEPALIVE_S: Final = 10

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from orchestrator.near import nearest
+from orchestrator.telemetry.credentials import PASSWORD, USERNAME
 from orchestrator.values import Also, Model, Seconds, refused
 
 DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -35,7 +36,7 @@ def _broker(text: str) -> str:
     if scheme not in DEFAULT_PORTS:
         raise refused(f"{scheme!r} is no way to a broker{nearest(scheme, DEFAULT_PORTS)}; allowed: mqtt, mqtts (TLS)")
     if "@" in rest:
-        raise refused("leave user name and password out of the file; set QNODE_MQTT_USERNAME and QNODE_MQTT_PASSWORD")
+        raise refused(f"leave user name and password out of the file; set {USERNAME} and {PASSWORD}")
     raise refused(f"{text!r} is no broker's address; after {scheme}:// comes a host, and a port from 1 to 65535 if any")
 
 

@@ -129,12 +129,12 @@ class Tally:
 
 
 def batches(by_node: Mapping[str, Sequence[bytes]], topics: Topics) -> Iterator[Batch]:
-    """As few messages as can be: JSON Lines of one node each, none of them too large for a broker."""
+    """As few messages as can be: JSON Lines of one node each, too large for a broker only if a single line is."""
     for node, lines in by_node.items():
         topic = topics.events(node)
         first = size = 0
         for nth, line in enumerate(lines):
-            if size and size + len(line) > _MOST_BYTES:
+            if size and size + len(line) + 1 > _MOST_BYTES:
                 yield _batch(topic, lines[first:nth])
                 first, size = nth, 0
             size += len(line) + 1

@@ -15,7 +15,15 @@ from math import fsum, log, sqrt
 from operator import index
 from typing import Any
 
-from qnode.testing.statistics import FALSE_ALARM, POWER, caught, promise, refutation, relative_entropy
+from qnode.testing.statistics import (
+    FALSE_ALARM,
+    POWER,
+    caught,
+    check_false_alarm,
+    promise,
+    refutation,
+    relative_entropy,
+)
 from qnode.testing.tails import hypergeometric_at_most
 
 Sample = Mapping[Any, int] | Iterable[Hashable]
@@ -58,7 +66,7 @@ def assert_same_distribution(
         false_alarm: The probability with which a correct program may fail.
     """
     __tracebackhide__ = True
-    _check(false_alarm)
+    check_false_alarm(false_alarm)
     if (other is None) == (probabilities is None):
         raise ValueError("a sample is compared with either another sample or probabilities")
     if other is not None:
@@ -67,11 +75,6 @@ def assert_same_distribution(
         sentence = unlike(counted(one), probabilities or {}, false_alarm)
     if sentence:
         raise AssertionError(f"{sentence} {promise(false_alarm)}")
-
-
-def _check(false_alarm: float) -> None:
-    if not 0 < false_alarm < 1:
-        raise ValueError(f"a false alarm has a probability between 0 and 1, and {false_alarm} is not")
 
 
 def _tests(outcomes: int) -> int:
@@ -141,7 +144,7 @@ def detectable_difference(
     """
     if one < 1 or other < 1 or outcomes < 1 or not 0 < power < 1:
         raise ValueError(f"no samples to compare: {one} and {other} trials, {outcomes} outcomes, power {power}")
-    _check(false_alarm)
+    check_false_alarm(false_alarm)
     half = (1 / one + 1 / other) / 2
     accepted = half * (1 + 1 / max(one, other)) * log(2 * _tests(outcomes) / false_alarm)
     return sqrt(accepted) + sqrt(half * log(1 / (1 - power)))
@@ -169,7 +172,7 @@ def assert_no_signalling(
         false_alarm: The probability with which a correct program may fail.
     """
     __tracebackhide__ = True
-    _check(false_alarm)
+    check_false_alarm(false_alarm)
     groups = list(_marginals(samples)) if joint else [("this side", {key: counted(samples[key]) for key in samples})]
     pairs = [(who, group, *settings) for who, group in groups for settings in combinations(group, 2)]
     if not pairs:

@@ -18,7 +18,7 @@ from qnode.quantum.bell import BELL_STATES, BellState
 from qnode.quantum.fidelity import NAMED_STATES, density_matrix, fidelity, is_density_matrix, trace_distance
 from qnode.quantum.gates import GATES, Matrix
 from qnode.testing.distributions import Counts, Sample, counted, unlike
-from qnode.testing.statistics import FALSE_ALARM, POWER, caught, promise, relative_entropy
+from qnode.testing.statistics import FALSE_ALARM, POWER, caught, check_false_alarm, promise, relative_entropy
 from qnode.testing.tails import last_inside
 
 State = str | BellState | Matrix | Sequence[Any]
@@ -200,8 +200,7 @@ def assert_channel(
         false_alarm: The probability with which outcomes of the right channel may fail.
     """
     __tracebackhide__ = True
-    if not 0 < false_alarm < 1:
-        raise ValueError(f"a false alarm has a probability between 0 and 1, and {false_alarm} is not")
+    check_false_alarm(false_alarm)
     kraus = _kraus(channel, p)
     items = list(seen.items() if isinstance(seen, Mapping) else seen)
     if not items:

@@ -18,6 +18,12 @@ POWER = 0.99
 """The probability with which what a message calls caught is caught."""
 
 
+def check_false_alarm(false_alarm: float) -> None:
+    """Raises ValueError for what is no such probability."""
+    if not 0 < false_alarm < 1:
+        raise ValueError(f"a false alarm has a probability between 0 and 1, and {false_alarm} is not")
+
+
 def relative_entropy(q: float, p: float) -> float:
     """D(q || p) of two coins in nats; infinite where q needs an outcome that p never has.
 

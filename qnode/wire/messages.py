@@ -28,6 +28,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from qnode.errors import MalformedMessage, QnodeError, from_wire
+from qnode.wire.unreadable import UNREADABLE
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 64 * 2**20  # a longer frame is refused by the socket itself
@@ -569,7 +570,7 @@ _T = TypeVar("_T")
 def _decode(decoder: msgspec.msgpack.Decoder[_T], frame: bytes) -> _T:
     try:
         return decoder.decode(frame)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except (*UNREADABLE, RecursionError) as error:
         raise MalformedMessage(detail=f"a frame of {len(frame)} bytes is not a message: {error}") from None
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from qnode.errors import MalformedMessage
+from qnode.wire.unreadable import UNREADABLE
 
 BLOCKED_S: Final = 10.0  # wall time
 
@@ -91,7 +92,7 @@ def decode_run(data: bytes) -> RunSpec:
     """Raises MalformedMessage."""
     try:
         return _run.decode(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise MalformedMessage(detail=f"not a run: {error}") from None
 
 
@@ -99,5 +100,5 @@ def decode_process(data: bytes) -> ProcessSpec:
     """Raises MalformedMessage."""
     try:
         return _process.decode(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise MalformedMessage(detail=f"not a process: {error}") from None

@@ -12,9 +12,11 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 from orchestrator.cli import main
 
@@ -43,9 +45,14 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def qnode(*arguments: str | Path, cwd: Path, **changes: str) -> Done:
-    """Run a command to its end; its output goes into pipes."""
+    """Run `qnode` to its end; its output goes into pipes."""
+    return carried_out(command(*arguments), cwd=cwd, **changes)
+
+
+def carried_out(words: Sequence[str], *, cwd: Path, **changes: str) -> Done:
+    """Run any command to its end; its output goes into pipes."""
     done = subprocess.run(
-        command(*arguments),
+        words,
         cwd=cwd,
         env=environment(**changes),
         stdin=subprocess.DEVNULL,
@@ -55,6 +62,46 @@ def qnode(*arguments: str | Path, cwd: Path, **changes: str) -> Done:
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+@contextlib.contextmanager
+def started(*arguments: str | Path, cwd: Path, **changes: str) -> Iterator[subprocess.Popen[str]]:
+    """`qnode`, whose output is read as it comes; if it goes on for too long it is killed, and the reading ends too."""
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(**changes),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    limit = threading.Timer(DEADLINE_S, process.kill)
+    limit.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+        limit.cancel()
+
+
+def out(process: subprocess.Popen[str]) -> IO[str]:
+    """Its output."""
+    assert process.stdout is not None
+    return process.stdout
+
+
+def err(process: subprocess.Popen[str]) -> IO[str]:
+    """Its standard error."""
+    assert process.stderr is not None
+    return process.stderr
+
+
+def ended(process: subprocess.Popen[str]) -> Done:
+    """Everything that it still says, and its exit code."""
+    rest, errors = process.communicate(timeout=DEADLINE_S)
+    return Done(process.returncode, rest, errors)
 
 
 def on_terminal(*arguments: str | Path, cwd: Path, columns: int = 80, **changes: str) -> Done:

@@ -12,7 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import DEADLINE_S, command, environment, qnode, typed, wait_for_file, wait_until_gone
+from tests.cli.commands import (
+    DEADLINE_S,
+    command,
+    ended,
+    environment,
+    out,
+    qnode,
+    started,
+    typed,
+    wait_for_file,
+    wait_until_gone,
+)
 from tests.cli.programs import COUNTS, FAILS
 from tests.launch.processes import GONE_S, linux_only, watching
 
@@ -83,19 +94,15 @@ def test_logs_are_followed_until_the_network_ends(folder: Path) -> None:
     assert qnode("up", "net.py", "--seed", "1", cwd=folder).code == 0
     bob = typed("logs", "--node", "bob", cwd=folder)
     assert bob.out in ("", "bob | bob is here\n")  # up returns when all are there, before they have done anything
-    follower = subprocess.Popen(
-        command("logs", "net", "--follow"), cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
-    )
-    assert follower.stdout is not None
-    with follower.stdout:
-        first = [follower.stdout.readline() for _ in range(5)]
+    with started("logs", "net", "--follow", cwd=folder) as follower:
+        first = [out(follower).readline() for _ in range(5)]
         assert "bob | bob is here\n" in first
         assert "alice | at 500\n" in first
         assert typed("down", cwd=folder).code == 0
-        rest = follower.stdout.read().splitlines()
-    assert follower.wait(DEADLINE_S) == 0
+        done = ended(follower)
+    assert (done.code, done.err) == (0, "")
     after = typed("logs", cwd=folder).out.splitlines()
-    assert [line.rstrip("\n") for line in first] + rest == after
+    assert [line.rstrip("\n") for line in first] + done.out.splitlines() == after
     assert typed("logs", "net-1", "-n", "1", cwd=folder).out.splitlines() == after[-1:]
     assert typed("logs", "-n", "1", "--node", "bob", cwd=folder).out == "bob | bob is here\n"
     unknown = typed("logs", "net-1", "--node", "bobb", cwd=folder)
@@ -107,23 +114,13 @@ def test_logs_are_followed_until_the_network_ends(folder: Path) -> None:
 
 
 def test_logs_of_a_run_are_followed_until_it_ends(folder: Path) -> None:
-    pipe = subprocess.PIPE
-    run = subprocess.Popen(command("run", "net.py", "-q"), cwd=folder, env=environment(), stdout=pipe, stderr=pipe)
-    try:
+    with started("run", "net.py", "-q", cwd=folder) as run:
         wait_for_file(folder / ".qnode" / "runs" / "net-1" / "log")
-        follower = subprocess.Popen(
-            command("logs", "net-1", "-f"), cwd=folder, env=environment(), stdout=pipe, text=True
-        )
-        assert follower.stdout is not None
-        with follower.stdout:
-            assert any(line == "alice | at 500\n" for line in follower.stdout)
+        with started("logs", "net-1", "-f", cwd=folder) as follower:
+            assert any(line == "alice | at 500\n" for line in out(follower))
             run.send_signal(signal.SIGINT)
-            run.communicate(timeout=DEADLINE_S)
-            follower.stdout.read()
-        assert follower.wait(DEADLINE_S) == 0
-    finally:
-        run.kill()
-        run.communicate()
+            assert ended(run).code == 130
+            assert ended(follower).code == 0
 
 
 def test_a_line_of_a_log_ends_at_its_line_feed_whoever_reads_it(folder: Path) -> None:
@@ -134,7 +131,12 @@ def test_a_line_of_a_log_ends_at_its_line_feed_whoever_reads_it(folder: Path) ->
 
     def read(*options: str) -> bytes:
         return subprocess.run(
-            command("logs", "net-1", *options), cwd=folder, env=environment(), stdout=subprocess.PIPE, check=True
+            command("logs", "net-1", *options),
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            timeout=DEADLINE_S,
+            check=True,
         ).stdout
 
     assert read() == read("--follow") == written
@@ -162,7 +164,7 @@ def test_a_network_that_nobody_can_name_any_more_ends(folder: Path) -> None:
 
 
 def test_a_keeper_that_does_not_listen_is_killed_in_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from orchestrator.cli import down
+    from orchestrator.cli import down, networks
     from orchestrator.cli.arguments import parser_of
     from orchestrator.cli.commands import COMMANDS
     from orchestrator.cli.screen import Screen
@@ -170,7 +172,7 @@ def test_a_keeper_that_does_not_listen_is_killed_in_the_end(folder: Path, monkey
     assert qnode("up", "net.py", cwd=folder).code == 0
     keeper, *others = processes(folder, "net")
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(down, "_END_S", 0.5)
+    monkeypatch.setattr(networks, "END_S", 0.5)
     with watching([keeper, *others]) as watch:
         os.kill(keeper, signal.SIGSTOP)
         assert down.run(parser_of(COMMANDS["down"]).parse(["net"]), Screen()) == 0
@@ -184,15 +186,10 @@ def test_when_up_is_ended_before_the_network_is_up_the_network_goes_with_it(
 ) -> None:
     os.mkfifo(folder / "gate")  # nobody ever writes there: the nodes do not come up
     (folder / "net.py").write_text(f"open({str(folder / 'gate')!r}).read()\n{COUNTS}")
-    up = subprocess.Popen(
-        command("up", "net.py"), cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    assert up.stderr is not None
-    with up.stderr:
+    with started("up", "net.py", cwd=folder) as up:
         wait_for_file(folder / ".qnode" / "runs" / "net-1" / "run.json")
         up.send_signal(number)
-        assert up.wait(DEADLINE_S) == 130
-        assert up.stderr.read() == b"interrupted\n"
+        assert ended(up) == (130, "", "interrupted\n")
     assert left_in(folder) == []
     assert [run["ended"] for run in json.loads(typed("runs", "--json", cwd=folder).out)] == ["interrupted"]
 

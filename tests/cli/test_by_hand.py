@@ -9,9 +9,9 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from orchestrator import loader
 from orchestrator.cli.by_hand import LONGEST_IPC, addresses, plan_by_hand
 from orchestrator.topology import Network, describe
 from qnode.errors import ConfigError
-from tests.cli.commands import DEADLINE_S, Done, command, environment, qnode, typed, wait_for_file
+from tests.cli.commands import ended, err, out, qnode, started, typed, wait_for_file
 from tests.cli.programs import COUNTS
 
 TOKEN: Final = "0123456789abcdef"
@@ -56,33 +56,7 @@ def free_port() -> int:
             return port
 
 
-class Started:
-    """A command under way."""
-
-    def __init__(self, *arguments: str, cwd: Path, token: str = TOKEN) -> None:
-        self.process = subprocess.Popen(
-            command(*arguments),
-            cwd=cwd,
-            env=environment(QNODE_TOKEN=token),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def done(self) -> Done:
-        out, err = self.process.communicate(timeout=DEADLINE_S)
-        return Done(self.process.returncode, out, err)
-
-
-@contextmanager
-def started(*arguments: str, cwd: Path, token: str = TOKEN) -> Iterator[Started]:
-    one = Started(*arguments, cwd=cwd, token=token)
-    try:
-        yield one
-    finally:
-        one.process.kill()
-        one.process.communicate()
+by_hand: Final = partial(started, QNODE_TOKEN=TOKEN)
 
 
 @pytest.mark.parametrize("kind", ["tcp", "ipc"])
@@ -91,12 +65,12 @@ def test_an_oracle_and_its_nodes_find_each_other_and_leave_nothing(kind: str, tm
     address = f"tcp://127.0.0.1:{free_port()}" if kind == "tcp" else "ipc://net.socket"
     same = ("net.py", "--seed", "7", "--address", address, "--wait", "60")  # then they say who did not come
     with (
-        started("oracle", "--json", "--set", "telemetry.mqtt=mqtt://127.0.0.1:1", *same, cwd=tmp_path) as oracle,
-        started("node", same[0], "alice", *same[1:], cwd=tmp_path) as alice,
-        started("node", same[0], "bob", *same[1:], cwd=tmp_path) as bob,
+        by_hand("oracle", "--json", "--set", "telemetry.mqtt=mqtt://127.0.0.1:1", *same, cwd=tmp_path) as oracle,
+        by_hand("node", same[0], "alice", *same[1:], cwd=tmp_path) as alice,
+        by_hand("node", same[0], "bob", *same[1:], cwd=tmp_path) as bob,
     ):
-        assert [one.done() for one in (alice, bob)] == [(0, "", "")] * 2
-        done = oracle.done()
+        assert [ended(one) for one in (alice, bob)] == [(0, "", "")] * 2
+        done = ended(oracle)
         assert done.code == 0, done.err
     assert f"listening at {address}, waiting for alice, bob" in done.err
     told = json.loads(done.out)
@@ -114,39 +88,38 @@ def test_whoever_has_another_seed_or_token_is_refused_and_the_run_goes_on(tmp_pa
     address = f"ipc://{tmp_path}/s" if len(str(tmp_path)) < LONGEST_IPC - 4 else "ipc://s"
     with ExitStack() as stack:
 
-        def node(name: str, seed: str, token: str = TOKEN) -> Started:
+        def node(name: str, seed: str, token: str = TOKEN) -> subprocess.Popen[str]:
             arguments = ("node", "net.py", name, "--seed", seed, "--address", address)
-            return stack.enter_context(started(*arguments, cwd=tmp_path, token=token))
+            return stack.enter_context(started(*arguments, cwd=tmp_path, QNODE_TOKEN=token))
 
-        oracle = stack.enter_context(started("oracle", "net.py", "--seed", "1", "--address", address, cwd=tmp_path))
+        oracle = stack.enter_context(by_hand("oracle", "net.py", "--seed", "1", "--address", address, cwd=tmp_path))
         strangers = [node("alice", "2"), node("alice", "1", token=TOKEN[::-1])]
         for stranger in strangers:
-            refused = stranger.done()
+            refused = ended(stranger)
             assert refused.code == 2
             assert "the token is not this run's; configuration, --set, --seed" in refused.err
         alice, bob = node("alice", "1"), node("bob", "1")
-        assert oracle.done().code == 0
-        assert (alice.done().code, bob.done().code) == (0, 0)
+        assert ended(oracle).code == 0
+        assert (ended(alice).code, ended(bob).code) == (0, 0)
 
 
 def test_nodes_end_when_the_oracle_is_interrupted_which_saves_the_run(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(COUNTS)
     same = ("--seed", "1", "--address", "ipc://s")
     with (
-        started("oracle", "net.py", *same, cwd=tmp_path) as oracle,
-        started("node", "net.py", "alice", *same, cwd=tmp_path) as alice,
-        started("node", "net.py", "bob", *same, cwd=tmp_path) as bob,
+        by_hand("oracle", "net.py", *same, cwd=tmp_path) as oracle,
+        by_hand("node", "net.py", "alice", *same, cwd=tmp_path) as alice,
+        by_hand("node", "net.py", "bob", *same, cwd=tmp_path) as bob,
     ):
-        assert alice.process.stdout is not None
-        assert alice.process.stdout.readline() == "alice is here\n"
-        oracle.process.send_signal(signal.SIGINT)
-        done = oracle.done()
+        assert out(alice).readline() == "alice is here\n"
+        oracle.send_signal(signal.SIGINT)
+        done = ended(oracle)
         assert done.code == 130
         assert "the run was interrupted at" in done.err
         for node in (alice, bob):
-            ended = node.done()
-            assert ended.code == 4
-            assert "the oracle at ipc://s is gone" in ended.err
+            left = ended(node)
+            assert left.code == 4
+            assert "the oracle at ipc://s is gone" in left.err
     assert [run["ended"] for run in json.loads(typed("runs", "--json", cwd=tmp_path).out)] == ["interrupted"]
     assert not [path for path in tmp_path.iterdir() if path.is_socket()]
 
@@ -156,13 +129,12 @@ def test_an_oracle_that_waits_is_a_run_under_way_until_a_signal_ends_and_saves_i
     number: signal.Signals, tmp_path: Path
 ) -> None:
     (tmp_path / "net.py").write_text(COUNTS)
-    with started("oracle", "net.py", "--seed", "1", "--address", "ipc://s", cwd=tmp_path) as oracle:
-        assert oracle.process.stderr is not None
-        assert oracle.process.stderr.readline() == "listening at ipc://s, waiting for alice, bob\n"
+    with by_hand("oracle", "net.py", "--seed", "1", "--address", "ipc://s", cwd=tmp_path) as oracle:
+        assert err(oracle).readline() == "listening at ipc://s, waiting for alice, bob\n"
         assert ended_runs(tmp_path) == [("running", None)]
         assert typed("runs", "prune", "--keep", "0", cwd=tmp_path).out == "removed 0 runs; 1 run left in .qnode/runs\n"
-        oracle.process.send_signal(number)
-        done = oracle.done()
+        oracle.send_signal(number)
+        done = ended(oracle)
     assert done.code == 130
     assert "Traceback" not in done.err
     assert ended_runs(tmp_path) == [("interrupted", 130)]
@@ -192,19 +164,12 @@ def ended_runs(folder: Path) -> list[tuple[str, int | None]]:
 def test_a_node_ends_at_a_signal_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(COUNTS)
     with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as folder:
-        node = subprocess.Popen(
-            command("node", "net.py", "alice", "--seed", "1", "--address", "ipc://s"),
-            cwd=tmp_path,
-            env=environment(QNODE_TOKEN=TOKEN, TMPDIR=folder),
-        )
-        try:
+        words = ("node", "net.py", "alice", "--seed", "1", "--address", "ipc://s")
+        with by_hand(*words, cwd=tmp_path, TMPDIR=folder) as node:
             wait_for_file(tmp_path / "s.1")  # it listens, and waits for the oracle
             assert len(list(Path(folder).glob("qnode-*/*"))) == 2  # a directory and its lock
             node.send_signal(number)
-            assert node.wait(DEADLINE_S) == 130
-        finally:
-            node.kill()
-            node.wait()
+            assert ended(node).code == 130
         assert not list(Path(folder).glob("qnode-*/*"))
     assert not [path for path in tmp_path.iterdir() if path.is_socket()]
 

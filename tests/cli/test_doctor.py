@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from orchestrator.cli import completion, doctor
 from orchestrator.cli.commands import COMMANDS
-from tests.cli.commands import DEADLINE_S, environment, on_terminal, qnode, typed
+from tests.cli.commands import carried_out, on_terminal, qnode, typed
 
 
 def test_the_doctor_finds_everything_that_this_test_runs_on(tmp_path: Path) -> None:
@@ -97,17 +96,9 @@ def somewhere(tmp_path: Path) -> Path:
 def asked(shell: str, script: str, cwd: Path) -> list[str]:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
-    done = subprocess.run(
-        [shell, *(["--no-config"] if shell == "fish" else []), "-c", script],
-        cwd=cwd,
-        env=environment(HOME=str(cwd)),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert done.stderr == ""
-    return done.stdout.split("\n")[:-1]
+    done = carried_out([shell, *(["--no-config"] if shell == "fish" else []), "-c", script], cwd=cwd, HOME=str(cwd))
+    assert done.err == ""
+    return done.out.split("\n")[:-1]
 
 
 WORDS = pytest.mark.parametrize(

@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import jsonschema
 import pytest
 
 from orchestrator.oracle.events import KINDS, decode_events, schema
-from tests.cli.commands import DEADLINE_S, Done, command, environment, qnode, typed, wait_for_file
+from tests.cli.commands import (
+    DEADLINE_S,
+    carried_out,
+    command,
+    ended,
+    err,
+    out,
+    qnode,
+    started,
+    typed,
+    wait_for_file,
+)
 from tests.cli.programs import COUNTS
 
 TALK: Final = """
@@ -254,34 +261,6 @@ def test_a_damaged_line_is_named_and_those_before_it_are_shown(talk: Path, tmp_p
 # --- while the run goes on -----------------------------------------------------------------------------------------
 
 
-@contextmanager
-def started(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """A command whose output is read as it comes; if it says nothing for too long it is ended, and the reading too."""
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(
-        command(*arguments), cwd=cwd, env=environment(), stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
-    )
-    limit = threading.Timer(DEADLINE_S, process.kill)
-    limit.start()
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-        limit.cancel()
-
-
-def out(process: subprocess.Popen[str]) -> IO[str]:
-    assert process.stdout is not None
-    return process.stdout
-
-
-def ended(process: subprocess.Popen[str]) -> Done:
-    """Everything that it still says, and its exit code."""
-    rest, err = process.communicate(timeout=DEADLINE_S)
-    return Done(process.returncode, rest, err)
-
-
 def run_that_goes_on(folder: Path) -> None:
     wait_for_file(folder / ".qnode" / "runs" / "net-1" / "run.json")
 
@@ -369,8 +348,7 @@ def test_whoever_reads_only_the_beginning_ends_it_quietly(tmp_path: Path) -> Non
             assert "run_started" in out(process).readline()
             out(process).close()
             assert process.wait(DEADLINE_S) == 141
-            assert process.stderr is not None
-            assert process.stderr.read() == ""
+            assert err(process).read() == ""
 
 
 PEAK: Final = """
@@ -384,10 +362,9 @@ print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
 def peak_kib(*arguments: str, cwd: Path) -> int:
     """The memory of a command at its most; one that this process started itself would begin with as much as it has."""
     script = [sys.executable, "-c", PEAK, *command(*arguments)]
-    done = subprocess.run(
-        script, cwd=cwd, env=environment(), stdout=subprocess.PIPE, text=True, timeout=DEADLINE_S, check=True
-    )
-    code, kib = map(int, done.stdout.split())
+    done = carried_out(script, cwd=cwd)
+    assert done.code == 0, done.err
+    code, kib = map(int, done.out.split())
     assert code == 0
     return kib
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from orchestrator.cli import main
 from orchestrator.cli.arguments import parser_of
 from orchestrator.cli.commands import COMMANDS, GROUPS, KEEPER, overview
 from qnode import __version__
-from tests.cli.commands import DEADLINE_S, environment, lasting_lines, on_terminal, qnode
+from tests.cli.commands import carried_out, lasting_lines, on_terminal, qnode
 
 HEAVY = ("numpy", "pydantic", "pydantic_core", "zmq", "yaml", "msgspec", "asyncio", "orchestrator.cluster")
 
@@ -45,31 +44,15 @@ def test_help_and_mistakes_import_nothing_heavy_and_only_a_run_starts_its_launch
         f"print(code, [name for name in {HEAVY!r} if name in sys.modules])\n"
         "print('orchestrator.launch.early' in sys.modules, started)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=True,
-    )
+    done = carried_out([sys.executable, "-c", script], cwd=tmp_path)
     started = [False] if launches else []  # the arguments' parser was not imported yet
-    assert done.stdout.splitlines()[-2:] == [f"{code} []", f"{launches} {started}"]
+    assert (done.code, done.out.splitlines()[-2:]) == (0, [f"{code} []", f"{launches} {started}"])
 
 
 def test_the_probe_for_heavy_imports_can_fail(tmp_path: Path) -> None:
     script = "import sys, orchestrator.cluster; print([name for name in sys.argv[1:] if name not in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", script, *HEAVY],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=True,
-    )
-    assert done.stdout == "[]\n"
+    done = carried_out([sys.executable, "-c", script, *HEAVY], cwd=tmp_path)
+    assert done == (0, "[]\n", "")
 
 
 def test_the_overview_names_every_command_once_and_fits_80_columns(tmp_path: Path) -> None:
@@ -112,17 +95,9 @@ def test_a_current_directory_that_is_gone_is_what_is_told(arguments: list[str], 
     gone = tmp_path / "gone"
     gone.mkdir()
     script = "import os, sys; os.rmdir(os.getcwd()); from orchestrator.cli import main; sys.exit(main(sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        cwd=gone,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    done = carried_out([sys.executable, "-c", script, *arguments], cwd=gone)
     told = "qnode: the current directory has been removed; go to one that is there, such as by `cd`\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+    assert done == (2, "", told)
 
 
 def test_the_version_is_the_package_s(tmp_path: Path) -> None:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cli.series import seed_of
-from tests.cli.commands import DEADLINE_S, command, environment, lasting_lines, on_terminal, qnode, typed
+from tests.cli.commands import (
+    DEADLINE_S,
+    carried_out,
+    ended,
+    err,
+    lasting_lines,
+    on_terminal,
+    out,
+    qnode,
+    started,
+    typed,
+)
 from tests.cli.programs import CARELESS, COUNTS, FAILS, SOMETIMES, TALKS, WAITS
 
 
@@ -37,17 +47,9 @@ def test_a_new_project_runs_and_its_tests_pass(project: Path) -> None:
     assert lines[-2:] == ["saved in .qnode/runs/coin-1", "repeat: qnode run coin.yaml --seed 1"]
     assert done.err == ""
 
-    tests = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=project,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert tests.returncode == 0, tests.stdout
-    assert "3 passed" in tests.stdout
+    tests = carried_out([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=project)
+    assert tests.code == 0, tests.out
+    assert "3 passed" in tests.out
 
 
 def test_a_project_whose_name_looks_like_an_option_is_shown_how_to_enter(tmp_path: Path) -> None:
@@ -132,15 +134,21 @@ def test_many_runs_have_a_row_and_a_seed_each_and_are_listed_and_pruned(project:
     assert lines[6].split()[:2] == ["std", "error"]
     assert lines[-1] == "repeat: qnode run coin.yaml --seed 1 --runs 3"
 
+    broken = project / ".qnode" / "runs" / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_bytes(b'{"format": 1, "name": "\xff"}')
     listed = typed("runs", cwd=project).out.splitlines()
     assert [line.split()[0] for line in listed] == ["run", "coin-1", "coin-2", "coin-3"]
     assert [entry["seed"] for entry in json.loads(typed("runs", "--json", cwd=project).out)] == [
         seed_of(1, n) for n in range(3)
     ]
+    shown = typed("results", "broken", cwd=project)
+    assert shown.code == 2
+    assert "broken/run.json: this is not what a run saves: " in shown.err
     assert typed("runs", "prune", cwd=project).code == 2
     pruned = typed("runs", "prune", "--keep", "1", cwd=project)
     assert pruned.out == "removed 2 runs; 1 run left in .qnode/runs\n"
-    assert [path.name for path in (project / ".qnode" / "runs").iterdir()] == ["coin-3"]
+    assert sorted(path.name for path in (project / ".qnode" / "runs").iterdir()) == ["broken", "coin-3"]
 
 
 def test_a_series_stops_at_its_first_failure_and_says_how_to_repeat_it(tmp_path: Path) -> None:
@@ -178,27 +186,15 @@ async def alice(node: Node):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_series_that_is_interrupted_shows_the_runs_that_ended(number: signal.Signals, tmp_path: Path) -> None:
     write(tmp_path, WAITS_THEN.format(marker=str(tmp_path / "ran")))
-    series = subprocess.Popen(
-        command("run", "net.py", "--seed", "3", "--runs", "3", "--json"),
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert series.stderr is not None
-        assert series.stderr.readline() == "alice | second\n"
+    with started("run", "net.py", "--seed", "3", "--runs", "3", "--json", cwd=tmp_path) as series:
+        assert err(series).readline() == "alice | second\n"
         series.send_signal(number)
-        out, err = series.communicate(timeout=DEADLINE_S)
-    finally:
-        series.kill()
-        series.wait()
-    assert series.returncode == 130
-    data = json.loads(out)
+        done = ended(series)
+    assert done.code == 130
+    data = json.loads(done.out)
     assert [run["results"] for run in data["runs"]] == [{"alice": {"main": 7}}]
     assert data["failed"] is None
-    assert err.splitlines()[:2] == [
+    assert done.err.splitlines()[:2] == [
         "1 of 3 runs ended before the interruption",
         "repeat: qnode run net.py --seed 3 --runs 3",
     ]
@@ -224,25 +220,12 @@ def test_what_programs_print_stands_before_the_table_or_apart_from_json(tmp_path
 
 def test_when_nobody_reads_the_output_any_more_the_run_ends_in_silence(tmp_path: Path) -> None:
     write(tmp_path, TALKS + "\n\nasync def carol(node: Node):\n    while True:\n        await asyncio.sleep(1)\n")
-    first = subprocess.Popen(
-        command("run", "net.py"),
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert first.stdout is not None
-    assert first.stderr is not None
-    with first.stdout, first.stderr:
-        try:
-            assert first.stdout.readline().startswith("net: 3 nodes")
-            assert " | " in first.stdout.readline()
-            first.stdout.close()
-            assert first.wait(DEADLINE_S) == 141
-        finally:
-            first.kill()
-        assert first.stderr.read() == ""
+    with started("run", "net.py", cwd=tmp_path) as first:
+        assert out(first).readline().startswith("net: 3 nodes")
+        assert " | " in out(first).readline()
+        out(first).close()
+        assert first.wait(DEADLINE_S) == 141
+        assert err(first).read() == ""
     (run,) = json.loads(typed("runs", "--json", cwd=tmp_path).out)
     assert (run["ended"], run["exit_code"]) == ("interrupted", 141)
 

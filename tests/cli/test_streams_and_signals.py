@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import DEADLINE_S, command, environment
+from tests.cli.commands import carried_out, command
 
 # A Ctrl-C at the moment in which a module is imported, either right there or where Python drops what is raised.
 INTERRUPTED = """
@@ -41,16 +40,8 @@ sys.exit(main({arguments!r}))
 )
 def test_ctrl_c_while_modules_are_imported_is_told_in_a_word(name: str, module: str, press: str, project: Path) -> None:
     script = INTERRUPTED.format(module=module, press=press, arguments=[name, "coin.yaml"])
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=project,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+    done = carried_out([sys.executable, "-c", script], cwd=project)
+    assert done == (130, "", "interrupted\n")
     assert not (project / ".qnode").exists()
 
 
@@ -61,14 +52,6 @@ def test_ctrl_c_while_modules_are_imported_is_told_in_a_word(name: str, module: 
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_what_is_closed_is_not_written_to(arguments: tuple[str, ...], code: int, closed: str, project: Path) -> None:
-    done = subprocess.run(
-        ["sh", "-c", f'"$@" {closed}', "sh", *command(*arguments)],
-        cwd=project,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
+    done = carried_out(["sh", "-c", f'"$@" {closed}', "sh", *command(*arguments)], cwd=project)
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err

@@ -279,6 +279,17 @@ def test_a_golden_log_that_goes_on_or_is_none_is_told(inside: Inside) -> None:
     inside.run().stdout.fnmatch_lines(["E*- golden   (the log ends)", "E*+ now      200.14 us run_ended done"])
     path.write_text("".join([*lines[:3], "what?\n", *lines[4:]]))
     inside.run().stdout.fnmatch_lines(["E*from event 4 on *", "E*- golden   what?"])
+    path.write_bytes("".join(lines).encode().replace(b'"alice"', b'"\xff"', 1))
+    inside.run().stdout.fnmatch_lines(["E*- golden   {*\N{REPLACEMENT CHARACTER}*"])
+    path.write_text("".join(lines).rstrip("\n"))
+    inside.run().stdout.fnmatch_lines(
+        [
+            "E*from event 32 on *",
+            "E*- golden   200.14 us run_ended done",
+            "E*+ now      200.14 us run_ended done",
+            "E*the same event, in other bytes: *}', now *}\\n'",
+        ]
+    )
 
 
 TWO = """

@@ -24,6 +24,7 @@ from orchestrator.dumping import dump
 from orchestrator.oracle.spec import Result, Summary, cut_short
 from orchestrator.plain import plain
 from orchestrator.run import Source
+from orchestrator.telemetry.orders import Outcome, write_outcome
 from qnode.errors import ConfigError, Deadlock, Interrupted, ProcessLost, ProgramFailed, TimedOut
 from qnode.wire.payload import pack
 from tests.full import at_most, file_system, fill
@@ -459,9 +460,23 @@ def test_a_run_of_another_format_is_refused_with_the_remedy(three: Path) -> None
     file.write_text(json.dumps({**head, "format": 2}))
     with pytest.raises(ConfigError, match="saved in format 2, and this version of qnode reads 1; use the version that"):
         saved.load(three / "coin-1")
-    (three / "coin-2" / "summary").write_bytes(b"\x90")
-    with pytest.raises(ConfigError, match="another version saved it"):
-        saved.load(three / "coin-2")
+    summary = three / "coin-2" / "summary"
+    for damaged in (b"\x90", summary.read_bytes().replace(b"done", b"\xff\xff\xff\xff")):
+        summary.write_bytes(damaged)
+        with pytest.raises(ConfigError, match="another version saved it"):
+            saved.load(three / "coin-2")
+
+
+@pytest.mark.parametrize("damaged", [b"", b'{"offered":3}', b'{"problem":"\xff"}', b"\xff"])
+def test_what_became_of_the_events_is_nothing_or_whole_or_said_to_be_damaged(damaged: bytes, tmp_path: Path) -> None:
+    run = written(tmp_path, "coin")
+    assert saved.load(run.folder).telemetry is None
+    outcome = Outcome(offered=3, published=1, dropped=2, problem="it was slow")
+    write_outcome(run.folder, outcome)
+    assert saved.load(run.folder).telemetry == outcome
+    (run.folder / "telemetry.json").write_bytes(damaged)
+    with pytest.raises(ConfigError, match=r"telemetry\.json: this is not what telemetry leaves behind: "):
+        _ = saved.load(run.folder).telemetry
 
 
 def test_runs_that_start_together_get_folders_of_their_own(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import traceback
 from pathlib import Path
 from typing import Final
@@ -14,7 +13,7 @@ import pytest
 from orchestrator.cluster import Cluster
 from qnode.errors import ConfigError
 from qnode.exits import EXIT_INTERRUPTED
-from tests.cli.commands import command, environment, qnode, typed
+from tests.cli.commands import ended, out, qnode, started, typed
 
 PROGRAMS: Final = """
 import asyncio
@@ -58,7 +57,7 @@ def written(folder: Path, program: str) -> Path:
     return file
 
 
-def ended(folder: Path) -> tuple[str, int]:
+def kept_end(folder: Path) -> tuple[str, int]:
     head = json.loads((folder / ".qnode" / "runs" / "network-1" / "run.json").read_text())
     return head["ended"], head["exit_code"]
 
@@ -66,33 +65,20 @@ def ended(folder: Path) -> tuple[str, int]:
 @pytest.mark.parametrize("program", ["computes", "computes_in_a_task", "beats", "listens"])
 def test_the_first_interrupt_ends_a_run_in_one_process(program: str, tmp_path: Path) -> None:
     file = written(tmp_path, program)
-    process = subprocess.Popen(
-        command("run", file, "--inline"),
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        while process.stdout.readline() != "begun\n":
-            assert process.poll() is None
+    with started("run", file, "--inline", cwd=tmp_path) as process:
+        assert "begun\n" in out(process)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.wait()
-    assert (process.returncode, ended(tmp_path)) == (EXIT_INTERRUPTED, ("interrupted", EXIT_INTERRUPTED))
-    assert err.startswith("interrupted: ")
-    assert err.count("\n") == 1
+        done = ended(process)
+    assert (done.code, kept_end(tmp_path)) == (EXIT_INTERRUPTED, ("interrupted", EXIT_INTERRUPTED))
+    assert done.err.startswith("interrupted: ")
+    assert done.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("program", ["computes", "computes_in_a_task", "beats", "listens"])
 def test_wall_time_ends_a_run_in_one_process(program: str, tmp_path: Path) -> None:
     here = qnode if program == "listens" else typed  # nobody closes a server that is cut short but its process's end
     done = here("run", written(tmp_path, program), "--inline", "--timeout", "0.2", cwd=tmp_path)
-    assert (done.code, ended(tmp_path)) == (3, ("timed_out", 3))
+    assert (done.code, kept_end(tmp_path)) == (3, ("timed_out", 3))
     assert done.err == "qnode: the run did not end within 0.2 s of wall time\n"
 
 

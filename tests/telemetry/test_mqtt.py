@@ -14,6 +14,7 @@ import pytest
 from benchmarks.broker import Broker, SilentServer
 from orchestrator import Cluster, report
 from orchestrator.run import Run
+from orchestrator.telemetry.credentials import PASSWORD, USERNAME
 from qnode.errors import ProcessLost
 from tests.cli.commands import command, environment
 from tests.launch.processes import children, linux_only, watching
@@ -155,6 +156,23 @@ async def test_a_broker_that_falls_silent_holds_nothing_up(greets: bool, problem
     assert (run.telemetry.published, run.telemetry.problem) == (0, problem)
 
 
+async def test_name_and_password_are_those_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(USERNAME, "ann")
+    monkeypatch.setenv(PASSWORD, "secret")
+    packets: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        packets.append(await reader.readuntil(b"\x00\x03ann\x00\x06secret"))
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        await cluster(tmp_path, f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}").run()
+    for packet in packets:
+        flags = packet[packet.index(b"\x00\x04MQTT") + 7]
+        assert (packet[0], flags & 0b1100_0000) == (0x10, 0b1100_0000)  # a CONNECT with both
+    assert packets
+
+
 async def test_a_broker_that_goes_and_comes_back_is_told_everything_again(tmp_path: Path) -> None:
     nodes, file = until_told(tmp_path)
     with Broker() as broker:
@@ -209,6 +227,18 @@ async def test_telemetry_that_is_killed_leaves_its_will_and_the_run_goes_on(
         run = await running
     assert run.failure is None
     assert report.warnings(run) == ["telemetry did not get to its end; nobody knows what was published"]
+
+
+async def test_nodes_that_an_oracle_by_hand_waits_for_in_vain_show(broker: Broker, root: str, tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(json.dumps(network(broker.url, topic=root)))
+    (tmp_path / "programs.py").write_text((HERE / "programs.py").read_text())
+    words = command("oracle", "net.json", "--seed", "1", "--address", "ipc://s", "--wait", "0.1")
+    env = environment(QNODE_TOKEN="0123456789abcdef")
+    process = await asyncio.create_subprocess_exec(*words, cwd=tmp_path, env=env, stderr=asyncio.subprocess.PIPE)
+    _, err = await process.communicate()
+    assert process.returncode == 4
+    assert b"the process of alice, bob ended before the run did: not here after 0.1 s" in err
+    await late(broker, root, "net-1/status: lost", "node/alice/status: lost", "node/bob/status: lost")
 
 
 @linux_only

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import pytest
+
 from orchestrator.oracle.events import KINDS, Event, encode_events
 from orchestrator.telemetry.tail import Tail
 from orchestrator.telemetry.tally import Tally, batches
@@ -64,7 +66,7 @@ def test_a_run_that_nobody_could_end_was_lost_and_so_are_the_nodes_that_are_name
     assert (tally.how, tally.status["bob"], tally.status["alice"]) == ("lost", "lost", "stopped")
 
 
-def test_messages_are_whole_lines_of_one_node_and_not_too_large() -> None:
+def test_messages_are_whole_lines_of_one_node_and_too_large_only_where_one_line_is() -> None:
     lines = [b"x" * 30_000, b"y" * 30_000, b"z" * 30_000, b"w" * 100_000, b"v"]
     found = list(batches({"alice": lines, "": [b"r"]}, Topics("qnode", "run-1")))
     assert [(one.topic, one.events) for one in found] == [
@@ -75,6 +77,13 @@ def test_messages_are_whole_lines_of_one_node_and_not_too_large() -> None:
         ("qnode/run-1/events", 1),
     ]
     assert b"".join(one.payload for one in found[:-1]) == b"\n".join(lines) + b"\n"
+
+
+@pytest.mark.parametrize(("length", "messages"), [(2**15 - 1, 1), (2**15, 2)])
+def test_a_message_has_at_most_64_kib_with_the_ends_of_its_lines(length: int, messages: int) -> None:
+    found = list(batches({"alice": [b"x" * (2**15 - 1), b"y" * length]}, Topics("qnode", "run-1")))
+    assert len(found) == messages
+    assert max(len(one.payload) for one in found) <= 2**16
 
 
 def test_a_log_is_read_as_it_grows_by_whole_lines(tmp_path: Path) -> None:
