@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -107,7 +108,11 @@ async def _start(figure: Figure, folder: Path, pairs: int) -> None:
 async def _pytest(folder: Path, *options: str) -> float:
     began = perf_counter()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pytest", "-q", *options, cwd=folder, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        *("-m", "pytest", "-q", *options),
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        stdout=asyncio.subprocess.PIPE,
     )
     told, _ = await process.communicate()
     seconds = perf_counter() - began

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
 from orchestrator.near import nearest, nearest_name
 from orchestrator.problems import Finding
-from orchestrator.values import Model, is_name
+from orchestrator.values import RESERVED_NODE_NAMES, Model, is_name
 
 FORMATS: Final[Mapping[str, str]] = {  # by the ending of the file's name
     ".graphml": "graphml",
@@ -130,6 +130,9 @@ def _names(config: GraphConfig, graph: Graph, found: Imported) -> dict[str, str]
         cleaned = _NOT_IN_NAMES.sub("_", label).strip("_-")
         if not is_name(cleaned):
             detail = f"node {identifier!r} is called {label!r}, of which no name can be made"
+            found.findings.append(Finding(("name",) if config.name else ("file",), detail))
+        elif cleaned in RESERVED_NODE_NAMES:
+            detail = f"node {identifier!r} would be called {cleaned!r}, as a process of the emulator is"
             found.findings.append(Finding(("name",) if config.name else ("file",), detail))
         elif cleaned in owners:
             detail = f"nodes {owners[cleaned]!r} and {identifier!r} would both be called {cleaned!r}"

@@ -15,6 +15,7 @@ import termios
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
@@ -99,9 +100,11 @@ def err(process: subprocess.Popen[str]) -> IO[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> Done:
-    """Everything that it still says, and its exit code."""
-    rest, errors = process.communicate(timeout=DEADLINE_S)
-    return Done(process.returncode, rest, errors)
+    """Everything that it still says, and its exit code; `communicate` would lose lines that are read but not taken."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        errors = pool.submit(err(process).read)
+        rest = out(process).read()
+    return Done(process.wait(DEADLINE_S), rest, errors.result())
 
 
 def on_terminal(*arguments: str | Path, cwd: Path, columns: int = 80, **changes: str) -> Done:

@@ -229,6 +229,13 @@ def test_networkx_is_imported_for_files_of_graphs_only() -> None:
     assert done.stdout.strip() == "False"
 
 
+def test_a_name_of_a_process_of_ours_is_refused_for_a_node() -> None:
+    found = imported("g", GraphConfig(file="x.gml"), Graph({"7": {}, "oracle": {}}, []))
+    assert list(found.nodes) == ["7"]
+    (finding,) = found.findings
+    assert "node 'oracle' would be called 'oracle', as a process of the emulator is" in finding.detail
+
+
 labels = st.text(max_size=12)
 
 

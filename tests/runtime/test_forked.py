@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
@@ -82,6 +83,7 @@ def test_what_cannot_be_compiled_is_left_to_whoever_loads_it(tmp_path: Path) -> 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_rehearsal_leaves_no_descriptor_no_thread_and_no_known_randomness() -> None:
+    gc.collect()  # what other tests have left is not closed in between
     rehearse()
     before, threads = os.listdir("/proc/self/fd"), threading.active_count()
     rehearse()
