@@ -1,0 +1,59 @@
+"""How the pairs of a link come about, in numbers: what an attempt can herald, how often, and when.
+
+Plain data that travels to the oracle. `qnode.quantum.sources` computes it from physical parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from qnode.quantum.bell import PHI_PLUS, BellState
+
+
+class Herald(NamedTuple):
+    """One way in which an attempt can succeed.
+
+    Attributes:
+        probability: Of this outcome, in one attempt.
+        frame: The Bell state that the outcome announces; one end turns it to Phi+ when its half is delivered.
+        rho: The state of (end a, end b) at birth, before any correction, as complex128 bytes of shape (4, 4), row by
+            row.
+    """
+
+    probability: float
+    frame: BellState
+    rho: bytes
+
+
+class PairSource(NamedTuple):
+    """A link's source of pairs between its ends a and b.
+
+    Attributes:
+        heralds: The ways to succeed; their probabilities sum to that of an attempt. Empty: Phi+ whenever it is asked
+            for.
+        attempt_ns: From the beginning of an attempt to that of the next.
+        born_ns: When each half begins to age, counted from the beginning of the attempt that succeeds.
+        delivered_ns: When each end may use its half, counted likewise.
+        sequential: Whether one attempt is made after the other; otherwise as many at once as are asked for.
+        attempt_dephasing: Probability of a Z on every other qubit that a node stores, in each attempt.
+    """
+
+    heralds: tuple[Herald, ...] = ()
+    attempt_ns: int = 0
+    born_ns: tuple[int, int] = (0, 0)
+    delivered_ns: tuple[int, int] = (0, 0)
+    sequential: bool = False
+    attempt_dephasing: float = 0.0
+
+    @property
+    def success_probability(self) -> float:
+        """Of one attempt."""
+        return sum(herald.probability for herald in self.heralds) if self.heralds else 1.0
+
+
+def perfect(delay_ns: int) -> PairSource:
+    """Phi+ whenever it is asked for: born and delivered when light has come over the link."""
+    return PairSource(born_ns=(delay_ns, delay_ns), delivered_ns=(delay_ns, delay_ns))
+
+
+NO_FRAME: Final = PHI_PLUS
