@@ -46,7 +46,7 @@ class Timing(NamedTuple):
 class Slots(NamedTuple):
     """Memory slots of one kind. T2 <= 2 T1; a half that was stored for `cutoff_ns` is discarded (None: never)."""
 
-    count: int = 0
+    size: int = 0
     t1_ns: float = NEVER
     t2_ns: float = NEVER
     cutoff_ns: int | None = None
