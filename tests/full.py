@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,10 +37,12 @@ def fill(folder: Path) -> None:
 
 @contextmanager
 def at_most(size: int) -> Iterator[None]:
-    """Files cannot grow beyond a size, as on a full disk."""
+    """Files cannot grow beyond a size, as on a full disk; nor is bytecode cut off that others would read."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        sys.dont_write_bytecode = writes
