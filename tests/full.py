@@ -39,10 +39,11 @@ def fill(folder: Path) -> None:
 def at_most(size: int) -> Iterator[None]:
     """Files cannot grow beyond a size, as on a full disk; nor is bytecode cut off that others would read."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "dont_write_bytecode", True)
+            patch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # processes inherit both
+            yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        sys.dont_write_bytecode = writes
