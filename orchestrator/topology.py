@@ -18,7 +18,7 @@ from orchestrator.problems import ConfigErrors, Problem, dotted
 from qnode.ids import NodeName, ProgramName
 
 ClockMode = Literal["virtual", "real"]
-Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix"]
+Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix", "bell_diagonal"]
 
 
 @dataclass(frozen=True, slots=True)

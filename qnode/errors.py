@@ -13,7 +13,7 @@
     │   └── InvalidOperation      a gate, qubits or parameters that make no sense
     ├── StateError                an operation that its formalism cannot hold
     │   ├── ComponentTooLarge     a joint state beyond the configured size
-    │   └── NotClifford           a gate that formalism stabilizer has no room for
+    │   └── NotClifford           a gate that formalism stabilizer or bell_diagonal has no room for
     ├── ProtocolViolation         a message that its sender must not send
     │   ├── IllegalTransition
     │   ├── NotOwner
@@ -148,7 +148,7 @@ class ComponentTooLarge(StateError):
 
 class NotClifford(StateError):
     sentence = (
-        "gate {gate} on {qubits} is not Clifford, and formalism stabilizer holds nothing else; use formalism auto,"
+        "gate {gate} on {qubits} is not Clifford, and formalism {formalism} holds nothing else; use formalism auto,"
         " state_vector or density_matrix"
     )
 

@@ -21,7 +21,7 @@ from qnode.errors import (
     UnknownQubit,
 )
 from qnode.ids import QubitId
-from qnode.quantum import density_matrix, stabilizer, state_vector
+from qnode.quantum import density_matrix, stabilizer, state_vector, syndromes
 from qnode.quantum.bell import PHI_PLUS, BellState, Pauli
 from qnode.quantum.component import Component, ComponentState
 from qnode.quantum.density_matrix import DensityMatrix
@@ -42,17 +42,27 @@ def _matrix_born(places: dict[QubitId, int], state: SmallState) -> Component:
     return DensityMatrix(places, np.outer(state.vector(), state.vector().conj()))
 
 
+MIXED: Final = ("density_matrix", "bell_diagonal")
+"""What holds mixed states: on request only, never by "auto"."""
+
 _BORN: Final[Mapping[str, Callable[[dict[QubitId, int], SmallState], Component]]] = {
     "auto": SmallStabilizer,
     "stabilizer": SmallStabilizer,
     "state_vector": _vector_born,
     "density_matrix": _matrix_born,
+    "bell_diagonal": syndromes.born,
 }
 _LOAD: Final[Mapping[str, Callable[[Sequence[QubitId], bytes], Component]]] = {
     "stabilizer": stabilizer.load,
     "state_vector": state_vector.load,
     "density_matrix": density_matrix.load,
+    "bell_diagonal": syndromes.load,
 }
+_LIMIT: Final = {"density_matrix": density_matrix.MAX_QUBITS, "bell_diagonal": syndromes.MAX_QUBITS}
+
+CLIFFORD_ONLY: Final = ("stabilizer", "bell_diagonal")
+"""What refuses gates that are not Clifford, instead of becoming something else."""
+
 FORMALISMS: Final = tuple(_BORN)
 """What a register can be told to keep its states in."""
 
@@ -103,7 +113,7 @@ class Register:
         Raises:
             InvalidOperation: If there is no such gate, or it takes other qubits or parameters.
             UnknownQubit: If one of the qubits is not here.
-            NotClifford: If the formalism is "stabilizer" and the gate is not Clifford at these parameters.
+            NotClifford: If the formalism is one of `CLIFFORD_ONLY` and the gate is not Clifford at these parameters.
             ComponentTooLarge: If the qubits it joins do not fit into one component.
         """
         operation = None if params else FIXED.get(gate)
@@ -179,9 +189,7 @@ class Register:
         """
         qubits, formalism, data = state
         _check_names(qubits, self._home)
-        if formalism not in _LOAD or (
-            formalism != self.formalism and (not self._auto or formalism == "density_matrix")
-        ):
+        if formalism not in _LOAD or (formalism != self.formalism and (not self._auto or formalism in MIXED)):
             raise MalformedMessage(detail=f"formalism {formalism!r} arrived in a register that keeps {self.formalism}")
         if not isinstance(data, bytes):
             raise MalformedMessage(detail=f"a state arrives as bytes, not as {type(data).__name__}")
@@ -241,7 +249,7 @@ class Register:
             assert all(self._home.get(qubit) is component for qubit in component.places)
             limit = self._limit(component.formalism)
             assert limit is None or len(component.places) <= limit
-            assert component.formalism == self.formalism or (self._auto and component.formalism != "density_matrix")
+            assert component.formalism == self.formalism or (self._auto and component.formalism not in MIXED)
             component.check()
         assert all(qubit in component.places for qubit, component in self._home.items())
 
@@ -270,8 +278,8 @@ class Register:
         parts = [self._at(qubit, operation.name) for qubit in qubits]
         if len(parts) > 1:
             parts = list(dict.fromkeys(parts))
-        if operation.clifford is None and self.formalism == "stabilizer":
-            raise NotClifford(gate=operation.name, qubits=", ".join(qubits))
+        if operation.clifford is None and self.formalism in CLIFFORD_ONLY:
+            raise NotClifford(gate=operation.name, qubits=", ".join(qubits), formalism=self.formalism)
         target = self.formalism
         if self._auto:
             clifford = operation.clifford is not None and all([part.clifford_only for part in parts])
@@ -320,7 +328,7 @@ class Register:
     def _limit(self, formalism: str) -> int | None:
         if formalism == "stabilizer":
             return None
-        return density_matrix.MAX_QUBITS if formalism == "density_matrix" else self.max_state_vector_qubits
+        return _LIMIT.get(formalism, self.max_state_vector_qubits)
 
     def _too_large(self, operation: str, size: int, formalism: str, names: Sequence[QubitId]) -> ComponentTooLarge:
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
