@@ -69,7 +69,7 @@ class View:
         self.at_ns = at_ns
         self._owners = seen.owners
         mixed = {component.formalism for component in seen.components}.intersection(MIXED)
-        self._register = Register(*(mixed or {"auto"}), _ANY_SIZE)  # a network keeps to one of them
+        self._register = Register(next(iter(mixed), "auto"), _ANY_SIZE)  # a network keeps to one of them
         for component in seen.components:
             names = tuple(map(QubitId, component.qubits))
             self._register.adopt(ComponentState(names, component.formalism, component.data))

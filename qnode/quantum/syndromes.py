@@ -25,6 +25,7 @@ from qnode.errors import MalformedMessage
 from qnode.ids import QubitId
 from qnode.quantum import generators
 from qnode.quantum.bell import PHI_PLUS
+from qnode.quantum.channels import Channel
 from qnode.quantum.component import NORM, Component, drawn
 from qnode.quantum.gates import Matrix
 from qnode.quantum.generators import Generators
@@ -81,6 +82,10 @@ class SyndromeMixture(Component):
             flips = _mask([not row.commutes(error) for row in self.rows])
             mixed += chance * self.chances[labels ^ flips]
         self.chances = mixed
+
+    def unravel(self, channel: Channel, targets: Targets, draw: float) -> None:
+        assert channel.paulis is not None
+        self.mix(channel.paulis, targets)
 
     # --- measuring --------------------------------------------------------------------------------------------------
 

@@ -205,8 +205,8 @@ ASKED_OF_STIM: Final = {
     "PauliString", "Tableau", "TableauSimulator", "after", "append", "canonical_stabilizers", "commutes", "copy",
     "current_inverse_tableau", "do_tableau", "from_conjugated_generators", "from_numpy", "from_stabilizers",
     "from_unitary_matrix", "inverse", "num_qubits", "pauli_indices", "peek_observable_expectation", "peek_z",
-    "postselect_z", "set_inverse_tableau", "set_num_qubits", "sign", "swap", "to_numpy", "to_state_vector",
-    "to_unitary_matrix", "weight", "x", "x_output",
+    "postselect_z", "set_inverse_tableau", "set_num_qubits", "sign", "swap", "to_numpy",
+    "to_state_vector", "to_unitary_matrix", "weight", "x", "x_output",
 }  # fmt: skip
 SOURCES: Final = sorted(Path(qnode.quantum.__path__[0]).glob("*.py"))
 
