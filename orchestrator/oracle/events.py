@@ -58,6 +58,7 @@ KINDS: Final = {
     "withdraw": "a node took its request back",
     "generate": "a Bell pair was made; node asked first, peer second",
     "deliver": "a half of a pair reached its node",
+    "measure_directly": "outcomes of a batch of n pairs that were measured at birth reached the node",
     "send_qubit": "a qubit left over the quantum link",
     "receive_qubit": "a qubit arrived over the quantum link",
     "lost": "a qubit arrived and found no place; detail holds the reason",

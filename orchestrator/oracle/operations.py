@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final, Protocol
 
+from orchestrator.oracle.bulk import Bulk
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.ledger import Ledger
@@ -20,13 +21,16 @@ from qnode.wire.messages import (
     Apply,
     ApplyUnitary,
     Arrived,
+    DirectOutcomes,
     Discard,
     Entangle,
     Executed,
     Failed,
+    FixBases,
     Local,
     Mark,
     Measure,
+    MeasureDirectly,
     Meddle,
     Message,
     Note,
@@ -68,6 +72,9 @@ class Operations:
         unheard: How many refused operations each node has not said to have learnt of.
         noted: What programs recorded, packed, by node and name.
         counts: How much of what was done.
+
+    Args:
+        key: Of the randomness of arrays.
     """
 
     def __init__(
@@ -79,12 +86,14 @@ class Operations:
         emit: Callable[[Event], None] | None,
         observer: Observer | None,
         realtime: bool,
+        key: bytes = b"",
     ) -> None:
         self.ledger = ledger
         self.matching = Matching()
         self.counts = Counts()
         self.unheard: dict[NodeName, int] = {}
         self.noted: dict[tuple[NodeName, str], bytes] = {}
+        self.bulk = Bulk(delays, ledger, time, self.counts, key=key, log=self.log)
         self._meddled: list[Meddle] = []
         self._delays = delays
         self._time = time
@@ -94,6 +103,8 @@ class Operations:
         self._execute: dict[type, Callable[[NodeName, Any], None]] = {
             Entangle: self._entangle,
             Withdraw: self._withdraw,
+            MeasureDirectly: self.bulk.ask,
+            FixBases: self.bulk.fix,
             Adopt: self._adopt,
             Apply: self._apply,
             ApplyUnitary: self._apply_unitary,
@@ -154,6 +165,8 @@ class Operations:
                             peer=wanted.peer,
                         )
                     )
+            case DirectOutcomes():
+                return self.bulk.delivered(node, item.request, at_ns)
             case Message() if self._emit:
                 self._log_message("receive", at_ns, node, item)
             case Arrived() if self._emit:
@@ -196,7 +209,7 @@ class Operations:
     def _refuse(self, node: NodeName, step: int, index: int, op: Op, error: QnodeError) -> None:
         self.counts.refused += 1
         self.unheard[node] = self.unheard.get(node, 0) + 1
-        request = op.request if isinstance(op, Entangle | Measure) else None
+        request = op.request if isinstance(op, Entangle | Measure | MeasureDirectly | FixBases) else None
         self._time.schedule(self._time.now_ns, node, Failed(index, request, error.code, fields_of(error), step))
         self.log("refused", node, name=error.code, detail=str(error), request=request or 0)
 
@@ -272,6 +285,7 @@ class Operations:
             time.schedule(at_ns, second.node, Paired(second.wanted.request, pair, theirs))
 
     def _withdraw(self, node: NodeName, op: Withdraw) -> None:
+        self.bulk.withdraw(node, op.request)
         under_way = self.matching.withdraw((node, op.request))
         self.ledger.discard(node, under_way)
         self.log("withdraw", node, request=op.request, qubits=tuple(under_way))
