@@ -86,23 +86,30 @@ class Batch:
         """
         if bases.shape not in ((self.n,), (1,)) or bases.max() >= len(BASES):
             raise InvalidOperation(detail=f"{self.n} pairs are measured in as many bases 0, 1, 2 (x, y, z), or in one")
+        known: tuple[Bits, ...] = () if self._answered is None else self._answered[1:]
+        outcomes = self._draw(end, self.chances(end), (self._classes, *known, bases))
+        self._answered = self._answered or (end, bases, outcomes)
+        return outcomes
+
+    def chances(self, end: int) -> Floats:
+        """What the next answer is drawn from: P(1), shape (classes, bases) if it is the first.
+
+        If it is the second, shape (classes, the other end's bases, the other end's outcomes, bases).
+        """
         if self._answered is None:
-            p_one = correlators.marginal(self._seen_from(end), self._effects[end][..., 1:, :])[..., 0]
-            outcomes = self._draw(end, p_one, (self._classes, bases))
-            self._answered = end, bases, outcomes
-            return outcomes
-        other, their_bases, their_outcomes = self._answered
-        left = correlators.conditional(self._seen_from(other), self._effects[other])
-        # P(1) by class, the other end's basis and outcome, and our basis
-        p_one = np.einsum("cnok,cmk->cnom", left, self._effects[end][..., 1, :])
-        return self._draw(end, p_one, (self._classes, their_bases, their_outcomes, bases))
+            p_one = correlators.marginal(self._seen_from(end), self._effects[end])[..., 1].copy()
+        else:
+            other = self._answered[0]
+            left = correlators.conditional(self._seen_from(other), self._effects[other])
+            p_one = np.einsum("cnok,cmk->cnom", left, self._effects[end][..., 1, :])
+        p_one[p_one < IMPOSSIBLE], p_one[p_one > 1 - IMPOSSIBLE] = 0.0, 1.0
+        return p_one
 
     def _seen_from(self, end: int) -> Floats:
         """The correlators of every class with this end first, shape (classes, 1, 4, 4)."""
         return (correlators.swapped_ends(self._t) if end else self._t)[:, None]
 
     def _draw(self, end: int, p_one: Floats, pairs: tuple[npt.NDArray[np.integer[Any]], ...]) -> Bits:
-        p_one[p_one < IMPOSSIBLE], p_one[p_one > 1 - IMPOSSIBLE] = 0.0, 1.0
         draws = self._streams[end].random(self.n)
         outcomes: Bits = (draws >= (1.0 - p_one)[pairs]).view(np.uint8)
         return outcomes
