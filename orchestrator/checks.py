@@ -129,8 +129,6 @@ def unsupported(config: Config) -> Iterator[Finding]:
         yield from _noise_of_hardware(("kinds", kind_name), kind)
     for node_name, node in config.nodes.items():
         yield from _noise_of_hardware(("nodes", node_name), node)
-    for link_name, link in config.links.items():
-        yield from _noise_of_link(("links", link_name), link)
 
 
 def _noise_of_hardware(path: Path, hardware: HardwareConfig) -> Iterator[Finding]:
@@ -144,14 +142,5 @@ def _noise_of_hardware(path: Path, hardware: HardwareConfig) -> Iterator[Finding
         (("gates", "measure", "error"), gates.measure.error > 0),
         (("gates", "measure", "readout", "p01"), readout.p01 > 0),
         (("gates", "measure", "readout", "p10"), readout.p10 > 0),
-    )
-    yield from (Finding((*path, *key), _IDEAL_ONLY) for key, is_asked in asked if is_asked)
-
-
-def _noise_of_link(path: Path, link: LinkConfig) -> Iterator[Finding]:
-    asked = (
-        (("attenuation",), link.loss_db > 0),
-        (("source", "model"), link.source.model != "perfect"),
-        (("fidelity",), link.fidelity is not None and link.fidelity < 1),
     )
     yield from (Finding((*path, *key), _IDEAL_ONLY) for key, is_asked in asked if is_asked)

@@ -16,6 +16,7 @@ from orchestrator.config import Config, DelayMatrix, GatesConfig
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
 from orchestrator.problems import ConfigErrors, Problem, dotted
 from qnode.ids import NodeName, ProgramName
+from qnode.quantum.pair_source import PairSource
 
 ClockMode = Literal["virtual", "real"]
 Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix"]
@@ -51,13 +52,14 @@ class NodeDescription:
 
 @dataclass(frozen=True, slots=True)
 class LinkDescription:
-    """A link between two nodes: light and messages take `delay_ns`, one way."""
+    """A link between two nodes: light and messages take `delay_ns`, one way; pairs come from `source`."""
 
     name: str
     a: NodeName
     b: NodeName
     length_m: float
     delay_ns: int
+    source: PairSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +176,10 @@ def _durations(gates: GatesConfig) -> GateDurations:
 def _links(config: Config) -> Iterator[LinkDescription]:
     """A link that stands alone keeps its name; those of a generator are numbered: `backbone[0]`, `backbone[1]`, ..."""
     for name, link in config.links.items():
-        delay_ns = units.to_ns(link.one_way_seconds)
+        delay_ns, source = units.to_ns(link.one_way_seconds), link.pairs
         for nth, (a, b) in enumerate(link.edges):
             own_name = name if link.shape == "between" else f"{name}[{nth}]"
-            yield LinkDescription(own_name, NodeName(a), NodeName(b), link.length, delay_ns)
+            yield LinkDescription(own_name, NodeName(a), NodeName(b), link.length, delay_ns, source)
 
 
 def _observations(config: Config) -> Iterator[Observation]:

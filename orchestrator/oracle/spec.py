@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from orchestrator.oracle.counts import Counts
+from qnode.quantum.pair_source import PairSource, perfect
+
+PERFECT: Final = -1
 
 
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
-    """A quantum link; both ways alike."""
+    """A quantum link between its ends a and b.
+
+    Attributes:
+        delay_ns: How long light and messages take, one way; both ways alike.
+        source: Where its source of pairs stands in `OracleSpec.sources`; `PERFECT` for one that always succeeds.
+    """
 
     a: str
     b: str
     delay_ns: int
+    source: int = PERFECT
 
 
 class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -28,6 +38,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         folder: Where record and event log are written; "" for nowhere.
         followed: Whether whoever started the run connects, too, and is waited for.
         paused: Whether nobody runs until whoever started the run says so.
+        sources: The different sources of pairs that there are; many links share few of them.
     """
 
     run_id: str
@@ -52,6 +63,11 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     join_timeout_s: float = 60.0
     followed: bool = True
     paused: bool = False
+    sources: tuple[PairSource, ...] = ()
+
+    def source_of(self, link: LinkSpec) -> PairSource:
+        """How a link's pairs come about."""
+        return perfect(link.delay_ns) if link.source == PERFECT else self.sources[link.source]
 
     def without_secrets(self) -> OracleSpec:
         """As it may be kept: without what lets others speak to this run, and without this machine's paths."""

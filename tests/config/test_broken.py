@@ -70,11 +70,11 @@ seed: 4
 
 
 def test_a_shape_that_is_wrong_hides_nothing_else_of_its_link() -> None:
-    text = "version: 1\nnodes: {a: {}}\nlinks: {l: {grid: {rows: 2}, length: 1 km, attenuation: 0.2 dB/km}}\n"
+    text = "version: 1\nnodes: {a: {}}\nlinks: {l: {grid: {rows: 2}, length: 1 km, attenuation: 0.2 dB}}\n"
     assert problems(text, only_simulated=True) == [
         "net.yaml:3:20: links.l.grid.rows: unknown key; allowed here: nodes, columns",
-        "net.yaml:3:57: links.l.attenuation: this version simulates ideal memories, gates and links only; remove it"
-        " for now",
+        "net.yaml:3:57: links.l.attenuation: '0.2 dB': 'dB' is not a unit of attenuation; write a number and one of"
+        " dB/km, dB/m",
     ]
 
 
@@ -233,7 +233,6 @@ def test_what_is_not_simulated_is_named_where_it_stands() -> None:
         f"net.yaml:6:34: kinds.end.t2: {ideal}",
         f"net.yaml:6:79: kinds.end.gates.single.error: {ideal}",
         f"net.yaml:6:112: kinds.end.gates.measure.readout.p01: {ideal}",
-        f"net.yaml:12:65: links.short.source.model: {ideal}",
     ]
 
 
@@ -243,5 +242,4 @@ def test_what_is_not_simulated_is_named_beside_other_mistakes() -> None:
         "nodes.a.t1",
         "nodes.a.qubits",
         "links.l.between[1]",
-        "links.l.fidelity",
     ]

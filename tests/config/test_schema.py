@@ -33,6 +33,8 @@ ONLY_THE_LOADER: Final = re.compile(
     r"|counts down|stands for|^\S+ (key|\S+ node) \S+ is already there|no node|linked with itself|`between` joins"
     r"|ring needs|do not fill"
     r"|already joined|same two nodes|less than light|sum to|mean_pairs: must be more than 0|tag !!|a key must be"
+    r"|success_probability: must be more|ever succeed|beyond the other|if they jitter|in a window only|only time bins"
+    r"|is no state|no photons to lose"
     r"|is neither true|not a number that can|`<<` takes|alias cannot"
 )
 
