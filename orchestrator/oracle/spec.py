@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from orchestrator.oracle.counts import Counts
+from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
 
 PERFECT: Final = -1
@@ -38,6 +39,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         folder: Where record and event log are written; "" for nowhere.
         followed: Whether whoever started the run connects, too, and is waited for.
         paused: Whether nobody runs until whoever started the run says so.
+        hardware, hardware_of: What the nodes are made of, each kind once, and which of them each node is.
         sources: The different sources of pairs that there are; many links share few of them.
     """
 
@@ -63,6 +65,8 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     join_timeout_s: float = 60.0
     followed: bool = True
     paused: bool = False
+    hardware: tuple[Hardware, ...] = ()
+    hardware_of: dict[str, int] = {}
     sources: tuple[PairSource, ...] = ()
 
     def source_of(self, link: LinkSpec) -> PairSource:

@@ -78,5 +78,10 @@ class Hardware(NamedTuple):
     gate_set: tuple[str, ...] = ()
     parallel: int = 0
 
+    @property
+    def qubits(self) -> int:
+        """How many it can hold."""
+        return self.memory.size + self.communication.size
+
 
 IDEAL: Final = Hardware()

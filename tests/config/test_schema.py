@@ -217,7 +217,7 @@ def test_many_of_the_changed_files_are_right() -> None:
 def test_what_is_saved_of_a_configuration_is_accepted() -> None:
     """A run saves its configuration as JSON; so it is read again, and an editor finds nothing to complain about."""
     for text in (GOOD, FULL, REAL, TELEMETRY):
-        config = loads(text, only_simulated=False)
+        config = loads(text)
         saved = json.loads(config.model_dump_json(exclude_unset=True))
         VALIDATOR.validate(saved)
-        assert from_mapping(saved, only_simulated=False) == config == Config.model_validate(saved)
+        assert from_mapping(saved) == config == Config.model_validate(saved)

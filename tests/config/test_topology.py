@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 
 from orchestrator.delays import AlongLinks
 from orchestrator.loader import load, loads
-from orchestrator.topology import GateDurations, Network, Observation, ProgramDescription, describe
+from orchestrator.topology import Network, Observation, ProgramDescription, describe
 from qnode.errors import ConfigError
 from qnode.ids import NodeName, ProgramName
+from qnode.quantum.hardware import Hardware, Slots
 
 A, B, C, D = map(NodeName, "abcd")
 HERE = Path("somewhere")
 
 
 def network(text: str, base: Path = HERE, seed: int = 1) -> Network:
-    return describe(loads(f"version: 1\n{text}", only_simulated=False), base, seed)
+    return describe(loads(f"version: 1\n{text}"), base, seed)
 
 
 def test_a_description_says_everything_in_integers_and_si() -> None:
@@ -46,12 +47,14 @@ observe: {received: [fidelity, {fidelity: 0}, {fidelity: sent}]}
     assert (net.name, net.seed, net.base) == ("two", 7, HERE)
     assert (net.clock, net.speed, net.tick_ns, net.until_ns) == ("virtual", 1.0, 1000, 10**10)
     assert (net.formalism, net.max_state_vector_qubits, net.events) == ("state_vector", 20, False)
-    assert (a.name, a.qubits, a.durations, a.base) == (A, 8, GateDurations(1000, 2, 3_000_000), HERE)
+    assert (a.name, a.qubits, a.base) == (A, 8, HERE)
+    times = a.hardware.single, a.hardware.two, a.hardware.measure
+    assert [time.duration_ns for time in times] == [1000, 2, 3_000_000]
     assert a.programs == (
         ProgramDescription(ProgramName("main"), "t.py:alice", {"theta": 0.3}, service=False),
         ProgramDescription(ProgramName("echo"), "e.py:main", {}, service=True),
     )
-    assert (b.qubits, b.durations, b.programs) == (2, GateDurations(), ())
+    assert (b.hardware, b.programs) == (Hardware(Slots(2)), ())
     assert net.observe == tuple(Observation("received", target) for target in (None, "0", "sent"))
 
 
@@ -179,41 +182,6 @@ def test_a_matrix_that_is_not_there_is_refused(tmp_path: Path) -> None:
     config = loads("version: 1\nnodes: {a: }\nclassical: {delay: {matrix: d.csv}}")
     with pytest.raises(ConfigError, match=r"d.csv: No such file"):
         describe(config, tmp_path, 1)
-
-
-# --- what this version does not simulate ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("kind", "place"),
-    [
-        ("t1: 10 s", "kinds.end.t1"),
-        ("t2: 1 s", "kinds.end.t2"),
-        ("gates: {single: {error: 0.001}}", "kinds.end.gates.single.error"),
-        ("gates: {two: {error: 0.001}}", "kinds.end.gates.two.error"),
-        ("gates: {measure: {error: 0.001}}", "kinds.end.gates.measure.error"),
-        ("gates: {measure: {readout: {p10: 0.1 %}}}", "kinds.end.gates.measure.readout.p10"),
-    ],
-)
-def test_noise_is_refused_and_not_left_out_silently(kind: str, place: str) -> None:
-    text = f"kinds: {{end: {{{kind}}}}}\nnodes: {{a: , b: }}"
-    with pytest.raises(ConfigError) as refused:
-        network(text)
-    assert str(refused.value).startswith(f"{place}: this version simulates ideal memories, gates and links only")
-
-
-def test_noise_of_a_node_itself_is_refused_too() -> None:
-    with pytest.raises(ConfigError, match=r"nodes.a.t1: this version"):
-        network("nodes: {a: {t1: 1 s}}")
-
-
-def test_what_asks_for_no_noise_is_not_refused() -> None:
-    net = network(
-        "nodes: {a: {gates: {single: {error: 0}}}, b: }\n"
-        "links: {ab: {between: [a, b], attenuation: 0.2 dB/km, source: {model: perfect}}}"
-    )
-    assert len(net.links) == 1
-    assert len(network("nodes: {a: , b: }\nlinks: {ab: {between: [a, b], fidelity: 1}}").links) == 1
 
 
 # --- a thousand nodes ----------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def problems(text: str, folder: Path) -> list[str]:
     try:
-        loads(text, "net.yaml", base=folder, only_simulated=False)
+        loads(text, "net.yaml", base=folder)
     except ConfigErrors as errors:
         return [str(problem) for problem in errors.problems]
     return []
