@@ -151,7 +151,7 @@ BROKEN: Final = [
     Case(
         "qubits: 8",
         "qubit: 8",
-        "6:9: kinds.end.qubit: unknown key (did you mean 'qubits'?); allowed here: qubits",
+        "6:9: kinds.end.qubit: unknown key (did you mean 'qubits'?); allowed here: hardware, qubits, cutoff, communication, memory, gate_set, parallel",
     ),
     Case(
         "qubits: 8",
@@ -583,7 +583,7 @@ BROKEN: Final = [
     Case(
         "qubits: 8",
         "qubits: 2, qubit: 8",
-        "6:20: kinds.end.qubit: unknown key (did you mean 'qubits', which is already there?); nothing more is allowed here",
+        "6:20: kinds.end.qubit: unknown key (did you mean 'qubits', which is already there?); allowed here: hardware, cutoff, communication, memory, gate_set, parallel",
     ),
     Case(
         "t1: 10 s",
@@ -598,12 +598,12 @@ BROKEN: Final = [
     Case(
         "duration: 1 us",
         "duraton: 1 us",
-        "6:56: kinds.end.gates.single.duraton: unknown key (did you mean 'duration'?); allowed here: duration",
+        "6:56: kinds.end.gates.single.duraton: unknown key (did you mean 'duration'?); allowed here: duration, dephase, flip, pauli, kraus",
     ),
     Case(
         "gates: {single",
         "gates: {singel",
-        "6:47: kinds.end.gates.singel: unknown key (did you mean 'single'?); allowed here: single, two",
+        "6:47: kinds.end.gates.singel: unknown key (did you mean 'single'?); allowed here: single, two, initialise, move",
     ),
     Case(
         "nodes:\n",
@@ -795,7 +795,7 @@ BROKEN: Final = [
     Case(
         '  alice: {kind: end, program: "teleport.py:alice", args: {theta: 0.3}}',
         '  alice:\n    kind: end\n    programm: "teleport.py:alice"\n    qubits:\n      - 3',
-        "10:5: nodes.alice.programm: unknown key (did you mean 'program'?); allowed here: t1, t2, gates, program, args, programs",
+        "10:5: nodes.alice.programm: unknown key (did you mean 'program'?); allowed here: hardware, t1, t2, cutoff, communication, memory, gates, gate_set, parallel, program, args, programs",
         "12:7: nodes.alice.qubits: must be a whole number, not [3]",
     ),
     Case(
