@@ -28,7 +28,7 @@ Distribution = Sequence[float]
 """Of a Pauli channel: a probability for each string, the identity first; 4**m of them."""
 
 _N: Final = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
-_COMPLEX: Final = rf"\s*(?:[-+]?{_N}|(?:[-+]?{_N}\s*(?=[-+]))?[-+]?\s*(?:{_N})?j)\s*"
+_COMPLEX: Final = rf"\s*(?:[-+]?{_N}|(?:[-+]?{_N}\s*(?=[-+]))?[-+]?\s*(?:{_N})?\s*j)\s*"
 _LONGEST: Final = 64
 _DIGIT: Final = (0, 1, 3, 2)  # I, X, Y, Z as (z, x) bits, in which a product is XOR; and back
 
@@ -141,11 +141,11 @@ Paulis = Annotated[
 
 def findings_of_paulis(paulis: Sequence[float], n_qubits: int) -> Iterator[Finding]:
     """Of the probabilities of X, Y, Z, or (of two qubits) of IX, IY, ..., ZZ."""
-    sizes = {3: "3, of X, Y and Z on each qubit"}
+    sizes = {3: "3 probabilities, of X, Y and Z on each qubit"}
     if n_qubits == 2:
         sizes[15] = "15, of IX, IY, IZ, XI, ..., ZZ"
     if paulis and len(paulis) not in sizes:
-        yield Finding(("pauli",), f"takes probabilities: {', or '.join(sizes.values())}; here are {len(paulis)}")
+        yield Finding(("pauli",), f"takes {', or '.join(sizes.values())}; not {len(paulis)}")
     elif sum(paulis) > 1 + COMPLETE:
         yield Finding(("pauli",), f"the probabilities sum to {sum(paulis):.6g}; they can sum to at most 1")
 
@@ -164,7 +164,7 @@ def findings_of_kraus(kraus: Sequence[Matrix], n_qubits: int) -> Iterator[Findin
             return
     off = max(abs(entry - (i == j)) for i, row in enumerate(_sum_of_squares(kraus)) for j, entry in enumerate(row))
     if off > COMPLETE:
-        detail = f"sum K'K must be the identity to {COMPLETE:g} in each entry; it is off by {off:.2g}"
+        detail = f"the sum of K'K must be the identity to 1e-9 in each entry; it is off by {off:.2g}"
         yield Finding(("kraus",), detail)
 
 
