@@ -60,6 +60,7 @@ KINDS: Final = {
     "withdraw": "a node took its request back",
     "generate": "a pair is made; node asked first, peer second; n is how many attempts it takes, where one can fail",
     "deliver": "a half of a pair reached its node",
+    "measure_directly": "outcomes of a batch of n pairs that were measured at birth reached the node",
     "send_qubit": "a qubit left over the quantum link",
     "receive_qubit": "a qubit arrived over the quantum link",
     "lost": "a qubit did not arrive, or found no place; detail holds the reason",

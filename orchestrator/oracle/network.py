@@ -74,6 +74,7 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         emit=emit,
         observer=observer,
         realtime=spec.clock == "real",
+        key=derive_key(spec.seed, "arrays"),
     )
 
 

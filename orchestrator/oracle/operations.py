@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final, Protocol
 
+from orchestrator.oracle.bulk import Bulk
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.generation import Generation
@@ -23,15 +24,18 @@ from qnode.wire.messages import (
     Apply,
     ApplyUnitary,
     Arrived,
+    DirectOutcomes,
     Discard,
     Entangle,
     Executed,
     Expire,
     Expired,
     Failed,
+    FixBases,
     Local,
     Mark,
     Measure,
+    MeasureDirectly,
     Meddle,
     Message,
     Move,
@@ -81,6 +85,9 @@ class Operations:
         unheard: How many refused operations each node has not said to have learnt of.
         noted: What programs recorded, packed, by node and name.
         counts: How much of what was done.
+
+    Args:
+        key: Of the randomness of arrays.
     """
 
     def __init__(
@@ -92,6 +99,7 @@ class Operations:
         emit: Callable[[Event], None] | None,
         observer: Observer | None,
         realtime: bool,
+        key: bytes = b"",
     ) -> None:
         self.ledger = ledger
         self.matching = Matching()
@@ -99,6 +107,7 @@ class Operations:
         self.generation = Generation(ledger, delays, self.matching, time, counts=self.counts, emit=emit)
         self.unheard: dict[NodeName, int] = {}
         self.noted: dict[tuple[NodeName, str], bytes] = {}
+        self.bulk = Bulk(delays, ledger, time, self.counts, key=key, log=self.log)
         self._meddled: list[Meddle] = []
         self._delays = delays
         self._time = time
@@ -108,6 +117,8 @@ class Operations:
         self._execute: dict[type, Callable[[NodeName, Any], None]] = {
             Entangle: self._entangle,
             Withdraw: self._withdraw,
+            MeasureDirectly: self.bulk.ask,
+            FixBases: self.bulk.fix,
             Adopt: self._adopt,
             Apply: self._apply,
             ApplyUnitary: self._apply_unitary,
@@ -171,6 +182,8 @@ class Operations:
                             peer=wanted.peer,
                         )
                     )
+            case DirectOutcomes():
+                return self.bulk.delivered(node, item.request, at_ns)
             case Message() if self._emit:
                 self._log_message("receive", at_ns, node, item)
             case Arrived():
@@ -214,7 +227,7 @@ class Operations:
     def _refuse(self, node: NodeName, step: int, index: int, op: Op, error: QnodeError) -> None:
         self.counts.refused += 1
         self.unheard[node] = self.unheard.get(node, 0) + 1
-        request = op.request if isinstance(op, Entangle | Measure) else None
+        request = op.request if isinstance(op, Entangle | Measure | MeasureDirectly | FixBases) else None
         self._time.schedule(self._time.now_ns, node, Failed(index, request, error.code, fields_of(error), step))
         self.log("refused", node, name=error.code, detail=str(error), request=request or 0)
 
@@ -272,6 +285,7 @@ class Operations:
             )
 
     def _withdraw(self, node: NodeName, op: Withdraw) -> None:
+        self.bulk.withdraw(node, op.request)
         demand = self.matching.withdraw((node, op.request))
         met = None if demand is None else self.generation.withdraw(demand)
         under_way = [] if demand is None else demand.under_way

@@ -15,7 +15,8 @@ from qnode.core.mailbox import Letter, Mailbox
 from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
 from qnode.errors import PeerLost, QnodeError
 from qnode.ids import NodeName, PairId, QubitId
-from qnode.wire.messages import Arrived, Expired, Failed, Item, Message, Outcomes, Paired, error_of
+from qnode.wire.bits import Bits, unpack_outcomes
+from qnode.wire.messages import Arrived, DirectOutcomes, Expired, Failed, Item, Message, Outcomes, Paired, error_of
 
 log = logging.getLogger("qnode")
 
@@ -61,6 +62,15 @@ class PairRequest:
         self.halves: list[Qubit] = []
 
 
+class DirectRequest(NamedTuple):
+    """A request for outcomes of n pairs that are measured at birth, and who waits for them."""
+
+    program: str
+    peer: NodeName
+    n: int
+    future: asyncio.Future[Bits]
+
+
 class NodeServices:
     """One node, as its programs share it. `accept` is called by the driver with what a grant brings.
 
@@ -78,6 +88,7 @@ class NodeServices:
         self.names = names
         self.outcomes: dict[int, asyncio.Future[tuple[int, ...]]] = {}
         self.pairs: dict[int, PairRequest] = {}
+        self.direct: dict[int, DirectRequest] = {}
         self.letters: Mailbox[bytes, asyncio.Future[Letter[bytes]]] = Mailbox()
         self.arrivals: Mailbox[Qubit, asyncio.Future[Letter[Qubit]]] = Mailbox()
         self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
@@ -102,6 +113,10 @@ class NodeServices:
                     future = self.outcomes.pop(item.request, None)
                     if future is not None and not future.done():
                         future.set_result(item.outcomes)
+                case DirectOutcomes():
+                    asked = self.direct.pop(item.request, None)
+                    if asked is not None and not asked.future.done():
+                        asked.future.set_result(unpack_outcomes(item.outcomes, asked.n))
                 case Paired():
                     self._paired(item)
                 case Arrived():
@@ -144,8 +159,9 @@ class NodeServices:
 
     def _failed(self, item: Failed) -> None:
         error = error_of(item)
-        outcomes = request = None
+        outcomes = request = direct = None
         if item.request is not None:
+            direct = self.direct.pop(item.request, None)
             outcomes = self.outcomes.pop(item.request, None)
             request = self.pairs.pop(item.request, None)
         awaited = outcomes is not None and not outcomes.done()
@@ -158,6 +174,8 @@ class NodeServices:
         if awaited and outcomes is not None:
             outcomes.set_exception(error)
             outcomes.exception()  # it is remembered until it is raised: asyncio need not complain that it never was
+        if direct is not None and not direct.future.done():
+            direct.future.set_exception(error)
         if request is not None:
             self.release(request.n - len(request.halves), self.machine.arrival)
             self.discard([half for half in request.halves if not half.fate], None)
@@ -192,10 +210,11 @@ class NodeServices:
         turns = [turn for turn in memory.waiting if turn.peer in lost]
         served = memory.forget(*turns)  # all at once: none of them gets slots that another gives up
         futures += turns
-        for request, pair in list(self.pairs.items()):
-            if pair.peer in lost:
-                told.setdefault(pair.program, pair.peer)
-                self._failed(Failed(None, request, PeerLost.__name__, {"peer": pair.peer, "reason": lost[pair.peer]}))
+        asked: dict[int, PairRequest | DirectRequest] = {**self.pairs, **self.direct}
+        for request, one in asked.items():
+            if one.peer in lost:
+                told.setdefault(one.program, one.peer)
+                self._failed(Failed(None, request, PeerLost.__name__, {"peer": one.peer, "reason": lost[one.peer]}))
         for box in (self.letters, self.arrivals):
             readers = box.dismiss(lambda address: address[1] in lost)
             futures += [(reader, address[0], address[1]) for address, reader in readers]

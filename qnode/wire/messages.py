@@ -59,6 +59,30 @@ class Withdraw(msgspec.Struct, array_like=True, tag=2, frozen=True):
     request: int
 
 
+class MeasureDirectly(msgspec.Struct, array_like=True, tag=20, frozen=True):
+    """Ask for pairs that are measured at birth; met by the peer's own request, as an `Entangle` is by an `Entangle`.
+
+    Either `basis` ("x", "y" or "z") for all of them, or `bases`, one for each, packed as `qnode.wire.bits` does; with
+    neither, they come in a FixBases.
+    """
+
+    wanted: Entangle
+    basis: str = ""
+    bases: bytes = b""
+
+    @property
+    def request(self) -> int:
+        return self.wanted.request
+
+
+class FixBases(msgspec.Struct, array_like=True, tag=21, frozen=True):
+    """The bases of a MeasureDirectly that came without."""
+
+    request: int
+    basis: str = ""
+    bases: bytes = b""
+
+
 class Adopt(msgspec.Struct, array_like=True, tag=3, frozen=True):
     """Move a local component to the oracle, in the same batch as the operation that needs it there.
 
@@ -204,6 +228,8 @@ class Local(msgspec.Struct, array_like=True, tag=14, frozen=True):
 Op = (
     Entangle
     | Withdraw
+    | MeasureDirectly
+    | FixBases
     | Adopt
     | Apply
     | ApplyUnitary
@@ -411,6 +437,13 @@ class Outcomes(msgspec.Struct, array_like=True, tag=60, frozen=True):
     outcomes: tuple[int, ...]
 
 
+class DirectOutcomes(msgspec.Struct, array_like=True, tag=69, frozen=True):
+    """This end's outcomes of a MeasureDirectly, packed as `qnode.wire.bits` does."""
+
+    request: int
+    outcomes: bytes
+
+
 class Paired(msgspec.Struct, array_like=True, tag=61, frozen=True):
     """One half of a new pair, delivered as Phi+; `fidelity` is what the link's model expects of it at this end now."""
 
@@ -457,7 +490,7 @@ class Expired(msgspec.Struct, array_like=True, tag=65, frozen=True):
     qubit: str
 
 
-Item = Outcomes | Paired | Message | Arrived | Failed | Expired
+Item = Outcomes | DirectOutcomes | Paired | Message | Arrived | Failed | Expired
 
 
 class Welcome(msgspec.Struct, array_like=True, tag=80, frozen=True):

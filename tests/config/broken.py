@@ -96,7 +96,7 @@ BROKEN: Final = [
     Case(
         "seed: 1",
         "formalism: stabiliser",
-        "3:12: formalism: must be 'auto', 'stabilizer', 'state_vector' or 'density_matrix', not 'stabiliser' (did you mean 'stabilizer'?)",
+        "3:12: formalism: must be 'auto', 'stabilizer', 'state_vector', 'density_matrix' or 'bell_diagonal', not 'stabiliser' (did you mean 'stabilizer'?)",
     ),
     Case(
         "seed: 1",
