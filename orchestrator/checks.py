@@ -14,7 +14,8 @@ from orchestrator.near import nearest
 from orchestrator.problems import Finding, Path
 
 if TYPE_CHECKING:  # the models call these checks
-    from orchestrator.config import Config, HardwareConfig
+    from orchestrator.config import Config
+    from orchestrator.hardware import HardwareConfig
     from orchestrator.links import LinkConfig
 
 _NODES: Final[Path] = ("nodes",)
@@ -120,32 +121,13 @@ def _of_edges(path: Path, link: LinkConfig, name: str, joined: dict[frozenset[st
 
 # --- what this version does not simulate ---------------------------------------------------------------------------
 
-_IDEAL_ONLY: Final = "this version simulates ideal memories, gates and links only; remove it for now"
+_IDEAL_ONLY: Final = "this version simulates ideal links only; remove it for now"
 
 
 def unsupported(config: Config) -> Iterator[Finding]:
     """What a configuration may ask for and this version would have to leave out: a finding for each."""
-    for kind_name, kind in config.kinds.items():
-        yield from _noise_of_hardware(("kinds", kind_name), kind)
-    for node_name, node in config.nodes.items():
-        yield from _noise_of_hardware(("nodes", node_name), node)
     for link_name, link in config.links.items():
         yield from _noise_of_link(("links", link_name), link)
-
-
-def _noise_of_hardware(path: Path, hardware: HardwareConfig) -> Iterator[Finding]:
-    gates = hardware.gates
-    readout = gates.measure.readout
-    asked = (
-        (("t1",), hardware.t1 is not None),
-        (("t2",), hardware.t2 is not None),
-        (("gates", "single", "error"), gates.single.error > 0),
-        (("gates", "two", "error"), gates.two.error > 0),
-        (("gates", "measure", "error"), gates.measure.error > 0),
-        (("gates", "measure", "readout", "p01"), readout.p01 > 0),
-        (("gates", "measure", "readout", "p10"), readout.p10 > 0),
-    )
-    yield from (Finding((*path, *key), _IDEAL_ONLY) for key, is_asked in asked if is_asked)
 
 
 def _noise_of_link(path: Path, link: LinkConfig) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 A model holds the user's words: ranges unexpanded, kinds unmerged, what was not given left out. `topology.describe`
 turns them into the network that is launched. What is not given is ideal: no decay, durations 0, errors 0, length 0, a
-perfect source; the one default that is a size is `DEFAULT_QUBITS` memory slots for each node.
+perfect source; the one default that is a size is `hardware.DEFAULT_QUBITS` memory slots for each node.
 
 Keys that begin with `x-` are the user's own and are dropped everywhere; any other unknown key is an error.
 """
@@ -10,12 +10,13 @@ Keys that begin with `x-` are the user's own and are dropped everywhere; any oth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from orchestrator import checks, units
 from orchestrator.graphs import GraphConfig
+from orchestrator.hardware import HardwareConfig
 from orchestrator.links import LinkConfig
 from orchestrator.problems import Finding
 from orchestrator.telemetry.settings import TelemetryConfig
@@ -27,7 +28,6 @@ from orchestrator.values import (
     Name,
     NameOfOther,
     NodePattern,
-    Probability,
     Run,
     Seconds,
     as_text,
@@ -36,65 +36,9 @@ from orchestrator.values import (
     without_own_keys,
 )
 
-DEFAULT_QUBITS: Final = 16
 DEFAULT_MAX_STATE_VECTOR_QUBITS: Final = 24
 
 NAMED_STATES: Final = ("0", "1", "+", "-", "i", "-i", "phi+", "phi-", "psi+", "psi-")
-
-
-class GateConfig(Model):
-    """How long an operation takes, and its average gate infidelity 1 - F_avg (depolarising)."""
-
-    most_error: ClassVar[float] = 2 / 3  # where the probability of a non-identity Pauli, r (d + 1) / d, reaches 1
-
-    duration: Seconds = Field(0.0, description="How long it takes.")
-    error: Probability = Field(0.0, description="Average gate infidelity, 1 - F_avg.")
-
-    def findings(self) -> Iterator[Finding]:
-        if self.error > self.most_error:
-            detail = f"{self.error} is more than full depolarisation allows ({self.most_error:.4g})"
-            yield Finding(("error",), detail)
-
-
-class TwoQubitGateConfig(GateConfig):
-    """How long an operation on several qubits takes, and its average gate infidelity."""
-
-    most_error: ClassVar[float] = 4 / 5
-
-
-class ReadoutConfig(Model):
-    """Wrong reports of a measurement."""
-
-    p01: Probability = Field(0.0, description="Probability to read 0 though the truth is 1.")
-    p10: Probability = Field(0.0, description="Probability to read 1 though the truth is 0.")
-
-
-class MeasureConfig(GateConfig):
-    """How long a measurement takes, and what goes wrong in it."""
-
-    readout: ReadoutConfig = Field(ReadoutConfig(), description="Wrong reports.")
-
-
-class GatesConfig(Model):
-    """What a node's operations cost."""
-
-    single: GateConfig = Field(GateConfig(), description="Gates of one qubit.")
-    two: TwoQubitGateConfig = Field(TwoQubitGateConfig(), description="Gates of two or more qubits.")
-    measure: MeasureConfig = Field(MeasureConfig(), description="Measurements.")
-
-
-class HardwareConfig(Model):
-    """What a node is made of."""
-
-    qubits: Annotated[int, Field(ge=1)] = Field(DEFAULT_QUBITS, description="Memory slots.")
-    t1: Seconds | None = Field(None, description="Relaxation time of a memory; left out: it never decays.")
-    t2: Seconds | None = Field(None, description="Dephasing time, at most twice t1; left out: it never dephases.")
-    gates: GatesConfig = Field(GatesConfig(), description="How long operations take, and how often they go wrong.")
-
-    def findings(self) -> Iterator[Finding]:
-        for key in ("t1", "t2"):
-            if getattr(self, key) == 0:
-                yield Finding((key,), "must be longer than 0; leave it out for a memory that never decays")
 
 
 class ProgramConfig(Model):

@@ -84,10 +84,7 @@ def _node(network: Network, node: NodeDescription) -> NodeSpec:
     return NodeSpec(
         name=node.name,
         incarnation=0,
-        slots=node.qubits,
-        single_ns=node.durations.single_ns,
-        two_ns=node.durations.two_ns,
-        measure_ns=node.durations.measure_ns,
+        hardware=node.hardware,
         neighbours=network.neighbours(node.name),
         programs=tuple(ProgramSpec(one.name, one.run, dict(one.args), one.service) for one in node.programs),
         key=derive_key(network.seed, "node", node.name),
@@ -104,6 +101,7 @@ def _delays_to(network: Network, receiver: NodeName) -> Iterator[tuple[str, int]
 
 def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> OracleSpec:
     delays = network.delays
+    numbers = {hardware: nth for nth, hardware in enumerate(dict.fromkeys(n.hardware for n in network.nodes.values()))}
     return OracleSpec(
         run_id=run.run_id,
         name=network.name,
@@ -127,6 +125,8 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
         token=token,
         folder=folder,
         events=network.events,
+        hardware=tuple(numbers),
+        hardware_of={node.name: numbers[node.hardware] for node in network.nodes.values()},
     )
 
 

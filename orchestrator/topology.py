@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator import checks, shapes, units
-from orchestrator.config import Config, DelayMatrix, GatesConfig
+from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
 from orchestrator.problems import ConfigErrors, Problem, dotted
 from qnode.ids import NodeName, ProgramName
+from qnode.quantum.hardware import Hardware
 
 ClockMode = Literal["virtual", "real"]
 Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix"]
@@ -32,21 +33,18 @@ class ProgramDescription:
 
 
 @dataclass(frozen=True, slots=True)
-class GateDurations:
-    single_ns: int = 0
-    two_ns: int = 0
-    measure_ns: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class NodeDescription:
-    """A node: its memory slots, how long its operations take, its programs, and the folder their paths start from."""
+    """A node: what it is made of, its programs, and the folder their paths start from."""
 
     name: NodeName
-    qubits: int
-    durations: GateDurations
+    hardware: Hardware
     programs: tuple[ProgramDescription, ...]
     base: Path
+
+    @property
+    def qubits(self) -> int:
+        """How many it can hold."""
+        return self.hardware.qubits
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +151,13 @@ def _refuse_what_is_not_simulated(config: Config) -> None:
 
 def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
     for pattern, node in config.nodes.items():
-        hardware = config.hardware(node)
-        durations = _durations(hardware.gates)
+        hardware = config.hardware(node).numbers()
         programs = tuple(
             ProgramDescription(ProgramName(name), program.run, program.args, program.service)
             for name, program in node.all_programs.items()
         )
         for name in shapes.expand(pattern):
-            yield NodeDescription(NodeName(name), hardware.qubits, durations, programs, base)
-
-
-def _durations(gates: GatesConfig) -> GateDurations:
-    return GateDurations(
-        single_ns=units.to_ns(gates.single.duration),
-        two_ns=units.to_ns(gates.two.duration),
-        measure_ns=units.to_ns(gates.measure.duration),
-    )
+            yield NodeDescription(NodeName(name), hardware, programs, base)
 
 
 def _links(config: Config) -> Iterator[LinkDescription]:

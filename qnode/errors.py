@@ -153,6 +153,13 @@ class NotClifford(StateError):
     )
 
 
+class NotStabilizer(StateError):
+    sentence = (
+        "{what} leaves {qubits} in no stabilizer state, and formalism stabilizer holds nothing else; use auto,"
+        " state_vector or density_matrix"
+    )
+
+
 class ProtocolViolation(QnodeError):
     pass
 

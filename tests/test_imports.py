@@ -62,6 +62,7 @@ PURE: Final = (
     "orchestrator.layout",
     "orchestrator.draft",
     "orchestrator.graphs",
+    "orchestrator.hardware",
     "orchestrator.invalid",
     "orchestrator.links",
     "orchestrator.near",

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from orchestrator.oracle.events import Event, encode_all
+from orchestrator.oracle.events import Event, encode_events
 from orchestrator.oracle.record import write_all
 
 FLUSH_EVENTS: Final = 512
@@ -44,7 +44,7 @@ class EventWriter:
         """Write what is settled. Raises OSError that names the file."""
         self._due = time.monotonic() + FLUSH_S
         if self._settled:
-            lines = encode_all(self._pending[: self._settled])
+            lines = encode_events(self._pending[: self._settled])
             # Before: what cannot be written is not tried again behind a line that was cut off.
             del self._pending[: self._settled]
             self._settled = 0

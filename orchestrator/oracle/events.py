@@ -7,7 +7,6 @@ only; no wall time, process id, port or unrounded float ever enters it. docs/eve
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -79,7 +78,7 @@ KINDS: Final = {
 LOCAL_KINDS: Final = frozenset({"create", "gate", "measure", "reset", "discard", "lost", "omitted"})
 """What a node may tell of itself; everything else the oracle knows better."""
 
-encode_all = msgspec.json.Encoder().encode_lines
+encode_events = msgspec.json.Encoder().encode_lines
 """JSON Lines of a list of events."""
 
 _decoder = msgspec.json.Decoder(Event)
@@ -87,11 +86,6 @@ _decode = _decoder.decode_lines
 
 decode_event = _decoder.decode
 """The event behind one line. Raises one of UNREADABLE for anything else."""
-
-
-def encode_events(events: Iterable[Event]) -> bytes:
-    """JSON Lines."""
-    return encode_all(list(events))
 
 
 def decode_events(data: bytes) -> list[Event]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.oracle.counts import Counts
+from qnode.quantum.hardware import Hardware
 
 
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -28,6 +29,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         folder: Where record and event log are written; "" for nowhere.
         followed: Whether whoever started the run connects, too, and is waited for.
         paused: Whether nobody runs until whoever started the run says so.
+        hardware, hardware_of: What the nodes are made of, each kind once, and which of them each node is.
     """
 
     run_id: str
@@ -52,6 +54,8 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     join_timeout_s: float = 60.0
     followed: bool = True
     paused: bool = False
+    hardware: tuple[Hardware, ...] = ()
+    hardware_of: dict[str, int] = {}
 
     def without_secrets(self) -> OracleSpec:
         """As it may be kept: without what lets others speak to this run, and without this machine's paths."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final, NamedTuple, Self
 
 from qnode.ids import QubitId
+from qnode.quantum.channels import Channel
 from qnode.quantum.gates import Matrix
 from qnode.quantum.kernels import Targets
 from qnode.quantum.operations import Operation
@@ -63,6 +64,14 @@ class Component(ABC):
     @abstractmethod
     def apply(self, operation: Operation, targets: Targets) -> None:
         """Apply an operation to the qubits at these indices, in this order."""
+
+    def unravel(self, channel: Channel, targets: Targets, draw: float) -> None:
+        """Send qubits through a channel that is no mixture. Only formalisms that are not `clifford_only` can.
+
+        A sampled one goes one of the ways of its Kraus operators, which the draw in [0, 1) selects; an exact one goes
+        all of them.
+        """
+        raise NotImplementedError(self.formalism)
 
     @abstractmethod
     def take(self, qubit: QubitId, draw: float) -> tuple[int, Component]:

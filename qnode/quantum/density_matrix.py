@@ -13,6 +13,7 @@ import numpy as np
 
 from qnode.errors import MalformedMessage
 from qnode.ids import QubitId
+from qnode.quantum.channels import Channel
 from qnode.quantum.component import NORM, Component, drawn
 from qnode.quantum.gates import Matrix
 from qnode.quantum.kernels import Targets, apply_matrix
@@ -41,6 +42,12 @@ class DensityMatrix(Component):
         columns = tuple([target + n_qubits for target in targets])
         half = apply_matrix(self.rho.reshape(-1), 2 * n_qubits, operation.matrix, targets)
         self.rho = apply_matrix(half, 2 * n_qubits, operation.matrix.conj(), columns).reshape(shape)
+
+    def unravel(self, channel: Channel, targets: Targets, draw: float) -> None:
+        """All ways at once; the draw is not needed."""
+        n_qubits, shape = len(self.places), self.rho.shape
+        both = (*targets, *[target + n_qubits for target in targets])
+        self.rho = apply_matrix(self.rho.reshape(-1), 2 * n_qubits, channel.superoperator, both).reshape(shape)
 
     def take(self, qubit: QubitId, draw: float) -> tuple[int, Component]:
         blocks = self._blocks(self.places[qubit])

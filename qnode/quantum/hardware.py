@@ -46,7 +46,7 @@ class Timing(NamedTuple):
 class Slots(NamedTuple):
     """Memory slots of one kind. T2 <= 2 T1; a half that was stored for `cutoff_ns` is discarded (None: never)."""
 
-    count: int = 0
+    size: int = 0
     t1_ns: float = NEVER
     t2_ns: float = NEVER
     cutoff_ns: int | None = None
@@ -77,6 +77,11 @@ class Hardware(NamedTuple):
     p10: float = 0.0
     gate_set: tuple[str, ...] = ()
     parallel: int = 0
+
+    @property
+    def qubits(self) -> int:
+        """How many it can hold."""
+        return self.memory.size + self.communication.size
 
 
 IDEAL: Final = Hardware()

@@ -18,15 +18,18 @@ from qnode.errors import (
     InvalidOperation,
     MalformedMessage,
     NotClifford,
+    NotStabilizer,
     UnknownQubit,
 )
 from qnode.ids import QubitId
 from qnode.quantum import density_matrix, stabilizer, state_vector
 from qnode.quantum.bell import PHI_PLUS, BellState, Pauli
-from qnode.quantum.component import Component, ComponentState
+from qnode.quantum.channels import Channel, relaxation
+from qnode.quantum.component import IMPOSSIBLE, Component, ComponentState
 from qnode.quantum.density_matrix import DensityMatrix
 from qnode.quantum.gates import Matrix
 from qnode.quantum.operations import FIXED, ROTATE_TO_Z, Operation, from_matrix, resolve
+from qnode.quantum.pair_states import PairState
 from qnode.quantum.small_states import EIGENSTATES, PAIRS, ZERO, SmallState
 from qnode.quantum.stabilizer import SmallStabilizer, Stabilizer
 from qnode.quantum.state_vector import StateVector
@@ -88,12 +91,34 @@ class Register:
 
     def create_pair(self, first: QubitId, second: QubitId, bell: BellState = PHI_PLUS) -> None:
         """Two new qubits in a Bell state (`first` is its qubit 0)."""
-        home = self._home
-        if first in home or first == second:
+        self._check_new(first, second)
+        self._home[first] = self._home[second] = self._born({first: 0, second: 1}, PAIRS[bell])
+
+    def create_mixed_pair(self, first: QubitId, second: QubitId, state: PairState, draw: float) -> None:
+        """Two new qubits in any state; where states are sampled, in the piece of it that a draw in [0, 1) selects.
+
+        Raises:
+            NotStabilizer: If the formalism is "stabilizer" and that piece is none of its states.
+        """
+        self._check_new(first, second)
+        places = {first: 0, second: 1}
+        if self.formalism == "density_matrix":
+            born: Component = DensityMatrix(places, state.rho)
+        else:
+            piece = state.drawn(draw)
+            if piece.stabilizer is not None:
+                born = self._born(places, piece.stabilizer)
+            elif self.formalism == "stabilizer":
+                raise NotStabilizer(what="their source", qubits=f"{first}, {second}")
+            else:
+                born = StateVector(places, piece.amplitudes)
+        self._home[first] = self._home[second] = born
+
+    def _check_new(self, first: QubitId, second: QubitId) -> None:
+        if first in self._home or first == second:
             raise _taken(first)
-        if second in home:
+        if second in self._home:
             raise _taken(second)
-        home[first] = home[second] = self._born({first: 0, second: 1}, PAIRS[bell])
 
     # --- operations -------------------------------------------------------------------------------------------------
 
@@ -112,6 +137,37 @@ class Register:
     def apply_unitary(self, matrix: Matrix, qubits: Sequence[QubitId]) -> None:
         """Apply any unitary, shape (2**m, 2**m), m = len(qubits), first qubit leftmost. Raises as `apply` does."""
         self._apply(from_matrix(matrix), qubits)
+
+    def suffer(self, channel: Channel, qubits: Sequence[QubitId], draw: float) -> None:
+        """Send qubits through a noise channel; where states are sampled, one of its ways, selected by a draw in [0, 1).
+
+        Raises as `apply` does: a channel that is no mixture of Clifford operations is itself not Clifford.
+        """
+        if channel.ways is None or self.formalism == "density_matrix":
+            component = self._together(channel, qubits)
+            component.unravel(channel, tuple([component.places[qubit] for qubit in qubits]), draw)
+            return
+        chosen = channel.ways[0]
+        for way in channel.ways:
+            if way.probability >= IMPOSSIBLE:
+                chosen = way
+                if draw < way.probability:
+                    break
+            draw -= way.probability
+        if chosen.reset:
+            self.reset(qubits[0], _rescaled(draw, chosen.probability))
+        for operation, places in chosen.steps:
+            self._apply(operation, [qubits[place] for place in places])
+
+    def relax(self, qubit: QubitId, e1: float, e2: float, draw: float) -> None:
+        """What `suffer(relaxation(e1, e2), ...)` does, for the many times at which nothing happens."""
+        if e2 > e1 or self.formalism == "density_matrix":
+            self.suffer(relaxation(e1, e2), (qubit,), draw)
+        elif draw >= (e1 + e2) / 2:
+            if draw < e1:
+                self._apply(FIXED["z"], (qubit,))
+            elif 1.0 - e1 >= IMPOSSIBLE:
+                self.reset(qubit, _rescaled(draw - e1, 1.0 - e1))
 
     def measure(self, qubit: QubitId, draw: float, basis: str = "z", keep: bool = False) -> int:
         """Measure a qubit.
@@ -262,7 +318,7 @@ class Register:
         component = self._together(operation, qubits)
         component.apply(operation, tuple([component.places[qubit] for qubit in qubits]))
 
-    def _together(self, operation: Operation, qubits: Sequence[QubitId]) -> Component:
+    def _together(self, operation: Operation | Channel, qubits: Sequence[QubitId]) -> Component:
         """The one component, able to hold the operation, that has all operands afterwards."""
         if len(qubits) != operation.n_qubits or (len(qubits) > 1 and len(set(qubits)) != len(qubits)):
             wanted = f"{operation.n_qubits} different qubit{'s' if operation.n_qubits > 1 else ''}"
@@ -271,6 +327,8 @@ class Register:
         if len(parts) > 1:
             parts = list(dict.fromkeys(parts))
         if operation.clifford is None and self.formalism == "stabilizer":
+            if isinstance(operation, Channel):
+                raise NotStabilizer(what=operation.name, qubits=", ".join(qubits))
             raise NotClifford(gate=operation.name, qubits=", ".join(qubits))
         target = self.formalism
         if self._auto:
@@ -293,7 +351,7 @@ class Register:
         return joined
 
     def _split(
-        self, operation: Operation, qubits: Sequence[QubitId], parts: list[Component], formalism: str
+        self, operation: Operation | Channel, qubits: Sequence[QubitId], parts: list[Component], formalism: str
     ) -> list[Component]:
         """Separate what is not entangled, now that space is short; nothing is kept of it if that is not enough."""
         pieces = [piece for part in parts for piece in part.factors()]
@@ -329,6 +387,12 @@ class Register:
         return ComponentTooLarge(operation=operation, size=size, formalism=formalism, limit=limit, component=shown)
 
 
+def _rescaled(draw: float, width: float) -> float:
+    """A draw that was found to lie in an interval is uniform in it: what it says beyond that is a new draw."""
+    return min(draw / width, LAST_DRAW)
+
+
+LAST_DRAW: Final = 1.0 - 2.0**-53
 SHOWN: Final = 12
 """An error names so many qubits of a component."""
 

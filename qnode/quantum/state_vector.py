@@ -13,7 +13,8 @@ import numpy as np
 
 from qnode.errors import MalformedMessage
 from qnode.ids import QubitId
-from qnode.quantum.component import NORM, Component, drawn
+from qnode.quantum.channels import Channel
+from qnode.quantum.component import IMPOSSIBLE, NORM, Component, drawn
 from qnode.quantum.gates import Matrix
 from qnode.quantum.kernels import Targets, apply_matrix, few_halves, halves, rows_and_columns
 from qnode.quantum.operations import EMBED_LIMIT, FIXED, Operation
@@ -48,6 +49,21 @@ class StateVector(Component):
                 self.amplitudes = embedded.dot(self.amplitudes)
                 return
         self.amplitudes = apply_matrix(self.amplitudes, n_qubits, operation.matrix, targets)
+
+    def unravel(self, channel: Channel, targets: Targets, draw: float) -> None:
+        """K_k with probability |K_k psi|^2, in the order in which they are listed."""
+        n_qubits = len(self.places)
+        chosen, weight = self.amplitudes, 1.0
+        for operator in channel.kraus:
+            image = apply_matrix(self.amplitudes, n_qubits, operator, targets)
+            p = _vdot(image, image).real.item()
+            if p < IMPOSSIBLE:
+                continue
+            chosen, weight = image, p
+            if draw < p:
+                break
+            draw -= p
+        self.amplitudes = chosen * (1.0 / sqrt(weight))
 
     def take(self, qubit: QubitId, draw: float) -> tuple[int, Component]:
         n_qubits = len(self.places)

@@ -72,12 +72,13 @@ class NodeHost:
         self.step = 0
         self.spec = node
         virtual = run.clock == "virtual"
+        hardware = node.hardware
         self.loop = NodeLoop(node.name, tick_ns=run.tick_ns, holds_clock=virtual, max_rounds=max_rounds)
         self.machine: NodeMachine[Turn] = NodeMachine(
             self.name,
             node.incarnation,
-            slots=node.slots,
-            durations=Durations(node.single_ns, node.two_ns, node.measure_ns),
+            slots=hardware.qubits,
+            durations=Durations(*(part.duration_ns for part in (hardware.single, hardware.two, hardware.measure))),
             coins=Coins(derive_key(node.key, "coins", node.incarnation)),
             register=Register(run.formalism, run.max_state_vector_qubits),
             neighbours=frozenset(map(NodeName, node.neighbours)),

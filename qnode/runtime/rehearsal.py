@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from qnode.quantum.hardware import Hardware, Slots
 from qnode.runtime.host import NodeHost
 from qnode.runtime.loop import make_asyncio_deterministic
 from qnode.runtime.process import reseed
@@ -28,7 +29,7 @@ async def idle(node: Node) -> None:
 def rehearse() -> None:
     """Be a node in short, several times; of that nothing remains but what makes the next time faster."""
     program = ProgramSpec("main", f"{__name__}:{idle.__name__}", {})
-    node = NodeSpec("rehearsal", 0, 1, 1, 1, 1, (), (program,), bytes(32))
+    node = NodeSpec("rehearsal", 0, Hardware(Slots(1)), (), (program,), bytes(32))
     run = RunSpec("", (node.name,), "virtual", 1.0, 1, "auto", 10, (), False, ".", "", "", "", {node.name: 0})
     for _ in range(_TIMES):
         process = decode_process(encode_spec(ProcessSpec(0, b"", (node,))))

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from qnode.errors import MalformedMessage
+from qnode.quantum.hardware import Hardware
 from qnode.wire.unreadable import UNREADABLE
 
 BLOCKED_S: Final = 10.0  # wall time
@@ -26,10 +27,7 @@ class NodeSpec(msgspec.Struct, array_like=True, frozen=True):
 
     name: str
     incarnation: int
-    slots: int
-    single_ns: int
-    two_ns: int
-    measure_ns: int
+    hardware: Hardware
     neighbours: tuple[str, ...]
     programs: tuple[ProgramSpec, ...]
     key: bytes

@@ -21,6 +21,7 @@ from orchestrator import loader
 from orchestrator.cli.by_hand import LONGEST_IPC, addresses, plan_by_hand
 from orchestrator.topology import Network, describe
 from qnode.errors import ConfigError
+from qnode.quantum.hardware import Hardware, Slots
 from tests.cli.commands import ended, err, out, qnode, started, typed, wait_for_file
 from tests.cli.programs import COUNTS
 
@@ -198,7 +199,8 @@ def test_the_token_binds_what_all_must_agree_on_and_no_folder(network: Network) 
         assert plan.oracle.token == plan.processes[0].token == plan.processes[1].token
         return plan.oracle.token
 
-    nodes = {**network.nodes, next(iter(network.nodes)): replace(next(iter(network.nodes.values())), qubits=4)}
+    first = next(iter(network.nodes.values()))
+    nodes = {**network.nodes, first.name: replace(first, hardware=Hardware(Slots(4)))}
     others = [
         token(replace(network, seed=2)),
         token(replace(network, nodes=nodes)),

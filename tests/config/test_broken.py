@@ -73,8 +73,7 @@ def test_a_shape_that_is_wrong_hides_nothing_else_of_its_link() -> None:
     text = "version: 1\nnodes: {a: {}}\nlinks: {l: {grid: {rows: 2}, length: 1 km, attenuation: 0.2 dB/km}}\n"
     assert problems(text, only_simulated=True) == [
         "net.yaml:3:20: links.l.grid.rows: unknown key; allowed here: nodes, columns",
-        "net.yaml:3:57: links.l.attenuation: this version simulates ideal memories, gates and links only; remove it"
-        " for now",
+        "net.yaml:3:57: links.l.attenuation: this version simulates ideal links only; remove it for now",
     ]
 
 
@@ -227,12 +226,8 @@ def test_a_mapping_made_by_a_program_gets_the_same_sentences() -> None:
 
 
 def test_what_is_not_simulated_is_named_where_it_stands() -> None:
-    ideal = "this version simulates ideal memories, gates and links only; remove it for now"
+    ideal = "this version simulates ideal links only; remove it for now"
     assert problems(GOOD, only_simulated=True) == [
-        f"net.yaml:6:24: kinds.end.t1: {ideal}",
-        f"net.yaml:6:34: kinds.end.t2: {ideal}",
-        f"net.yaml:6:79: kinds.end.gates.single.error: {ideal}",
-        f"net.yaml:6:112: kinds.end.gates.measure.readout.p01: {ideal}",
         f"net.yaml:12:65: links.short.source.model: {ideal}",
     ]
 
@@ -240,7 +235,6 @@ def test_what_is_not_simulated_is_named_where_it_stands() -> None:
 def test_what_is_not_simulated_is_named_beside_other_mistakes() -> None:
     text = "version: 1\nnodes: {a: {t1: 1 s, qubits: 0}, b: }\nlinks: {l: {between: [a, c], fidelity: 0.5}}"
     assert [problem.split(": ")[1] for problem in problems(text, only_simulated=True)] == [
-        "nodes.a.t1",
         "nodes.a.qubits",
         "links.l.between[1]",
         "links.l.fidelity",

@@ -161,7 +161,7 @@ def test_a_setting_that_there_is_not_is_refused_with_the_nearest() -> None:
         ("kinds.end={qubit: 1}", "kinds.end.qubit: unknown key (did you mean 'qubits'?)"),
         ("nodes.bob.gates.two.durtion=1us", "nodes.bob.gates.two.durtion: unknown key (did you mean 'duration'?)"),
         ("links.short.source.fidelity=1", "links.short.source: needs a `model`, such as source: {model: perfect}"),
-        ("nodes.bob.t1=1s", "nodes.bob.t1: this version simulates ideal memories, gates and links only"),
+        ("links.short.fidelity=0.5", "links.short.fidelity: this version simulates ideal links only"),
     ],
 )  # fmt: skip
 def test_a_value_that_is_wrong_is_blamed_on_the_command_line_and_once(text: str, problem: str) -> None:

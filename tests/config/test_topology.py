@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from orchestrator.delays import AlongLinks
 from orchestrator.loader import load, loads
-from orchestrator.topology import GateDurations, Network, Observation, ProgramDescription, describe
+from orchestrator.topology import Network, Observation, ProgramDescription, describe
 from qnode.errors import ConfigError
 from qnode.ids import NodeName, ProgramName
+from qnode.quantum.hardware import Hardware, Slots
 
 A, B, C, D = map(NodeName, "abcd")
 HERE = Path("somewhere")
@@ -46,12 +47,14 @@ observe: {received: [fidelity, {fidelity: 0}, {fidelity: sent}]}
     assert (net.name, net.seed, net.base) == ("two", 7, HERE)
     assert (net.clock, net.speed, net.tick_ns, net.until_ns) == ("virtual", 1.0, 1000, 10**10)
     assert (net.formalism, net.max_state_vector_qubits, net.events) == ("state_vector", 20, False)
-    assert (a.name, a.qubits, a.durations, a.base) == (A, 8, GateDurations(1000, 2, 3_000_000), HERE)
+    assert (a.name, a.qubits, a.base) == (A, 8, HERE)
+    times = a.hardware.single, a.hardware.two, a.hardware.measure
+    assert [time.duration_ns for time in times] == [1000, 2, 3_000_000]
     assert a.programs == (
         ProgramDescription(ProgramName("main"), "t.py:alice", {"theta": 0.3}, service=False),
         ProgramDescription(ProgramName("echo"), "e.py:main", {}, service=True),
     )
-    assert (b.qubits, b.durations, b.programs) == (2, GateDurations(), ())
+    assert (b.hardware, b.programs) == (Hardware(Slots(2)), ())
     assert net.observe == tuple(Observation("received", target) for target in (None, "0", "sent"))
 
 
@@ -185,33 +188,22 @@ def test_a_matrix_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "link", "place"),
+    ("link", "place"),
     [
-        ("t1: 10 s", "", "kinds.end.t1"),
-        ("t2: 1 s", "", "kinds.end.t2"),
-        ("gates: {single: {error: 0.001}}", "", "kinds.end.gates.single.error"),
-        ("gates: {two: {error: 0.001}}", "", "kinds.end.gates.two.error"),
-        ("gates: {measure: {error: 0.001}}", "", "kinds.end.gates.measure.error"),
-        ("gates: {measure: {readout: {p10: 0.1 %}}}", "", "kinds.end.gates.measure.readout.p10"),
-        ("", "length: 1 km, attenuation: 0.2 dB/km", "links.ab.attenuation"),
-        ("", "fidelity: 0.99", "links.ab.fidelity"),
-        ("", "source: {model: werner, fidelity: 0.99}", "links.ab.source.model"),
-        ("", "source: {model: single_click, bright_state: 0.05}", "links.ab.source.model"),
-        ("", "source: {model: double_click}", "links.ab.source.model"),
-        ("", "source: {model: midpoint_source, mean_pairs: 0.01}", "links.ab.source.model"),
-        ("", "source: {model: bell_diagonal, phi_plus: 1}", "links.ab.source.model"),
+        ("length: 1 km, attenuation: 0.2 dB/km", "links.ab.attenuation"),
+        ("fidelity: 0.99", "links.ab.fidelity"),
+        ("source: {model: werner, fidelity: 0.99}", "links.ab.source.model"),
+        ("source: {model: single_click, bright_state: 0.05}", "links.ab.source.model"),
+        ("source: {model: double_click}", "links.ab.source.model"),
+        ("source: {model: midpoint_source, mean_pairs: 0.01}", "links.ab.source.model"),
+        ("source: {model: bell_diagonal, phi_plus: 1}", "links.ab.source.model"),
     ],
 )
-def test_noise_is_refused_and_not_left_out_silently(kind: str, link: str, place: str) -> None:
-    text = f"kinds: {{end: {{{kind}}}}}\nnodes: {{a: , b: }}\nlinks: {{ab: {{between: [a, b], {link}}}}}"
+def test_noise_is_refused_and_not_left_out_silently(link: str, place: str) -> None:
+    text = f"nodes: {{a: , b: }}\nlinks: {{ab: {{between: [a, b], {link}}}}}"
     with pytest.raises(ConfigError) as refused:
         network(text)
-    assert str(refused.value).startswith(f"{place}: this version simulates ideal memories, gates and links only")
-
-
-def test_noise_of_a_node_itself_is_refused_too() -> None:
-    with pytest.raises(ConfigError, match=r"nodes.a.t1: this version"):
-        network("nodes: {a: {t1: 1 s}}")
+    assert str(refused.value).startswith(f"{place}: this version simulates ideal links only")
 
 
 def test_what_asks_for_no_noise_is_not_refused() -> None:

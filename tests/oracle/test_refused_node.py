@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from qnode.errors import MalformedMessage, TransportError
+from qnode.quantum.hardware import IDEAL
 from qnode.runtime.host import NodeHost
 from qnode.runtime.real import drive_real
 from qnode.runtime.virtual import Outside, drive_virtual
@@ -80,7 +81,7 @@ def test_a_process_that_is_refused_ends_with_the_error_that_the_oracle_names(clo
 @pytest.mark.parametrize("clock", ["virtual", "real"])
 def test_what_the_oracle_would_never_say_is_counted_and_the_node_goes_on(clock: str, folder: Path) -> None:
     run, context, watchdog = run_at(folder, clock), make_context(), Watchdog(10.0, lambda frame: True)
-    node = NodeSpec("alice", 0, 4, 0, 0, 0, (), (ProgramSpec("main", "nowhere.py:main", {}, False),), bytes(32), {})
+    node = NodeSpec("alice", 0, IDEAL, (), (ProgramSpec("main", "nowhere.py:main", {}, False),), bytes(32), {})
     server, client = Server(run.oracle, TOKEN), Client(context, run.oracle)
     peers = Peers(context, run.peers, 0, TOKEN, run.processes.__getitem__, print)
     hosts: dict[str, NodeHost] = {"alice": NodeHost(node, run, lambda digest: b"")}

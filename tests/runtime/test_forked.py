@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from qnode.core.coins import derive_key
+from qnode.quantum.hardware import IDEAL
 from qnode.runtime.process import reseed
 from qnode.runtime.programs import load_program, read_ahead
 from qnode.runtime.rehearsal import rehearse
@@ -35,7 +36,7 @@ def _as_before() -> Iterator[None]:
 
 
 def test_numpy_draws_what_its_own_seeding_with_all_words_of_the_key_would_give() -> None:
-    node = NodeSpec("alice", 0, 1, 1, 1, 1, (), (), bytes(range(32)))
+    node = NodeSpec("alice", 0, IDEAL, (), (), bytes(range(32)))
     reseed(ProcessSpec(0, b"", (node,)))
     drawn = np.random.normal(size=3), np.random.random(1000)
     key = derive_key(node.key, "module-level generators", 0)
