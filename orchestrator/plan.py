@@ -111,7 +111,7 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
             for node in network.nodes.values()
         },
         incarnations=dict.fromkeys(network.nodes, 0),
-        links=tuple(LinkSpec(link.a, link.b, link.delay_ns) for link in network.links),
+        links=tuple(LinkSpec(link.a, link.b, link.delay_ns, link.photons) for link in network.links),
         classical_ns=delays.delay_ns(NodeName("a"), NodeName("b")) if isinstance(delays, SameForAll) else None,
         matrix_ns=_matrix(network) if isinstance(delays, FromMatrix) else None,
         clock=network.clock,

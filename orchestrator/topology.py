@@ -16,6 +16,7 @@ from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
 from orchestrator.problems import ConfigErrors, Problem, dotted
 from qnode.ids import NodeName, ProgramName
+from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 
 ClockMode = Literal["virtual", "real"]
@@ -56,6 +57,7 @@ class LinkDescription:
     b: NodeName
     length_m: float
     delay_ns: int
+    photons: PhotonLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,8 @@ def _links(config: Config) -> Iterator[LinkDescription]:
         delay_ns = units.to_ns(link.one_way_seconds)
         for nth, (a, b) in enumerate(link.edges):
             own_name = name if link.shape == "between" else f"{name}[{nth}]"
-            yield LinkDescription(own_name, NodeName(a), NodeName(b), link.length, delay_ns)
+            photons = None if link.photons is None else link.photons.hardware(link.loss_db, a)
+            yield LinkDescription(own_name, NodeName(a), NodeName(b), link.length, delay_ns, photons)
 
 
 def _observations(config: Config) -> Iterator[Observation]:

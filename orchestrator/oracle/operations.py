@@ -10,6 +10,7 @@ from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Matching
+from orchestrator.oracle.pulses import PulseTrains
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
 from qnode.errors import MalformedMessage, NotANeighbour, QnodeError, RequestMismatch
 from qnode.ids import NodeName, QubitId, message_id
@@ -20,7 +21,9 @@ from qnode.wire.messages import (
     Apply,
     ApplyUnitary,
     Arrived,
+    Clicked,
     Discard,
+    Emitted,
     Entangle,
     Executed,
     Failed,
@@ -34,8 +37,11 @@ from qnode.wire.messages import (
     Outcomes,
     Paired,
     Receive,
+    ReceivePulses,
     Reset,
     Send,
+    SendPulses,
+    Tamper,
     Transfer,
     Withdraw,
     fields_of,
@@ -108,6 +114,12 @@ class Operations:
             Executed: self._executed,
             Local: self._local,
         }
+        self._pulses: PulseTrains | None = None
+
+    def carry(self, pulses: PulseTrains) -> None:
+        """Trains of pulses are executed there."""
+        self._pulses = pulses
+        self._execute |= {SendPulses: pulses.send, ReceivePulses: pulses.receive, Tamper: pulses.tamper}
 
     def execute(self, node: NodeName, ops: tuple[Op, ...], step: int = 0, first: int = 0) -> None:
         """Operations of one report, from its `first` on, in order; one that is refused does not keep the others."""
@@ -154,6 +166,8 @@ class Operations:
                             peer=wanted.peer,
                         )
                     )
+            case Emitted() | Clicked() if self._pulses:
+                return self._pulses.delivered(node, item.request)
             case Message() if self._emit:
                 self._log_message("receive", at_ns, node, item)
             case Arrived() if self._emit:
@@ -196,7 +210,7 @@ class Operations:
     def _refuse(self, node: NodeName, step: int, index: int, op: Op, error: QnodeError) -> None:
         self.counts.refused += 1
         self.unheard[node] = self.unheard.get(node, 0) + 1
-        request = op.request if isinstance(op, Entangle | Measure) else None
+        request = op.request if isinstance(op, Entangle | Measure | SendPulses | ReceivePulses | Tamper) else None
         self._time.schedule(self._time.now_ns, node, Failed(index, request, error.code, fields_of(error), step))
         self.log("refused", node, name=error.code, detail=str(error), request=request or 0)
 
@@ -272,6 +286,9 @@ class Operations:
             time.schedule(at_ns, second.node, Paired(second.wanted.request, pair, theirs))
 
     def _withdraw(self, node: NodeName, op: Withdraw) -> None:
+        if self._pulses and self._pulses.withdraw(node, op.request):
+            self.log("withdraw", node, request=op.request)
+            return
         under_way = self.matching.withdraw((node, op.request))
         self.ledger.discard(node, under_way)
         self.log("withdraw", node, request=op.request, qubits=tuple(under_way))

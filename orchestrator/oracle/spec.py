@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.oracle.counts import Counts
+from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 
 
@@ -16,6 +17,7 @@ class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
     a: str
     b: str
     delay_ns: int
+    photons: PhotonLink | None = None
 
 
 class OracleSpec(msgspec.Struct, array_like=True, frozen=True):

@@ -15,7 +15,20 @@ from qnode.core.mailbox import Letter, Mailbox
 from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
 from qnode.errors import PeerLost, QnodeError
 from qnode.ids import NodeName, PairId, QubitId
-from qnode.wire.messages import Arrived, Failed, Item, Message, Outcomes, Paired, error_of
+from qnode.wire.messages import (
+    Arrived,
+    Clicked,
+    Emitted,
+    Failed,
+    Item,
+    Message,
+    Outcomes,
+    Paired,
+    Tamper,
+    Tampered,
+    Tapped,
+    error_of,
+)
 
 log = logging.getLogger("qnode")
 
@@ -59,6 +72,14 @@ class PairRequest:
         self.halves: list[Qubit] = []
 
 
+class PulseRequest(NamedTuple):
+    """A train that is sent, received or tampered with: which program waits for the answer, and with whom it talks."""
+
+    program: str
+    peer: NodeName | None
+    future: asyncio.Future[Any]
+
+
 class NodeServices:
     """One node, as its programs share it. `accept` is called by the driver with what a grant brings.
 
@@ -78,6 +99,9 @@ class NodeServices:
         self.pairs: dict[int, PairRequest] = {}
         self.letters: Mailbox[bytes, asyncio.Future[Letter[bytes]]] = Mailbox()
         self.arrivals: Mailbox[Qubit, asyncio.Future[Letter[Qubit]]] = Mailbox()
+        self.pulses: dict[int, PulseRequest] = {}
+        self.taps: Mailbox[Tapped, asyncio.Future[Letter[Tapped]]] = Mailbox()
+        self._tapped: set[str] = set()  # trains in the hands of this node
         self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
         self.returned: set[str] = set()
         self.lost_qubits: Counter[str] = Counter()  # by reason
@@ -106,6 +130,15 @@ class NodeServices:
                     self._arrived(item)
                 case Failed():
                     self._failed(item)
+                case Emitted() | Clicked() | Tampered():
+                    asked = self.pulses.pop(item.request, None)
+                    if asked is not None and not asked.future.done():
+                        asked.future.set_result(item)
+                case Tapped():
+                    self._tapped.add(item.light)
+                    train = self.taps.number(item)
+                    hand_over(partial(self.taps.put, (item.sender, item.receiver), train), train)
+                    self.forward_all()
 
     def _paired(self, item: Paired) -> None:
         request = self.pairs.get(item.request)
@@ -135,12 +168,26 @@ class NodeServices:
         arrival = self.arrivals.number(make(QubitId(item.qubit), None))
         hand_over(partial(self.arrivals.put, (item.program, item.peer), arrival), arrival)
 
+    def forward_all(self) -> None:
+        """If no program is left that could decide what becomes of trains on a tapped link, they go on as they are."""
+        if self._tapped and self.programs.keys() <= self.returned:
+            for light in sorted(self._tapped):
+                self.machine.outbox.append(Tamper(self.machine.next_request(), light, "forward"))
+            self._tapped.clear()
+
+    def forwarded(self, light: str) -> None:
+        """A program has let a train go on."""
+        self._tapped.discard(light)
+
     def _failed(self, item: Failed) -> None:
         error = error_of(item)
         outcomes = request = None
         if item.request is not None:
             outcomes = self.outcomes.pop(item.request, None)
             request = self.pairs.pop(item.request, None)
+            pulses = self.pulses.pop(item.request, None)
+            if pulses is not None and not pulses.future.done():
+                pulses.future.set_exception(error)
         awaited = outcomes is not None and not outcomes.done()
         if item.op is not None:
             self.heard += 1
@@ -189,6 +236,10 @@ class NodeServices:
             if pair.peer in lost:
                 told.setdefault(pair.program, pair.peer)
                 self._failed(Failed(None, request, PeerLost.__name__, {"peer": pair.peer, "reason": lost[pair.peer]}))
+        for number, asked in list(self.pulses.items()):
+            if asked.peer is not None and asked.peer in lost:
+                told.setdefault(asked.program, asked.peer)
+                self._failed(Failed(None, number, PeerLost.__name__, {"peer": asked.peer, "reason": lost[asked.peer]}))
         for box in (self.letters, self.arrivals):
             readers = box.dismiss(lambda address: address[1] in lost)
             futures += [(reader, address[0], address[1]) for address, reader in readers]

@@ -157,9 +157,9 @@ def detect(
     """
     n = len(codes)
     n_classes = (int(codes.max(initial=0)) >> 3 if classes is None else int(classes.max(initial=0))) + 1
-    drawn = not isinstance(bases, np.ndarray)
-    used = np.flatnonzero(bases) if drawn else np.unique(bases)
-    cumulative = np.cumsum(bases)[:-1] if drawn else np.empty(0)
+    given = bases if isinstance(bases, np.ndarray) else None
+    used = np.flatnonzero(bases) if given is None else np.flatnonzero(np.bincount(given, minlength=N_BASES))
+    cumulative = np.cumsum(bases)[:-1] if given is None else np.empty(0)
     grid = np.arange(n_classes)[:, None, None], np.arange(6)[None, :, None], np.arange(N_BASES)[None, None, :]
 
     def table(transmission: float) -> Thresholds:
@@ -182,7 +182,7 @@ def detect(
         u = rng.random(len(places)) * most
         code = codes[places]
         level = code >> 3 if classes is None else classes[places]
-        chosen = _chosen(cumulative, len(places), rng) if drawn else bases[places]
+        chosen = _chosen(cumulative, len(places), rng) if given is None else given[places]
         prepared = code & 7
         if flat is not None:
             cell = (level.astype(np.int32) * 6 + prepared) * N_BASES + chosen
@@ -207,8 +207,8 @@ def _chosen(cumulative: npt.NDArray[np.float64], n: int, rng: Rng) -> Codes:
 
 def outcomes_of(masks: npt.NDArray[np.uint8], rng: Rng) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
     """The bit of each click, and which were double clicks: these get a fair coin (Luetkenhaus, PRA 59, 3301)."""
-    double = masks == ZERO | ONE
-    outcomes = masks >> 1
+    double: npt.NDArray[np.bool_] = masks == ZERO | ONE
+    outcomes = (masks >> 1).astype(np.uint8)
     outcomes[double] = rng.integers(0, 2, int(double.sum()), dtype=np.uint8)
     return outcomes, double
 

@@ -59,6 +59,12 @@ class Channel(NamedTuple):
         found: npt.NDArray[np.float64] = 10.0 ** (-loss / 10.0)
         return found
 
+    def part(self, share: float) -> Channel:
+        """A stretch of it, which has this share of the loss in dB; without the coupling."""
+        if share <= 0.0:
+            return Channel()
+        return Channel(self.loss_db * share, 1.0, self.times_s, tuple(loss * share for loss in self.losses_db))
+
     def best_transmission(self, from_s: float, to_s: float) -> float:
         """The largest transmission at any time in between; both ends included."""
         inside = [time for time in self.times_s if from_s < time < to_s]

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from qnode.photons.detection import ONE, ZERO, Clicks, Codes
-from qnode.photons.hardware import Source
+from qnode.photons.detection import ONE, ZERO, Clicks, Codes, Gates
+from qnode.photons.hardware import Channel, Source
 from qnode.photons.light import draw_numbers, thin
 from qnode.photons.sampling import Rng
 
@@ -33,7 +33,17 @@ class Pulses(NamedTuple):
 
 def emitted(codes: Codes, source: Source, share: float, rng: Rng) -> Pulses:
     """What is left of a train after a stretch that lets this share of the photons pass."""
-    return Pulses(codes & 7, thin(draw_numbers(codes >> 3, source, rng), share, rng))
+    classes = (codes >> 3).astype(np.uint8)
+    return Pulses((codes & 7).astype(np.uint8), thin(draw_numbers(classes, source, rng), share, rng))
+
+
+def after(pulses: Pulses, channel: Channel, gates: Gates, rng: Rng) -> Pulses:
+    """What is left of a train at the end of a channel."""
+    there = np.flatnonzero(pulses.numbers)
+    shares = channel.coupling * channel.transmission(gates.seconds(there))
+    left = np.zeros_like(pulses.numbers)
+    left[there] = rng.binomial(pulses.numbers[there], shares)
+    return Pulses(pulses.codes, left)
 
 
 def counted(pulses: Pulses) -> Numbers:
