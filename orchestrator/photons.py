@@ -59,7 +59,7 @@ class SinglePhotonSource(SourceOfPulses):
         yield from super().findings()
         if self.multiphoton > self.efficiency:
             detail = f"{self.multiphoton:g} of the pulses cannot have two photons: {self.efficiency:g} have any"
-            yield Finding(("multiphoton",), detail)
+            yield Finding(("multiphoton",), detail, needs=(("efficiency",),))
 
     @property
     def hardware(self) -> Source:
@@ -194,10 +194,12 @@ class DetectorConfig(Model):
         if self.afterpulse > 0.9:
             yield Finding(("afterpulse",), "at most 0.9: with more, clicks hardly ever stop causing others")
         if self.afterpulse > 0 and not self.afterpulse_time:
-            yield Finding(("afterpulse",), "afterpulses need `afterpulse_time`, the mean time after which they come")
+            detail = "afterpulses need `afterpulse_time`, the mean time after which they come"
+            yield Finding(("afterpulse",), detail, needs=(("afterpulse_time",),))
         unit = max(units.to_ps(self.resolution), 1)
         if _REACH * self.jitter * PS_PER_S > _OFFSETS * unit:
-            yield Finding(("jitter",), f"at most {_OFFSETS / _REACH:.0f} times the resolution, which is {unit} ps")
+            detail = f"at most {_OFFSETS / _REACH:.0f} times the resolution, which is {unit} ps"
+            yield Finding(("jitter",), detail, needs=(("resolution",),))
 
     @property
     def hardware(self) -> Detector:

@@ -33,6 +33,8 @@ ONLY_THE_LOADER: Final = re.compile(
     r"|counts down|stands for|^\S+ (key|\S+ node) \S+ is already there|no node|linked with itself|`between` joins"
     r"|ring needs|do not fill"
     r"|already joined|same two nodes|less than light|sum to|mean_pairs: must be more than 0|tag !!|a key must be"
+    r"|photons on average|cannot have two photons|is not a rate of pulses|does not come after|`afterpulse_time`"
+    r"|hardly ever|times the resolution|separation of the bins|at least 1 ps|is an end of the link|tap needs a source"
     r"|is neither true|not a number that can|`<<` takes|alias cannot"
 )
 
