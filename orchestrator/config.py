@@ -18,6 +18,7 @@ from orchestrator import checks, units
 from orchestrator.graphs import GraphConfig
 from orchestrator.hardware import HardwareConfig
 from orchestrator.links import LinkConfig
+from orchestrator.presets import over_preset
 from orchestrator.problems import Finding
 from orchestrator.telemetry.settings import TelemetryConfig
 from orchestrator.values import (
@@ -249,7 +250,6 @@ class Config(Model):
         return checks.findings(self)
 
     def hardware(self, node: NodeConfig) -> HardwareConfig:
-        """What a node is made of: its kind's values, its own laid over them."""
+        """What a node is made of: its kind's values, its own laid over them, and both over a preset."""
         base = self.kinds[node.kind] if node.kind in self.kinds else HardwareConfig()
-        merged: HardwareConfig = node.over(base)
-        return merged
+        return over_preset(node.over(base))

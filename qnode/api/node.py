@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import Awaitable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Coroutine, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from inspect import isawaitable
@@ -39,10 +39,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from qnode.api.pulses import Detections, SentPulses, TappedTrain
+
 T = TypeVar("T")
 
 MOST_DIRECT: Final = 10_000_000  # pairs of one `measure_directly`: the oracle refuses more
-
+_KINDS = ("memory", "communication")  # by their numbers
 _BASES = {"x": "x", "y": "y", "z": "z", "X": "x", "Y": "y", "Z": "z"}
 
 
@@ -92,9 +94,10 @@ class Node:
         """A new qubit in |0>, in a free memory slot. Raises OutOfMemory if there is none."""
         self._here("qubit")
         frame = sys._getframe(1)
-        name = self._machine.next_id((frame.f_code, frame.f_lineno))
-        qubit = Qubit(self, name, None, local=True, busy_ns=self._machine.now_ns)
-        self._machine.hold(qubit)
+        machine = self._machine
+        name, ready_ns = machine.next_id((frame.f_code, frame.f_lineno))
+        qubit = Qubit(self, name, None, local=True, busy_ns=ready_ns, kind=machine.home, now_ns=machine.now_ns)
+        machine.hold(qubit)
         return qubit
 
     def qubits(self, n: int) -> list[Qubit]:
@@ -138,7 +141,7 @@ class Node:
             raise InvalidOperation(detail=f"{basis!r} is no basis; use Pauli.X, Pauli.Y or Pauli.Z")
         measured = self._machine.measure(qubits, axis, keep=keep, where=where)
         if not keep:
-            services.release_at(measured.end_ns, len(qubits))
+            services.release_those_of(measured.end_ns, qubits)
         if measured.request is None:
             return measured, None
         future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._loop)
@@ -217,8 +220,8 @@ class Node:
             raise InvalidOperation(detail=f"entangle() needs a whole number n >= 1; got {n}")
         if not isinstance(tag, str):
             raise _not_text("tag", tag)
-        if wanted > self._machine.memory.slots:
-            raise OutOfMemory(node=self.name, slots=self._machine.memory.slots)
+        if wanted > self._machine.arrivals.slots:
+            raise OutOfMemory(node=self.name, slots=self._machine.arrivals.slots)
         if timeout is None:
             halves = await self._entangle(name, wanted, min_fidelity, tag)
         else:
@@ -231,7 +234,7 @@ class Node:
 
     async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str) -> list[Qubit]:
         services, machine = self._services, self._machine
-        if not machine.memory.take_in_turn(n):
+        if not machine.arrivals.take_in_turn(n):
             await self._wait_for_slots(n, peer)
         request = machine.entangle(self.program, peer, tag, n, min_fidelity)
         future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._loop)
@@ -241,7 +244,7 @@ class Node:
         except asyncio.CancelledError:
             if services.pairs.pop(request, None) is not None:
                 machine.withdraw(request)
-                services.release(n - len(serving.halves))
+                services.release(n - len(serving.halves), machine.arrival)
             self._services.discard([half for half in serving.halves if not half.fate], _caller(1))
             raise
 
@@ -312,7 +315,7 @@ class Node:
 
     async def _wait_for_slots(self, n: int, peer: NodeName) -> None:
         waiter = Turn(asyncio.Future(loop=self._loop), self.program, peer)
-        self._machine.memory.wait(waiter, n)
+        self._machine.arrivals.wait(waiter, n)
         try:
             await waiter.future
         except asyncio.CancelledError:
@@ -320,8 +323,10 @@ class Node:
             raise
 
     def _hold_remote(self, name: QubitId, pair: PairId | None) -> Qubit:
-        qubit = Qubit(self, name, pair, local=False, busy_ns=self._machine.now_ns)
-        self._machine.hold(qubit)
+        machine = self._machine
+        now_ns = machine.now_ns
+        qubit = Qubit(self, name, pair, local=False, busy_ns=now_ns, kind=machine.arrival, now_ns=now_ns)
+        machine.hold(qubit)
         return qubit
 
     # ------------------------------------------------------------ qubits that travel
@@ -334,7 +339,7 @@ class Node:
         self._here("send_qubit")
         self._services.raise_errors((qubit,))
         departs_ns = self._machine.transfer(qubit, NodeName(peer), _caller(1))
-        self._services.release_at(departs_ns, 1)
+        self._services.release_at(departs_ns, 1, qubit.kind)
         return _nothing_to_wait_for()
 
     async def receive_qubit(self, peer: str) -> Qubit:
@@ -358,6 +363,75 @@ class Node:
             if came(future):
                 hand_over(partial(arrivals.put_back, address, future.result()), future.result())
             raise
+
+    # ------------------------------------------------------------ pulses
+
+    async def send_pulses(
+        self,
+        peer: str,
+        bits: npt.ArrayLike,
+        *,
+        bases: str | npt.ArrayLike,
+        intensities: npt.ArrayLike = 0,
+        rate: float | None = None,
+        tag: str = "",
+    ) -> SentPulses:
+        """Send a train of light pulses over the link to a neighbour; done when the last one has left.
+
+        The train leaves once the peer's program of the same name is ready to receive it, and after those before it: the
+        n-th train meets the peer's n-th `receive_pulses` with us, per tag.
+
+        Args:
+            peer: A neighbour, over a link that has `photons:`.
+            bits: 0 or 1 for each pulse, shape (n,).
+            bases: 0, 1, 2 (z, x, y) for each pulse, or one letter for all.
+            intensities: For each pulse, or for all, the number (from 0) of one of the source's configured intensities.
+            rate: Pulses a second; left out: that of the source.
+            tag: Keeps several streams of trains between the same two programs apart.
+        Raises:
+            NotANeighbour.
+            InvalidOperation: If the arrays do not fit together, or the link has no photons.
+        """
+        from qnode.api import pulses  # lazy: few programs send light
+
+        self._here("send_pulses")
+        self._machine.check_neighbour(NodeName(peer))
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
+        return await pulses.send_pulses(self, peer, bits, bases, intensities, rate, tag)
+
+    async def receive_pulses(
+        self, peer: str, *, bases: str | npt.ArrayLike | Mapping[str, float] | None = None, tag: str = ""
+    ) -> Detections:
+        """Await the next train of light pulses of a neighbour, and what the detectors see of it.
+
+        Args:
+            peer: A neighbour, over a link that has `photons:`.
+            bases: 0, 1, 2 (z, x, y) for each gate; or one letter for all; or probabilities with which the receiver
+                chooses for each gate by itself, as in {"z": 0.9, "x": 0.1}. Left out: z or x, each with 1/2.
+            tag: As the sender gave it.
+        Raises:
+            NotANeighbour.
+            InvalidOperation: If there are not as many bases as pulses, or the link has no photons.
+        """
+        from qnode.api import pulses  # lazy: few programs receive light
+
+        self._here("receive_pulses")
+        self._machine.check_neighbour(NodeName(peer))
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
+        return await pulses.receive_pulses(self, peer, bases, tag)
+
+    async def tap(self, sender: str, receiver: str) -> TappedTrain:
+        """Await the next train on a link that this node taps; it goes on when `forward` is called.
+
+        Only where the link's configuration says `tap:` with this node's name. Once all programs of this node have
+        returned, trains pass as if it were not there.
+        """
+        from qnode.api import pulses  # lazy: few programs listen in
+
+        self._here("tap")
+        return await pulses.tap(self, sender, receiver)
 
     # ------------------------------------------------------------ classical messages
 
@@ -484,6 +558,17 @@ class Node:
         self._here("apply")
         self._machine.apply_unitary(unitary, qubits, _caller(2))
 
+    def _move(self, qubit: Qubit, slot: str, frame: FrameType) -> None:
+        self._here("move")
+        if slot not in _KINDS:
+            raise InvalidOperation(detail=f"{slot!r} is no kind of slot; there are: {', '.join(_KINDS)}")
+        kind, old = _KINDS.index(slot), qubit.kind
+        if kind != old:
+            free_ns = self._machine.move(qubit, kind, (frame.f_code, frame.f_lineno))
+            self._services.release_at(free_ns, 1, old)
+            if qubit.pair is not None:
+                self._services.keep_cutoff(qubit)
+
     def _reset(self, qubit: Qubit) -> None:
         self._here("reset")
         self._machine.reset(qubit, _caller(2))
@@ -502,6 +587,7 @@ class Node:
         self._services.returned.add(self.program)
         mine = [qubit for qubit in self._machine.held.values() if qubit.program == self.program]
         self._services.discard(mine, _caller(1))
+        self._services.forward_all()
         return len(mine)
 
 

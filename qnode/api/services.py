@@ -16,7 +16,22 @@ from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
 from qnode.errors import PeerLost, QnodeError
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.wire.bits import Bits, unpack_outcomes
-from qnode.wire.messages import Arrived, DirectOutcomes, Failed, Item, Message, Outcomes, Paired, error_of
+from qnode.wire.messages import (
+    Arrived,
+    Clicked,
+    DirectOutcomes,
+    Emitted,
+    Expired,
+    Failed,
+    Item,
+    Message,
+    Outcomes,
+    Paired,
+    Tamper,
+    Tampered,
+    Tapped,
+    error_of,
+)
 
 log = logging.getLogger("qnode")
 
@@ -37,6 +52,8 @@ class Loop(Protocol):
     now_ns: int
 
     def call_at_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> object: ...
+
+    def call_in_background_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> object: ...
 
 
 class PairRequest:
@@ -69,6 +86,14 @@ class DirectRequest(NamedTuple):
     future: asyncio.Future[Bits]
 
 
+class PulseRequest(NamedTuple):
+    """A train that is sent, received or tampered with: which program waits for the answer, and with whom it talks."""
+
+    program: str
+    peer: NodeName | None
+    future: asyncio.Future[Any]
+
+
 class NodeServices:
     """One node, as its programs share it. `accept` is called by the driver with what a grant brings.
 
@@ -89,6 +114,9 @@ class NodeServices:
         self.direct: dict[int, DirectRequest] = {}
         self.letters: Mailbox[bytes, asyncio.Future[Letter[bytes]]] = Mailbox()
         self.arrivals: Mailbox[Qubit, asyncio.Future[Letter[Qubit]]] = Mailbox()
+        self.pulses: dict[int, PulseRequest] = {}
+        self.taps: Mailbox[Tapped, asyncio.Future[Letter[Tapped]]] = Mailbox()
+        self._tapped: set[str] = set()  # trains in the hands of this node
         self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
         self.returned: set[str] = set()
         self.lost_qubits: Counter[str] = Counter()  # by reason
@@ -112,15 +140,26 @@ class NodeServices:
                     if future is not None and not future.done():
                         future.set_result(item.outcomes)
                 case DirectOutcomes():
-                    asked = self.direct.pop(item.request, None)
-                    if asked is not None and not asked.future.done():
-                        asked.future.set_result(unpack_outcomes(item.outcomes, asked.n))
+                    direct = self.direct.pop(item.request, None)
+                    if direct is not None and not direct.future.done():
+                        direct.future.set_result(unpack_outcomes(item.outcomes, direct.n))
                 case Paired():
                     self._paired(item)
                 case Arrived():
                     self._arrived(item)
+                case Expired():
+                    self.machine.other_expired(PairId(item.pair), QubitId(item.qubit))
                 case Failed():
                     self._failed(item)
+                case Emitted() | Clicked() | Tampered():
+                    asked = self.pulses.pop(item.request, None)
+                    if asked is not None and not asked.future.done():
+                        asked.future.set_result(item)
+                case Tapped():
+                    self._tapped.add(item.light)
+                    train = self.taps.number(item)
+                    hand_over(partial(self.taps.put, (item.sender, item.receiver), train), train)
+                    self.forward_all()
 
     def _paired(self, item: Paired) -> None:
         request = self.pairs.get(item.request)
@@ -128,7 +167,10 @@ class NodeServices:
             # On the real clock it may have been on its way already when the oracle heard that the request is void.
             self.machine.lose(QubitId(item.qubit), "its request was withdrawn")
             return
-        request.halves.append(request.make(QubitId(item.qubit), PairId(item.pair)))
+        half = request.make(QubitId(item.qubit), PairId(item.pair))
+        half.fidelity = item.fidelity
+        request.halves.append(half)
+        self.keep_cutoff(half)
         if len(request.halves) == request.n:
             del self.pairs[item.request]
             if not request.future.done():
@@ -141,7 +183,7 @@ class NodeServices:
             reason = "no program of that name"
         elif item.program in self.returned and not self.arrivals.awaited((item.program, item.peer)):
             reason = "its program has returned"
-        elif not self.machine.memory.take():
+        elif not self.machine.arrivals.take():
             reason = NO_FREE_SLOT
         if make is None or reason:
             self.machine.lose(QubitId(item.qubit), reason)
@@ -150,6 +192,17 @@ class NodeServices:
         arrival = self.arrivals.number(make(QubitId(item.qubit), None))
         hand_over(partial(self.arrivals.put, (item.program, item.peer), arrival), arrival)
 
+    def forward_all(self) -> None:
+        """If no program is left that could decide what becomes of trains on a tapped link, they go on as they are."""
+        if self._tapped and self.programs.keys() <= self.returned:
+            for light in sorted(self._tapped):
+                self.machine.outbox.append(Tamper(self.machine.next_request(), light, "forward"))
+            self._tapped.clear()
+
+    def forwarded(self, light: str) -> None:
+        """A program has let a train go on."""
+        self._tapped.discard(light)
+
     def _failed(self, item: Failed) -> None:
         error = error_of(item)
         outcomes = request = direct = None
@@ -157,6 +210,9 @@ class NodeServices:
             direct = self.direct.pop(item.request, None)
             outcomes = self.outcomes.pop(item.request, None)
             request = self.pairs.pop(item.request, None)
+            pulses = self.pulses.pop(item.request, None)
+            if pulses is not None and not pulses.future.done():
+                pulses.future.set_exception(error)
         awaited = outcomes is not None and not outcomes.done()
         if item.op is not None:
             self.heard += 1
@@ -170,7 +226,7 @@ class NodeServices:
         if direct is not None and not direct.future.done():
             direct.future.set_exception(error)
         if request is not None:
-            self.release(request.n - len(request.halves))
+            self.release(request.n - len(request.halves), self.machine.arrival)
             self.discard([half for half in request.halves if not half.fate], None)
             if not request.future.done():
                 request.future.set_exception(error)
@@ -199,13 +255,13 @@ class NodeServices:
         """
         told: dict[str, str] = {}
         futures: list[tuple[asyncio.Future[Any], str, str]] = []
-        memory = self.machine.memory
+        memory = self.machine.arrivals
         turns = [turn for turn in memory.waiting if turn.peer in lost]
         served = memory.forget(*turns)  # all at once: none of them gets slots that another gives up
         futures += turns
-        asked: dict[int, PairRequest | DirectRequest] = {**self.pairs, **self.direct}
+        asked: dict[int, PairRequest | DirectRequest | PulseRequest] = {**self.pairs, **self.direct, **self.pulses}
         for request, one in asked.items():
-            if one.peer in lost:
+            if one.peer is not None and one.peer in lost:
                 told.setdefault(one.program, one.peer)
                 self._failed(Failed(None, request, PeerLost.__name__, {"peer": one.peer, "reason": lost[one.peer]}))
         for box in (self.letters, self.arrivals):
@@ -221,24 +277,29 @@ class NodeServices:
 
     # ------------------------------------------------------------ slots
 
-    def release(self, n: int = 1) -> None:
-        """Free slots, and let those go on who waited for them."""
-        for waiter in self.machine.memory.release(n):
+    def release(self, n: int, kind: int) -> None:
+        """Free slots of a kind, and let those go on who waited for them."""
+        for waiter in self.machine.memories[kind].release(n):
             self._serve(waiter)
 
-    def release_at(self, when_ns: int, n: int) -> None:
-        """Free slots once the operations on them are over."""
+    def release_at(self, when_ns: int, n: int, kind: int) -> None:
+        """Free slots of a kind once the operations on them are over."""
         if when_ns <= self.clock.now_ns:
-            self.release(n)
+            self.release(n, kind)
         else:
-            self.clock.call_at_ns(when_ns, self.release, n)
+            self.clock.call_at_ns(when_ns, self.release, n, kind)
+
+    def release_those_of(self, when_ns: int, qubits: Sequence[HeldQubit]) -> None:
+        """Free the slots of qubits that are gone, once the operations on them are over."""
+        for kind in {qubit.kind for qubit in qubits}:
+            self.release_at(when_ns, sum(qubit.kind == kind for qubit in qubits), kind)
 
     def give_up_slots(self, waiter: Turn, n: int) -> None:
         """A task that waited for slots was cancelled, with or without them."""
         if came(waiter.future):
-            self.release(n)
+            self.release(n, self.machine.arrival)
         else:
-            for other in self.machine.memory.forget(waiter):
+            for other in self.machine.arrivals.forget(waiter):
                 self._serve(other)
 
     def _serve(self, waiter: Turn) -> None:
@@ -247,8 +308,21 @@ class NodeServices:
 
     def discard(self, qubits: Iterable[HeldQubit], where: Where | None) -> None:
         """Trace qubits out; each slot is free once what was issued on its qubit is over."""
-        for start_ns in self.machine.discard(qubits, where):
-            self.release_at(start_ns, 1)
+        gone = list(qubits)
+        for qubit, start_ns in zip(gone, self.machine.discard(gone, where), strict=True):
+            self.release_at(start_ns, 1, qubit.kind)
+
+    # ------------------------------------------------------------ cut-offs
+
+    def keep_cutoff(self, half: Qubit) -> None:
+        """See to it that a half is given up when it has been stored for as long as its slot allows."""
+        cutoff_ns = self.machine.cutoff_ns(half.kind)
+        if cutoff_ns is not None:  # no run goes on just because a half might still be given up
+            self.clock.call_in_background_ns(half.arrived_ns + cutoff_ns, self._cut_off, half, half.kind)
+
+    def _cut_off(self, half: Qubit, kind: int) -> None:
+        if not half.fate and half.kind == kind:
+            self.release_at(self.machine.expire(half), 1, kind)
 
     # ------------------------------------------------------------ errors of issued operations
 

@@ -84,11 +84,16 @@ class FixBases(msgspec.Struct, array_like=True, tag=21, frozen=True):
 
 
 class Adopt(msgspec.Struct, array_like=True, tag=3, frozen=True):
-    """Move a local component to the oracle, in the same batch as the operation that needs it there."""
+    """Move a local component to the oracle, in the same batch as the operation that needs it there.
+
+    `clocks`: for each qubit the network time up to which its noise has been applied (-1: it does not age), and the kind
+    of slot that it sits in; () if none of them ages.
+    """
 
     qubits: tuple[str, ...]
     formalism: str
     data: bytes
+    clocks: tuple[tuple[int, int], ...] = ()
 
 
 class Apply(msgspec.Struct, array_like=True, tag=4, frozen=True):
@@ -137,6 +142,21 @@ class Transfer(msgspec.Struct, array_like=True, tag=9, frozen=True):
     program: str
     qubit: str
     peer: str
+    start_ns: int
+
+
+class Move(msgspec.Struct, array_like=True, tag=16, frozen=True):
+    """Bring a qubit into a slot of another kind."""
+
+    qubit: str
+    kind: int
+    start_ns: int
+
+
+class Expire(msgspec.Struct, array_like=True, tag=17, frozen=True):
+    """A half of a pair was stored for as long as it may be: it is discarded, and the pair's other end is told."""
+
+    qubit: str
     start_ns: int
 
 
@@ -205,6 +225,50 @@ class Local(msgspec.Struct, array_like=True, tag=14, frozen=True):
     outcomes: tuple[int, ...] = ()
 
 
+class SendPulses(msgspec.Struct, array_like=True, tag=24, frozen=True):
+    """Send a train of pulses to a neighbour, met by its ReceivePulses; `codes` has one byte for each pulse.
+
+    A code is the bit, plus 2 times the basis (z 0, x 1, y 2), plus 8 times the class of its intensity. `period_ps` 0 is
+    that of the link's source. A source of entangled photons measures one of each two itself, and needs no bit.
+    """
+
+    request: int
+    program: str
+    peer: str
+    tag: str
+    period_ps: int
+    codes: bytes
+
+
+class ReceivePulses(msgspec.Struct, array_like=True, tag=25, frozen=True):
+    """Detect the next train of a neighbour: in given bases, a byte for each gate, or in bases drawn for each gate.
+
+    `choice` has the probabilities of z, x and y, if there are no `bases`.
+    """
+
+    request: int
+    program: str
+    peer: str
+    tag: str
+    bases: bytes
+    choice: tuple[float, ...]
+
+
+class Tamper(msgspec.Struct, array_like=True, tag=26, frozen=True):
+    """What the node that sits on a link does to a train, or to light that it has kept of one (`light`).
+
+    `where` has a bit for each pulse, packed; empty: all of them. `codes` and `numbers` have a byte for each.
+    """
+
+    request: int
+    light: str
+    action: str
+    value: float = 0.0
+    where: bytes = b""
+    codes: bytes = b""
+    numbers: bytes = b""
+
+
 Op = (
     Entangle
     | Withdraw
@@ -217,12 +281,17 @@ Op = (
     | Reset
     | Discard
     | Transfer
+    | Move
+    | Expire
     | Send
     | Receive
     | Mark
     | Note
     | Executed
     | Local
+    | SendPulses
+    | ReceivePulses
+    | Tamper
 )
 
 # ---------------------------------------------------------------- node process -> oracle
@@ -423,11 +492,12 @@ class DirectOutcomes(msgspec.Struct, array_like=True, tag=69, frozen=True):
 
 
 class Paired(msgspec.Struct, array_like=True, tag=61, frozen=True):
-    """One half of a new pair, delivered as Phi+."""
+    """One half of a new pair, delivered as Phi+; `fidelity` is what the link's model expects of it at this end now."""
 
     request: int
     pair: str
     qubit: str
+    fidelity: float = 1.0
 
 
 class Message(msgspec.Struct, array_like=True, tag=62, frozen=True):
@@ -460,7 +530,60 @@ class Failed(msgspec.Struct, array_like=True, tag=64, frozen=True):
     step: int = 0
 
 
-Item = Outcomes | DirectOutcomes | Paired | Message | Arrived | Failed
+class Expired(msgspec.Struct, array_like=True, tag=65, frozen=True):
+    """The other half of a pair that this node holds a half of was discarded at its cut-off."""
+
+    pair: str
+    qubit: str
+
+
+class Emitted(msgspec.Struct, array_like=True, tag=72, frozen=True):
+    """All pulses of a train have left, the first at start_ns."""
+
+    request: int
+    start_ns: int
+    period_ps: int
+
+
+class Clicked(msgspec.Struct, array_like=True, tag=73, frozen=True):
+    """What was seen of a train of n pulses, and when its first gate was.
+
+    `marks` has a byte for each gate, or, if `sparse`, the gates that clicked as little-endian uint32, then a byte for
+    each of these. `offsets` has an int16 for each click, by how many `unit_ps` it is off; empty: by nothing.
+    """
+
+    request: int
+    peer: str
+    n: int
+    first_ns: int
+    period_ps: int
+    sparse: bool
+    marks: bytes
+    offsets: bytes = b""
+    unit_ps: int = 1
+
+
+class Tapped(msgspec.Struct, array_like=True, tag=74, frozen=True):
+    """A train is at the node that sits on its link, which decides what becomes of it."""
+
+    light: str
+    sender: str
+    receiver: str
+    n: int
+    first_ns: int
+    period_ps: int
+
+
+class Tampered(msgspec.Struct, array_like=True, tag=75, frozen=True):
+    """What came of a Tamper: the name of light that was kept, or what was counted or seen."""
+
+    request: int
+    light: str = ""
+    sparse: bool = False
+    data: bytes = b""
+
+
+Item = Outcomes | DirectOutcomes | Paired | Message | Arrived | Failed | Expired | Emitted | Clicked | Tapped | Tampered
 
 
 class Welcome(msgspec.Struct, array_like=True, tag=80, frozen=True):

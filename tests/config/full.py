@@ -21,19 +21,45 @@ kinds:
     qubits: 8
     t1: 10 s
     t2: 1 s
+    cutoff: 500 ms
     gates:
       single:
         duration: 1 us
         error: 0.001
+        dephase: 0.2 %
+        flip: 0.001
+        pauli: [0.1 %, 0, 0.002]
       two:
         duration: 2 us
         error: 0.01
+        pauli: [0, 0, 0.01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.1 %]
       measure:
         duration: 3 us
         error: 0.002
         readout:
           p01: 1 %
           p10: 2 %
+  repeater:
+    hardware: nv_center
+    communication:
+      qubits: 1
+      t2: 10 ms
+    memory:
+      qubits: 3
+      t1: 10 s
+      t2: 2 s
+      cutoff: 1 s
+    gates:
+      single:
+        kraus: [[[1, 0], [0, 0.8]], [[0, 0.6j], [[0, 0], 0]]]
+      initialise:
+        duration: 1 us
+        error: 1 %
+      move:
+        duration: 1 ms
+        error: 0.02
+    gate_set: [x, z, h, cnot, rx, unitary]
+    parallel: 1
 nodes:
   alice:
     kind: end
@@ -47,7 +73,8 @@ nodes:
         args:
           n: 3
         service: true
-  "r[00..11]": {}
+  "r[00..11]":
+    kind: repeater
 links:
   between-two:
     between: [alice, bob]
@@ -56,9 +83,52 @@ links:
     attenuation: 0.2 dB/km
     source:
       model: perfect
+      success_probability: 0.5
+      duration: 60 us
+      attempt_dephasing: 0.001
+    photons:
+      encoding:
+        model: time_bin
+        separation: 500 ps
+        interferometer: 80 %
+        visibility: 0.98
+      source:
+        model: weak_coherent
+        intensities: [0.5, 0.1, 0]
+        rate: 1 GHz
+      channel:
+        model: pass
+        table:
+          - at: 0 s
+            loss: 40 dB
+          - at: 100 s
+            loss: 30 dB
+      coupling: 0.9
+      misalignment: 1 %
+      detector:
+        efficiency: 20 %
+        dark_clicks: 1e-6
+        dead_time: 10 us
+        afterpulse: 1 %
+        afterpulse_time: 2 us
+        jitter: 50 ps
+        resolution: 10 ps
+        window: 400 ps
+      tap: r00
+      tap_at: 0.5
   a-chain:
     chain: [bob, r00, r10]
     fidelity: 0.98
+    photons:
+      encoding:
+        model: polarisation
+      source:
+        model: single_photon
+        efficiency: 0.7
+        multiphoton: 0.01
+      channel:
+        model: free_space
+        loss: 20 dB
   a-ring:
     ring: [alice, r00, r01]
     source:
@@ -72,25 +142,52 @@ links:
       phi_minus: 0.3
       psi_plus: 0.2
       psi_minus: 0.1
+    photons:
+      source:
+        model: entangled
+        mean_pairs: 0.05
+      channel:
+        model: fibre
+  given-state:
+    between: [r02, r11]
+    source:
+      model: density_matrix
+      matrix:
+        - [0.5, 0, 0, 0.1-0.2i]
+        - [0, 0, 0, 0]
+        - [0, 0, 0, 0]
+        - [0.1+0.2i, 0, 0, 0.5]
+      success_probability: 1 %
+      duration: 10 us
+      attempt_dephasing: 0.001
   all:
     complete: [r04, r06]
+    length: 20 km
     source:
       model: single_click
-      bright_state: 0.1
+      bright_state: [0.1, 0.2]
       phase_noise: 5 deg
+      station: 5 km
       preparation: 1 us
       emission: 0.9
-      coupling: 0.8
+      coupling: [0.8, 0.7]
       detector: 70 %
       dark_clicks: 1e-6
       visibility: 0.95
+      lifetime: 10 ns
+      jitter: 1 ns
+      window: 50 ns
+      resolution: 200 ps
+      attempt_dephasing: 0.001
   a-grid:
     grid:
       nodes: [r06, r08, r10, alice]
       columns: 2
     source:
       model: double_click
+      encoding: time_bin
       preparation: 2 us
+      bins: 100 ns
   a-tree:
     tree:
       nodes: [bob, r07, r09, r11]
@@ -98,6 +195,7 @@ links:
     source:
       model: midpoint_source
       mean_pairs: 0.05
+      encoding: polarisation
       coupling: 0.8
       detector: 0.7
       dark_clicks: 1e-6
