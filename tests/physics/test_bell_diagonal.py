@@ -39,7 +39,8 @@ def some(seed: int) -> Floats:
 
 
 def pure(bell: BellState) -> Floats:
-    return np.eye(4)[bell_diagonal.index(bell)]
+    vector: Floats = np.eye(4)[bell_diagonal.index(bell)]
+    return vector
 
 
 def rho_of(vector: Floats) -> Matrix:
