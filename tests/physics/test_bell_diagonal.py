@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import product
 from math import exp, inf, sqrt
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -11,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qnode.errors import ComponentTooLarge, NotClifford, NotPauli
+from orchestrator import Cluster
+from qnode import Node
+from qnode.errors import ComponentTooLarge, ConfigError, NotClifford, NotPauli
 from qnode.quantum import bell_diagonal
 from qnode.quantum.bell import BELL_STATES, PHI_MINUS, PHI_PLUS, PSI_MINUS, PSI_PLUS, BellState
 from qnode.quantum.channels import Channel, depolarising, from_kraus, from_paulis, relaxation
@@ -360,3 +364,52 @@ def test_a_noisy_repeater_chain_in_the_formalism_is_the_chain_of_vectors() -> No
     close(ends["density_matrix"], rho_of(whole))
     assert fidelity(ends["bell_diagonal"], PHI_PLUS.ket()) == pytest.approx(whole[0], abs=AGREE)
     close(partial_trace(rho_of(whole), (0,)), ONE / 2)
+
+
+# --- in a network ----------------------------------------------------------------------------------------------------
+
+
+async def keep(node: Node) -> int:
+    half = await node.entangle(node.neighbours[0])
+    await asyncio.sleep(3e-3)
+    half.h()
+    half.h()
+    node.mark("kept", half)
+    await asyncio.sleep(1e-6)
+    return await half.measure()
+
+
+NODE: Final = {"program": keep, "t2": "10 ms", "gates": {"single": {"error": 0.01}}}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_run_shows_the_exact_mixture_and_not_a_sample(seed: int, tmp_path: Path) -> None:
+    """Dephasing of both halves for 3 ms, and four gates that depolarise: the formula, whatever the seed."""
+    links = [("alice", "bob", {"source": {"model": "werner", "fidelity": 0.9}})]
+    net = Cluster(
+        nodes={"alice": NODE, "bob": NODE}, links=links, seed=seed, formalism="bell_diagonal",
+        observe={"kept": ["fidelity"]}, runs=tmp_path,
+    )  # fmt: skip
+    run = await net.run(inline=True)
+    vector = bell_diagonal.store(bell_diagonal.store(bell_diagonal.werner(0.9), 3.0, 10.0), 3.0, 10.0)
+    for _ in range(4):
+        vector = bell_diagonal.depolarise(vector, 0.01 * 3 / 2)
+    last = run.summary.observed[-1]
+    assert last.value == pytest.approx(vector[0], abs=AGREE)
+
+
+SINGLE_CLICK: Final = {"length": "1 km", "source": {"model": "single_click", "bright_state": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("memory", "link", "said"),
+    [
+        ({"t1": "1 s"}, {}, "bell_diagonal holds no relaxation, and alice has a t1"),
+        ({}, SINGLE_CLICK, "bell_diagonal holds mixtures of Bell states, and single_click of alice-bob makes others"),
+    ],
+    ids=["t1", "source"],
+)
+def test_what_cannot_be_held_is_said_before_a_run(memory: Any, link: Any, said: str, tmp_path: Path) -> None:
+    nodes = {"alice": {**NODE, **memory}, "bob": NODE}
+    with pytest.raises(ConfigError, match=said):
+        Cluster(nodes=nodes, links=[("alice", "bob", link)], formalism="bell_diagonal", runs=tmp_path)
