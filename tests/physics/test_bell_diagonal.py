@@ -6,7 +6,7 @@ import asyncio
 from itertools import product
 from math import exp, inf, sqrt
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pytest
