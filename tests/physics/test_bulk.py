@@ -16,6 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import Cluster, Program
+from orchestrator.oracle.events import Event, encode_events
+from orchestrator.oracle.replay import replay
+from orchestrator.oracle.spec import record_path
 from qnode import Node, Pauli
 from qnode.core.coins import generator
 from qnode.errors import InvalidOperation, MalformedMessage, QnodeError
@@ -257,6 +260,9 @@ async def test_two_processes_share_a_hundred_thousand_pairs(tmp_path: Path) -> N
         ("bob", 50_000, "alice"),
     ] * 2
     assert {line.t for line in lines} == {50_035, 100_070}  # light over 10 km, twice
+    again: list[Event] = []
+    assert replay(record_path(run.folder), emit=again.append).divergence is None
+    assert encode_events(again) == run.events_bytes
 
 
 async def test_the_same_seed_gives_the_same_outcomes(tmp_path: Path) -> None:
