@@ -159,23 +159,3 @@ def _of_edges(path: Path, link: LinkConfig, name: str, joined: dict[frozenset[st
             return
     if len(edges) != len({frozenset(edge) for edge in edges}):
         yield Finding(path, "joins the same two nodes twice; name each node once")
-
-
-# --- what this version does not simulate ---------------------------------------------------------------------------
-
-_IDEAL_ONLY: Final = "this version simulates ideal links only; remove it for now"
-
-
-def unsupported(config: Config) -> Iterator[Finding]:
-    """What a configuration may ask for and this version would have to leave out: a finding for each."""
-    for link_name, link in config.links.items():
-        yield from _noise_of_link(("links", link_name), link)
-
-
-def _noise_of_link(path: Path, link: LinkConfig) -> Iterator[Finding]:
-    asked = (
-        (("attenuation",), link.loss_db > 0),
-        (("source", "model"), link.source.model != "perfect"),
-        (("fidelity",), link.fidelity is not None and link.fidelity < 1),
-    )
-    yield from (Finding((*path, *key), _IDEAL_ONLY) for key, is_asked in asked if is_asked)

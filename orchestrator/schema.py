@@ -100,6 +100,7 @@ _HEADINGS: Final = {
     "PerfectSource": "`source: {model: perfect}`",
     "WernerSource": "`source: {model: werner}`",
     "BellDiagonalSource": "`source: {model: bell_diagonal}`",
+    "DensityMatrixSource": "`source: {model: density_matrix}`",
     "SingleClickSource": "`source: {model: single_click}`",
     "DoubleClickSource": "`source: {model: double_click}`",
     "MidpointSource": "`source: {model: midpoint_source}`",

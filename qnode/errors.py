@@ -22,6 +22,7 @@
     │   └── MalformedMessage
     ├── EntanglementFailure       no pair came of a request
     │   ├── RequestMismatch
+    │   ├── FidelityUnreachable
     │   ├── PairExpired
     │   └── GenerationTimeout
     ├── TransportError            processes and connections
@@ -193,6 +194,10 @@ class RequestMismatch(EntanglementFailure):
         "{node} asked {peer} for {wanted} pairs, and {peer} asked {node} for {offered}:"
         " both must ask for the same number"
     )
+
+
+class FidelityUnreachable(EntanglementFailure):
+    sentence = "{node} and {peer} want pairs of fidelity {wanted}; their link and memories reach {reachable}"
 
 
 class PairExpired(EntanglementFailure):

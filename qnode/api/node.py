@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_KINDS = ("memory", "communication")  # by their numbers
 _BASES = {"x": "x", "y": "y", "z": "z", "X": "x", "Y": "y", "Z": "z"}
 
 
@@ -88,9 +89,10 @@ class Node:
         """A new qubit in |0>, in a free memory slot. Raises OutOfMemory if there is none."""
         self._here("qubit")
         frame = sys._getframe(1)
-        name = self._machine.next_id((frame.f_code, frame.f_lineno))
-        qubit = Qubit(self, name, None, local=True, busy_ns=self._machine.now_ns)
-        self._machine.hold(qubit)
+        machine = self._machine
+        name, ready_ns = machine.next_id((frame.f_code, frame.f_lineno))
+        qubit = Qubit(self, name, None, local=True, busy_ns=ready_ns, kind=machine.home, now_ns=machine.now_ns)
+        machine.hold(qubit)
         return qubit
 
     def qubits(self, n: int) -> list[Qubit]:
@@ -134,7 +136,7 @@ class Node:
             raise InvalidOperation(detail=f"{basis!r} is no basis; use Pauli.X, Pauli.Y or Pauli.Z")
         measured = self._machine.measure(qubits, axis, keep=keep, where=where)
         if not keep:
-            services.release_at(measured.end_ns, len(qubits))
+            services.release_those_of(measured.end_ns, qubits)
         if measured.request is None:
             return measured, None
         future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._loop)
@@ -213,8 +215,8 @@ class Node:
             raise InvalidOperation(detail=f"entangle() needs a whole number n >= 1; got {n}")
         if not isinstance(tag, str):
             raise _not_text("tag", tag)
-        if wanted > self._machine.memory.slots:
-            raise OutOfMemory(node=self.name, slots=self._machine.memory.slots)
+        if wanted > self._machine.arrivals.slots:
+            raise OutOfMemory(node=self.name, slots=self._machine.arrivals.slots)
         if timeout is None:
             halves = await self._entangle(name, wanted, min_fidelity, tag)
         else:
@@ -227,7 +229,7 @@ class Node:
 
     async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str) -> list[Qubit]:
         services, machine = self._services, self._machine
-        if not machine.memory.take_in_turn(n):
+        if not machine.arrivals.take_in_turn(n):
             await self._wait_for_slots(n, peer)
         request = machine.entangle(self.program, peer, tag, n, min_fidelity)
         future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._loop)
@@ -237,13 +239,13 @@ class Node:
         except asyncio.CancelledError:
             if services.pairs.pop(request, None) is not None:
                 machine.withdraw(request)
-                services.release(n - len(serving.halves))
+                services.release(n - len(serving.halves), machine.arrival)
             self._services.discard([half for half in serving.halves if not half.fate], _caller(1))
             raise
 
     async def _wait_for_slots(self, n: int, peer: NodeName) -> None:
         waiter = Turn(asyncio.Future(loop=self._loop), self.program, peer)
-        self._machine.memory.wait(waiter, n)
+        self._machine.arrivals.wait(waiter, n)
         try:
             await waiter.future
         except asyncio.CancelledError:
@@ -251,8 +253,10 @@ class Node:
             raise
 
     def _hold_remote(self, name: QubitId, pair: PairId | None) -> Qubit:
-        qubit = Qubit(self, name, pair, local=False, busy_ns=self._machine.now_ns)
-        self._machine.hold(qubit)
+        machine = self._machine
+        now_ns = machine.now_ns
+        qubit = Qubit(self, name, pair, local=False, busy_ns=now_ns, kind=machine.arrival, now_ns=now_ns)
+        machine.hold(qubit)
         return qubit
 
     # ------------------------------------------------------------ qubits that travel
@@ -265,7 +269,7 @@ class Node:
         self._here("send_qubit")
         self._services.raise_errors((qubit,))
         departs_ns = self._machine.transfer(qubit, NodeName(peer), _caller(1))
-        self._services.release_at(departs_ns, 1)
+        self._services.release_at(departs_ns, 1, qubit.kind)
         return _nothing_to_wait_for()
 
     async def receive_qubit(self, peer: str) -> Qubit:
@@ -414,6 +418,17 @@ class Node:
     def _apply_unitary(self, unitary: npt.ArrayLike, qubits: tuple[Qubit, ...]) -> None:
         self._here("apply")
         self._machine.apply_unitary(unitary, qubits, _caller(2))
+
+    def _move(self, qubit: Qubit, slot: str, frame: FrameType) -> None:
+        self._here("move")
+        if slot not in _KINDS:
+            raise InvalidOperation(detail=f"{slot!r} is no kind of slot; there are: {', '.join(_KINDS)}")
+        kind, old = _KINDS.index(slot), qubit.kind
+        if kind != old:
+            free_ns = self._machine.move(qubit, kind, (frame.f_code, frame.f_lineno))
+            self._services.release_at(free_ns, 1, old)
+            if qubit.pair is not None:
+                self._services.keep_cutoff(qubit)
 
     def _reset(self, qubit: Qubit) -> None:
         self._here("reset")

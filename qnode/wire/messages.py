@@ -60,11 +60,16 @@ class Withdraw(msgspec.Struct, array_like=True, tag=2, frozen=True):
 
 
 class Adopt(msgspec.Struct, array_like=True, tag=3, frozen=True):
-    """Move a local component to the oracle, in the same batch as the operation that needs it there."""
+    """Move a local component to the oracle, in the same batch as the operation that needs it there.
+
+    `clocks`: for each qubit the network time up to which its noise has been applied (-1: it does not age), and the kind
+    of slot that it sits in; () if none of them ages.
+    """
 
     qubits: tuple[str, ...]
     formalism: str
     data: bytes
+    clocks: tuple[tuple[int, int], ...] = ()
 
 
 class Apply(msgspec.Struct, array_like=True, tag=4, frozen=True):
@@ -113,6 +118,21 @@ class Transfer(msgspec.Struct, array_like=True, tag=9, frozen=True):
     program: str
     qubit: str
     peer: str
+    start_ns: int
+
+
+class Move(msgspec.Struct, array_like=True, tag=16, frozen=True):
+    """Bring a qubit into a slot of another kind."""
+
+    qubit: str
+    kind: int
+    start_ns: int
+
+
+class Expire(msgspec.Struct, array_like=True, tag=17, frozen=True):
+    """A half of a pair was stored for as long as it may be: it is discarded, and the pair's other end is told."""
+
+    qubit: str
     start_ns: int
 
 
@@ -191,6 +211,8 @@ Op = (
     | Reset
     | Discard
     | Transfer
+    | Move
+    | Expire
     | Send
     | Receive
     | Mark
@@ -390,11 +412,12 @@ class Outcomes(msgspec.Struct, array_like=True, tag=60, frozen=True):
 
 
 class Paired(msgspec.Struct, array_like=True, tag=61, frozen=True):
-    """One half of a new pair, delivered as Phi+."""
+    """One half of a new pair, delivered as Phi+; `fidelity` is what the link's model expects of it at this end now."""
 
     request: int
     pair: str
     qubit: str
+    fidelity: float = 1.0
 
 
 class Message(msgspec.Struct, array_like=True, tag=62, frozen=True):
@@ -427,7 +450,14 @@ class Failed(msgspec.Struct, array_like=True, tag=64, frozen=True):
     step: int = 0
 
 
-Item = Outcomes | Paired | Message | Arrived | Failed
+class Expired(msgspec.Struct, array_like=True, tag=65, frozen=True):
+    """The other half of a pair that this node holds a half of was discarded at its cut-off."""
+
+    pair: str
+    qubit: str
+
+
+Item = Outcomes | Paired | Message | Arrived | Failed | Expired
 
 
 class Welcome(msgspec.Struct, array_like=True, tag=80, frozen=True):

@@ -423,11 +423,11 @@ BROKEN: Final = [
     Case(
         "{model: werner, fidelity: 0.98}",
         "{model: wernher, fidelity: 1}",
-        "12:65: links.short.source.model: 'wernher' is not a model; allowed: 'perfect', 'werner', 'bell_diagonal', 'single_click', 'double_click', 'midpoint_source' (did you mean 'werner'?)",
+        "12:65: links.short.source.model: 'wernher' is not a model; allowed: 'perfect', 'werner', 'bell_diagonal', 'density_matrix', 'single_click', 'double_click', 'midpoint_source' (did you mean 'werner'?)",
     ),
     Case(
         "{model: werner, fidelity: 0.98}",
-        "{fidelity: 1}",
+        "{coupling: 1}",
         "12:49: links.short.source: needs a `model`, such as source: {model: perfect}",
     ),
     Case(
@@ -459,6 +459,71 @@ BROKEN: Final = [
         "{model: werner, fidelity: 0.98}",
         "{model: werner, fidelity: 0.98}, fidelity: 1",
         "12:100: links.short.fidelity: `fidelity: F` is short for `source: {model: werner, fidelity: F}`; use one of the two",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: werner, fidelity: 0.98, success_probability: 0}",
+        "12:110: links.short.source.success_probability: must be more than 0; leave it out for a source that never fails",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: single_click, bright_state: [0.1, 0.2, 0.3]}",
+        "12:93: links.short.source.bright_state: one probability for both ends, or a list of two, one for each; not 3",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: single_click, bright_state: [0.1, 2]}",
+        "12:93: links.short.source.bright_state: 2 is outside [0, 1]",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: single_click, bright_state: 0}",
+        "12:49: links.short.source: no attempt could ever succeed: neither a photon nor a dark click can herald a pair",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: double_click, station: 11 km}",
+        "12:88: links.short.source.station: 11000 m from the first end is beyond the other, 10000 m away",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: double_click, jitter: 1 ns}",
+        "12:87: links.short.source.jitter: photons that are as short as can be never meet if they jitter; give their `lifetime`, too",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: double_click, resolution: 1 ns}",
+        "12:91: links.short.source.resolution: matters for clicks that are counted in a window only; give `window`, too",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: double_click, encoding: polarisation, bins: 1 us}",
+        "12:109: links.short.source.bins: only time bins come one after another",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: double_click, encoding: time}",
+        "12:89: links.short.source.encoding: must be 'time_bin' or 'polarisation', not 'time' (did you mean 'time_bin'?)",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: density_matrix, matrix: [[1, 0], [0, 0]]}",
+        "12:89: links.short.source.matrix: must be four rows of four numbers each",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: density_matrix, matrix: [[1, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]}",
+        "12:89: links.short.source.matrix: is no state: it must be Hermitian, of trace 1, and without negative eigenvalues (to 1e-9)",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: density_matrix, matrix: [[1, 0, 0, x], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]}",
+        "12:89: links.short.source.matrix: 'x' is not a complex number; write it like 0.5, 0.1-0.2i or 0.2i",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: werner, fidelity: 0.98}, attenuation: 0.2 dB/km",
+        "12:103: links.short.attenuation: pairs of model werner have no photons to lose; say source: {success_probability: ...}, losses included, or take a model with photons: single_click, double_click or midpoint_source",
     ),
     Case(
         "delay: along_links",
@@ -715,12 +780,12 @@ BROKEN: Final = [
     Case(
         "{model: werner, fidelity: 0.98}",
         "{model: 5}",
-        "12:65: links.short.source.model: '5' is not a model; allowed: 'perfect', 'werner', 'bell_diagonal', 'single_click', 'double_click', 'midpoint_source'",
+        "12:65: links.short.source.model: '5' is not a model; allowed: 'perfect', 'werner', 'bell_diagonal', 'density_matrix', 'single_click', 'double_click', 'midpoint_source'",
     ),
     Case(
         "{model: werner, fidelity: 0.98}",
         "{model: werner, fidelty: 0.9}",
-        "12:73: links.short.source.fidelty: unknown key (did you mean 'fidelity'?); allowed here: fidelity",
+        "12:73: links.short.source.fidelty: unknown key (did you mean 'fidelity'?); allowed here: attempt_dephasing, success_probability, duration, fidelity",
     ),
     Case(
         "{model: werner, fidelity: 0.98}",

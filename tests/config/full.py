@@ -83,6 +83,9 @@ links:
     attenuation: 0.2 dB/km
     source:
       model: perfect
+      success_probability: 0.5
+      duration: 60 us
+      attempt_dephasing: 0.001
   a-chain:
     chain: [bob, r00, r10]
     fidelity: 0.98
@@ -99,25 +102,46 @@ links:
       phi_minus: 0.3
       psi_plus: 0.2
       psi_minus: 0.1
+  given-state:
+    between: [r02, r11]
+    source:
+      model: density_matrix
+      matrix:
+        - [0.5, 0, 0, 0.1-0.2i]
+        - [0, 0, 0, 0]
+        - [0, 0, 0, 0]
+        - [0.1+0.2i, 0, 0, 0.5]
+      success_probability: 1 %
+      duration: 10 us
+      attempt_dephasing: 0.001
   all:
     complete: [r04, r06]
+    length: 20 km
     source:
       model: single_click
-      bright_state: 0.1
+      bright_state: [0.1, 0.2]
       phase_noise: 5 deg
+      station: 5 km
       preparation: 1 us
       emission: 0.9
-      coupling: 0.8
+      coupling: [0.8, 0.7]
       detector: 70 %
       dark_clicks: 1e-6
       visibility: 0.95
+      lifetime: 10 ns
+      jitter: 1 ns
+      window: 50 ns
+      resolution: 200 ps
+      attempt_dephasing: 0.001
   a-grid:
     grid:
       nodes: [r06, r08, r10, alice]
       columns: 2
     source:
       model: double_click
+      encoding: time_bin
       preparation: 2 us
+      bins: 100 ns
   a-tree:
     tree:
       nodes: [bob, r07, r09, r11]
@@ -125,6 +149,7 @@ links:
     source:
       model: midpoint_source
       mean_pairs: 0.05
+      encoding: polarisation
       coupling: 0.8
       detector: 0.7
       dark_clicks: 1e-6
