@@ -230,7 +230,7 @@ class Config(Model):
     observe: Annotated[dict[Name, Observations], BeforeValidator(without_own_keys)] = Field(
         default_factory=dict, description="What the observer evaluates where a program says node.mark(...), by mark."
     )
-    formalism: Literal["auto", "stabilizer", "state_vector", "density_matrix"] = Field(
+    formalism: Literal["auto", "stabilizer", "state_vector", "density_matrix", "bell_diagonal"] = Field(
         "auto", description="How states are kept; auto: each in the cheapest exact way."
     )
     max_state_vector_qubits: Annotated[int, Field(ge=1, le=32)] = Field(

@@ -16,7 +16,7 @@ from qnode.ids import NodeName, QubitId
 from qnode.quantum.fidelity import NAMED_STATES, fidelity, named_state
 from qnode.quantum.hardware import IDEAL
 from qnode.quantum.noisy import Laboratory, NoisyRegister, SeenAt
-from qnode.quantum.register import ComponentState, Register
+from qnode.quantum.register import MIXED, ComponentState, Register
 from qnode.wire.messages import Seen
 
 Matrix = npt.NDArray[np.complex128]
@@ -73,8 +73,8 @@ class View:
     def __init__(self, at_ns: int, seen: Seen, labs: Mapping[NodeName, Laboratory]) -> None:
         self.at_ns = at_ns
         self._owners = seen.owners
-        density = any(component.formalism == "density_matrix" for component in seen.components)
-        self._register = Register("density_matrix" if density else "auto", _ANY_SIZE)
+        mixed = {component.formalism for component in seen.components}.intersection(MIXED)
+        self._register = Register(next(iter(mixed), "auto"), _ANY_SIZE)  # a network keeps to one of them
         noisy = NoisyRegister(self._register, _no_coins)
         for component in seen.components:
             names = tuple(map(QubitId, component.qubits))

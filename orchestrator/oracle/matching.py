@@ -94,6 +94,10 @@ class Matching:
                 del self._waiting[talk]
         return demand
 
+    def find(self, key: Key) -> Demand | None:
+        """The request of this number, as long as it is open."""
+        return self._open.get(key)
+
     def refuse(self, demand: Demand) -> None:
         """The request will not be served."""
         self._open.pop(demand.key, None)

@@ -6,20 +6,22 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import Coroutine, MutableMapping
+from collections.abc import Awaitable, Coroutine, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from inspect import isawaitable
 from operator import index
 from threading import get_ident
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import msgspec
 
+from qnode.api.bases import packed_bases
 from qnode.api.qubit import Qubit
-from qnode.api.services import NodeServices, PairRequest, Turn, came, hand_over
+from qnode.api.services import DirectRequest, NodeServices, PairRequest, Turn, came, hand_over
 from qnode.core.coins import derive_key, generator
-from qnode.core.machine import Measured
+from qnode.core.machine import Bases, Measured
 from qnode.core.mailbox import Letter
 from qnode.core.memory import Where
 from qnode.errors import (
@@ -37,8 +39,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from qnode.api.pulses import Detections, SentPulses, TappedTrain
+
 T = TypeVar("T")
 
+MOST_DIRECT: Final = 10_000_000  # pairs of one `measure_directly`: the oracle refuses more
 _KINDS = ("memory", "communication")  # by their numbers
 _BASES = {"x": "x", "y": "y", "z": "z", "X": "x", "Y": "y", "Z": "z"}
 
@@ -243,6 +248,71 @@ class Node:
             self._services.discard([half for half in serving.halves if not half.fate], _caller(1))
             raise
 
+    async def measure_directly(
+        self,
+        peer: str,
+        n: int,
+        *,
+        basis: Pauli | str | None = None,
+        bases: npt.ArrayLike | Awaitable[npt.ArrayLike] | None = None,
+        tag: str = "",
+        timeout: float | None = None,
+    ) -> npt.NDArray[np.uint8]:
+        """Share n Bell pairs with a neighbour and measure our halves as they come to be; await all outcomes at once.
+
+        Outcomes are as from Phi+: in Z and X both ends have the same, in Y opposite ones, but for the link's errors and
+        those of our own gates and readout. Nothing is stored, and no memory slot is taken. The peer's program of the
+        same name must ask for the same n: its m-th `measure_directly` with us meets our m-th with it, per tag.
+
+        Args:
+            peer: A neighbour's name.
+            n: How many pairs, up to 10,000,000.
+            basis: The basis of all measurements; Z without it.
+            bases: Instead, a basis for each: letters x, y, z or numbers 0, 1, 2 for them, shape (n,). Or something that
+                can be awaited for them: the pairs are made meanwhile, and the peer need not wait for it.
+            tag: Keeps several streams of pairs between the same two programs apart.
+            timeout: Seconds of network time after which the request is given up.
+        Returns:
+            Outcomes 0 and 1, shape (n,).
+        Raises:
+            NotANeighbour, RequestMismatch, GenerationTimeout.
+        """
+        self._here("measure_directly")
+        name = NodeName(peer)
+        self._machine.check_neighbour(name)
+        wanted = _whole(n)
+        if not 1 <= wanted <= MOST_DIRECT:
+            raise InvalidOperation(detail=f"measure_directly() needs a whole number n of 1 to {MOST_DIRECT}; got {n}")
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
+        if bases is not None and basis is not None:
+            raise InvalidOperation(detail="measure_directly() takes a basis for all pairs, or bases; not both")
+        given = basis if bases is None else bases
+        how = given if isawaitable(given) else packed_bases(Pauli.Z if given is None else given, wanted)
+        if timeout is None:
+            return await self._measure_directly(name, wanted, how, tag)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._measure_directly(name, wanted, how, tag)
+        except TimeoutError:
+            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+
+    async def _measure_directly(
+        self, peer: NodeName, n: int, how: Bases | Awaitable[npt.ArrayLike], tag: str
+    ) -> npt.NDArray[np.uint8]:
+        services, machine = self._services, self._machine
+        known = how if isinstance(how, tuple) else None
+        request = machine.measure_directly(self.program, peer, tag, n, known)
+        future: asyncio.Future[npt.NDArray[np.uint8]] = asyncio.Future(loop=self._loop)
+        services.direct[request] = DirectRequest(self.program, peer, n, future)
+        try:
+            if not isinstance(how, tuple):
+                machine.fix_bases(request, packed_bases(await how, n))
+            return await future
+        finally:
+            if services.direct.pop(request, None) is not None:  # nothing came: it is given up
+                machine.withdraw(request)
+
     async def _wait_for_slots(self, n: int, peer: NodeName) -> None:
         waiter = Turn(asyncio.Future(loop=self._loop), self.program, peer)
         self._machine.arrivals.wait(waiter, n)
@@ -293,6 +363,75 @@ class Node:
             if came(future):
                 hand_over(partial(arrivals.put_back, address, future.result()), future.result())
             raise
+
+    # ------------------------------------------------------------ pulses
+
+    async def send_pulses(
+        self,
+        peer: str,
+        bits: npt.ArrayLike,
+        *,
+        bases: str | npt.ArrayLike,
+        intensities: npt.ArrayLike = 0,
+        rate: float | None = None,
+        tag: str = "",
+    ) -> SentPulses:
+        """Send a train of light pulses over the link to a neighbour; done when the last one has left.
+
+        The train leaves once the peer's program of the same name is ready to receive it, and after those before it: the
+        n-th train meets the peer's n-th `receive_pulses` with us, per tag.
+
+        Args:
+            peer: A neighbour, over a link that has `photons:`.
+            bits: 0 or 1 for each pulse, shape (n,).
+            bases: 0, 1, 2 (z, x, y) for each pulse, or one letter for all.
+            intensities: For each pulse, or for all, the number (from 0) of one of the source's configured intensities.
+            rate: Pulses a second; left out: that of the source.
+            tag: Keeps several streams of trains between the same two programs apart.
+        Raises:
+            NotANeighbour.
+            InvalidOperation: If the arrays do not fit together, or the link has no photons.
+        """
+        from qnode.api import pulses  # lazy: few programs send light
+
+        self._here("send_pulses")
+        self._machine.check_neighbour(NodeName(peer))
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
+        return await pulses.send_pulses(self, peer, bits, bases, intensities, rate, tag)
+
+    async def receive_pulses(
+        self, peer: str, *, bases: str | npt.ArrayLike | Mapping[str, float] | None = None, tag: str = ""
+    ) -> Detections:
+        """Await the next train of light pulses of a neighbour, and what the detectors see of it.
+
+        Args:
+            peer: A neighbour, over a link that has `photons:`.
+            bases: 0, 1, 2 (z, x, y) for each gate; or one letter for all; or probabilities with which the receiver
+                chooses for each gate by itself, as in {"z": 0.9, "x": 0.1}. Left out: z or x, each with 1/2.
+            tag: As the sender gave it.
+        Raises:
+            NotANeighbour.
+            InvalidOperation: If there are not as many bases as pulses, or the link has no photons.
+        """
+        from qnode.api import pulses  # lazy: few programs receive light
+
+        self._here("receive_pulses")
+        self._machine.check_neighbour(NodeName(peer))
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
+        return await pulses.receive_pulses(self, peer, bases, tag)
+
+    async def tap(self, sender: str, receiver: str) -> TappedTrain:
+        """Await the next train on a link that this node taps; it goes on when `forward` is called.
+
+        Only where the link's configuration says `tap:` with this node's name. Once all programs of this node have
+        returned, trains pass as if it were not there.
+        """
+        from qnode.api import pulses  # lazy: few programs listen in
+
+        self._here("tap")
+        return await pulses.tap(self, sender, receiver)
 
     # ------------------------------------------------------------ classical messages
 
@@ -448,6 +587,7 @@ class Node:
         self._services.returned.add(self.program)
         mine = [qubit for qubit in self._machine.held.values() if qubit.program == self.program]
         self._services.discard(mine, _caller(1))
+        self._services.forward_all()
         return len(mine)
 
 

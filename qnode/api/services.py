@@ -15,7 +15,23 @@ from qnode.core.mailbox import Letter, Mailbox
 from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
 from qnode.errors import PeerLost, QnodeError
 from qnode.ids import NodeName, PairId, QubitId
-from qnode.wire.messages import Arrived, Expired, Failed, Item, Message, Outcomes, Paired, error_of
+from qnode.wire.bits import Bits, unpack_outcomes
+from qnode.wire.messages import (
+    Arrived,
+    Clicked,
+    DirectOutcomes,
+    Emitted,
+    Expired,
+    Failed,
+    Item,
+    Message,
+    Outcomes,
+    Paired,
+    Tamper,
+    Tampered,
+    Tapped,
+    error_of,
+)
 
 log = logging.getLogger("qnode")
 
@@ -61,6 +77,23 @@ class PairRequest:
         self.halves: list[Qubit] = []
 
 
+class DirectRequest(NamedTuple):
+    """A request for outcomes of n pairs that are measured at birth, and who waits for them."""
+
+    program: str
+    peer: NodeName
+    n: int
+    future: asyncio.Future[Bits]
+
+
+class PulseRequest(NamedTuple):
+    """A train that is sent, received or tampered with: which program waits for the answer, and with whom it talks."""
+
+    program: str
+    peer: NodeName | None
+    future: asyncio.Future[Any]
+
+
 class NodeServices:
     """One node, as its programs share it. `accept` is called by the driver with what a grant brings.
 
@@ -78,8 +111,12 @@ class NodeServices:
         self.names = names
         self.outcomes: dict[int, asyncio.Future[tuple[int, ...]]] = {}
         self.pairs: dict[int, PairRequest] = {}
+        self.direct: dict[int, DirectRequest] = {}
         self.letters: Mailbox[bytes, asyncio.Future[Letter[bytes]]] = Mailbox()
         self.arrivals: Mailbox[Qubit, asyncio.Future[Letter[Qubit]]] = Mailbox()
+        self.pulses: dict[int, PulseRequest] = {}
+        self.taps: Mailbox[Tapped, asyncio.Future[Letter[Tapped]]] = Mailbox()
+        self._tapped: set[str] = set()  # trains in the hands of this node
         self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
         self.returned: set[str] = set()
         self.lost_qubits: Counter[str] = Counter()  # by reason
@@ -102,6 +139,10 @@ class NodeServices:
                     future = self.outcomes.pop(item.request, None)
                     if future is not None and not future.done():
                         future.set_result(item.outcomes)
+                case DirectOutcomes():
+                    direct = self.direct.pop(item.request, None)
+                    if direct is not None and not direct.future.done():
+                        direct.future.set_result(unpack_outcomes(item.outcomes, direct.n))
                 case Paired():
                     self._paired(item)
                 case Arrived():
@@ -110,6 +151,15 @@ class NodeServices:
                     self.machine.other_expired(PairId(item.pair), QubitId(item.qubit))
                 case Failed():
                     self._failed(item)
+                case Emitted() | Clicked() | Tampered():
+                    asked = self.pulses.pop(item.request, None)
+                    if asked is not None and not asked.future.done():
+                        asked.future.set_result(item)
+                case Tapped():
+                    self._tapped.add(item.light)
+                    train = self.taps.number(item)
+                    hand_over(partial(self.taps.put, (item.sender, item.receiver), train), train)
+                    self.forward_all()
 
     def _paired(self, item: Paired) -> None:
         request = self.pairs.get(item.request)
@@ -142,12 +192,27 @@ class NodeServices:
         arrival = self.arrivals.number(make(QubitId(item.qubit), None))
         hand_over(partial(self.arrivals.put, (item.program, item.peer), arrival), arrival)
 
+    def forward_all(self) -> None:
+        """If no program is left that could decide what becomes of trains on a tapped link, they go on as they are."""
+        if self._tapped and self.programs.keys() <= self.returned:
+            for light in sorted(self._tapped):
+                self.machine.outbox.append(Tamper(self.machine.next_request(), light, "forward"))
+            self._tapped.clear()
+
+    def forwarded(self, light: str) -> None:
+        """A program has let a train go on."""
+        self._tapped.discard(light)
+
     def _failed(self, item: Failed) -> None:
         error = error_of(item)
-        outcomes = request = None
+        outcomes = request = direct = None
         if item.request is not None:
+            direct = self.direct.pop(item.request, None)
             outcomes = self.outcomes.pop(item.request, None)
             request = self.pairs.pop(item.request, None)
+            pulses = self.pulses.pop(item.request, None)
+            if pulses is not None and not pulses.future.done():
+                pulses.future.set_exception(error)
         awaited = outcomes is not None and not outcomes.done()
         if item.op is not None:
             self.heard += 1
@@ -158,6 +223,8 @@ class NodeServices:
         if awaited and outcomes is not None:
             outcomes.set_exception(error)
             outcomes.exception()  # it is remembered until it is raised: asyncio need not complain that it never was
+        if direct is not None and not direct.future.done():
+            direct.future.set_exception(error)
         if request is not None:
             self.release(request.n - len(request.halves), self.machine.arrival)
             self.discard([half for half in request.halves if not half.fate], None)
@@ -192,10 +259,11 @@ class NodeServices:
         turns = [turn for turn in memory.waiting if turn.peer in lost]
         served = memory.forget(*turns)  # all at once: none of them gets slots that another gives up
         futures += turns
-        for request, pair in list(self.pairs.items()):
-            if pair.peer in lost:
-                told.setdefault(pair.program, pair.peer)
-                self._failed(Failed(None, request, PeerLost.__name__, {"peer": pair.peer, "reason": lost[pair.peer]}))
+        asked: dict[int, PairRequest | DirectRequest | PulseRequest] = {**self.pairs, **self.direct, **self.pulses}
+        for request, one in asked.items():
+            if one.peer is not None and one.peer in lost:
+                told.setdefault(one.program, one.peer)
+                self._failed(Failed(None, request, PeerLost.__name__, {"peer": one.peer, "reason": lost[one.peer]}))
         for box in (self.letters, self.arrivals):
             readers = box.dismiss(lambda address: address[1] in lost)
             futures += [(reader, address[0], address[1]) for address, reader in readers]

@@ -28,9 +28,11 @@ from qnode.wire.messages import (
     Entangle,
     Executed,
     Expire,
+    FixBases,
     Local,
     Mark,
     Measure,
+    MeasureDirectly,
     Move,
     Note,
     Op,
@@ -41,6 +43,9 @@ from qnode.wire.messages import (
 )
 
 W = TypeVar("W")
+
+Bases = tuple[str, bytes]
+"""One basis for all pairs, or one for each of them, packed."""
 
 Issued = tuple[Where, tuple[HeldQubit, ...]]
 """The line that issued an operation, and the qubits that it was issued on."""
@@ -376,6 +381,16 @@ class NodeMachine(Generic[W]):
         request = self.next_request()
         self.outbox.append(Entangle(request, program, peer, tag, n, min_fidelity))
         return request
+
+    def measure_directly(self, program: str, peer: NodeName, tag: str, n: int, bases: Bases | None) -> int:
+        """Ask for n pairs that are measured at birth; None: `fix_bases` will say how. Returns the request's number."""
+        request = self.next_request()
+        wanted = Entangle(request, program, peer, tag, n, 0.0)
+        self.outbox.append(MeasureDirectly(wanted, *(bases or ())))
+        return request
+
+    def fix_bases(self, request: int, bases: Bases) -> None:
+        self.outbox.append(FixBases(request, *bases))
 
     def withdraw(self, request: int) -> None:
         self.outbox.append(Withdraw(request))
