@@ -19,7 +19,7 @@ from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource
 
 ClockMode = Literal["virtual", "real"]
-Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix"]
+Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix", "bell_diagonal"]
 
 
 @dataclass(frozen=True, slots=True)

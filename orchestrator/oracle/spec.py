@@ -20,12 +20,14 @@ class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
     Attributes:
         delay_ns: How long light and messages take, one way; both ways alike.
         source: Where its source of pairs stands in `OracleSpec.sources`; `PERFECT` for one that always succeeds.
+        transmission: Probability that a qubit which is sent over it arrives.
     """
 
     a: str
     b: str
     delay_ns: int
     source: int = PERFECT
+    transmission: float = 1.0
 
 
 class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -39,8 +41,8 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         folder: Where record and event log are written; "" for nowhere.
         followed: Whether whoever started the run connects, too, and is waited for.
         paused: Whether nobody runs until whoever started the run says so.
-        hardware, hardware_of: What the nodes are made of, each kind once, and which of them each node is.
         sources: The different sources of pairs that there are; many links share few of them.
+        hardware, hardware_of: What the nodes are made of, each kind once, and which of them each node is.
     """
 
     run_id: str

@@ -80,7 +80,7 @@ def dephase(vectors: npt.ArrayLike, p: npt.ArrayLike) -> Floats:
 
 def store(vectors: npt.ArrayLike, t_ns: npt.ArrayLike, t2_ns: npt.ArrayLike) -> Floats:
     """One half in a memory that only dephases (T1 infinite): Z with probability (1 - exp(-t/T2))/2."""
-    return dephase(vectors, -np.expm1(-np.asarray(t_ns, np.float64) / t2_ns) / 2)
+    return dephase(vectors, -np.expm1(-np.asarray(t_ns, np.float64) / np.asarray(t2_ns)) / 2)
 
 
 # --- swapping -------------------------------------------------------------------------------------------------------
@@ -154,5 +154,5 @@ def dejmps(
     Returns:
         The probability to keep, and the vectors then (Deutsch et al. 1996).
     """
-    turned = [np.asarray(pair, np.float64)[..., [0, 1, 3, 2]] for pair in (first, second)]
-    return bilateral_cnot(*turned, mixing=mixing, flip=flip)
+    one, other = (np.asarray(pair, np.float64)[..., [0, 1, 3, 2]] for pair in (first, second))
+    return bilateral_cnot(one, other, mixing, flip)

@@ -118,7 +118,7 @@ def relaxation(t_ns: npt.ArrayLike, t1_ns: npt.ArrayLike, t2_ns: npt.ArrayLike) 
     section 8.3.5 (amplitude damping).
     """
     times = np.asarray(t_ns, np.float64)
-    e1, e2 = np.exp(-times / t1_ns), np.exp(-times / t2_ns)
+    e1, e2 = np.exp(-times / np.asarray(t1_ns)), np.exp(-times / np.asarray(t2_ns))
     transfer = _diagonal(e2, e2, e1)
     transfer[..., 3, 0] = 1 - e1
     return transfer
@@ -229,11 +229,11 @@ def _signs(bell: BellState) -> Floats:
 
 def swap_corrected(left: npt.ArrayLike, right: npt.ArrayLike, mixing: float = 0.0, flip: float = 0.0) -> Floats:
     """The mean over the four outcomes of `swap`, each corrected by what was read: what a repeater delivers."""
-    whole = 0.0
+    whole = np.zeros(np.broadcast_shapes(np.shape(left), np.shape(right)))
     for bell in (BellState(z, x) for z in (0, 1) for x in (0, 1)):
         chance, ends = swap(left, right, bell_effect(bell, mixing, flip))
-        whole = whole + chance[..., None, None] * correct(ends, bell)
-    return np.asarray(whole)
+        whole += chance[..., None, None] * correct(ends, bell)
+    return whole
 
 
 # CNOT^dagger (P x K) CNOT for P in I, X, Y, Z at the control and K = I or Z at the target, as (sign, P', K').
@@ -253,7 +253,7 @@ def bilateral_cnot(
         mixing: At each end, both qubits are replaced by I/4 with this probability after the gate.
         flip: Probability that an outcome is read wrongly.
     Returns:
-        The probability to keep, and the correlators of the control pair then (Bennett et al. 1996; Deutsch et al. 1996).
+        The probability to keep, and the correlators of the control pair then (Bennett et al. 1996).
     """
     first, second = np.asarray(control, np.float64), np.asarray(target, np.float64)
     kept = np.zeros(np.broadcast_shapes(first.shape, second.shape))
@@ -270,8 +270,8 @@ def dejmps(
     first: npt.ArrayLike, second: npt.ArrayLike, mixing: float = 0.0, flip: float = 0.0
 ) -> tuple[Floats, Floats]:
     """`bilateral_cnot` after Rx(pi/2) at the first end and Rx(-pi/2) at the second, of both pairs (Deutsch 1996)."""
-    turned = [on_second(on_first(pair, _QUARTER), _BACK) for pair in (first, second)]
-    return bilateral_cnot(*turned, mixing=mixing, flip=flip)
+    one, other = (on_second(on_first(pair, _QUARTER), _BACK) for pair in (first, second))
+    return bilateral_cnot(one, other, mixing, flip)
 
 
 _QUARTER: Final = from_unitary(rx(np.pi / 2))

@@ -21,19 +21,45 @@ kinds:
     qubits: 8
     t1: 10 s
     t2: 1 s
+    cutoff: 500 ms
     gates:
       single:
         duration: 1 us
         error: 0.001
+        dephase: 0.2 %
+        flip: 0.001
+        pauli: [0.1 %, 0, 0.002]
       two:
         duration: 2 us
         error: 0.01
+        pauli: [0, 0, 0.01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.1 %]
       measure:
         duration: 3 us
         error: 0.002
         readout:
           p01: 1 %
           p10: 2 %
+  repeater:
+    hardware: nv_center
+    communication:
+      qubits: 1
+      t2: 10 ms
+    memory:
+      qubits: 3
+      t1: 10 s
+      t2: 2 s
+      cutoff: 1 s
+    gates:
+      single:
+        kraus: [[[1, 0], [0, 0.8]], [[0, 0.6j], [[0, 0], 0]]]
+      initialise:
+        duration: 1 us
+        error: 1 %
+      move:
+        duration: 1 ms
+        error: 0.02
+    gate_set: [x, z, h, cnot, rx, unitary]
+    parallel: 1
 nodes:
   alice:
     kind: end
@@ -47,7 +73,8 @@ nodes:
         args:
           n: 3
         service: true
-  "r[00..11]": {}
+  "r[00..11]":
+    kind: repeater
 links:
   between-two:
     between: [alice, bob]
