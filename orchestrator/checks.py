@@ -123,6 +123,7 @@ def _of_links(config: Config) -> Iterator[Finding]:
             path: Path = ("links", name, link.shape)
             unknown = tuple(_unknown_members(path, link, nodes))
             yield from unknown or _of_edges(path, link, name, joined)
+            yield from _of_tap(("links", name), link, nodes)
 
 
 def _unknown_members(path: Path, link: LinkConfig, nodes: set[str]) -> Iterator[Finding]:
@@ -134,6 +135,18 @@ def _unknown_members(path: Path, link: LinkConfig, nodes: set[str]) -> Iterator[
             needs = (_NODES, *_MORE_NODES, *(("nodes", name) for name in missing))
             hint = nearest(first, nodes) or _listed(nodes)
             yield Finding((*path, *place), f"no node {first!r}{more}{hint}", needs=needs)
+
+
+def _of_tap(path: Path, link: LinkConfig, nodes: set[str]) -> Iterator[Finding]:
+    tap = None if link.photons is None else link.photons.tap
+    if tap is None:
+        return
+    place: Path = (*path, "photons", "tap")
+    if tap not in nodes:
+        hint = nearest(tap, nodes) or _listed(nodes)
+        yield Finding(place, f"no node {tap!r}{hint}", needs=(_NODES, *_MORE_NODES, ("nodes", tap)))
+    elif any(tap in shapes.expand(member) for _, member in link.members):
+        yield Finding(place, f"{tap!r} is an end of the link; who sits on a link is another node")
 
 
 def _listed(names: set[str]) -> str:

@@ -134,6 +134,9 @@ def exact_time(ns: int) -> str:
     return f"{ns} ns"
 
 
+_COUNTED: Final = {"send_pulses": "pulse", "tap": "pulse", "receive_pulses": "click"}
+
+
 def sentence(event: Event) -> str:
     """What happened, beyond time, node and kind: on one line, with all ids."""
     gate = event.gate + (f"({', '.join(f'{param:g}' for param in event.params)})" if event.params else "")
@@ -143,7 +146,7 @@ def sentence(event: Event) -> str:
     ]
     facts = [
         " ".join(part for part in parts if part),
-        count(event.n, "pair") if event.n else "",
+        count(event.n, _COUNTED.get(event.event, "pair")) if event.n else "",
         f"{_PEER.get(event.event, 'with')} {event.peer}" if event.peer else "",
         event.name,
         f"message {event.message}" if event.message else "",

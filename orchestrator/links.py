@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from orchestrator import shapes, units
 from orchestrator.near import nearest_name
+from orchestrator.photons import PhotonsConfig
 from orchestrator.problems import Finding, Path
 from orchestrator.values import (
     ComplexRows,
@@ -331,6 +332,7 @@ class LinkConfig(Model):
     attenuation: DecibelsPerMetre = Field(0.0, description="Of the fibre.")
     source: Source = Field(PerfectSource(), description="How pairs are made.")
     fidelity: Probability | None = Field(None, description="Short for source: {model: werner, fidelity: ...}.")
+    photons: PhotonsConfig | None = Field(None, description="Pulses of light, for programs that send and receive them.")
 
     def findings(self) -> Iterator[Finding]:
         given = self.given_shapes

@@ -89,6 +89,7 @@ def _node(network: Network, node: NodeDescription) -> NodeSpec:
         programs=tuple(ProgramSpec(one.name, one.run, dict(one.args), one.service) for one in node.programs),
         key=derive_key(network.seed, "node", node.name),
         delays_ns=dict(_delays_to(network, node.name)) if network.clock == "real" else {},
+        all_shared=any(link.source.attempt_dephasing for link in network.links_of(node.name)),
     )
 
 
@@ -112,7 +113,10 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
             for node in network.nodes.values()
         },
         incarnations=dict.fromkeys(network.nodes, 0),
-        links=tuple(LinkSpec(link.a, link.b, link.delay_ns, sources[link.source]) for link in network.links),
+        links=tuple(
+            LinkSpec(link.a, link.b, link.delay_ns, sources[link.source], link.transmission, link.photons)
+            for link in network.links
+        ),
         classical_ns=delays.delay_ns(NodeName("a"), NodeName("b")) if isinstance(delays, SameForAll) else None,
         matrix_ns=_matrix(network) if isinstance(delays, FromMatrix) else None,
         clock=network.clock,

@@ -15,6 +15,7 @@ from orchestrator import shapes, units
 from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
 from qnode.ids import NodeName, ProgramName
+from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource
 
@@ -57,6 +58,8 @@ class LinkDescription:
     length_m: float
     delay_ns: int
     source: PairSource
+    transmission: float = 1.0
+    photons: PhotonLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,10 @@ class Network:
     def neighbours(self, node: NodeName) -> tuple[NodeName, ...]:
         """The nodes that a node has a link with, in the order of the links."""
         return self._neighbours.get(node, ())
+
+    def links_of(self, node: NodeName) -> tuple[LinkDescription, ...]:
+        """The links that end at a node."""
+        return tuple(self._links_by_ends[frozenset((node, peer))] for peer in self.neighbours(node))
 
     def link_between(self, a: NodeName, b: NodeName) -> LinkDescription | None:
         return self._links_by_ends.get(frozenset((a, b)))
@@ -160,7 +167,9 @@ def _links(config: Config) -> Iterator[LinkDescription]:
         delay_ns, source = units.to_ns(link.one_way_seconds), link.pairs
         for nth, (a, b) in enumerate(link.edges):
             own_name = name if link.shape == "between" else f"{name}[{nth}]"
-            yield LinkDescription(own_name, NodeName(a), NodeName(b), link.length, delay_ns, source)
+            photons = None if link.photons is None else link.photons.hardware(link.loss_db, a)
+            ends = NodeName(a), NodeName(b)
+            yield LinkDescription(own_name, *ends, link.length, delay_ns, source, 10 ** (-link.loss_db / 10), photons)
 
 
 def _observations(config: Config) -> Iterator[Observation]:

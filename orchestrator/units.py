@@ -62,6 +62,7 @@ LENGTH: Final = Dimension(
     },
 )
 ATTENUATION: Final = Dimension("attenuation", {"dB/km": _decimal("1e-3"), "dB/m": Fraction(1)})
+LOSS: Final = Dimension("loss", {"dB": Fraction(1)})
 RATE: Final = Dimension(
     "rate",
     {
@@ -89,7 +90,7 @@ def parse(value: object, dimension: Dimension) -> float:
 
     Args:
         value: Text with a unit; a bare number only where that has a meaning (a plain number, or zero of anything).
-        dimension: What is wanted: `TIME`, `LENGTH`, `ATTENUATION`, `RATE`, `ANGLE` or `NUMBER`.
+        dimension: What is wanted: `TIME`, `LENGTH`, `ATTENUATION`, `LOSS`, `RATE`, `ANGLE` or `NUMBER`.
     Raises:
         UnitError: If it is something else; the sentence lists the units that are allowed.
     """
@@ -157,6 +158,7 @@ _EXAMPLES: Final[Mapping[str, Sequence[object]]] = {
     "time": ("10 us", "1 s"),
     "length": ("25 km",),
     "attenuation": ("0.2 dB/km",),
+    "loss": ("20 dB",),
     "rate": ("80 MHz",),
     "angle": ("0.1 rad", "5 deg"),
     "number": (0.02, "2 %"),
@@ -169,6 +171,11 @@ def to_ns(seconds: float) -> int:
     The float stands for the shortest decimal that means it, so what was written as 2.5 ns is rounded as 2.5 ns.
     """
     return round(Fraction(Decimal(repr(seconds))) * NS_PER_S)
+
+
+def to_ps(seconds: float) -> int:
+    """The same as integer picoseconds."""
+    return round(Fraction(Decimal(repr(seconds))) * NS_PER_S * 1000)
 
 
 def _text(value: object, dimension: Dimension) -> str:

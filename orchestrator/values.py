@@ -196,6 +196,8 @@ Metres = Annotated[float, _quantity(units.LENGTH), as_text(units.LENGTH), _quant
 DecibelsPerMetre = Annotated[
     float, _quantity(units.ATTENUATION), as_text(units.ATTENUATION), _quantity_schema(units.ATTENUATION)
 ]
+Decibels = Annotated[float, _quantity(units.LOSS), as_text(units.LOSS), _quantity_schema(units.LOSS)]
+Hertz = Annotated[float, _quantity(units.RATE), as_text(units.RATE), _quantity_schema(units.RATE)]
 Radians = Annotated[float, _quantity(units.ANGLE), as_text(units.ANGLE), _quantity_schema(units.ANGLE)]
 Number = Annotated[float, _quantity(units.NUMBER), _quantity_schema(units.NUMBER)]
 _PROBABILITY: Final = units.json_schema(units.NUMBER, title="probability", least=0, most=1, examples=[0.98, "2 %"])

@@ -73,7 +73,7 @@ def _hardware(network: Network, *, whole: bool) -> list[tuple[str, ...]]:
     names: dict[Hardware, list[str]] = {}
     for node in network.nodes.values():
         names.setdefault(node.hardware, []).append(node.name)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (span(those) if nth == 0 else "", *row)
         for hardware, those in names.items()
         for nth, row in enumerate(hardware_rows(hardware))

@@ -29,7 +29,7 @@ class Event(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     qubits: Annotated[tuple[str, ...], _is("the qubits concerned, in the operation's order")] = ()
     pair: Annotated[str, _is("the Bell pair concerned")] = ""
     request: Annotated[int, _is("the node's number for a request for pairs or for outcomes")] = 0
-    n: Annotated[int, _is("how many pairs were asked for, or how many attempts a pair takes")] = 0
+    n: Annotated[int, _is("how many pairs were asked for, attempts a pair takes, pulses sent, or clicks seen")] = 0
     peer: Annotated[str, _is("the other node")] = ""
     gate: Annotated[str, _is("the gate, or the basis of a measurement")] = ""
     params: Annotated[tuple[float, ...], _is("angles in radians, rounded to 9 decimals")] = ()
@@ -70,6 +70,9 @@ KINDS: Final = {
     "delay": "a test delayed the message that has just left",
     "hold": "a test held the node: it runs no more",
     "release": "a test released the node",
+    "send_pulses": "a train of n pulses left; name holds that of the train",
+    "receive_pulses": "a train was detected, with n clicks; name holds that of the train",
+    "tap": "who sits on a link did something, which gate names, to the n pulses of the light that name names",
     "mark": "the observer was allowed to look at a qubit",
     "note": "a program recorded a value",
     "executed": "a function outside the loop returned, for which the virtual clock was held",

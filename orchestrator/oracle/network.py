@@ -10,6 +10,7 @@ from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.events import SCHEMA_VERSION, Event
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.operations import Observer
+from orchestrator.oracle.pulses import PulseTrains
 from orchestrator.oracle.spec import LinkSpec, OracleSpec
 from qnode.core.coins import Coins, derive_key
 from qnode.ids import NodeName
@@ -65,9 +66,10 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
     """The core at time 0."""
     register = Register(spec.formalism, spec.max_state_vector_qubits)
     ledger = Ledger(register, Coins(derive_key(spec.seed, "oracle")), laboratories(spec))
-    return OracleCore(
+    delays = NetworkDelays(spec)
+    core = OracleCore(
         ledger,
-        NetworkDelays(spec),
+        delays,
         {NodeName(node): programs for node, programs in spec.programs.items()},
         tick_ns=spec.tick_ns,
         until_ns=spec.until_ns,
@@ -76,6 +78,11 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         realtime=spec.clock == "real",
         key=derive_key(spec.seed, "arrays"),
     )
+    photons = {(NodeName(link.a), NodeName(link.b)): link.photons for link in spec.links if link.photons}
+    core.operations.carry(
+        PulseTrains(photons, delays.quantum_ns, core.time, derive_key(spec.seed, "photons"), core.operations.log)
+    )
+    return core
 
 
 def laboratories(spec: OracleSpec) -> dict[NodeName, Laboratory]:

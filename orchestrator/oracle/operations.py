@@ -12,6 +12,7 @@ from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Matching
+from orchestrator.oracle.pulses import PulseTrains
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
 from qnode.errors import FidelityUnreachable, MalformedMessage, NotANeighbour, QnodeError, RequestMismatch
 from qnode.ids import NodeName, QubitId, message_id, other_half
@@ -24,8 +25,10 @@ from qnode.wire.messages import (
     Apply,
     ApplyUnitary,
     Arrived,
+    Clicked,
     DirectOutcomes,
     Discard,
+    Emitted,
     Entangle,
     Executed,
     Expire,
@@ -44,8 +47,11 @@ from qnode.wire.messages import (
     Outcomes,
     Paired,
     Receive,
+    ReceivePulses,
     Reset,
     Send,
+    SendPulses,
+    Tamper,
     Transfer,
     Withdraw,
     fields_of,
@@ -135,6 +141,12 @@ class Operations:
             Executed: self._executed,
             Local: self._local,
         }
+        self._pulses: PulseTrains | None = None
+
+    def carry(self, pulses: PulseTrains) -> None:
+        """Trains of pulses are executed there."""
+        self._pulses = pulses
+        self._execute |= {SendPulses: pulses.send, ReceivePulses: pulses.receive, Tamper: pulses.tamper}
 
     def execute(self, node: NodeName, ops: tuple[Op, ...], step: int = 0, first: int = 0) -> None:
         """Operations of one report, from its `first` on, in order; one that is refused does not keep the others."""
@@ -184,6 +196,8 @@ class Operations:
                     )
             case DirectOutcomes():
                 return self.bulk.delivered(node, item.request, at_ns)
+            case Emitted() | Clicked() if self._pulses:
+                return self._pulses.delivered(node, item.request)
             case Message() if self._emit:
                 self._log_message("receive", at_ns, node, item)
             case Arrived():
@@ -227,7 +241,8 @@ class Operations:
     def _refuse(self, node: NodeName, step: int, index: int, op: Op, error: QnodeError) -> None:
         self.counts.refused += 1
         self.unheard[node] = self.unheard.get(node, 0) + 1
-        request = op.request if isinstance(op, Entangle | Measure | MeasureDirectly | FixBases) else None
+        asked = Entangle | Measure | MeasureDirectly | FixBases | SendPulses | ReceivePulses | Tamper
+        request = op.request if isinstance(op, asked) else None
         self._time.schedule(self._time.now_ns, node, Failed(index, request, error.code, fields_of(error), step))
         self.log("refused", node, name=error.code, detail=str(error), request=request or 0)
 
@@ -285,6 +300,9 @@ class Operations:
             )
 
     def _withdraw(self, node: NodeName, op: Withdraw) -> None:
+        if self._pulses and self._pulses.withdraw(node, op.request):
+            self.log("withdraw", node, request=op.request)
+            return
         self.bulk.withdraw(node, op.request)
         demand = self.matching.withdraw((node, op.request))
         met = None if demand is None else self.generation.withdraw(demand)

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from orchestrator.oracle.counts import Counts
+from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
 
@@ -28,6 +29,7 @@ class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
     delay_ns: int
     source: int = PERFECT
     transmission: float = 1.0
+    photons: PhotonLink | None = None
 
 
 class OracleSpec(msgspec.Struct, array_like=True, frozen=True):

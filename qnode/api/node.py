@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import Awaitable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Coroutine, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from inspect import isawaitable
@@ -38,6 +38,8 @@ from qnode.wire.payload import pack, pack_result, unpack
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from qnode.api.pulses import Detections, SentPulses, TappedTrain
 
 T = TypeVar("T")
 
@@ -362,6 +364,75 @@ class Node:
                 hand_over(partial(arrivals.put_back, address, future.result()), future.result())
             raise
 
+    # ------------------------------------------------------------ pulses
+
+    async def send_pulses(
+        self,
+        peer: str,
+        bits: npt.ArrayLike,
+        *,
+        bases: str | npt.ArrayLike,
+        intensities: npt.ArrayLike = 0,
+        rate: float | None = None,
+        tag: str = "",
+    ) -> SentPulses:
+        """Send a train of light pulses over the link to a neighbour; done when the last one has left.
+
+        The train leaves once the peer's program of the same name is ready to receive it, and after those before it: the
+        n-th train meets the peer's n-th `receive_pulses` with us, per tag.
+
+        Args:
+            peer: A neighbour, over a link that has `photons:`.
+            bits: 0 or 1 for each pulse, shape (n,).
+            bases: 0, 1, 2 (z, x, y) for each pulse, or one letter for all.
+            intensities: For each pulse, or for all, the number (from 0) of one of the source's configured intensities.
+            rate: Pulses a second; left out: that of the source.
+            tag: Keeps several streams of trains between the same two programs apart.
+        Raises:
+            NotANeighbour.
+            InvalidOperation: If the arrays do not fit together, or the link has no photons.
+        """
+        from qnode.api import pulses  # lazy: few programs send light
+
+        self._here("send_pulses")
+        self._machine.check_neighbour(NodeName(peer))
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
+        return await pulses.send_pulses(self, peer, bits, bases, intensities, rate, tag)
+
+    async def receive_pulses(
+        self, peer: str, *, bases: str | npt.ArrayLike | Mapping[str, float] | None = None, tag: str = ""
+    ) -> Detections:
+        """Await the next train of light pulses of a neighbour, and what the detectors see of it.
+
+        Args:
+            peer: A neighbour, over a link that has `photons:`.
+            bases: 0, 1, 2 (z, x, y) for each gate; or one letter for all; or probabilities with which the receiver
+                chooses for each gate by itself, as in {"z": 0.9, "x": 0.1}. Left out: z or x, each with 1/2.
+            tag: As the sender gave it.
+        Raises:
+            NotANeighbour.
+            InvalidOperation: If there are not as many bases as pulses, or the link has no photons.
+        """
+        from qnode.api import pulses  # lazy: few programs receive light
+
+        self._here("receive_pulses")
+        self._machine.check_neighbour(NodeName(peer))
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
+        return await pulses.receive_pulses(self, peer, bases, tag)
+
+    async def tap(self, sender: str, receiver: str) -> TappedTrain:
+        """Await the next train on a link that this node taps; it goes on when `forward` is called.
+
+        Only where the link's configuration says `tap:` with this node's name. Once all programs of this node have
+        returned, trains pass as if it were not there.
+        """
+        from qnode.api import pulses  # lazy: few programs listen in
+
+        self._here("tap")
+        return await pulses.tap(self, sender, receiver)
+
     # ------------------------------------------------------------ classical messages
 
     async def send(
@@ -516,6 +587,7 @@ class Node:
         self._services.returned.add(self.program)
         mine = [qubit for qubit in self._machine.held.values() if qubit.program == self.program]
         self._services.discard(mine, _caller(1))
+        self._services.forward_all()
         return len(mine)
 
 

@@ -16,7 +16,22 @@ from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
 from qnode.errors import PeerLost, QnodeError
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.wire.bits import Bits, unpack_outcomes
-from qnode.wire.messages import Arrived, DirectOutcomes, Expired, Failed, Item, Message, Outcomes, Paired, error_of
+from qnode.wire.messages import (
+    Arrived,
+    Clicked,
+    DirectOutcomes,
+    Emitted,
+    Expired,
+    Failed,
+    Item,
+    Message,
+    Outcomes,
+    Paired,
+    Tamper,
+    Tampered,
+    Tapped,
+    error_of,
+)
 
 log = logging.getLogger("qnode")
 
@@ -71,6 +86,14 @@ class DirectRequest(NamedTuple):
     future: asyncio.Future[Bits]
 
 
+class PulseRequest(NamedTuple):
+    """A train that is sent, received or tampered with: which program waits for the answer, and with whom it talks."""
+
+    program: str
+    peer: NodeName | None
+    future: asyncio.Future[Any]
+
+
 class NodeServices:
     """One node, as its programs share it. `accept` is called by the driver with what a grant brings.
 
@@ -91,6 +114,9 @@ class NodeServices:
         self.direct: dict[int, DirectRequest] = {}
         self.letters: Mailbox[bytes, asyncio.Future[Letter[bytes]]] = Mailbox()
         self.arrivals: Mailbox[Qubit, asyncio.Future[Letter[Qubit]]] = Mailbox()
+        self.pulses: dict[int, PulseRequest] = {}
+        self.taps: Mailbox[Tapped, asyncio.Future[Letter[Tapped]]] = Mailbox()
+        self._tapped: set[str] = set()  # trains in the hands of this node
         self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
         self.returned: set[str] = set()
         self.lost_qubits: Counter[str] = Counter()  # by reason
@@ -114,9 +140,9 @@ class NodeServices:
                     if future is not None and not future.done():
                         future.set_result(item.outcomes)
                 case DirectOutcomes():
-                    asked = self.direct.pop(item.request, None)
-                    if asked is not None and not asked.future.done():
-                        asked.future.set_result(unpack_outcomes(item.outcomes, asked.n))
+                    direct = self.direct.pop(item.request, None)
+                    if direct is not None and not direct.future.done():
+                        direct.future.set_result(unpack_outcomes(item.outcomes, direct.n))
                 case Paired():
                     self._paired(item)
                 case Arrived():
@@ -125,6 +151,15 @@ class NodeServices:
                     self.machine.other_expired(PairId(item.pair), QubitId(item.qubit))
                 case Failed():
                     self._failed(item)
+                case Emitted() | Clicked() | Tampered():
+                    asked = self.pulses.pop(item.request, None)
+                    if asked is not None and not asked.future.done():
+                        asked.future.set_result(item)
+                case Tapped():
+                    self._tapped.add(item.light)
+                    train = self.taps.number(item)
+                    hand_over(partial(self.taps.put, (item.sender, item.receiver), train), train)
+                    self.forward_all()
 
     def _paired(self, item: Paired) -> None:
         request = self.pairs.get(item.request)
@@ -157,6 +192,17 @@ class NodeServices:
         arrival = self.arrivals.number(make(QubitId(item.qubit), None))
         hand_over(partial(self.arrivals.put, (item.program, item.peer), arrival), arrival)
 
+    def forward_all(self) -> None:
+        """If no program is left that could decide what becomes of trains on a tapped link, they go on as they are."""
+        if self._tapped and self.programs.keys() <= self.returned:
+            for light in sorted(self._tapped):
+                self.machine.outbox.append(Tamper(self.machine.next_request(), light, "forward"))
+            self._tapped.clear()
+
+    def forwarded(self, light: str) -> None:
+        """A program has let a train go on."""
+        self._tapped.discard(light)
+
     def _failed(self, item: Failed) -> None:
         error = error_of(item)
         outcomes = request = direct = None
@@ -164,6 +210,9 @@ class NodeServices:
             direct = self.direct.pop(item.request, None)
             outcomes = self.outcomes.pop(item.request, None)
             request = self.pairs.pop(item.request, None)
+            pulses = self.pulses.pop(item.request, None)
+            if pulses is not None and not pulses.future.done():
+                pulses.future.set_exception(error)
         awaited = outcomes is not None and not outcomes.done()
         if item.op is not None:
             self.heard += 1
@@ -210,9 +259,9 @@ class NodeServices:
         turns = [turn for turn in memory.waiting if turn.peer in lost]
         served = memory.forget(*turns)  # all at once: none of them gets slots that another gives up
         futures += turns
-        asked: dict[int, PairRequest | DirectRequest] = {**self.pairs, **self.direct}
+        asked: dict[int, PairRequest | DirectRequest | PulseRequest] = {**self.pairs, **self.direct, **self.pulses}
         for request, one in asked.items():
-            if one.peer in lost:
+            if one.peer is not None and one.peer in lost:
                 told.setdefault(one.program, one.peer)
                 self._failed(Failed(None, request, PeerLost.__name__, {"peer": one.peer, "reason": lost[one.peer]}))
         for box in (self.letters, self.arrivals):

@@ -225,6 +225,50 @@ class Local(msgspec.Struct, array_like=True, tag=14, frozen=True):
     outcomes: tuple[int, ...] = ()
 
 
+class SendPulses(msgspec.Struct, array_like=True, tag=24, frozen=True):
+    """Send a train of pulses to a neighbour, met by its ReceivePulses; `codes` has one byte for each pulse.
+
+    A code is the bit, plus 2 times the basis (z 0, x 1, y 2), plus 8 times the class of its intensity. `period_ps` 0 is
+    that of the link's source. A source of entangled photons measures one of each two itself, and needs no bit.
+    """
+
+    request: int
+    program: str
+    peer: str
+    tag: str
+    period_ps: int
+    codes: bytes
+
+
+class ReceivePulses(msgspec.Struct, array_like=True, tag=25, frozen=True):
+    """Detect the next train of a neighbour: in given bases, a byte for each gate, or in bases drawn for each gate.
+
+    `choice` has the probabilities of z, x and y, if there are no `bases`.
+    """
+
+    request: int
+    program: str
+    peer: str
+    tag: str
+    bases: bytes
+    choice: tuple[float, ...]
+
+
+class Tamper(msgspec.Struct, array_like=True, tag=26, frozen=True):
+    """What the node that sits on a link does to a train, or to light that it has kept of one (`light`).
+
+    `where` has a bit for each pulse, packed; empty: all of them. `codes` and `numbers` have a byte for each.
+    """
+
+    request: int
+    light: str
+    action: str
+    value: float = 0.0
+    where: bytes = b""
+    codes: bytes = b""
+    numbers: bytes = b""
+
+
 Op = (
     Entangle
     | Withdraw
@@ -245,6 +289,9 @@ Op = (
     | Note
     | Executed
     | Local
+    | SendPulses
+    | ReceivePulses
+    | Tamper
 )
 
 # ---------------------------------------------------------------- node process -> oracle
@@ -490,7 +537,53 @@ class Expired(msgspec.Struct, array_like=True, tag=65, frozen=True):
     qubit: str
 
 
-Item = Outcomes | DirectOutcomes | Paired | Message | Arrived | Failed | Expired
+class Emitted(msgspec.Struct, array_like=True, tag=72, frozen=True):
+    """All pulses of a train have left, the first at start_ns."""
+
+    request: int
+    start_ns: int
+    period_ps: int
+
+
+class Clicked(msgspec.Struct, array_like=True, tag=73, frozen=True):
+    """What was seen of a train of n pulses, and when its first gate was.
+
+    `marks` has a byte for each gate, or, if `sparse`, the gates that clicked as little-endian uint32, then a byte for
+    each of these. `offsets` has an int16 for each click, by how many `unit_ps` it is off; empty: by nothing.
+    """
+
+    request: int
+    peer: str
+    n: int
+    first_ns: int
+    period_ps: int
+    sparse: bool
+    marks: bytes
+    offsets: bytes = b""
+    unit_ps: int = 1
+
+
+class Tapped(msgspec.Struct, array_like=True, tag=74, frozen=True):
+    """A train is at the node that sits on its link, which decides what becomes of it."""
+
+    light: str
+    sender: str
+    receiver: str
+    n: int
+    first_ns: int
+    period_ps: int
+
+
+class Tampered(msgspec.Struct, array_like=True, tag=75, frozen=True):
+    """What came of a Tamper: the name of light that was kept, or what was counted or seen."""
+
+    request: int
+    light: str = ""
+    sparse: bool = False
+    data: bytes = b""
+
+
+Item = Outcomes | DirectOutcomes | Paired | Message | Arrived | Failed | Expired | Emitted | Clicked | Tapped | Tampered
 
 
 class Welcome(msgspec.Struct, array_like=True, tag=80, frozen=True):

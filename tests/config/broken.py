@@ -408,7 +408,7 @@ BROKEN: Final = [
     Case(
         "length: 10 km",
         "lenght: 10 km",
-        "12:34: links.short.lenght: unknown key (did you mean 'length'?); allowed here: chain, ring, star, complete, grid, tree, random, length, delay, attenuation, fidelity",
+        "12:34: links.short.lenght: unknown key (did you mean 'length'?); allowed here: chain, ring, star, complete, grid, tree, random, length, delay, attenuation, fidelity, photons",
     ),
     Case(
         "length: 10 km",
@@ -744,7 +744,7 @@ BROKEN: Final = [
     Case(
         "between: [alice, bob]",
         "betwen: [alice, bob]",
-        "12:11: links.short.betwen: unknown key (did you mean 'between'?); allowed here: between, chain, ring, star, complete, grid, tree, random, delay, attenuation, fidelity",
+        "12:11: links.short.betwen: unknown key (did you mean 'between'?); allowed here: between, chain, ring, star, complete, grid, tree, random, delay, attenuation, fidelity, photons",
     ),
     Case(
         "between: [alice, bob]",
@@ -1114,5 +1114,90 @@ BROKEN: Final = [
         "r[0..3]: {qubits: 4}",
         "r[0..3]: {kind: end, memory: {t2: 30 s}}",
         "10:37: nodes.r[0..3].memory.t2: t2 (30 s) cannot be longer than twice t1 (10 s): decay also dephases",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {source: {model: weak_coherent, intensities: [0.5, 20]}},",
+        "12:109: links.short.photons.source.intensities[1]: 20 photons on average; 0 to 16 are simulated",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {source: {model: weak_coherent, intensities: []}},",
+        "12:103: links.short.photons.source.intensities: needs at least 1 of them, not 0",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {source: {model: laser}},",
+        "12:75: links.short.photons.source.model: 'laser' is not a model; allowed: 'single_photon', 'weak_coherent', 'entangled'",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {source: {model: single_photon, efficiency: 0.1, multiphoton: 0.2}},",
+        "12:120: links.short.photons.source.multiphoton: 0.2 of the pulses cannot have two photons: 0.1 have any",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {source: {model: single_photon, rate: 2 THz}},",
+        "12:96: links.short.photons.source.rate: '2 THz': 'THz' is not a unit of rate; write a number and one of Hz, /s, kHz, MHz, GHz",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {source: {model: single_photon, rate: 2000 GHz}},",
+        "12:96: links.short.photons.source.rate: 2e+12 Hz is not a rate of pulses; 0.001 Hz to 1000 GHz are",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {channel: {model: free_space, loss: 20}},",
+        "12:94: links.short.photons.channel.loss: 20 needs a unit; write a number and one of dB",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {channel: {model: pass, table: [{at: 0 s, loss: 40 dB}]}},",
+        "12:89: links.short.photons.channel.table: needs at least 2 of them, not 1",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {channel: {model: pass, table: [{at: 1 s, loss: 40 dB}, {at: 1 s, loss: 30 dB}]}},",
+        "12:119: links.short.photons.channel.table[1].at: 1 s does not come after 1 s",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {detector: {afterpulse: 1 %}},",
+        "12:82: links.short.photons.detector.afterpulse: afterpulses need `afterpulse_time`, the mean time after which they come",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {detector: {afterpulse: 95 %, afterpulse_time: 1 us}},",
+        "12:82: links.short.photons.detector.afterpulse: at most 0.9: with more, clicks hardly ever stop causing others",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {detector: {jitter: 10 ns}},",
+        "12:78: links.short.photons.detector.jitter: at most 5461 times the resolution, which is 1 ps",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {encoding: {model: time_bin, separation: 1 ns}, detector: {window: 2 ns}},",
+        "12:125: links.short.photons.detector.window: at most the separation of the bins, 1e-09 s: windows cannot overlap",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {encoding: {model: time_bin, separation: 0 s}},",
+        "12:99: links.short.photons.encoding.separation: must be at least 1 ps",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {tap: eve},",
+        "12:64: links.short.photons.tap: no node 'eve'; there are: alice, bob, r0, r1, r2, r3",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {tap: bob},",
+        "12:64: links.short.photons.tap: 'bob' is an end of the link; who sits on a link is another node",
+    ),
+    Case(
+        "length: 10 km,",
+        "length: 10 km, photons: {tap: r0, source: {model: entangled, mean_pairs: 0.1}},",
+        "12:64: links.short.photons.tap: a tap needs a source whose photons are prepared: single_photon or weak_coherent",
     ),
 ]

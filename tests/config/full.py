@@ -86,9 +86,49 @@ links:
       success_probability: 0.5
       duration: 60 us
       attempt_dephasing: 0.001
+    photons:
+      encoding:
+        model: time_bin
+        separation: 500 ps
+        interferometer: 80 %
+        visibility: 0.98
+      source:
+        model: weak_coherent
+        intensities: [0.5, 0.1, 0]
+        rate: 1 GHz
+      channel:
+        model: pass
+        table:
+          - at: 0 s
+            loss: 40 dB
+          - at: 100 s
+            loss: 30 dB
+      coupling: 0.9
+      misalignment: 1 %
+      detector:
+        efficiency: 20 %
+        dark_clicks: 1e-6
+        dead_time: 10 us
+        afterpulse: 1 %
+        afterpulse_time: 2 us
+        jitter: 50 ps
+        resolution: 10 ps
+        window: 400 ps
+      tap: r00
+      tap_at: 0.5
   a-chain:
     chain: [bob, r00, r10]
     fidelity: 0.98
+    photons:
+      encoding:
+        model: polarisation
+      source:
+        model: single_photon
+        efficiency: 0.7
+        multiphoton: 0.01
+      channel:
+        model: free_space
+        loss: 20 dB
   a-ring:
     ring: [alice, r00, r01]
     source:
@@ -102,6 +142,12 @@ links:
       phi_minus: 0.3
       psi_plus: 0.2
       psi_minus: 0.1
+    photons:
+      source:
+        model: entangled
+        mean_pairs: 0.05
+      channel:
+        model: fibre
   given-state:
     between: [r02, r11]
     source:

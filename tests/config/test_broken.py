@@ -43,7 +43,7 @@ def test_many_mistakes_in_one_file_are_all_named_in_its_order() -> None:
         "net.yaml:8:17: nodes.alice.kind: no kind 'ends' (did you mean 'end'?); known kinds: end, old",
         "net.yaml:10:3: nodes.r[3..0]: 'r[3..0]' counts down; write [0..3]",
         "net.yaml:12:11: links.short.betwen: unknown key (did you mean 'between'?); allowed here: between, chain, ring,"
-        " star, complete, grid, tree, random, delay, attenuation, source, fidelity",
+        " star, complete, grid, tree, random, delay, attenuation, source, fidelity, photons",
         "net.yaml:12:42: links.short.length: 10 needs a unit; write a number and one of m, km, cm, mm, um, nm",
         "net.yaml:13:35: links.spine.chain[2]: no node 'bo' (did you mean 'bob'?)",
         "net.yaml:14:35: observe.seen[1]: 'purity' cannot be observed; write fidelity or {fidelity: phi+}",

@@ -1,0 +1,447 @@
+"""Trains of pulses at the oracle: senders give how they were prepared, receivers their bases, and get clicks only.
+
+How a pulse was prepared stays here: neither the receiver nor who sits on the link is told anything of it that no
+measurement gives. Each train has random streams of its own, by its name and by what is done to it, so that nothing
+depends on what arrived first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from orchestrator.oracle.timekeeper import Timekeeper
+from qnode.core.coins import derive_key, generator
+from qnode.errors import InvalidOperation, MalformedMessage, NotANeighbour
+from qnode.ids import NodeName
+from qnode.photons import pulses as light
+from qnode.photons.blind import Recovery, settle
+from qnode.photons.detection import (
+    BASES,
+    Analyser,
+    Clicks,
+    Codes,
+    Gates,
+    analyser,
+    detect,
+    offsets,
+    outcomes_of,
+)
+from qnode.photons.hardware import Channel, PhotonLink
+from qnode.photons.light import Survival, of_numbers, of_source
+from qnode.photons.packing import CLICKED, DOUBLE, MOST_PULSES, codes_from, pack_clicks
+from qnode.photons.pulses import Pulses
+from qnode.photons.sampling import Rng
+from qnode.wire.messages import (
+    Clicked,
+    Emitted,
+    Failed,
+    ReceivePulses,
+    SendPulses,
+    Tamper,
+    Tampered,
+    Tapped,
+    fields_of,
+)
+
+MOST_KEPT: Final = 64  # trains' worth of light that somebody on a link may keep: it fills the oracle's memory
+
+_Key = tuple[NodeName, int]
+_Talk = tuple[NodeName, NodeName, str, str]
+_Log = Callable[..., None]
+
+
+class _Waiting(NamedTuple):
+    node: NodeName
+    op: SendPulses | ReceivePulses
+
+
+class _Train(NamedTuple):
+    """A train under way; times are those at its sender."""
+
+    name: str
+    sender: NodeName
+    receiver: NodeName
+    wanted: ReceivePulses
+    start_ns: int
+    period_ps: int
+    codes: Codes
+
+    @property
+    def lasts_ns(self) -> int:
+        return -(-len(self.codes) * self.period_ps // 1000)
+
+
+class _Held(NamedTuple):
+    """Light in somebody's hands: a train that is to be forwarded, or what was kept of it (`train` None)."""
+
+    owner: NodeName
+    train: _Train | None
+    pulses: Pulses
+
+
+class _Link:
+    """One direction of a link with photons: what is in between, and what source and detectors are busy with."""
+
+    def __init__(self, hardware: PhotonLink, delay_ns: int) -> None:
+        self.hardware = hardware
+        self.delay_ns = delay_ns
+        self.optics: Analyser = analyser(hardware.encoding, hardware.detector, hardware.misalignment)
+        self.survival: Survival = of_source(hardware.source)
+        self.source_free_ns = 0
+        self.trains = 0
+        self.recovery = _NOTHING_BEFORE
+
+
+class _Recovering(NamedTuple):
+    """As blind.Recovery, in picoseconds of network time."""
+
+    free_ps: int
+    pending_ps: tuple[int, ...] = ()
+    masks: tuple[int, ...] = ()
+
+
+_NOTHING_BEFORE: Final = _Recovering(0)
+
+
+class PulseTrains:
+    """All trains of a run.
+
+    Args:
+        links: The links that have photons, by both names of the ends.
+        delay_ns: How long light takes between two neighbours; None if they are none.
+        key: The root of the random streams.
+        log: Adds a line to the event log.
+    """
+
+    def __init__(
+        self,
+        links: Mapping[tuple[NodeName, NodeName], PhotonLink],
+        delay_ns: Callable[[NodeName, NodeName], int | None],
+        time: Timekeeper,
+        key: bytes,
+        log: _Log,
+    ) -> None:
+        self._hardware = links
+        self._delay_ns = delay_ns
+        self._time = time
+        self._key = key
+        self._log = log
+        self._links: dict[tuple[NodeName, NodeName], _Link] = {}
+        self._sending: dict[_Talk, deque[_Waiting]] = {}
+        self._receiving: dict[_Talk, deque[_Waiting]] = {}
+        self._open: set[_Key] = set()
+        self._held: dict[str, _Held] = {}
+        self._done_to: dict[str, int] = {}
+
+    # ------------------------------------------------------------ who meets whom
+
+    def send(self, node: NodeName, op: SendPulses) -> None:
+        """The n-th train meets the n-th readiness to receive of the other end, per program name and tag."""
+        peer = NodeName(op.peer)
+        hardware = self._link(node, peer).hardware
+        codes = codes_from(op.codes)
+        if not 1 <= len(codes) <= MOST_PULSES:
+            raise InvalidOperation(detail=f"a train has 1 to {MOST_PULSES} pulses, not {len(codes)}: send several")
+        classes = 1 if hardware.source.model != "weak_coherent" else len(hardware.source.intensities)
+        if int(codes.max()) >> 3 >= classes:
+            raise InvalidOperation(
+                detail=f"the source of {node} has {classes} intensities, from 0 to {classes - 1}; a pulse of the train"
+                f" has number {int(codes.max()) >> 3}"
+            )
+        if op.period_ps < 0 or not (op.period_ps or hardware.source.period_ps):
+            raise InvalidOperation(
+                detail="a train needs a rate: give one to send_pulses(), or to the link's source in the configuration"
+            )
+        self._ask(node, op, self._sending, (node, peer, op.program, op.tag))
+
+    def receive(self, node: NodeName, op: ReceivePulses) -> None:
+        peer = NodeName(op.peer)
+        self._link(peer, node)
+        if len(op.bases) > MOST_PULSES or (op.bases and max(op.bases) > max(BASES.values())):
+            raise MalformedMessage(detail=f"{node} gave bases for {len(op.bases)} gates, or some that there are not")
+        if not op.bases and (
+            len(op.choice) != len(BASES) or not min(op.choice) >= 0 or not abs(sum(op.choice) - 1) < 1e-9
+        ):
+            raise MalformedMessage(detail=f"{node} chooses bases with {op.choice}, which are no three probabilities")
+        self._ask(node, op, self._receiving, (peer, node, op.program, op.tag))
+
+    def withdraw(self, node: NodeName, request: int) -> bool:
+        """Nobody waits for it any more. False if it is none of these; a train that has left is still detected."""
+        if (node, request) not in self._open:
+            return False
+        self._open.discard((node, request))
+        for waiting in (self._sending, self._receiving):
+            for talk, queue in list(waiting.items()):
+                waiting[talk] = deque(one for one in queue if (one.node, one.op.request) != (node, request))
+        return True
+
+    def delivered(self, node: NodeName, request: int) -> bool:
+        """The answer to a request is there. False if nobody waits for it any more."""
+        if (node, request) not in self._open:
+            return False
+        self._open.discard((node, request))
+        return True
+
+    def _ask(
+        self, node: NodeName, op: SendPulses | ReceivePulses, mine: dict[_Talk, deque[_Waiting]], talk: _Talk
+    ) -> None:
+        if (node, op.request) in self._open:
+            raise MalformedMessage(detail=f"{node} used request number {op.request} twice")
+        self._open.add((node, op.request))
+        mine.setdefault(talk, deque()).append(_Waiting(node, op))
+        sending, receiving = self._sending.get(talk), self._receiving.get(talk)
+        if sending and receiving:
+            sent, wanted = sending.popleft(), receiving.popleft()
+            self._meet(sent.node, sent.op, wanted.op)  # type: ignore[arg-type]  # each queue has one kind
+
+    def _link(self, sender: NodeName, receiver: NodeName) -> _Link:
+        found = self._links.get((sender, receiver))
+        if found is None:
+            delay_ns = self._delay_ns(sender, receiver)
+            if delay_ns is None:
+                raise NotANeighbour(node=sender, peer=receiver, neighbours="as configured")
+            hardware = self._hardware.get((sender, receiver)) or self._hardware.get((receiver, sender))
+            if hardware is None:
+                raise InvalidOperation(
+                    detail=f"the link between {sender} and {receiver} has no `photons:` in the configuration: it says"
+                    " what sends pulses, carries and detects them"
+                )
+            found = self._links[sender, receiver] = _Link(hardware, delay_ns)
+        return found
+
+    # ------------------------------------------------------------ a train
+
+    def _meet(self, sender: NodeName, sent: SendPulses, wanted: ReceivePulses) -> None:
+        receiver = NodeName(sent.peer)
+        codes = codes_from(sent.codes)
+        if wanted.bases and len(wanted.bases) != len(codes):
+            detail = f"{sender} sends {len(codes)} pulses to {receiver}, which has bases for {len(wanted.bases)}"
+            self._fail(sender, sent.request, receiver, wanted.request, InvalidOperation(detail=detail))
+            return
+        link = self._link(sender, receiver)
+        start_ns = max(self._time.now_ns, link.source_free_ns)
+        name = f"{sender}>{receiver}#{link.trains}"
+        link.trains += 1
+        period_ps = sent.period_ps or link.hardware.source.period_ps
+        train = _Train(name, sender, receiver, wanted, start_ns, period_ps, codes)
+        link.source_free_ns = start_ns + train.lasts_ns
+        self._log(
+            "send_pulses",
+            sender,
+            t=start_ns,
+            program=sent.program,
+            request=sent.request,
+            n=len(codes),
+            peer=receiver,
+            channel=sent.tag,
+            name=name,
+        )
+        self._time.schedule(link.source_free_ns, sender, Emitted(sent.request, start_ns, period_ps))
+        if link.hardware.tap:
+            self._to_tap(link, train)
+        else:
+            self._detect(link, train, train.codes, None, link.survival, link.hardware.channel, self._now(link, train))
+
+    def _fail(self, sender: NodeName, sent: int, receiver: NodeName, wanted: int, error: InvalidOperation) -> None:
+        for node, request, peer in ((sender, sent, receiver), (receiver, wanted, sender)):
+            self._open.discard((node, request))
+            self._time.schedule(self._time.now_ns, node, Failed(None, request, error.code, fields_of(error)))
+            self._log("request_failed", node, request=request, peer=peer, name=error.code, detail=str(error))
+
+    def _stream(self, train: str, *what: str | int) -> Rng:
+        return generator(derive_key(self._key, "pulses", train, *what))
+
+    def _now(self, link: _Link, train: _Train) -> int:
+        """When the last gate of a train is over, if nobody holds it up."""
+        return train.start_ns + train.lasts_ns + link.delay_ns
+
+    def _detect(
+        self,
+        link: _Link,
+        train: _Train,
+        codes: Codes,
+        numbers: light.Numbers | None,
+        survival: Survival,
+        channel: Channel,
+        at_ns: int,
+    ) -> None:
+        detector, period_ps, n = link.hardware.detector, train.period_ps, len(codes)
+        first_ns = train.start_ns + link.delay_ns
+        rng = self._stream(train.name, "detect")
+        bases: Any = np.frombuffer(train.wanted.bases, np.uint8) if train.wanted.bases else train.wanted.choice
+        found = detect(
+            codes, numbers, survival, bases, Gates(first_ns, period_ps), channel, link.optics, detector.dark_clicks, rng
+        )
+        found = self._told(link, train, found, rng)
+        outcomes, double = outcomes_of(found.masks, rng)
+        marks = CLICKED | outcomes | found.bases << 1 | double * np.uint8(DOUBLE)
+        off = offsets(len(found), detector, rng)
+        sparse, packed = pack_clicks(found.gates, marks.astype(np.uint8), n)
+        clicked = Clicked(
+            train.wanted.request,
+            train.sender,
+            n,
+            first_ns,
+            period_ps,
+            sparse,
+            packed,
+            b"" if off is None else off.tobytes(),
+            max(1, detector.resolution_ps),
+        )
+        self._time.schedule(at_ns, train.receiver, clicked)
+        self._log(
+            "receive_pulses",
+            train.receiver,
+            t=max(at_ns, self._time.now_ns),
+            program=train.wanted.program,
+            request=train.wanted.request,
+            n=len(found),
+            peer=train.sender,
+            channel=train.wanted.tag,
+            name=train.name,
+        )
+
+    def _told(self, link: _Link, train: _Train, found: Clicks, rng: Rng) -> Clicks:
+        """What is left after dead time, with afterpulses among it."""
+        detector, period_ps = link.hardware.detector, train.period_ps
+        if not detector.dead_ps and not detector.afterpulse:
+            return found
+        first_ps = (train.start_ns + link.delay_ns) * 1000
+        before = link.recovery
+        pending = [
+            (-(-(at_ps - first_ps) // period_ps), mask)
+            for at_ps, mask in zip(before.pending_ps, before.masks, strict=True)
+            if at_ps >= first_ps
+        ]
+        blind = max(0, -(-detector.dead_ps // period_ps) - 1)
+        gates, masks, left = settle(
+            found.gates,
+            found.masks,
+            len(train.codes),
+            blind,
+            detector.afterpulse,
+            detector.afterpulse_ps / period_ps,
+            Recovery(
+                max(0, -(-(before.free_ps - first_ps) // period_ps)),
+                tuple(gate for gate, _ in pending),
+                tuple(mask for _, mask in pending),
+            ),
+            rng,
+        )
+        link.recovery = _Recovering(
+            first_ps + left.free_gate * period_ps,
+            tuple(first_ps + gate * period_ps for gate in left.pending_gates),
+            left.pending_masks,
+        )
+        if train.wanted.bases:
+            bases = np.frombuffer(train.wanted.bases, np.uint8)[gates]
+        else:  # an afterpulse sits in a gate in which perhaps nothing else clicked: its basis is drawn like any other
+            cumulative = np.cumsum(train.wanted.choice)[:-1]
+            bases = np.searchsorted(cumulative, rng.random(len(gates)), side="right").astype(np.uint8)
+            at = np.searchsorted(found.gates, gates)
+            same = found.gates[np.minimum(at, len(found) - 1)] == gates if len(found) else np.zeros(len(gates), bool)
+            bases[same] = found.bases[at[same]]
+        return Clicks(gates, masks, bases)
+
+    # ------------------------------------------------------------ who sits on a link
+
+    def _to_tap(self, link: _Link, train: _Train) -> None:
+        hardware = link.hardware
+        before = self._share_before_tap(link, train)
+        rng = self._stream(train.name, "emit")
+        pulses = light.emitted(train.codes, hardware.source, hardware.channel.coupling, rng)
+        way = hardware.channel.part(before)
+        if way.varies or way.loss_db:
+            first_ns = train.start_ns + round(link.delay_ns * before)
+            pulses = light.after(pulses, way, Gates(first_ns, train.period_ps), rng)
+        tap = NodeName(hardware.tap)
+        self._held[train.name] = _Held(tap, train, pulses)
+        first_ns = train.start_ns + round(link.delay_ns * before)
+        tapped = Tapped(train.name, train.sender, train.receiver, len(train.codes), first_ns, train.period_ps)
+        self._time.schedule(first_ns + train.lasts_ns, tap, tapped)
+
+    def _share_before_tap(self, link: _Link, train: _Train) -> float:
+        at = link.hardware.tap_at
+        return at if train.sender == link.hardware.first else 1.0 - at
+
+    def tamper(self, node: NodeName, op: Tamper) -> None:
+        """What the node on the link does. It is told what it counted or saw, or the name of the light that it kept."""
+        held = self._held.get(op.light)
+        if held is None or held.owner != node:
+            raise InvalidOperation(
+                detail=f"{node} has no light {op.light!r} in its hands: it was forwarded, measured, or never there"
+            )
+        nth = self._done_to.get(op.light, 0)
+        self._done_to[op.light] = nth + 1
+        answer = self._do(node, op, held, nth)
+        self._time.schedule(self._time.now_ns, node, answer)
+        self._log("tap", node, request=op.request, n=len(held.pulses.codes), gate=op.action, name=op.light)
+
+    def _do(self, node: NodeName, op: Tamper, held: _Held, nth: int) -> Tampered:
+        pulses, n = held.pulses, len(held.pulses.codes)
+        rng = self._stream(op.light, "tap", nth)
+        where = _where(op.where, n)
+        match op.action:
+            case "count":
+                return Tampered(op.request, data=light.counted(pulses).tobytes())
+            case "measure":
+                bases = _array(op.codes, n, len(BASES))
+                found = light.measure(pulses, bases, where, rng)
+                outcomes, double = outcomes_of(found.masks, rng)
+                marks = CLICKED | outcomes | found.bases << 1 | double * np.uint8(DOUBLE)
+                sparse, packed = pack_clicks(found.gates, marks.astype(np.uint8), n)
+                return Tampered(op.request, sparse=sparse, data=packed)
+            case "split" if 0.0 <= op.value <= 1.0:
+                return Tampered(op.request, self._keep(node, op.light, nth, light.split(pulses, op.value, rng)))
+            case "take" if op.value >= 0.0:
+                kept = light.take(pulses, int(min(op.value, 255.0)), where)
+                return Tampered(op.request, self._keep(node, op.light, nth, kept))
+            case "block":
+                light.block(pulses, where)
+                return Tampered(op.request)
+            case "replace":
+                codes, numbers = _array(op.codes, n, 6), _array(op.numbers, n, 256)
+                light.replace(pulses, codes, numbers, where)
+                return Tampered(op.request)
+            case "forward" if held.train is not None:
+                self._forward(op.light, held.train, pulses, lossless=bool(op.value))
+                return Tampered(op.request)
+            case "drop" if held.train is None:
+                del self._held[op.light]
+                return Tampered(op.request)
+        raise InvalidOperation(detail=f"{node} cannot do {op.action!r} with {op.value} to {op.light}")
+
+    def _keep(self, node: NodeName, of: str, nth: int, pulses: Pulses) -> str:
+        if sum(held.train is None for held in self._held.values()) >= MOST_KEPT:
+            raise InvalidOperation(detail=f"{node} keeps light of {MOST_KEPT} trains: drop some of it first")
+        name = f"{of}/{nth}"
+        self._held[name] = _Held(node, None, pulses)
+        return name
+
+    def _forward(self, name: str, train: _Train, pulses: Pulses, *, lossless: bool) -> None:
+        link = self._link(train.sender, train.receiver)
+        rest = 1.0 - self._share_before_tap(link, train)
+        channel = Channel() if lossless else link.hardware.channel.part(rest)
+        del self._held[name]
+        at_ns = max(self._now(link, train), self._time.now_ns + round(link.delay_ns * rest))
+        self._detect(link, train, pulses.codes, pulses.numbers, of_numbers, channel, at_ns)
+
+
+def _where(packed: bytes, n: int) -> light.Mask:
+    if not packed:
+        return np.ones(n, np.bool_)
+    bits = np.frombuffer(packed, np.uint8)
+    if len(bits) != -(-n // 8):
+        raise MalformedMessage(detail=f"{len(bits)} bytes do not say which of {n} pulses are meant")
+    return np.unpackbits(bits, count=n).astype(np.bool_)
+
+
+def _array(data: bytes, n: int, limit: int) -> Codes:
+    found = np.frombuffer(data, np.uint8)
+    if len(found) != n or (n and int(found.max()) >= limit):
+        raise MalformedMessage(detail=f"{len(data)} bytes are not one below {limit} for each of {n} pulses")
+    return found

@@ -1,0 +1,1 @@
+"""Photons that travel: trains of pulses in arrays, for prepare-and-measure protocols."""
