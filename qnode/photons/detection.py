@@ -157,8 +157,8 @@ def detect(
     """
     n = len(codes)
     n_classes = (int(codes.max(initial=0)) >> 3 if classes is None else int(classes.max(initial=0))) + 1
-    given = bases if isinstance(bases, np.ndarray) else None
-    used = np.flatnonzero(bases) if given is None else np.flatnonzero(np.bincount(given, minlength=N_BASES))
+    given, choice = (bases, ()) if isinstance(bases, np.ndarray) else (None, bases)
+    used = np.flatnonzero(choice) if given is None else np.flatnonzero(np.bincount(given, minlength=N_BASES))
     grid = np.arange(n_classes)[:, None, None], np.arange(6)[None, :, None], np.arange(N_BASES)[None, None, :]
 
     def table(transmission: float) -> Thresholds:
@@ -181,7 +181,7 @@ def detect(
         u = rng.random(len(places)) * most
         code = codes[places]
         level = code >> 3 if classes is None else classes[places]
-        chosen = draw_bases(bases, len(places), rng) if given is None else given[places]
+        chosen = draw_bases(choice, len(places), rng) if given is None else given[places]
         prepared = code & 7
         if flat is not None:
             cell = (level.astype(np.int32) * 6 + prepared) * N_BASES + chosen

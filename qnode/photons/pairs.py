@@ -98,7 +98,7 @@ def detect_pairs(
         mine: The basis of each gate at the source's end.
         bases: At the other end: of each gate, or the probabilities with which it chooses.
     """
-    given = bases if isinstance(bases, np.ndarray) else None
+    given, choice = (bases, ()) if isinstance(bases, np.ndarray) else (None, bases)
     all_mine, all_other = np.arange(N_BASES)[:, None], np.arange(N_BASES)[None, :]
 
     def table(transmission: float) -> npt.NDArray[np.float64]:
@@ -114,7 +114,7 @@ def detect_pairs(
         places = bernoulli_places(end - start, most, rng) + start
         u = rng.random(len(places)) * most
         own = mine[places]
-        theirs = draw_bases(bases, len(places), rng) if given is None else given[places]
+        theirs = draw_bases(choice, len(places), rng) if given is None else given[places]
         if steady is not None:
             chances = steady[own, theirs, 1:]
         else:

@@ -10,10 +10,14 @@ Sources: Bennett et al., J. Cryptology 5, 3 (1992) for intercept-resend and beam
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from qnode import Node
-from qnode.api.pulses import Detections, TappedTrain
+
+if TYPE_CHECKING:
+    from qnode.api.pulses import Detections, TappedTrain
 
 
 async def intercept_resend(eve: Node, *, sender: str, receiver: str, share: float = 1.0, bases: int = 2) -> Detections:
