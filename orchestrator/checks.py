@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from pydantic import BaseModel
+
 from orchestrator import shapes, units
 from orchestrator.near import nearest
+from orchestrator.presets import over_preset
 from orchestrator.problems import Finding, Path
 
 if TYPE_CHECKING:  # the models call these checks
@@ -44,7 +47,7 @@ def _of_settings(config: Config) -> Iterator[Finding]:
 
 def _of_kinds(config: Config) -> Iterator[Finding]:
     for name, kind in config.kinds.items():
-        yield from _of_memory(("kinds", name), kind, kind, ())
+        yield from _of_hardware(("kinds", name), kind, over_preset(kind), ())
 
 
 def _of_nodes(config: Config) -> Iterator[Finding]:
@@ -57,7 +60,7 @@ def _of_nodes(config: Config) -> Iterator[Finding]:
             detail = f"no kind {node.kind!r}{nearest(node.kind, config.kinds)}; {known}"
             yield Finding((*path, "kind"), detail, needs=(("kinds",), kind))
         else:
-            yield from _of_memory(path, node, config.hardware(node), kind)
+            yield from _of_hardware(path, node, config.hardware(node), kind)
         for name in shapes.expand(pattern):
             if name in seen:
                 yield Finding(path, f"node {name!r} is already there, from {seen[name]!r}", key=True)
@@ -65,14 +68,51 @@ def _of_nodes(config: Config) -> Iterator[Finding]:
             seen[name] = pattern
 
 
-def _of_memory(path: Path, given: HardwareConfig, merged: HardwareConfig, kind: Path) -> Iterator[Finding]:
-    if merged.t1 is None or merged.t2 is None or merged.t2 <= 2 * merged.t1:
-        return
-    key = next((key for key in ("t2", "t1") if key in given.model_fields_set), None)
-    if key is not None:  # otherwise the kind is to blame, and was
-        detail = f"t2 ({merged.t2:g} s) cannot be longer than twice t1 ({merged.t1:g} s): decay also dephases"
-        places = (path, kind) if kind else (path,)
-        yield Finding((*path, key), detail, needs=tuple((*place, time) for place in places for time in ("t1", "t2")))
+def _of_hardware(path: Path, given: HardwareConfig, merged: HardwareConfig, kind: Path) -> Iterator[Finding]:
+    """What is wrong with a node or a kind, blamed on what it says itself; else the kind is to blame, and was.
+
+    Args:
+        path: To it.
+        given: What it says.
+        merged: That, laid over its kind and preset.
+        kind: The path to its kind; () if it has none.
+    """
+    places = (path, kind) if kind else (path,)
+
+    def blamed(detail: str, *candidates: Path, needs: tuple[Path, ...] = ()) -> Iterator[Finding]:
+        candidates = (*candidates, ("hardware",))
+        found = next((one for one in candidates if _is_given(given, one)), None)
+        if found is not None:
+            needs = tuple((*place, *one) for place in places for one in (*candidates, *needs))
+            yield Finding((*path, *found), detail, needs=needs)
+
+    communication, memory = merged.slots("communication"), merged.slots("memory")
+    if communication.qubits and merged.memory.qubits is None:
+        detail = (
+            "`qubits` is for slots that are all alike, and here are communication slots, too; give"
+            " `memory: {qubits: ...}`"
+        )
+        if not _is_given(given, ("qubits",)):
+            detail = "communication slots need `memory: {qubits: ...}` beside them"
+        yield from blamed(detail, ("qubits",), ("communication", "qubits"), needs=(("memory",), ("memory", "qubits")))
+    if not communication.qubits and merged.communication.qubits is None and merged.communication.model_fields_set:
+        yield from blamed(
+            "there are none; say how many: `communication: {qubits: ...}`",
+            ("communication",),
+            needs=(("communication", "qubits"),),
+        )
+    for name, slots in (("memory", memory), ("communication", communication)):
+        if slots.qubits and slots.t1 is not None and slots.t2 is not None and slots.t2 > 2 * slots.t1:
+            detail = f"t2 ({slots.t2:g} s) cannot be longer than twice t1 ({slots.t1:g} s): decay also dephases"
+            yield from blamed(detail, (name, "t2"), ("t2",), (name, "t1"), ("t1",))
+
+
+def _is_given(given: object, path: Path) -> bool:
+    for key in path:
+        if not isinstance(given, BaseModel) or key not in given.model_fields_set:
+            return False
+        given = getattr(given, str(key))
+    return True
 
 
 def _of_links(config: Config) -> Iterator[Finding]:
@@ -130,23 +170,3 @@ def _of_edges(path: Path, link: LinkConfig, name: str, joined: dict[frozenset[st
             return
     if len(edges) != len({frozenset(edge) for edge in edges}):
         yield Finding(path, "joins the same two nodes twice; name each node once")
-
-
-# --- what this version does not simulate ---------------------------------------------------------------------------
-
-_IDEAL_ONLY: Final = "this version simulates ideal links only; remove it for now"
-
-
-def unsupported(config: Config) -> Iterator[Finding]:
-    """What a configuration may ask for and this version would have to leave out: a finding for each."""
-    for link_name, link in config.links.items():
-        yield from _noise_of_link(("links", link_name), link)
-
-
-def _noise_of_link(path: Path, link: LinkConfig) -> Iterator[Finding]:
-    asked = (
-        (("attenuation",), link.loss_db > 0 and link.photons is None),
-        (("source", "model"), link.source.model != "perfect"),
-        (("fidelity",), link.fidelity is not None and link.fidelity < 1),
-    )
-    yield from (Finding((*path, *key), _IDEAL_ONLY) for key, is_asked in asked if is_asked)

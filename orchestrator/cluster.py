@@ -271,7 +271,9 @@ class Cluster:
         live: asyncio.Future[Steerable] = asyncio.get_running_loop().create_future()
         options = _Options(self.inline, timeout, BLOCKED_S, None, on_output, live)
         task = asyncio.create_task(self._run(attempt, options), name=f"run of {self.config.name}")
-        self._stepping = Stepping(task, live)
+        self._stepping = Stepping(
+            task, live, lambda: self._plan_for(attempt.source, attempt.folder, "", BLOCKED_S).oracle
+        )
         return self._stepping
 
     async def _to_the_end(self, stepping: Stepping, *, over: bool = False) -> Run:

@@ -18,6 +18,7 @@ from orchestrator import checks, units
 from orchestrator.graphs import GraphConfig
 from orchestrator.hardware import HardwareConfig
 from orchestrator.links import LinkConfig
+from orchestrator.presets import over_preset
 from orchestrator.problems import Finding
 from orchestrator.telemetry.settings import TelemetryConfig
 from orchestrator.values import (
@@ -229,7 +230,7 @@ class Config(Model):
     observe: Annotated[dict[Name, Observations], BeforeValidator(without_own_keys)] = Field(
         default_factory=dict, description="What the observer evaluates where a program says node.mark(...), by mark."
     )
-    formalism: Literal["auto", "stabilizer", "state_vector", "density_matrix"] = Field(
+    formalism: Literal["auto", "stabilizer", "state_vector", "density_matrix", "bell_diagonal"] = Field(
         "auto", description="How states are kept; auto: each in the cheapest exact way."
     )
     max_state_vector_qubits: Annotated[int, Field(ge=1, le=32)] = Field(
@@ -249,7 +250,6 @@ class Config(Model):
         return checks.findings(self)
 
     def hardware(self, node: NodeConfig) -> HardwareConfig:
-        """What a node is made of: its kind's values, its own laid over them."""
+        """What a node is made of: its kind's values, its own laid over them, and both over a preset."""
         base = self.kinds[node.kind] if node.kind in self.kinds else HardwareConfig()
-        merged: HardwareConfig = node.over(base)
-        return merged
+        return over_preset(node.over(base))

@@ -5,23 +5,31 @@ It works on copies and draws nothing from the run's randomness, so a watched run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from orchestrator.oracle.spec import Observed
-from qnode.ids import NodeName, QubitId
+from qnode.ids import NodeName, QubitId, other_half
 from qnode.quantum.bell import BELL_STATES
 from qnode.quantum.fidelity import NAMED_STATES, fidelity, named_state
-from qnode.quantum.register import Register
 
 Matrix = npt.NDArray[np.complex128]
 
 _PHI_PLUS: Final = ""
 _OF_PAIRS: Final = frozenset({_PHI_PLUS, *(bell.name.lower() for bell in BELL_STATES)})
+
+
+class States(Protocol):
+    """Where an observer looks."""
+
+    def __contains__(self, qubit: object) -> bool: ...
+
+    def reduced_state(self, qubits: Sequence[QubitId]) -> Matrix:
+        """The density matrix of some qubits, shape (2**m, 2**m), first qubit leftmost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,13 @@ class MarkObserver:
         """The marks at which it looks."""
         return frozenset(self._labels - {_PHI_PLUS})
 
-    def at_mark(self, label: str, node: NodeName, qubit: QubitId, register: Register) -> None:
-        """Look at a marked qubit. The register is read and not changed."""
+    def at_mark(self, label: str, node: NodeName, qubit: QubitId, states: States) -> None:
+        """Look at a marked qubit. The states are read and not changed."""
         if label not in self._labels:
             return
         asked = not _OF_PAIRS.isdisjoint(self._observe.get(label, ()))
-        pair = _state_of_pair(qubit, register) if asked else None
-        self._seen.setdefault(label, []).append(Sight(node, qubit, register.reduced_state((qubit,)), pair))
+        pair = _state_of_pair(qubit, states) if asked else None
+        self._seen.setdefault(label, []).append(Sight(node, qubit, states.reduced_state((qubit,)), pair))
 
     def evaluate(self) -> tuple[Observed, ...]:
         """All that was asked for; the n-th mark of a label is compared with the n-th of its target."""
@@ -87,13 +95,9 @@ def _quantity(target: str) -> str:
     return f"fidelity to {target}" if target else "fidelity"
 
 
-def _state_of_pair(qubit: QubitId, register: Register) -> Matrix | None:
+def _state_of_pair(qubit: QubitId, states: States) -> Matrix | None:
     """Of a half: the joint state with its partner, if both halves are still there."""
-    pair, at, end = qubit.rpartition("@")
-    if not at:
+    other = other_half(qubit)
+    if other is None or other[2] not in states:
         return None
-    one, _, other = pair.partition("#")[0].partition("~")
-    partner = QubitId(f"{pair}@{other if end == one else one}")
-    if partner not in register:
-        return None
-    return register.reduced_state((qubit, partner))
+    return states.reduced_state((qubit, other[2]))

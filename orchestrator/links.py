@@ -4,35 +4,95 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from math import hypot, prod
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+import numpy as np
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from orchestrator import shapes, units
+from orchestrator.near import nearest_name
 from orchestrator.photons import PhotonsConfig
 from orchestrator.problems import Finding, Path
-from orchestrator.values import DecibelsPerMetre, Members, Metres, Model, Number, Probability, Radians, Seconds
+from orchestrator.values import (
+    ComplexRows,
+    DecibelsPerMetre,
+    Members,
+    Metres,
+    Model,
+    Number,
+    Probability,
+    ProbabilityAtEnds,
+    Radians,
+    Seconds,
+    at_ends,
+)
+from qnode.quantum import sources
+from qnode.quantum.fidelity import is_density_matrix
+from qnode.quantum.gates import Matrix
+from qnode.quantum.pair_source import PairSource, perfect
 
 C_M_PER_S: Final = 299_792_458.0
 FIBRE_M_PER_S: Final = C_M_PER_S * 2 / 3
 
 
-class PerfectSource(Model):
-    """Phi+ at once, whenever it is asked for."""
+class PairsOfLink(Model):
+    """What all models share."""
+
+    attempt_dephasing: Probability = Field(
+        0.0, description="Probability of a Z on every other stored qubit of both nodes, in each attempt."
+    )
+
+    def pairs(self, link: LinkConfig) -> PairSource:
+        """In numbers, on a link. Raises NeverSucceeds if it can make no pair at all."""
+        raise NotImplementedError
+
+
+class AbstractSource(PairsOfLink):
+    """What the models share that say which state a pair is in, and not how it is made."""
+
+    success_probability: Probability | None = Field(None, description="Of an attempt, losses included; left out: 1.")
+    duration: Seconds | None = Field(None, description="Of an attempt; left out: what light takes over the link.")
+
+    def findings(self) -> Iterator[Finding]:
+        if self.success_probability == 0:
+            yield Finding(("success_probability",), "must be more than 0; leave it out for a source that never fails")
+
+    def in_state(self, rho: Matrix, link: LinkConfig) -> PairSource:
+        duration = link.one_way_seconds if self.duration is None else self.duration
+        return sources.abstract(
+            rho,
+            duration_ns=units.to_ns(duration),
+            success_probability=1.0 if self.success_probability is None else self.success_probability,
+            sequential=self.success_probability is not None or self.duration is not None,
+            attempt_dephasing=self.attempt_dephasing,
+        )
+
+
+class PerfectSource(AbstractSource):
+    """Phi+, whenever it is asked for."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["model"]})  # a default here, but not in a file
 
     model: Literal["perfect"] = "perfect"
 
+    def pairs(self, link: LinkConfig) -> PairSource:
+        if self.model_fields_set <= {"model"}:
+            return perfect(units.to_ns(link.one_way_seconds))
+        return self.in_state(sources.werner_state(1.0), link)
 
-class WernerSource(Model):
-    """Phi+ mixed with white noise: a Werner state."""
 
-    model: Literal["werner"]
+class WernerSource(AbstractSource):
+    """Phi+ mixed with white noise: a Werner state. What gives a fidelity and no model is one, too."""
+
+    model: Literal["werner"] = "werner"
     fidelity: Probability = Field(description="Fidelity to Phi+ of a pair when it is made.")
 
+    def pairs(self, link: LinkConfig) -> PairSource:
+        return self.in_state(sources.werner_state(self.fidelity), link)
 
-class BellDiagonalSource(Model):
+
+class BellDiagonalSource(AbstractSource):
     """A mixture of the four Bell states; the probabilities sum to 1."""
 
     model: Literal["bell_diagonal"]
@@ -42,50 +102,170 @@ class BellDiagonalSource(Model):
     psi_minus: Probability = Field(0.0, description="Probability of Psi-.")
 
     def findings(self) -> Iterator[Finding]:
+        yield from super().findings()
         total = self.phi_plus + self.phi_minus + self.psi_plus + self.psi_minus
         if abs(total - 1) > 1e-9:
             detail = f"phi_plus, phi_minus, psi_plus and psi_minus sum to {total:.6g}; probabilities sum to 1"
             yield Finding((), detail)
 
+    def pairs(self, link: LinkConfig) -> PairSource:
+        weights = (self.phi_plus, self.psi_plus, self.phi_minus, self.psi_minus)
+        return self.in_state(sources.bell_diagonal_state(weights), link)
 
-class HeraldedSource(Model):
-    """What the two photon-interference models share; one factor each on the way of a photon."""
 
-    preparation: Seconds = Field(0.0, description="Time from one attempt to the next, beside the way of the photons.")
-    emission: Probability = Field(1.0, description="Probability that an excited memory emits into the right mode.")
-    coupling: Probability = Field(1.0, description="Probability that a photon gets into the fibre.")
-    detector: Probability = Field(1.0, description="Probability that a photon which arrives makes a click.")
+class DensityMatrixSource(AbstractSource):
+    """Pairs in any state of two qubits."""
+
+    model: Literal["density_matrix"]
+    matrix: ComplexRows = Field(
+        description="Four rows of four numbers, complex ones as text (`0.1-0.2i`); |00>, |01>, |10>, |11>."
+    )
+
+    def findings(self) -> Iterator[Finding]:
+        yield from super().findings()
+        if not is_density_matrix(self.rho):
+            detail = "is no state: it must be Hermitian, of trace 1, and without negative eigenvalues (to 1e-9)"
+            yield Finding(("matrix",), detail)
+
+    @property
+    def rho(self) -> Matrix:
+        return np.array(self.matrix, np.complex128)
+
+    def pairs(self, link: LinkConfig) -> PairSource:
+        return self.in_state(self.rho, link)
+
+
+class StationSource(PairsOfLink):
+    """What the models share in which photons travel; one factor each on the way of a photon."""
+
+    station: Metres | None = Field(None, description="Where the station is, from the first end; left out: midway.")
+    preparation: Seconds = Field(0.0, description="From the beginning of an attempt until photons are emitted.")
+    coupling: ProbabilityAtEnds = Field(1.0, description="Probability that a photon gets into the fibre.")
+    detector: ProbabilityAtEnds = Field(1.0, description="Probability that a photon which arrives makes a click.")
     dark_clicks: Probability = Field(0.0, description="Probability of a click without a photon, in one window.")
-    visibility: Probability = Field(1.0, description="How alike the photons of both ends are.")
+    window: Seconds | None = Field(None, description="How long clicks are counted; left out: until all photons came.")
+    lifetime: Seconds = Field(0.0, description="Decay time of a photon; 0: it is as short as can be.")
+    jitter: Seconds = Field(0.0, description="Standard deviation of the time at which a photon is emitted.")
+    resolution: Seconds = Field(0.0, description="Standard deviation of the time that a detector reports.")
+
+    def findings(self) -> Iterator[Finding]:
+        if self.resolution and self.window is None:
+            detail = "matters for clicks that are counted in a window only; give `window`, too"
+            yield Finding(("resolution",), detail, needs=(("window",),))
+
+    def arms(self, link: LinkConfig, bins: float = 0.0) -> sources.Arms:
+        whole, share = link.one_way_seconds, link.station_share
+        return sources.Arms((whole * share, whole * (1 - share)), self.preparation, bins)
+
+    def efficiency(self, link: LinkConfig, *others: float | tuple[float, float]) -> tuple[float, float]:
+        """Of each end: the probability that its photon is counted."""
+        counted = 1.0
+        if self.window is not None:
+            counted = sources.in_window(self.window, self.lifetime, hypot(self.jitter, self.resolution))
+        factors = [at_ends(factor) for factor in (*others, self.coupling, self.detector, counted)]
+        share = link.station_share
+        a, b = (sources.transmission(link.attenuation, link.length * part) for part in (share, 1 - share))
+        return a * prod(one for one, _ in factors), b * prod(other for _, other in factors)
+
+
+class HeraldedSource(StationSource):
+    """What the two photon-interference models share."""
+
+    emission: ProbabilityAtEnds = Field(1.0, description="Probability that an excited memory emits into the mode.")
+    visibility: Probability = Field(1.0, description="How alike the photons of both ends are, but for their jitter.")
+
+    def findings(self) -> Iterator[Finding]:
+        yield from super().findings()
+        if self.jitter and not self.lifetime:
+            detail = "photons that are as short as can be never meet if they jitter; give their `lifetime`, too"
+            yield Finding(("jitter",), detail, needs=(("lifetime",),))
+
+    @property
+    def alike(self) -> sources.Overlap:
+        return sources.overlap(self.visibility, jitter_s=self.jitter, lifetime_s=self.lifetime)
 
 
 class SingleClickSource(HeraldedSource):
     """Both ends emit with a small probability, and one click in the middle heralds a pair."""
 
     model: Literal["single_click"]
-    bright_state: Probability = Field(description="Share of the bright state, at both ends.")
+    bright_state: ProbabilityAtEnds = Field(description="Share of the bright state, at both ends or at each.")
     phase_noise: Radians = Field(0.0, description="Standard deviation of the phase between both ways.")
+
+    def pairs(self, link: LinkConfig) -> PairSource:
+        return sources.single_click(
+            self.arms(link),
+            self.efficiency(link, self.emission),
+            at_ends(self.bright_state),
+            dark=self.dark_clicks,
+            alike=self.alike,
+            phase_noise=self.phase_noise,
+            attempt_dephasing=self.attempt_dephasing,
+        )
 
 
 class DoubleClickSource(HeraldedSource):
     """Both ends emit, and two clicks in the middle herald a pair."""
 
     model: Literal["double_click"]
+    encoding: Literal["time_bin", "polarisation"] = Field(
+        "time_bin", description="Two rounds one after another, or two polarisations at once."
+    )
+    bins: Seconds = Field(0.0, description="Time between the two rounds.")
+
+    def findings(self) -> Iterator[Finding]:
+        yield from super().findings()
+        if self.bins and self.encoding != "time_bin":
+            yield Finding(("bins",), "only time bins come one after another", needs=(("encoding",),))
+
+    def pairs(self, link: LinkConfig) -> PairSource:
+        return sources.double_click(
+            self.arms(link, self.bins),
+            self.efficiency(link, self.emission),
+            dark=self.dark_clicks,
+            alike=self.alike,
+            attempt_dephasing=self.attempt_dephasing,
+        )
 
 
-class MidpointSource(Model):
+class MidpointSource(StationSource):
     """A source of photon pairs in the middle."""
 
     model: Literal["midpoint_source"]
     mean_pairs: Annotated[Number, Field(gt=0)] = Field(description="Mean number of pairs in one pulse.")
-    coupling: Probability = Field(1.0, description="Probability that a photon gets into the fibre.")
-    detector: Probability = Field(1.0, description="Probability that a photon which arrives makes a click.")
-    dark_clicks: Probability = Field(0.0, description="Probability of a click without a photon, in one window.")
+    encoding: Literal["polarisation", "time_bin"] = Field(
+        "polarisation", description="time_bin: half of the photons miss the bin in which their ways interfere."
+    )
+
+    def pairs(self, link: LinkConfig) -> PairSource:
+        interferometer = 0.5 if self.encoding == "time_bin" else 1.0
+        return sources.midpoint_source(
+            self.arms(link),
+            self.efficiency(link, interferometer),
+            self.mean_pairs,
+            dark=self.dark_clicks,
+            attempt_dephasing=self.attempt_dephasing,
+        )
+
+
+def _fidelity_alone(value: object) -> object:
+    if isinstance(value, dict) and "fidelity" in value and not nearest_name("model", map(str, value)):
+        return {"model": "werner", **value}
+    return value
 
 
 Source = Annotated[
-    PerfectSource | WernerSource | BellDiagonalSource | SingleClickSource | DoubleClickSource | MidpointSource,
-    Field(discriminator="model"),
+    Annotated[
+        PerfectSource
+        | WernerSource
+        | BellDiagonalSource
+        | DensityMatrixSource
+        | SingleClickSource
+        | DoubleClickSource
+        | MidpointSource,
+        Field(discriminator="model"),
+    ],
+    BeforeValidator(_fidelity_alone),
 ]
 
 
@@ -169,6 +349,52 @@ class LinkConfig(Model):
                 f" out for the delay of fibre, {units.to_ns(self.length / FIBRE_M_PER_S)} ns"
             )
             yield Finding(("delay",), detail)
+        yield from self._findings_of_source()
+
+    def _findings_of_source(self) -> Iterator[Finding]:
+        source = self.source
+        station = source.station if isinstance(source, StationSource) else None
+        if isinstance(source, AbstractSource) and source.success_probability is None and self._has_given_source:
+            if self.loss_db > 0:
+                detail = (
+                    f"pairs of model {source.model if self.fidelity is None else 'werner'} have no photons to lose; say"
+                    " source: {success_probability: ...}, losses included, or take a model with photons: single_click,"
+                    " double_click or midpoint_source"
+                )
+                needs = tuple(("source", key) for key in ("model", "success_probability"))
+                yield Finding(("attenuation",), detail, needs=(*needs, ("source",), ("length",)))
+        elif station is not None and station > self.length:
+            detail = f"{station:g} m from the first end is beyond the other, {self.length:g} m away"
+            yield Finding(("source", "station"), detail, needs=(("length",),))
+        elif not any(source.findings()):  # otherwise that is what is wrong
+            try:
+                self.pairs  # noqa: B018  computed for what it raises
+            except sources.NeverSucceeds as never:
+                yield Finding(("source",), str(never), needs=(("length",), ("attenuation",)))
+
+    @property
+    def _has_given_source(self) -> bool:
+        return self.fidelity is not None or "source" in self.model_fields_set
+
+    @property
+    def pairs(self) -> PairSource:
+        """How its pairs come about. A lossy link that says nothing of a source loses halves of perfect pairs.
+
+        Raises:
+            NeverSucceeds: If no pair ever could.
+        """
+        source = self.source
+        if self.fidelity is not None:
+            source = WernerSource(model="werner", fidelity=self.fidelity)
+        elif self.loss_db > 0 and not self._has_given_source:
+            source = PerfectSource(success_probability=sources.transmission(self.attenuation, self.length))
+        return source.pairs(self)
+
+    @property
+    def station_share(self) -> float:
+        """How far along the link its source's station is, 0 to 1 from the first end."""
+        station = self.source.station if isinstance(self.source, StationSource) else None
+        return 0.5 if station is None or self.length == 0 else station / self.length
 
     @property
     def given_shapes(self) -> tuple[str, ...]:

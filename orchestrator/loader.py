@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator import checks, references
+from orchestrator import references
 from orchestrator.config import Config
 from orchestrator.draft import Draft
 from orchestrator.graphs import imported
@@ -27,7 +27,6 @@ def load(
     overrides: Iterable[str] = (),
     *,
     programs: bool = False,
-    only_simulated: bool = True,
 ) -> Config:
     """The configuration in a file.
 
@@ -35,7 +34,6 @@ def load(
         path: Its path; paths in it are relative to its folder.
         overrides: Values to lay over it, such as `links.short.length=25km` or `links.*.length=5km`.
         programs: Whether to read the programs, too, and see that they are there and take their arguments.
-        only_simulated: Whether to refuse what this version does not simulate.
     Raises:
         ConfigErrors: With everything that is wrong with it.
     """
@@ -46,7 +44,7 @@ def load(
         raise refusal(str(path), f"{error.strerror or error}{_nearest_file(file)}") from None
     except UnicodeDecodeError:
         raise refusal(str(path), "is not text in UTF-8") from None
-    return loads(text, str(path), overrides, base=file.parent, programs=programs, only_simulated=only_simulated)
+    return loads(text, str(path), overrides, base=file.parent, programs=programs)
 
 
 def loads(
@@ -56,11 +54,10 @@ def loads(
     *,
     base: Path | None = None,
     programs: bool = False,
-    only_simulated: bool = True,
 ) -> Config:
     """The configuration in a text; `source` is what problems call it, `base` the folder that paths are relative to."""
     with _no_collector():
-        return _loaded(Written.from_text(text, source), overrides, base, (), programs, only_simulated)
+        return _loaded(Written.from_text(text, source), overrides, base, (), programs)
 
 
 def from_mapping(
@@ -71,10 +68,9 @@ def from_mapping(
     base: Path | None = None,
     path: tuple[str, ...] = (),
     programs: bool = False,
-    only_simulated: bool = True,
 ) -> Config:
     """The configuration in a mapping that a program made; the same rules and the same sentences, without lines."""
-    return _loaded(Written.from_data(data, source), overrides, base, path, programs, only_simulated)
+    return _loaded(Written.from_data(data, source), overrides, base, path, programs)
 
 
 def _loaded(
@@ -83,7 +79,6 @@ def _loaded(
     base: Path | None,
     path: tuple[str, ...],
     programs: bool,
-    only_simulated: bool,
 ) -> Config:
     folder = Path() if base is None else base
     draft = Draft(written)
@@ -99,8 +94,6 @@ def _loaded(
         if config is None:
             raise draft.errors()
         draft.refuse_all(model_findings(config))
-    if only_simulated:
-        draft.refuse_all(checks.unsupported(config))
     if programs:
         draft.refuse_all(references.findings(config, folder, path))
     if not draft:

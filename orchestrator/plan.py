@@ -89,6 +89,7 @@ def _node(network: Network, node: NodeDescription) -> NodeSpec:
         programs=tuple(ProgramSpec(one.name, one.run, dict(one.args), one.service) for one in node.programs),
         key=derive_key(network.seed, "node", node.name),
         delays_ns=dict(_delays_to(network, node.name)) if network.clock == "real" else {},
+        all_shared=any(link.source.attempt_dephasing for link in network.links_of(node.name)),
     )
 
 
@@ -101,6 +102,7 @@ def _delays_to(network: Network, receiver: NodeName) -> Iterator[tuple[str, int]
 
 def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> OracleSpec:
     delays = network.delays
+    sources = {source: nth for nth, source in enumerate(dict.fromkeys(link.source for link in network.links))}
     numbers = {hardware: nth for nth, hardware in enumerate(dict.fromkeys(n.hardware for n in network.nodes.values()))}
     return OracleSpec(
         run_id=run.run_id,
@@ -111,7 +113,10 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
             for node in network.nodes.values()
         },
         incarnations=dict.fromkeys(network.nodes, 0),
-        links=tuple(LinkSpec(link.a, link.b, link.delay_ns, link.photons) for link in network.links),
+        links=tuple(
+            LinkSpec(link.a, link.b, link.delay_ns, sources[link.source], link.transmission, link.photons)
+            for link in network.links
+        ),
         classical_ns=delays.delay_ns(NodeName("a"), NodeName("b")) if isinstance(delays, SameForAll) else None,
         matrix_ns=_matrix(network) if isinstance(delays, FromMatrix) else None,
         clock=network.clock,
@@ -125,6 +130,7 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
         token=token,
         folder=folder,
         events=network.events,
+        sources=tuple(sources),
         hardware=tuple(numbers),
         hardware_of={node.name: numbers[node.hardware] for node in network.nodes.values()},
     )

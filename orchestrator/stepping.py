@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator import units
@@ -13,6 +14,7 @@ from qnode.wire.messages import Change, Look, Paused, Seen
 
 if TYPE_CHECKING:  # they bring the oracle and the nodes
     from orchestrator.inline import InlineRun
+    from orchestrator.oracle.spec import OracleSpec
     from orchestrator.view import View
 
 
@@ -64,11 +66,15 @@ class Stepping:
     Args:
         task: Ends with the run, however that ends.
         live: How it is steered, once it can be.
+        spec: What it is that runs.
     """
 
-    def __init__(self, task: asyncio.Task[Run], live: asyncio.Future[Steerable]) -> None:
+    def __init__(
+        self, task: asyncio.Task[Run], live: asyncio.Future[Steerable], spec: Callable[[], OracleSpec]
+    ) -> None:
         self.task = task
         self._live = live
+        self._spec = spec
         self._at_ns = 0
 
     async def go(self, until_ns: int | None = None) -> int | None:
@@ -105,9 +111,10 @@ class Stepping:
         live = await self._steered()
         if live is None:
             raise InvalidOperation(detail="the run is over: there is nothing to look at any more")
-        from orchestrator.view import View  # lazy: the quantum part, which only those need who look
+        from orchestrator.oracle.network import laboratories  # lazy: the quantum part, which only those need who look
+        from orchestrator.view import View  # lazy: the same
 
-        return View(self._at_ns, await live.look())
+        return View(self._at_ns, await live.look(), laboratories(self._spec()))
 
     async def change(self, change: Change) -> None:
         """Change what happens from now on."""

@@ -11,16 +11,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator import checks, shapes, units
+from orchestrator import shapes, units
 from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
-from orchestrator.problems import ConfigErrors, Problem, dotted
 from qnode.ids import NodeName, ProgramName
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
+from qnode.quantum.pair_source import PairSource
 
 ClockMode = Literal["virtual", "real"]
-Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix"]
+Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix", "bell_diagonal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,15 @@ class NodeDescription:
 
 @dataclass(frozen=True, slots=True)
 class LinkDescription:
-    """A link between two nodes: light and messages take `delay_ns`, one way."""
+    """A link between two nodes: light and messages take `delay_ns`, one way; pairs come from `source`."""
 
     name: str
     a: NodeName
     b: NodeName
     length_m: float
     delay_ns: int
+    source: PairSource
+    transmission: float = 1.0
     photons: PhotonLink | None = None
 
 
@@ -92,6 +94,10 @@ class Network:
         """The nodes that a node has a link with, in the order of the links."""
         return self._neighbours.get(node, ())
 
+    def links_of(self, node: NodeName) -> tuple[LinkDescription, ...]:
+        """The links that end at a node."""
+        return tuple(self._links_by_ends[frozenset((node, peer))] for peer in self.neighbours(node))
+
     def link_between(self, a: NodeName, b: NodeName) -> LinkDescription | None:
         return self._links_by_ends.get(frozenset((a, b)))
 
@@ -121,9 +127,8 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         seed: The seed of this run, whether the file gave it or not.
         read: How to read the matrix of delays, if there is one.
     Raises:
-        ConfigError: If something is asked for that this version does not simulate, or the matrix is no good.
+        ConfigError: If the matrix is no good.
     """
-    _refuse_what_is_not_simulated(config)
     nodes = {node.name: node for node in _nodes(config, base)}
     links = tuple(_links(config))
     return Network(
@@ -145,12 +150,6 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
     )
 
 
-def _refuse_what_is_not_simulated(config: Config) -> None:
-    problems = [Problem("", 0, 0, dotted(finding.path), finding.detail) for finding in checks.unsupported(config)]
-    if problems:
-        raise ConfigErrors(problems)
-
-
 def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
     for pattern, node in config.nodes.items():
         hardware = config.hardware(node).numbers()
@@ -165,11 +164,12 @@ def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
 def _links(config: Config) -> Iterator[LinkDescription]:
     """A link that stands alone keeps its name; those of a generator are numbered: `backbone[0]`, `backbone[1]`, ..."""
     for name, link in config.links.items():
-        delay_ns = units.to_ns(link.one_way_seconds)
+        delay_ns, source = units.to_ns(link.one_way_seconds), link.pairs
         for nth, (a, b) in enumerate(link.edges):
             own_name = name if link.shape == "between" else f"{name}[{nth}]"
             photons = None if link.photons is None else link.photons.hardware(link.loss_db, a)
-            yield LinkDescription(own_name, NodeName(a), NodeName(b), link.length, delay_ns, photons)
+            ends = NodeName(a), NodeName(b)
+            yield LinkDescription(own_name, *ends, link.length, delay_ns, source, 10 ** (-link.loss_db / 10), photons)
 
 
 def _observations(config: Config) -> Iterator[Observation]:

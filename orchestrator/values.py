@@ -42,6 +42,8 @@ _KEYWORD_PATTERN: Final = (
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NAME_RULE: Final = "use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all"
+_REAL: Final = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
+_COMPLEX: Final = re.compile(rf"[-+]?{_REAL}(?: *[-+] *{_REAL}[ij])?|[-+]?{_REAL}[ij]")
 _RUN: Final = re.compile(
     r"(?:[^\s:](?:[^:\r\n]*[^\s:])?\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 )
@@ -114,6 +116,38 @@ def _probability(value: object) -> float:
     return number
 
 
+def _at_ends(value: object) -> float | tuple[float, ...]:
+    if not isinstance(value, list | tuple):
+        return _probability(value)
+    if len(value) != 2:
+        raise refused(f"one probability for both ends, or a list of two, one for each; not {len(value)}")
+    return tuple(map(_probability, value))
+
+
+def at_ends(value: float | tuple[float, float]) -> tuple[float, float]:
+    """One value for each end, of one for both or two."""
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _complex(value: object) -> complex:
+    if isinstance(value, complex | int | float) and not isinstance(value, bool):
+        return complex(value)
+    if isinstance(value, str) and _COMPLEX.fullmatch(value):
+        return complex(value.replace(" ", "").replace("i", "j"))
+    raise refused(f"{units.shown(value)} is not a complex number; write it like 0.5, 0.1-0.2i or 0.2i")
+
+
+def _complex_rows(value: object) -> object:
+    rows = value if isinstance(value, list | tuple) else ()
+    if len(rows) != 4 or not all(isinstance(row, list | tuple) and len(row) == 4 for row in rows):
+        raise refused("must be four rows of four numbers each")
+    return tuple(tuple(map(_complex, row)) for row in rows)
+
+
+def _written_rows(rows: tuple[tuple[complex, ...], ...]) -> list[list[float | str]]:
+    return [[each.real if not each.imag else str(each).strip("()") for each in row] for row in rows]
+
+
 def _keyword(text: str) -> str:
     if not text.isidentifier():
         raise refused(f"{text!r} cannot be an argument's name; use a Python identifier")
@@ -166,10 +200,41 @@ Decibels = Annotated[float, _quantity(units.LOSS), as_text(units.LOSS), _quantit
 Hertz = Annotated[float, _quantity(units.RATE), as_text(units.RATE), _quantity_schema(units.RATE)]
 Radians = Annotated[float, _quantity(units.ANGLE), as_text(units.ANGLE), _quantity_schema(units.ANGLE)]
 Number = Annotated[float, _quantity(units.NUMBER), _quantity_schema(units.NUMBER)]
+_PROBABILITY: Final = units.json_schema(units.NUMBER, title="probability", least=0, most=1, examples=[0.98, "2 %"])
 Probability = Annotated[
     float,
     BeforeValidator(_probability),
-    WithJsonSchema(units.json_schema(units.NUMBER, title="probability", least=0, most=1, examples=[0.98, "2 %"])),
+    WithJsonSchema(_PROBABILITY),
+]
+ProbabilityAtEnds = Annotated[
+    float | tuple[float, float],
+    BeforeValidator(_at_ends),
+    WithJsonSchema(
+        {
+            "title": "probability, or a list of one for each end",
+            "anyOf": [_PROBABILITY, {"type": "array", "items": _PROBABILITY, "minItems": 2, "maxItems": 2}],
+            "examples": [0.05, [0.05, 0.1]],
+        }
+    ),
+]
+ComplexRows = Annotated[
+    tuple[tuple[complex, ...], ...],
+    BeforeValidator(_complex_rows),
+    PlainSerializer(_written_rows, when_used="json"),
+    WithJsonSchema(
+        {
+            "title": "four rows of four numbers",
+            "type": "array",
+            "minItems": 4,
+            "maxItems": 4,
+            "items": {
+                "type": "array",
+                "minItems": 4,
+                "maxItems": 4,
+                "items": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^(?:{_COMPLEX.pattern})$"}]},
+            },
+        }
+    ),
 ]
 
 Name = Annotated[

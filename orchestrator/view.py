@@ -5,7 +5,7 @@ A view works on copies and draws nothing from the run's randomness, so a watched
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,7 +14,9 @@ import numpy.typing as npt
 from qnode.errors import InvalidOperation
 from qnode.ids import NodeName, QubitId
 from qnode.quantum.fidelity import NAMED_STATES, fidelity, named_state
-from qnode.quantum.register import ComponentState, Register
+from qnode.quantum.hardware import IDEAL
+from qnode.quantum.noisy import Laboratory, NoisyRegister, SeenAt
+from qnode.quantum.register import MIXED, ComponentState, Register
 from qnode.wire.messages import Seen
 
 Matrix = npt.NDArray[np.complex128]
@@ -40,10 +42,10 @@ class Marks:
     def __init__(self) -> None:
         self.seen: list[Mark] = []
 
-    def at_mark(self, label: str, node: NodeName, qubit: QubitId, register: Register) -> None:
-        """Look at a marked qubit. The register is read and not changed."""
-        state = register.reduced_state((qubit,))
-        self.seen.append(Mark(label, node, qubit, state, entangled_in(qubit, register)))
+    def at_mark(self, label: str, node: NodeName, qubit: QubitId, states: SeenAt) -> None:
+        """Look at a marked qubit. The states are read and not changed."""
+        state = states.reduced_state((qubit,))
+        self.seen.append(Mark(label, node, qubit, state, entangled_in(qubit, states.register)))
 
     def of(self, label: str, nth: int = 0) -> Mark:
         """The nth mark of a label. Raises InvalidOperation if there is none."""
@@ -63,16 +65,26 @@ class View:
 
     Attributes:
         at_ns: Network time.
+
+    Args:
+        labs: What each node works with: its qubits have aged in that until now.
     """
 
-    def __init__(self, at_ns: int, seen: Seen) -> None:
+    def __init__(self, at_ns: int, seen: Seen, labs: Mapping[NodeName, Laboratory]) -> None:
         self.at_ns = at_ns
         self._owners = seen.owners
-        density = any(component.formalism == "density_matrix" for component in seen.components)
-        self._register = Register("density_matrix" if density else "auto", _ANY_SIZE)
+        mixed = {component.formalism for component in seen.components}.intersection(MIXED)
+        self._register = Register(next(iter(mixed), "auto"), _ANY_SIZE)  # a network keeps to one of them
+        noisy = NoisyRegister(self._register, _no_coins)
         for component in seen.components:
             names = tuple(map(QubitId, component.qubits))
-            self._register.adopt(ComponentState(names, component.formalism, component.data))
+            state = ComponentState(names, component.formalism, component.data)
+            noisy.adopt(Laboratory(IDEAL), state)
+            for name, clock in zip(names, component.clocks, strict=False):
+                lab = labs.get(NodeName(seen.owners[name]))
+                if lab is not None:
+                    noisy.continue_at(lab, name, clock)
+        self._states = noisy.seen_at(at_ns)
 
     def qubits(self, node: str) -> tuple[QubitId, ...]:
         """The ids of the qubits that a node holds, sorted."""
@@ -87,7 +99,7 @@ class View:
         names = [self._id(qubit) for qubit in qubits]
         if not names or len(set(names)) != len(names):
             raise InvalidOperation(detail=f"one or more different qubits have a state, not {names or 'none'}")
-        return self._register.reduced_state(names)
+        return self._states.reduced_state(names)
 
     def fidelity(self, *qubits: str, to: str | npt.ArrayLike = "phi+") -> float:
         """Of one or more qubits to a named state (0 1 + - i -i phi+ phi- psi+ psi-), a ket or a density matrix."""
@@ -111,6 +123,10 @@ class View:
             detail=f"at {self.at_ns} ns there is no qubit {qubit!r}, nor does a node of that name hold one;"
             f" the qubits: {there}"
         )
+
+
+def _no_coins(name: str, nth: int) -> float:
+    raise AssertionError(f"whoever looks draws nothing, not even {name} {nth}")
 
 
 def fidelity_to(state: Matrix, to: str | npt.ArrayLike) -> float:

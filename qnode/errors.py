@@ -13,7 +13,9 @@
     │   └── InvalidOperation      a gate, qubits or parameters that make no sense
     ├── StateError                an operation that its formalism cannot hold
     │   ├── ComponentTooLarge     a joint state beyond the configured size
-    │   └── NotClifford           a gate that formalism stabilizer has no room for
+    │   ├── NotClifford           a gate that formalism stabilizer or bell_diagonal has no room for
+    │   ├── NotStabilizer         noise that formalism stabilizer has no room for
+    │   └── NotPauli              noise that formalism bell_diagonal has no room for
     ├── ProtocolViolation         a message that its sender must not send
     │   ├── IllegalTransition
     │   ├── NotOwner
@@ -22,6 +24,7 @@
     │   └── MalformedMessage
     ├── EntanglementFailure       no pair came of a request
     │   ├── RequestMismatch
+    │   ├── FidelityUnreachable
     │   ├── PairExpired
     │   └── GenerationTimeout
     ├── TransportError            processes and connections
@@ -148,7 +151,7 @@ class ComponentTooLarge(StateError):
 
 class NotClifford(StateError):
     sentence = (
-        "gate {gate} on {qubits} is not Clifford, and formalism stabilizer holds nothing else; use formalism auto,"
+        "gate {gate} on {qubits} is not Clifford, and formalism {formalism} holds nothing else; use formalism auto,"
         " state_vector or density_matrix"
     )
 
@@ -157,6 +160,13 @@ class NotStabilizer(StateError):
     sentence = (
         "{what} leaves {qubits} in no stabilizer state, and formalism stabilizer holds nothing else; use auto,"
         " state_vector or density_matrix"
+    )
+
+
+class NotPauli(StateError):
+    sentence = (
+        "{what} does more to {qubits} than random Paulis, and formalism bell_diagonal holds nothing else (no T1, and"
+        " sources of Bell states); use auto or density_matrix"
     )
 
 
@@ -193,6 +203,10 @@ class RequestMismatch(EntanglementFailure):
         "{node} asked {peer} for {wanted} pairs, and {peer} asked {node} for {offered}:"
         " both must ask for the same number"
     )
+
+
+class FidelityUnreachable(EntanglementFailure):
+    sentence = "{node} and {peer} want pairs of fidelity {wanted}; their link and memories reach {reachable}"
 
 
 class PairExpired(EntanglementFailure):

@@ -40,6 +40,16 @@ def half_id(pair: PairId, end: NodeName) -> QubitId:
     return QubitId(f"{pair}@{end}")
 
 
+def other_half(half: QubitId) -> tuple[PairId, NodeName, QubitId] | None:
+    """Of a half: its pair, the node of the other end, and the other half. None if the qubit is no half of a pair."""
+    pair, at, end = half.rpartition("@")
+    if not at:
+        return None
+    one, _, other = pair.partition("#")[0].partition("~")
+    peer = NodeName(other if end == one else one)
+    return PairId(pair), peer, half_id(PairId(pair), peer)
+
+
 def message_id(sender: str, receiver: str, nth: int) -> MessageId:
     """The name of the nth classical message (from 0) from one node to another."""
     return MessageId(f"{sender}:{receiver}#{nth}")

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Final
 
+from orchestrator.cli.hardware_text import hardware_rows
 from orchestrator.delays import SameForAll
 from orchestrator.text import columns, count, span
 from orchestrator.topology import LinkDescription, Network, NodeDescription, ProgramDescription
+from qnode.quantum.hardware import Hardware
 from qnode.runtime.logs import format_time
 
 _MANY: Final = 24  # rows; from here on, equal ones are summed up
@@ -34,6 +36,8 @@ def plan_text(network: Network, *, given_seed: str, width: int | None = None, wh
     paragraphs = [
         columns([("node", "qubits", "programs"), *_nodes(network, whole=whole)], width=width, right={1}),
     ]
+    if hardware := _hardware(network, whole=whole):
+        paragraphs.append(columns([("hardware of", "part", "what is not ideal"), *hardware], width=width))
     if network.links:
         header = ("link", "between", "length", "delay")
         paragraphs.append(columns([header, *_links(network, whole=whole)], width=width, right={2, 3}))
@@ -62,6 +66,19 @@ def _nodes(network: Network, *, whole: bool) -> list[tuple[str, ...]]:
     if whole or len(rows) <= _MANY:
         return [(name, *row) for name, row in rows]
     return _some([(span(names), *row) for row, names in _alike(rows)], "nodes", 3)
+
+
+def _hardware(network: Network, *, whole: bool) -> list[tuple[str, ...]]:
+    """The parts of all nodes that are not ideal; those of equal nodes once."""
+    names: dict[Hardware, list[str]] = {}
+    for node in network.nodes.values():
+        names.setdefault(node.hardware, []).append(node.name)
+    rows: list[tuple[str, ...]] = [
+        (span(those) if nth == 0 else "", *row)
+        for hardware, those in names.items()
+        for nth, row in enumerate(hardware_rows(hardware))
+    ]
+    return rows if whole else _some(rows, "hardware", 3)
 
 
 def _links(network: Network, *, whole: bool) -> list[tuple[str, ...]]:

@@ -64,6 +64,7 @@ class OracleCore:
         until_ns: A normal end of network time, or None.
         emit: Takes the events, or None if nobody wants them.
         realtime: True on the real clock: what is scheduled is handed out at once, with its time on it.
+        key: Of the randomness of arrays.
     """
 
     def __init__(
@@ -77,9 +78,12 @@ class OracleCore:
         emit: Callable[[Event], None] | None = None,
         observer: Observer | None = None,
         realtime: bool = False,
+        key: bytes = b"",
     ) -> None:
         self.time = Timekeeper(programs, tick_ns=tick_ns, until_ns=until_ns)
-        self.operations = Operations(ledger, delays, self.time, emit=emit, observer=observer, realtime=realtime)
+        self.operations = Operations(
+            ledger, delays, self.time, emit=emit, observer=observer, realtime=realtime, key=key
+        )
         self.results: list[ProgramResult] = []
         self.outcome: Outcome | None = None
         self.standing: Standstill | None = None

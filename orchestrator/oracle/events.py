@@ -29,7 +29,7 @@ class Event(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     qubits: Annotated[tuple[str, ...], _is("the qubits concerned, in the operation's order")] = ()
     pair: Annotated[str, _is("the Bell pair concerned")] = ""
     request: Annotated[int, _is("the node's number for a request for pairs or for outcomes")] = 0
-    n: Annotated[int, _is("how many pairs were asked for, pulses sent, or clicks seen")] = 0
+    n: Annotated[int, _is("how many pairs were asked for, attempts a pair takes, pulses sent, or clicks seen")] = 0
     peer: Annotated[str, _is("the other node")] = ""
     gate: Annotated[str, _is("the gate, or the basis of a measurement")] = ""
     params: Annotated[tuple[float, ...], _is("angles in radians, rounded to 9 decimals")] = ()
@@ -52,15 +52,18 @@ KINDS: Final = {
     "measure": "qubits were measured",
     "reset": "a qubit was returned to |0>",
     "discard": "qubits were traced out",
+    "move": "a qubit went into a slot of another kind",
+    "expire": "a half of a pair was discarded at its cut-off",
     "adopt": "a component moved from its node to the oracle",
     "request": "a node asked for pairs",
     "request_failed": "a request will not be served; name holds the error's code",
     "withdraw": "a node took its request back",
-    "generate": "a Bell pair was made; node asked first, peer second",
+    "generate": "a pair is made; node asked first, peer second; n is how many attempts it takes, where one can fail",
     "deliver": "a half of a pair reached its node",
+    "measure_directly": "outcomes of a batch of n pairs that were measured at birth reached the node",
     "send_qubit": "a qubit left over the quantum link",
     "receive_qubit": "a qubit arrived over the quantum link",
-    "lost": "a qubit arrived and found no place; detail holds the reason",
+    "lost": "a qubit did not arrive, or found no place; detail holds the reason",
     "send": "a classical message left",
     "receive": "a classical message arrived",
     "drop": "a test lost the message that has just left",
@@ -78,7 +81,7 @@ KINDS: Final = {
     "fault": "reserved for faults that a script asks for: nothing writes it yet",
 }
 
-LOCAL_KINDS: Final = frozenset({"create", "gate", "measure", "reset", "discard", "lost", "omitted"})
+LOCAL_KINDS: Final = frozenset({"create", "gate", "measure", "move", "reset", "discard", "lost", "omitted"})
 """What a node may tell of itself; everything else the oracle knows better."""
 
 encode_events = msgspec.json.Encoder().encode_lines

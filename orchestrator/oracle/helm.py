@@ -146,7 +146,7 @@ class Helm:
 def seen_by(core: OracleCore, shown: Mapping[str, tuple[Adopt, ...]]) -> Seen:
     """All joint states of a run: the oracle's, and those that nodes computed by themselves."""
     ledger = core.operations.ledger
-    components = [Adopt(*state) for state in ledger.register.snapshots()]
+    components = [Adopt(*state, ledger.noisy.clocks(state.qubits)) for state in ledger.register.snapshots()]
     owners: dict[str, str] = dict(ledger.owner.items())
     for node, own in sorted(shown.items()):
         components += own

@@ -6,8 +6,9 @@ not make or get does not exist for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,57 +16,120 @@ import numpy.typing as npt
 from qnode.core.coins import Coins
 from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, UnknownQubit
 from qnode.ids import NodeName, PairId, QubitId, half_id, pair_id
+from qnode.quantum.bell import PHI_PLUS, BellState
+from qnode.quantum.hardware import IDEAL
+from qnode.quantum.noisy import NO_CLOCK, Laboratory, NoisyRegister
+from qnode.quantum.pair_states import PairState
 from qnode.quantum.register import ComponentState, Register
+from qnode.wire.messages import NEVER_NS
+
+IDEAL_LABORATORY: Final = Laboratory(IDEAL)
+MOST_STRETCHES: Final = 64  # of attempts that are remembered before those that no qubit needs are looked for
 
 
 class Ledger:
     """The joint states that the oracle holds, and their owners."""
 
-    def __init__(self, register: Register, coins: Coins) -> None:
+    def __init__(self, register: Register, coins: Coins, labs: Mapping[NodeName, Laboratory] | None = None) -> None:
         self.register = register
+        self.noisy = NoisyRegister(register, coins)
         self.owner: dict[QubitId, NodeName] = {}
         self._coins = coins
+        self._labs = {} if labs is None else labs
         self._pairs: dict[tuple[NodeName, NodeName], int] = {}
-        self._draws: dict[QubitId, int] = {}
 
-    def adopt(self, node: NodeName, state: ComponentState) -> None:
-        """Take over a component that a node computed so far.
+    def lab(self, node: NodeName) -> Laboratory:
+        """What a node works with; ideal if nobody has said what."""
+        return self._labs.get(node, IDEAL_LABORATORY)
+
+    def coin(self, name: str) -> float:
+        """A uniform number in [0, 1) that belongs to a name."""
+        return self._coins(name)
+
+    def adopt(self, node: NodeName, state: ComponentState, clocks: Sequence[tuple[int, int]] = ()) -> None:
+        """Take over a component that a node computed so far, with the clocks of its qubits.
 
         Raises:
             NotOwner: If it names a qubit that the node cannot have made, or one that exists already.
-            MalformedMessage: If the state is none.
+            MalformedMessage: If the state is none, or its clocks are none.
         """
+        for at_ns, kind in clocks:
+            if len(clocks) != len(state.qubits) or not NO_CLOCK <= at_ns < NEVER_NS or kind not in (0, 1):
+                raise MalformedMessage(detail=f"{node} sent the clocks {clocks[:8]!r} with {len(state.qubits)} qubits")
         for qubit in state.qubits:
             maker, _, number = qubit.rpartition(".")
             if maker.partition("!")[0] != node or not number.isdecimal():
                 raise NotOwner(caller=node, qubit=qubit, owner="another node")
             if qubit in self.owner:
                 raise NotOwner(caller=node, qubit=qubit, owner=f"{self.owner[qubit]} already")
-        self.register.adopt(state)
+        self.noisy.adopt(self.lab(node), state, clocks)
         for qubit in state.qubits:
             self.owner[qubit] = node
 
-    def create_pair(self, one: NodeName, other: NodeName) -> tuple[PairId, QubitId, QubitId]:
-        """A new pair in Phi+; its id, and the halves of the two nodes in the order given."""
+    def next_pair(self, one: NodeName, other: NodeName) -> tuple[PairId, QubitId, QubitId]:
+        """The id of a pair that will be made, and of the halves of the two nodes in the order given."""
         key = (one, other) if one < other else (other, one)
         nth = self._pairs.get(key, 0)
         self._pairs[key] = nth + 1
         pair = pair_id(one, other, nth)
-        first, second = half_id(pair, one), half_id(pair, other)
-        self.register.create_pair(first, second)
-        self.owner[first] = one
-        self.owner[second] = other
-        return pair, first, second
+        return pair, half_id(pair, one), half_id(pair, other)
 
-    def apply(self, node: NodeName, gate: str, qubits: tuple[QubitId, ...], params: Sequence[float]) -> None:
+    def create_pair(
+        self,
+        ends: tuple[NodeName, NodeName],
+        halves: tuple[QubitId, QubitId],
+        state: BellState | PairState = PHI_PLUS,
+        born_ns: tuple[int, int] = (0, 0),
+        *,
+        turned: bool = False,
+    ) -> None:
+        """A new pair, whose halves age from birth in the slots where pairs arrive. `turned`: its state has them so."""
+        self.noisy.create_pair(*(halves[::-1] if turned else halves), state)
+        for node, qubit, at_ns in zip(ends, halves, born_ns, strict=True):
+            self.owner[qubit] = node
+            lab = self.lab(node)
+            self.noisy.put(lab, qubit, lab.arrival, at_ns)
+
+    def correct(self, node: NodeName, qubit: QubitId, gate: str, at_ns: int) -> int:
+        """Apply the gate that a node owes a new half of its; when that is over."""
+        lab = self.lab(node)
+        self.noisy.apply(lab, gate, (qubit,), (), at_ns)
+        return at_ns + lab.hardware.single.duration_ns
+
+    def attempted(self, node: NodeName, start_ns: int, every_ns: int, last_ns: int, p: float) -> None:
+        """A node's hardware tries to make pairs, and dephases what it stores meanwhile."""
+        attempts = self.lab(node).attempts
+        if attempts is None:
+            return
+        attempts.begin(start_ns, every_ns, last_ns, p)
+        if len(attempts) > MOST_STRETCHES:
+            mine = [qubit for qubit, owner in self.owner.items() if owner == node]
+            oldest_ns = self.noisy.earliest_ns(mine)
+            attempts.forget(start_ns if oldest_ns is None else min(start_ns, oldest_ns))
+
+    def arrive(self, qubit: QubitId, at_ns: int) -> None:
+        """A qubit that was under way has come, into a slot of its owner's."""
+        lab = self.lab(self.owner[qubit])
+        self.noisy.put(lab, qubit, lab.arrival, at_ns)
+
+    def move(self, node: NodeName, qubit: QubitId, kind: int, start_ns: int) -> None:
+        """Into a slot of another kind."""
+        self._check(node, (qubit,))
+        if kind not in (0, 1):
+            raise MalformedMessage(detail=f"{node} named {kind} as a kind of slot; 0 and 1 are")
+        self.noisy.move(self.lab(node), qubit, kind, start_ns)
+
+    def apply(
+        self, node: NodeName, gate: str, qubits: tuple[QubitId, ...], params: Sequence[float], start_ns: int = 0
+    ) -> None:
         """Raises NotOwner, UnknownQubit, InvalidOperation, StateError; then nothing has changed."""
         self._check(node, qubits)
         for param in params:
             if not isfinite(param):
                 raise InvalidOperation(detail=f"{gate} needs finite angles; got {param}")
-        self.register.apply(gate, qubits, params)
+        self.noisy.apply(self.lab(node), gate, qubits, params, start_ns)
 
-    def apply_unitary(self, node: NodeName, unitary: bytes, qubits: tuple[QubitId, ...]) -> None:
+    def apply_unitary(self, node: NodeName, unitary: bytes, qubits: tuple[QubitId, ...], start_ns: int = 0) -> None:
         """A unitary as complex128 bytes. Raises as `apply`."""
         self._check(node, qubits)
         size = 2 ** len(qubits)
@@ -74,37 +138,42 @@ class Ledger:
                 detail=f"a unitary on {len(qubits)} qubits has 16 * 4**{len(qubits)} bytes, not {len(unitary)}"
             )
         matrix: npt.NDArray[np.complex128] = np.frombuffer(unitary, np.complex128).reshape(size, size)
-        self.register.apply_unitary(matrix, qubits)
+        self.noisy.apply_unitary(self.lab(node), matrix, qubits, start_ns)
 
-    def measure(self, node: NodeName, qubits: Sequence[QubitId], basis: str, *, keep: bool) -> tuple[int, ...]:
-        """Measure qubits one after the other; without keep they are gone."""
+    def measure(
+        self, node: NodeName, qubits: Sequence[QubitId], basis: str, start_ns: int = 0, *, keep: bool
+    ) -> tuple[int, ...]:
+        """Measure qubits, each at the same time; without keep they are gone."""
         self._check(node, qubits)
+        lab, noisy = self.lab(node), self.noisy
         outcomes = []
         for qubit in qubits:
-            outcomes.append(self.register.measure(qubit, self._coin("measure", qubit), basis, keep))
-            if keep:
-                self._count_draw(qubit)
-            else:
-                self._forget(qubit)
+            outcomes.append(noisy.measure(lab, qubit, basis, start_ns, keep=keep))
+            if not keep:
+                del self.owner[qubit]
         return tuple(outcomes)
 
-    def reset(self, node: NodeName, qubit: QubitId) -> None:
+    def reset(self, node: NodeName, qubit: QubitId, start_ns: int = 0) -> None:
         self._check(node, (qubit,))
-        self.register.reset(qubit, self._coin("reset", qubit))
-        self._count_draw(qubit)
+        self.noisy.reset(self.lab(node), qubit, start_ns)
 
     def discard(self, node: NodeName, qubits: Iterable[QubitId]) -> None:
         """Trace qubits out: nobody holds them any more."""
         gone = tuple(qubits)
         self._check(node, gone)
         for qubit in gone:
-            self.register.discard(qubit, self._coin("discard", qubit))
-            self._forget(qubit)
+            self.noisy.discard(qubit)
+            del self.owner[qubit]
 
-    def transfer(self, node: NodeName, qubit: QubitId, to: NodeName) -> None:
-        """A qubit changes its owner; its state stays where it is."""
+    def transfer(self, node: NodeName, qubit: QubitId, to: NodeName, at_ns: int = 0, transmission: float = 1.0) -> bool:
+        """A qubit leaves for another owner; False if it is lost on the way."""
         self._check(node, (qubit,))
+        self.noisy.leave(qubit, at_ns)
+        if transmission < 1.0 and self._coins(f"loss {qubit} {node}") >= transmission:
+            self.discard(node, (qubit,))
+            return False
         self.owner[qubit] = to
+        return True
 
     def check_invariants(self) -> None:
         """Every qubit has one owner and is in one component, and every state is one. For tests."""
@@ -122,14 +191,3 @@ class Ledger:
                 raise NotOwner(caller=node, qubit=qubit, owner=has)
         if len(qubits) > 1 and len(set(qubits)) != len(qubits):
             raise InvalidOperation(detail=f"{node} named a qubit twice in one operation: {', '.join(qubits)}")
-
-    def _forget(self, qubit: QubitId) -> None:
-        del self.owner[qubit]
-        if self._draws:
-            self._draws.pop(qubit, None)
-
-    def _coin(self, verb: str, qubit: QubitId) -> float:
-        return self._coins(f"{verb} {qubit}", self._draws.get(qubit, 0))
-
-    def _count_draw(self, qubit: QubitId) -> None:
-        self._draws[qubit] = self._draws.get(qubit, 0) + 1

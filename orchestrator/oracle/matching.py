@@ -16,14 +16,19 @@ _Talk = tuple[NodeName, NodeName, str, str]
 
 
 class Demand:
-    """One end's request, while it is not served: waiting for the peer's, or with its pairs under way."""
+    """One end's request, while it is not served: waiting for the peer's, or with its pairs under way.
 
-    __slots__ = ("key", "node", "under_way", "wanted")
+    Attributes:
+        left: How many of its pairs have not begun to be made.
+    """
+
+    __slots__ = ("key", "left", "node", "under_way", "wanted")
 
     def __init__(self, node: NodeName, wanted: Entangle) -> None:
         self.node = node
         self.wanted = wanted
         self.key: Key = (node, wanted.request)
+        self.left = wanted.n
         self.under_way: list[QubitId] = []
 
 
@@ -39,18 +44,32 @@ class Matching:
 
         Raises MalformedMessage if the node has an open request of that number.
         """
-        peer = NodeName(wanted.peer)
         mine = Demand(node, wanted)
         if self._open.setdefault(mine.key, mine) is not mine:
             raise MalformedMessage(detail=f"{node} used request number {wanted.request} twice")
-        theirs = self._waiting.get((peer, node, wanted.program, wanted.tag))
-        if theirs:
-            other = theirs.popleft()
-            if not theirs:
-                del self._waiting[peer, node, wanted.program, wanted.tag]
-            return other, mine
-        self._waiting.setdefault((node, peer, wanted.program, wanted.tag), deque()).append(mine)
-        return None
+        other = self._meets(mine)
+        if other is None:
+            self._waiting.setdefault(_talk(mine), deque()).append(mine)
+            return None
+        return other, mine
+
+    def again(self, mine: Demand) -> tuple[Demand, Demand] | None:
+        """Its peer has given up what it met: it is the next to be met again, by a later request of the peer's."""
+        other = self._meets(mine)
+        if other is None:
+            self._waiting.setdefault(_talk(mine), deque()).appendleft(mine)
+            return None
+        return mine, other
+
+    def _meets(self, mine: Demand) -> Demand | None:
+        peer, node, program, tag = NodeName(mine.wanted.peer), mine.node, mine.wanted.program, mine.wanted.tag
+        theirs = self._waiting.get((peer, node, program, tag))
+        if not theirs:
+            return None
+        other = theirs.popleft()
+        if not theirs:
+            del self._waiting[peer, node, program, tag]
+        return other
 
     def delivered(self, key: Key, qubit: QubitId) -> Demand | None:
         """A half arrives for this request. None if it was withdrawn, even if another one has its number now."""
@@ -58,22 +77,26 @@ class Matching:
         if demand is None or qubit not in demand.under_way:
             return None
         demand.under_way.remove(qubit)
-        if not demand.under_way:
+        if not demand.under_way and not demand.left:
             del self._open[key]
         return demand
 
-    def withdraw(self, key: Key) -> list[QubitId]:
-        """The request is void; the halves that are on their way to it are returned. Unknown ones are over already."""
+    def withdraw(self, key: Key) -> Demand | None:
+        """The request is void. Unknown ones are over already."""
         demand = self._open.pop(key, None)
         if demand is None:
-            return []
-        talk = (demand.node, NodeName(demand.wanted.peer), demand.wanted.program, demand.wanted.tag)
+            return None
+        talk = _talk(demand)
         waiting = self._waiting.get(talk)
         if waiting and demand in waiting:
             waiting.remove(demand)
             if not waiting:
                 del self._waiting[talk]
-        return demand.under_way
+        return demand
+
+    def find(self, key: Key) -> Demand | None:
+        """The request of this number, as long as it is open."""
+        return self._open.get(key)
 
     def refuse(self, demand: Demand) -> None:
         """The request will not be served."""
@@ -81,3 +104,7 @@ class Matching:
 
     def __len__(self) -> int:
         return len(self._open)
+
+
+def _talk(demand: Demand) -> _Talk:
+    return demand.node, NodeName(demand.wanted.peer), demand.wanted.program, demand.wanted.tag

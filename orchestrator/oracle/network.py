@@ -11,9 +11,11 @@ from orchestrator.oracle.events import SCHEMA_VERSION, Event
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.operations import Observer
 from orchestrator.oracle.pulses import PulseTrains
-from orchestrator.oracle.spec import OracleSpec
+from orchestrator.oracle.spec import LinkSpec, OracleSpec
 from qnode.core.coins import Coins, derive_key
 from qnode.ids import NodeName
+from qnode.quantum.noisy import Attempts, Laboratory
+from qnode.quantum.pair_source import PairSource
 from qnode.quantum.register import Register
 
 
@@ -22,7 +24,9 @@ class NetworkDelays:
 
     def __init__(self, spec: OracleSpec) -> None:
         self._names = frozenset(spec.programs)
-        self._links = {(NodeName(link.a), NodeName(link.b)): link.delay_ns for link in spec.links}
+        self._links = {(NodeName(link.a), NodeName(link.b)): link for link in spec.links}
+        self._source_of = spec.source_of
+        self._sources: dict[tuple[NodeName, NodeName], tuple[PairSource, bool]] = {}
         self._classical: ClassicalDelays
         if spec.classical_ns is not None:
             self._classical = SameForAll(spec.classical_ns)
@@ -35,8 +39,23 @@ class NetworkDelays:
 
     def quantum_ns(self, one: NodeName, other: NodeName) -> int | None:
         """Of the link between two neighbours; None if there is none."""
-        delay_ns = self._links.get((one, other))
-        return self._links.get((other, one)) if delay_ns is None else delay_ns
+        link = self._links.get((one, other)) or self._links.get((other, one))
+        return None if link is None else link.delay_ns
+
+    def source(self, one: NodeName, other: NodeName) -> tuple[PairSource, bool]:
+        """Of pairs between two neighbours, and whether `one` is its end b."""
+        found = self._sources.get((one, other))
+        if found is None:
+            turned = (one, other) not in self._links
+            found = self._sources[one, other] = self._source_of(self._between(one, other)), turned
+        return found
+
+    def transmission(self, one: NodeName, other: NodeName) -> float:
+        """The probability that a qubit which is sent over the link between two neighbours arrives."""
+        return self._between(one, other).transmission
+
+    def _between(self, one: NodeName, other: NodeName) -> LinkSpec:
+        return self._links.get((one, other)) or self._links[other, one]
 
     def classical_ns(self, one: NodeName, other: NodeName) -> int | None:
         """Of a classical message; None if none can get there."""
@@ -46,7 +65,7 @@ class NetworkDelays:
 def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer: Observer | None) -> OracleCore:
     """The core at time 0."""
     register = Register(spec.formalism, spec.max_state_vector_qubits)
-    ledger = Ledger(register, Coins(derive_key(spec.seed, "oracle")))
+    ledger = Ledger(register, Coins(derive_key(spec.seed, "oracle")), laboratories(spec))
     delays = NetworkDelays(spec)
     core = OracleCore(
         ledger,
@@ -57,12 +76,23 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         emit=emit,
         observer=observer,
         realtime=spec.clock == "real",
+        key=derive_key(spec.seed, "arrays"),
     )
     photons = {(NodeName(link.a), NodeName(link.b)): link.photons for link in spec.links if link.photons}
     core.operations.carry(
         PulseTrains(photons, delays.quantum_ns, core.time, derive_key(spec.seed, "photons"), core.operations.log)
     )
     return core
+
+
+def laboratories(spec: OracleSpec) -> dict[NodeName, Laboratory]:
+    """What each node works with, as the oracle applies it; those that are alike share one if they can."""
+    busy = {end for link in spec.links if spec.source_of(link).attempt_dephasing for end in (link.a, link.b)}
+    shared = [Laboratory(hardware) for hardware in spec.hardware]
+    return {
+        NodeName(node): Laboratory(spec.hardware[nth], Attempts()) if node in busy else shared[nth]
+        for node, nth in spec.hardware_of.items()
+    }
 
 
 def run_event(core: OracleCore, spec: OracleSpec, *, ended: str | None = None) -> None:

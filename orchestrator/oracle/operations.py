@@ -6,14 +6,18 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final, Protocol
 
+from orchestrator.oracle.bulk import Bulk
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
+from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Matching
 from orchestrator.oracle.pulses import PulseTrains
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
-from qnode.errors import MalformedMessage, NotANeighbour, QnodeError, RequestMismatch
-from qnode.ids import NodeName, QubitId, message_id
+from qnode.errors import FidelityUnreachable, MalformedMessage, NotANeighbour, QnodeError, RequestMismatch
+from qnode.ids import NodeName, QubitId, message_id, other_half
+from qnode.quantum.noisy import NoisyRegister, SeenAt
+from qnode.quantum.pair_source import PairSource
 from qnode.quantum.register import ComponentState, Register
 from qnode.wire.messages import (
     NEVER_NS,
@@ -22,16 +26,22 @@ from qnode.wire.messages import (
     ApplyUnitary,
     Arrived,
     Clicked,
+    DirectOutcomes,
     Discard,
     Emitted,
     Entangle,
     Executed,
+    Expire,
+    Expired,
     Failed,
+    FixBases,
     Local,
     Mark,
     Measure,
+    MeasureDirectly,
     Meddle,
     Message,
+    Move,
     Note,
     Op,
     Outcomes,
@@ -47,11 +57,12 @@ from qnode.wire.messages import (
     fields_of,
 )
 
+ROUNDING: Final = 1e-9  # of a fidelity
 MOST_PAIRS: Final = 100_000  # of one request: a node that lies about n must not fill the oracle's memory
 
 
 class Delays(Protocol):
-    """How long things take between two nodes, in nanoseconds."""
+    """What links do: how long things take between two nodes, in nanoseconds, and what becomes of them."""
 
     def quantum_ns(self, one: NodeName, other: NodeName) -> int | None:
         """Of the link between two neighbours; None if there is none."""
@@ -59,12 +70,18 @@ class Delays(Protocol):
     def classical_ns(self, one: NodeName, other: NodeName) -> int | None:
         """Of a classical message; None if none can get there."""
 
+    def source(self, one: NodeName, other: NodeName) -> tuple[PairSource, bool]:
+        """Of pairs between two neighbours, and whether `one` is its end b."""
+
+    def transmission(self, one: NodeName, other: NodeName) -> float:
+        """The probability that a qubit which is sent over the link between two neighbours arrives."""
+
 
 class Observer(Protocol):
     """Who may look at a state; the oracle itself never does."""
 
-    def at_mark(self, label: str, node: NodeName, qubit: QubitId, register: Register) -> None:
-        """A program allowed a look at a qubit; the register holds it."""
+    def at_mark(self, label: str, node: NodeName, qubit: QubitId, states: SeenAt) -> None:
+        """A program allowed a look at a qubit, which is among these states."""
 
 
 class Operations:
@@ -74,6 +91,9 @@ class Operations:
         unheard: How many refused operations each node has not said to have learnt of.
         noted: What programs recorded, packed, by node and name.
         counts: How much of what was done.
+
+    Args:
+        key: Of the randomness of arrays.
     """
 
     def __init__(
@@ -85,12 +105,15 @@ class Operations:
         emit: Callable[[Event], None] | None,
         observer: Observer | None,
         realtime: bool,
+        key: bytes = b"",
     ) -> None:
         self.ledger = ledger
         self.matching = Matching()
         self.counts = Counts()
+        self.generation = Generation(ledger, delays, self.matching, time, counts=self.counts, emit=emit)
         self.unheard: dict[NodeName, int] = {}
         self.noted: dict[tuple[NodeName, str], bytes] = {}
+        self.bulk = Bulk(delays, ledger, time, self.counts, key=key, log=self.log)
         self._meddled: list[Meddle] = []
         self._delays = delays
         self._time = time
@@ -100,6 +123,8 @@ class Operations:
         self._execute: dict[type, Callable[[NodeName, Any], None]] = {
             Entangle: self._entangle,
             Withdraw: self._withdraw,
+            MeasureDirectly: self.bulk.ask,
+            FixBases: self.bulk.fix,
             Adopt: self._adopt,
             Apply: self._apply,
             ApplyUnitary: self._apply_unitary,
@@ -107,6 +132,8 @@ class Operations:
             Reset: self._reset,
             Discard: self._discard,
             Transfer: self._transfer,
+            Move: self._move,
+            Expire: self._expire,
             Send: self._send,
             Receive: self._receive,
             Mark: self._mark,
@@ -148,6 +175,7 @@ class Operations:
         at_ns, _, node, item = delivery
         match item:
             case Paired():
+                self.generation.delivered(QubitId(item.qubit))
                 demand = self.matching.delivered((node, item.request), QubitId(item.qubit))
                 if demand is None:
                     return False
@@ -166,11 +194,14 @@ class Operations:
                             peer=wanted.peer,
                         )
                     )
+            case DirectOutcomes():
+                return self.bulk.delivered(node, item.request, at_ns)
             case Emitted() | Clicked() if self._pulses:
                 return self._pulses.delivered(node, item.request)
             case Message() if self._emit:
                 self._log_message("receive", at_ns, node, item)
-            case Arrived() if self._emit:
+            case Arrived():
+                self.ledger.arrive(QubitId(item.qubit), at_ns)
                 self.log("receive_qubit", node, t=at_ns, program=item.program, peer=item.peer, qubits=(item.qubit,))
         return True
 
@@ -210,7 +241,8 @@ class Operations:
     def _refuse(self, node: NodeName, step: int, index: int, op: Op, error: QnodeError) -> None:
         self.counts.refused += 1
         self.unheard[node] = self.unheard.get(node, 0) + 1
-        request = op.request if isinstance(op, Entangle | Measure | SendPulses | ReceivePulses | Tamper) else None
+        asked = Entangle | Measure | MeasureDirectly | FixBases | SendPulses | ReceivePulses | Tamper
+        request = op.request if isinstance(op, asked) else None
         self._time.schedule(self._time.now_ns, node, Failed(index, request, error.code, fields_of(error), step))
         self.log("refused", node, name=error.code, detail=str(error), request=request or 0)
 
@@ -236,74 +268,61 @@ class Operations:
                 )
             )
         met = self.matching.ask(node, op)
-        if met is None:
-            return
-        first, second = met
-        if first.wanted.n == second.wanted.n:
-            self._generate(first, second)
+        if met is not None:
+            self._serve(*met)
+
+    def _serve(self, first: Demand, second: Demand) -> None:
+        """Two requests have met: make their pairs, or refuse both."""
+        wanted = max(first.wanted.min_fidelity, second.wanted.min_fidelity)
+        reachable = self.generation.reachable(first, second) if wanted else 1.0
+        if first.left == second.left and reachable >= wanted - ROUNDING:
+            self.generation.serve(first, second)
             return
         for mine, other in ((first, second), (second, first)):
             self.matching.refuse(mine)
-            error = RequestMismatch(node=mine.node, peer=other.node, wanted=mine.wanted.n, offered=other.wanted.n)
+            error: QnodeError = RequestMismatch(node=mine.node, peer=other.node, wanted=mine.left, offered=other.left)
+            if first.left == second.left:
+                error = FidelityUnreachable(
+                    node=mine.node, peer=other.node, wanted=f"{wanted:g}", reachable=f"{reachable:.4f}"
+                )
             failed = Failed(None, mine.wanted.request, error.code, fields_of(error))
             self._time.schedule(self._time.now_ns, mine.node, failed)
-            wanted = mine.wanted
+            asked = mine.wanted
             self.log(
                 "request_failed",
                 mine.node,
-                program=wanted.program,
-                request=wanted.request,
-                n=wanted.n,
+                program=asked.program,
+                request=asked.request,
+                n=asked.n,
                 peer=other.node,
                 name=error.code,
                 detail=str(error),
             )
 
-    def _generate(self, first: Demand, second: Demand) -> None:
-        """Make the pairs of a matched request. A perfect source needs the light's time over the link, and no luck."""
-        time = self._time
-        at_ns = time.now_ns + (self._delays.quantum_ns(first.node, second.node) or 0)
-        for _ in range(first.wanted.n):
-            pair, mine, theirs = self.ledger.create_pair(first.node, second.node)
-            self.counts.pairs += 1
-            first.under_way.append(mine)
-            second.under_way.append(theirs)
-            if self._emit:
-                self._emit(
-                    Event(
-                        time.now_ns,
-                        time.round,
-                        first.node,
-                        "generate",
-                        program=first.wanted.program,
-                        qubits=(mine, theirs),
-                        pair=pair,
-                        request=first.wanted.request,
-                        peer=second.node,
-                    )
-                )
-            time.schedule(at_ns, first.node, Paired(first.wanted.request, pair, mine))
-            time.schedule(at_ns, second.node, Paired(second.wanted.request, pair, theirs))
-
     def _withdraw(self, node: NodeName, op: Withdraw) -> None:
         if self._pulses and self._pulses.withdraw(node, op.request):
             self.log("withdraw", node, request=op.request)
             return
-        under_way = self.matching.withdraw((node, op.request))
+        self.bulk.withdraw(node, op.request)
+        demand = self.matching.withdraw((node, op.request))
+        met = None if demand is None else self.generation.withdraw(demand)
+        under_way = [] if demand is None else demand.under_way
         self.ledger.discard(node, under_way)
         self.log("withdraw", node, request=op.request, qubits=tuple(under_way))
+        if met is not None:
+            self._serve(*met)
 
     # ------------------------------------------------------------ qubits
 
     def _adopt(self, node: NodeName, op: Adopt) -> None:
-        self.ledger.adopt(node, _component(op))
+        self.ledger.adopt(node, _component(op), op.clocks)
         if self._emit:
             time = self._time
             self._emit(Event(time.now_ns, time.round, node, "adopt", qubits=op.qubits, name=op.formalism))
 
     def _apply(self, node: NodeName, op: Apply) -> None:
         self._check_times(node, op.start_ns)
-        self.ledger.apply(node, op.gate, op.qubits, op.params)  # type: ignore[arg-type]
+        self.ledger.apply(node, op.gate, op.qubits, op.params, op.start_ns)  # type: ignore[arg-type]
         if self._emit:
             params = rounded(op.params)
             self._emit(
@@ -312,12 +331,12 @@ class Operations:
 
     def _apply_unitary(self, node: NodeName, op: ApplyUnitary) -> None:
         self._check_times(node, op.start_ns)
-        self.ledger.apply_unitary(node, op.unitary, op.qubits)  # type: ignore[arg-type]
+        self.ledger.apply_unitary(node, op.unitary, op.qubits, op.start_ns)  # type: ignore[arg-type]
         self.log("gate", node, t=op.start_ns, qubits=op.qubits, gate="unitary")
 
     def _measure(self, node: NodeName, op: Measure) -> None:
         self._check_times(node, op.start_ns, op.end_ns)
-        outcomes = self.ledger.measure(node, op.qubits, op.basis, keep=op.keep)  # type: ignore[arg-type]
+        outcomes = self.ledger.measure(node, op.qubits, op.basis, op.start_ns, keep=op.keep)  # type: ignore[arg-type]
         self._time.schedule(op.end_ns, node, Outcomes(op.request, outcomes))
         if self._emit:
             self._emit(
@@ -335,7 +354,7 @@ class Operations:
 
     def _reset(self, node: NodeName, op: Reset) -> None:
         self._check_times(node, op.start_ns)
-        self.ledger.reset(node, QubitId(op.qubit))
+        self.ledger.reset(node, QubitId(op.qubit), op.start_ns)
         self.log("reset", node, t=op.start_ns, qubits=(op.qubit,))
 
     def _discard(self, node: NodeName, op: Discard) -> None:
@@ -349,10 +368,32 @@ class Operations:
         delay_ns = self._delays.quantum_ns(node, peer)
         if delay_ns is None:
             raise NotANeighbour(node=node, peer=peer, neighbours="as configured")
-        self.ledger.transfer(node, QubitId(op.qubit), peer)
+        transmission = self._delays.transmission(node, peer)
+        arrives = self.ledger.transfer(node, QubitId(op.qubit), peer, op.start_ns, transmission)
         self.counts.transfers += 1
         self.log("send_qubit", node, t=op.start_ns, program=op.program, peer=peer, qubits=(op.qubit,))
+        if not arrives:
+            self.log("lost", node, t=op.start_ns, peer=peer, qubits=(op.qubit,), detail="absorbed on the link")
+            return
         self._time.schedule(op.start_ns + delay_ns, peer, Arrived(node, op.program, op.qubit))
+
+    def _move(self, node: NodeName, op: Move) -> None:
+        self._check_times(node, op.start_ns)
+        self.ledger.move(node, QubitId(op.qubit), op.kind, op.start_ns)
+        self.log("move", node, t=op.start_ns, qubits=(op.qubit,))
+
+    def _expire(self, node: NodeName, op: Expire) -> None:
+        self._check_times(node, op.start_ns)
+        qubit = QubitId(op.qubit)
+        self.ledger.discard(node, (qubit,))
+        self.log("expire", node, t=op.start_ns, qubits=(qubit,))
+        other = other_half(qubit)
+        if other is None:
+            return
+        pair, peer, half = other
+        delay_ns = self._delays.classical_ns(node, peer)
+        if delay_ns is not None:
+            self._time.schedule(op.start_ns + delay_ns, peer, Expired(pair, half))
 
     # ------------------------------------------------------------ the rest
 
@@ -404,13 +445,13 @@ class Operations:
         qubit = QubitId(op.qubit)
         if op.state is None:
             if self.ledger.owner.get(qubit) == node:
-                self._observer.at_mark(op.label, node, qubit, self.ledger.register)
+                self._observer.at_mark(op.label, node, qubit, self.ledger.noisy.seen_at(self._time.now_ns))
             return
         run = self.ledger.register
-        copy = Register(run.formalism, run.max_state_vector_qubits)
-        copy.adopt(_component(op.state))
-        if qubit in copy:
-            self._observer.at_mark(op.label, node, qubit, copy)
+        copy = NoisyRegister(Register(run.formalism, run.max_state_vector_qubits), _no_coins)
+        copy.adopt(self.ledger.lab(node), _component(op.state), op.state.clocks)
+        if qubit in copy.register:
+            self._observer.at_mark(op.label, node, qubit, copy.seen_at(self._time.now_ns))
 
     def _note(self, node: NodeName, op: Note) -> None:
         self.noted[node, op.name] = op.value
@@ -441,6 +482,10 @@ class Operations:
                     local=True,
                 )
             )
+
+
+def _no_coins(name: str, nth: int) -> float:
+    raise AssertionError(f"an observer draws nothing, not even {name} {nth}")
 
 
 def _component(op: Adopt) -> ComponentState:

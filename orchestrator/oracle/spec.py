@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from orchestrator.oracle.counts import Counts
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
+from qnode.quantum.pair_source import PairSource, perfect
+
+PERFECT: Final = -1
 
 
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
-    """A quantum link; both ways alike."""
+    """A quantum link between its ends a and b.
+
+    Attributes:
+        delay_ns: How long light and messages take, one way; both ways alike.
+        source: Where its source of pairs stands in `OracleSpec.sources`; `PERFECT` for one that always succeeds.
+        transmission: Probability that a qubit which is sent over it arrives.
+    """
 
     a: str
     b: str
     delay_ns: int
+    source: int = PERFECT
+    transmission: float = 1.0
     photons: PhotonLink | None = None
 
 
@@ -31,6 +43,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         folder: Where record and event log are written; "" for nowhere.
         followed: Whether whoever started the run connects, too, and is waited for.
         paused: Whether nobody runs until whoever started the run says so.
+        sources: The different sources of pairs that there are; many links share few of them.
         hardware, hardware_of: What the nodes are made of, each kind once, and which of them each node is.
     """
 
@@ -58,6 +71,11 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     paused: bool = False
     hardware: tuple[Hardware, ...] = ()
     hardware_of: dict[str, int] = {}
+    sources: tuple[PairSource, ...] = ()
+
+    def source_of(self, link: LinkSpec) -> PairSource:
+        """How a link's pairs come about."""
+        return perfect(link.delay_ns) if link.source == PERFECT else self.sources[link.source]
 
     def without_secrets(self) -> OracleSpec:
         """As it may be kept: without what lets others speak to this run, and without this machine's paths."""

@@ -6,20 +6,22 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import Coroutine, Mapping, MutableMapping
+from collections.abc import Awaitable, Coroutine, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from inspect import isawaitable
 from operator import index
 from threading import get_ident
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import msgspec
 
+from qnode.api.bases import packed_bases
 from qnode.api.qubit import Qubit
-from qnode.api.services import NodeServices, PairRequest, Turn, came, hand_over
+from qnode.api.services import DirectRequest, NodeServices, PairRequest, Turn, came, hand_over
 from qnode.core.coins import derive_key, generator
-from qnode.core.machine import Measured
+from qnode.core.machine import Bases, Measured
 from qnode.core.mailbox import Letter
 from qnode.core.memory import Where
 from qnode.errors import (
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST_DIRECT: Final = 10_000_000  # pairs of one `measure_directly`: the oracle refuses more
+_KINDS = ("memory", "communication")  # by their numbers
 _BASES = {"x": "x", "y": "y", "z": "z", "X": "x", "Y": "y", "Z": "z"}
 
 
@@ -90,9 +94,10 @@ class Node:
         """A new qubit in |0>, in a free memory slot. Raises OutOfMemory if there is none."""
         self._here("qubit")
         frame = sys._getframe(1)
-        name = self._machine.next_id((frame.f_code, frame.f_lineno))
-        qubit = Qubit(self, name, None, local=True, busy_ns=self._machine.now_ns)
-        self._machine.hold(qubit)
+        machine = self._machine
+        name, ready_ns = machine.next_id((frame.f_code, frame.f_lineno))
+        qubit = Qubit(self, name, None, local=True, busy_ns=ready_ns, kind=machine.home, now_ns=machine.now_ns)
+        machine.hold(qubit)
         return qubit
 
     def qubits(self, n: int) -> list[Qubit]:
@@ -136,7 +141,7 @@ class Node:
             raise InvalidOperation(detail=f"{basis!r} is no basis; use Pauli.X, Pauli.Y or Pauli.Z")
         measured = self._machine.measure(qubits, axis, keep=keep, where=where)
         if not keep:
-            services.release_at(measured.end_ns, len(qubits))
+            services.release_those_of(measured.end_ns, qubits)
         if measured.request is None:
             return measured, None
         future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._loop)
@@ -215,8 +220,8 @@ class Node:
             raise InvalidOperation(detail=f"entangle() needs a whole number n >= 1; got {n}")
         if not isinstance(tag, str):
             raise _not_text("tag", tag)
-        if wanted > self._machine.memory.slots:
-            raise OutOfMemory(node=self.name, slots=self._machine.memory.slots)
+        if wanted > self._machine.arrivals.slots:
+            raise OutOfMemory(node=self.name, slots=self._machine.arrivals.slots)
         if timeout is None:
             halves = await self._entangle(name, wanted, min_fidelity, tag)
         else:
@@ -229,7 +234,7 @@ class Node:
 
     async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str) -> list[Qubit]:
         services, machine = self._services, self._machine
-        if not machine.memory.take_in_turn(n):
+        if not machine.arrivals.take_in_turn(n):
             await self._wait_for_slots(n, peer)
         request = machine.entangle(self.program, peer, tag, n, min_fidelity)
         future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._loop)
@@ -239,13 +244,78 @@ class Node:
         except asyncio.CancelledError:
             if services.pairs.pop(request, None) is not None:
                 machine.withdraw(request)
-                services.release(n - len(serving.halves))
+                services.release(n - len(serving.halves), machine.arrival)
             self._services.discard([half for half in serving.halves if not half.fate], _caller(1))
             raise
 
+    async def measure_directly(
+        self,
+        peer: str,
+        n: int,
+        *,
+        basis: Pauli | str | None = None,
+        bases: npt.ArrayLike | Awaitable[npt.ArrayLike] | None = None,
+        tag: str = "",
+        timeout: float | None = None,
+    ) -> npt.NDArray[np.uint8]:
+        """Share n Bell pairs with a neighbour and measure our halves as they come to be; await all outcomes at once.
+
+        Outcomes are as from Phi+: in Z and X both ends have the same, in Y opposite ones, but for the link's errors and
+        those of our own gates and readout. Nothing is stored, and no memory slot is taken. The peer's program of the
+        same name must ask for the same n: its m-th `measure_directly` with us meets our m-th with it, per tag.
+
+        Args:
+            peer: A neighbour's name.
+            n: How many pairs, up to 10,000,000.
+            basis: The basis of all measurements; Z without it.
+            bases: Instead, a basis for each: letters x, y, z or numbers 0, 1, 2 for them, shape (n,). Or something that
+                can be awaited for them: the pairs are made meanwhile, and the peer need not wait for it.
+            tag: Keeps several streams of pairs between the same two programs apart.
+            timeout: Seconds of network time after which the request is given up.
+        Returns:
+            Outcomes 0 and 1, shape (n,).
+        Raises:
+            NotANeighbour, RequestMismatch, GenerationTimeout.
+        """
+        self._here("measure_directly")
+        name = NodeName(peer)
+        self._machine.check_neighbour(name)
+        wanted = _whole(n)
+        if not 1 <= wanted <= MOST_DIRECT:
+            raise InvalidOperation(detail=f"measure_directly() needs a whole number n of 1 to {MOST_DIRECT}; got {n}")
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
+        if bases is not None and basis is not None:
+            raise InvalidOperation(detail="measure_directly() takes a basis for all pairs, or bases; not both")
+        given = basis if bases is None else bases
+        how = given if isawaitable(given) else packed_bases(Pauli.Z if given is None else given, wanted)
+        if timeout is None:
+            return await self._measure_directly(name, wanted, how, tag)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._measure_directly(name, wanted, how, tag)
+        except TimeoutError:
+            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+
+    async def _measure_directly(
+        self, peer: NodeName, n: int, how: Bases | Awaitable[npt.ArrayLike], tag: str
+    ) -> npt.NDArray[np.uint8]:
+        services, machine = self._services, self._machine
+        known = how if isinstance(how, tuple) else None
+        request = machine.measure_directly(self.program, peer, tag, n, known)
+        future: asyncio.Future[npt.NDArray[np.uint8]] = asyncio.Future(loop=self._loop)
+        services.direct[request] = DirectRequest(self.program, peer, n, future)
+        try:
+            if not isinstance(how, tuple):
+                machine.fix_bases(request, packed_bases(await how, n))
+            return await future
+        finally:
+            if services.direct.pop(request, None) is not None:  # nothing came: it is given up
+                machine.withdraw(request)
+
     async def _wait_for_slots(self, n: int, peer: NodeName) -> None:
         waiter = Turn(asyncio.Future(loop=self._loop), self.program, peer)
-        self._machine.memory.wait(waiter, n)
+        self._machine.arrivals.wait(waiter, n)
         try:
             await waiter.future
         except asyncio.CancelledError:
@@ -253,8 +323,10 @@ class Node:
             raise
 
     def _hold_remote(self, name: QubitId, pair: PairId | None) -> Qubit:
-        qubit = Qubit(self, name, pair, local=False, busy_ns=self._machine.now_ns)
-        self._machine.hold(qubit)
+        machine = self._machine
+        now_ns = machine.now_ns
+        qubit = Qubit(self, name, pair, local=False, busy_ns=now_ns, kind=machine.arrival, now_ns=now_ns)
+        machine.hold(qubit)
         return qubit
 
     # ------------------------------------------------------------ qubits that travel
@@ -267,7 +339,7 @@ class Node:
         self._here("send_qubit")
         self._services.raise_errors((qubit,))
         departs_ns = self._machine.transfer(qubit, NodeName(peer), _caller(1))
-        self._services.release_at(departs_ns, 1)
+        self._services.release_at(departs_ns, 1, qubit.kind)
         return _nothing_to_wait_for()
 
     async def receive_qubit(self, peer: str) -> Qubit:
@@ -515,6 +587,17 @@ class Node:
     def _apply_unitary(self, unitary: npt.ArrayLike, qubits: tuple[Qubit, ...]) -> None:
         self._here("apply")
         self._machine.apply_unitary(unitary, qubits, _caller(2))
+
+    def _move(self, qubit: Qubit, slot: str, frame: FrameType) -> None:
+        self._here("move")
+        if slot not in _KINDS:
+            raise InvalidOperation(detail=f"{slot!r} is no kind of slot; there are: {', '.join(_KINDS)}")
+        kind, old = _KINDS.index(slot), qubit.kind
+        if kind != old:
+            free_ns = self._machine.move(qubit, kind, (frame.f_code, frame.f_lineno))
+            self._services.release_at(free_ns, 1, old)
+            if qubit.pair is not None:
+                self._services.keep_cutoff(qubit)
 
     def _reset(self, qubit: Qubit) -> None:
         self._here("reset")

@@ -22,13 +22,22 @@ class Qubit(HeldQubit):
 
     Gates are issued, not awaited: they return at once and take their place on the qubit's timeline. Measuring,
     sending or discarding a qubit ends its handle. A qubit cannot be looked at or copied: nature cannot either.
+
+    Attributes:
+        pair: The id of the pair that it is a half of, the same at both ends; None if it is none.
+        fidelity: Of a half: what the link's model expected of its pair when this end got it. It is computed from the
+            link's and the memories' data, never from the state. None if it is no half of a pair.
     """
 
-    __slots__ = ("node",)
+    __slots__ = ("arrived_ns", "fidelity", "node")
 
-    def __init__(self, node: Node, qubit: QubitId, pair: PairId | None, *, local: bool, busy_ns: int) -> None:
-        super().__init__(qubit, node.name, node.program, pair, local=local, busy_ns=busy_ns)
+    def __init__(
+        self, node: Node, qubit: QubitId, pair: PairId | None, *, local: bool, busy_ns: int, kind: int, now_ns: int
+    ) -> None:
+        super().__init__(qubit, node.name, node.program, pair, local=local, busy_ns=busy_ns, kind=kind)
         self.node = node
+        self.fidelity: float | None = None
+        self.arrived_ns = now_ns
 
     def __repr__(self) -> str:
         return f"<Qubit {self.id}{' ' + self.fate if self.fate else ''}>"
@@ -112,6 +121,16 @@ class Qubit(HeldQubit):
             self.node._apply("x", (self,))
         if z:
             self.node._apply("z", (self,))
+
+    # ------------------------------------------------------------ slots
+
+    def move(self, slot: str = "memory") -> None:
+        """Bring it into a free slot of another kind, "memory" or "communication"; the handle stays the same.
+
+        It takes what the node's `move` operation takes; then the old slot is free. Raises OutOfMemory if there is no
+        free slot of that kind; nothing happens if it sits in one already.
+        """
+        self.node._move(self, slot, sys._getframe(1))
 
     # ------------------------------------------------------------ the end of a qubit
 

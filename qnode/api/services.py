@@ -15,10 +15,13 @@ from qnode.core.mailbox import Letter, Mailbox
 from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
 from qnode.errors import PeerLost, QnodeError
 from qnode.ids import NodeName, PairId, QubitId
+from qnode.wire.bits import Bits, unpack_outcomes
 from qnode.wire.messages import (
     Arrived,
     Clicked,
+    DirectOutcomes,
     Emitted,
+    Expired,
     Failed,
     Item,
     Message,
@@ -50,6 +53,8 @@ class Loop(Protocol):
 
     def call_at_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> object: ...
 
+    def call_in_background_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> object: ...
+
 
 class PairRequest:
     """A request for pairs that is being served: the halves that have come, and who waits for all of them."""
@@ -70,6 +75,15 @@ class PairRequest:
         self.future = future
         self.make = make
         self.halves: list[Qubit] = []
+
+
+class DirectRequest(NamedTuple):
+    """A request for outcomes of n pairs that are measured at birth, and who waits for them."""
+
+    program: str
+    peer: NodeName
+    n: int
+    future: asyncio.Future[Bits]
 
 
 class PulseRequest(NamedTuple):
@@ -97,6 +111,7 @@ class NodeServices:
         self.names = names
         self.outcomes: dict[int, asyncio.Future[tuple[int, ...]]] = {}
         self.pairs: dict[int, PairRequest] = {}
+        self.direct: dict[int, DirectRequest] = {}
         self.letters: Mailbox[bytes, asyncio.Future[Letter[bytes]]] = Mailbox()
         self.arrivals: Mailbox[Qubit, asyncio.Future[Letter[Qubit]]] = Mailbox()
         self.pulses: dict[int, PulseRequest] = {}
@@ -124,10 +139,16 @@ class NodeServices:
                     future = self.outcomes.pop(item.request, None)
                     if future is not None and not future.done():
                         future.set_result(item.outcomes)
+                case DirectOutcomes():
+                    direct = self.direct.pop(item.request, None)
+                    if direct is not None and not direct.future.done():
+                        direct.future.set_result(unpack_outcomes(item.outcomes, direct.n))
                 case Paired():
                     self._paired(item)
                 case Arrived():
                     self._arrived(item)
+                case Expired():
+                    self.machine.other_expired(PairId(item.pair), QubitId(item.qubit))
                 case Failed():
                     self._failed(item)
                 case Emitted() | Clicked() | Tampered():
@@ -146,7 +167,10 @@ class NodeServices:
             # On the real clock it may have been on its way already when the oracle heard that the request is void.
             self.machine.lose(QubitId(item.qubit), "its request was withdrawn")
             return
-        request.halves.append(request.make(QubitId(item.qubit), PairId(item.pair)))
+        half = request.make(QubitId(item.qubit), PairId(item.pair))
+        half.fidelity = item.fidelity
+        request.halves.append(half)
+        self.keep_cutoff(half)
         if len(request.halves) == request.n:
             del self.pairs[item.request]
             if not request.future.done():
@@ -159,7 +183,7 @@ class NodeServices:
             reason = "no program of that name"
         elif item.program in self.returned and not self.arrivals.awaited((item.program, item.peer)):
             reason = "its program has returned"
-        elif not self.machine.memory.take():
+        elif not self.machine.arrivals.take():
             reason = NO_FREE_SLOT
         if make is None or reason:
             self.machine.lose(QubitId(item.qubit), reason)
@@ -181,8 +205,9 @@ class NodeServices:
 
     def _failed(self, item: Failed) -> None:
         error = error_of(item)
-        outcomes = request = None
+        outcomes = request = direct = None
         if item.request is not None:
+            direct = self.direct.pop(item.request, None)
             outcomes = self.outcomes.pop(item.request, None)
             request = self.pairs.pop(item.request, None)
             pulses = self.pulses.pop(item.request, None)
@@ -198,8 +223,10 @@ class NodeServices:
         if awaited and outcomes is not None:
             outcomes.set_exception(error)
             outcomes.exception()  # it is remembered until it is raised: asyncio need not complain that it never was
+        if direct is not None and not direct.future.done():
+            direct.future.set_exception(error)
         if request is not None:
-            self.release(request.n - len(request.halves))
+            self.release(request.n - len(request.halves), self.machine.arrival)
             self.discard([half for half in request.halves if not half.fate], None)
             if not request.future.done():
                 request.future.set_exception(error)
@@ -228,18 +255,15 @@ class NodeServices:
         """
         told: dict[str, str] = {}
         futures: list[tuple[asyncio.Future[Any], str, str]] = []
-        memory = self.machine.memory
+        memory = self.machine.arrivals
         turns = [turn for turn in memory.waiting if turn.peer in lost]
         served = memory.forget(*turns)  # all at once: none of them gets slots that another gives up
         futures += turns
-        for request, pair in list(self.pairs.items()):
-            if pair.peer in lost:
-                told.setdefault(pair.program, pair.peer)
-                self._failed(Failed(None, request, PeerLost.__name__, {"peer": pair.peer, "reason": lost[pair.peer]}))
-        for number, asked in list(self.pulses.items()):
-            if asked.peer is not None and asked.peer in lost:
-                told.setdefault(asked.program, asked.peer)
-                self._failed(Failed(None, number, PeerLost.__name__, {"peer": asked.peer, "reason": lost[asked.peer]}))
+        asked: dict[int, PairRequest | DirectRequest | PulseRequest] = {**self.pairs, **self.direct, **self.pulses}
+        for request, one in asked.items():
+            if one.peer is not None and one.peer in lost:
+                told.setdefault(one.program, one.peer)
+                self._failed(Failed(None, request, PeerLost.__name__, {"peer": one.peer, "reason": lost[one.peer]}))
         for box in (self.letters, self.arrivals):
             readers = box.dismiss(lambda address: address[1] in lost)
             futures += [(reader, address[0], address[1]) for address, reader in readers]
@@ -253,24 +277,29 @@ class NodeServices:
 
     # ------------------------------------------------------------ slots
 
-    def release(self, n: int = 1) -> None:
-        """Free slots, and let those go on who waited for them."""
-        for waiter in self.machine.memory.release(n):
+    def release(self, n: int, kind: int) -> None:
+        """Free slots of a kind, and let those go on who waited for them."""
+        for waiter in self.machine.memories[kind].release(n):
             self._serve(waiter)
 
-    def release_at(self, when_ns: int, n: int) -> None:
-        """Free slots once the operations on them are over."""
+    def release_at(self, when_ns: int, n: int, kind: int) -> None:
+        """Free slots of a kind once the operations on them are over."""
         if when_ns <= self.clock.now_ns:
-            self.release(n)
+            self.release(n, kind)
         else:
-            self.clock.call_at_ns(when_ns, self.release, n)
+            self.clock.call_at_ns(when_ns, self.release, n, kind)
+
+    def release_those_of(self, when_ns: int, qubits: Sequence[HeldQubit]) -> None:
+        """Free the slots of qubits that are gone, once the operations on them are over."""
+        for kind in {qubit.kind for qubit in qubits}:
+            self.release_at(when_ns, sum(qubit.kind == kind for qubit in qubits), kind)
 
     def give_up_slots(self, waiter: Turn, n: int) -> None:
         """A task that waited for slots was cancelled, with or without them."""
         if came(waiter.future):
-            self.release(n)
+            self.release(n, self.machine.arrival)
         else:
-            for other in self.machine.memory.forget(waiter):
+            for other in self.machine.arrivals.forget(waiter):
                 self._serve(other)
 
     def _serve(self, waiter: Turn) -> None:
@@ -279,8 +308,21 @@ class NodeServices:
 
     def discard(self, qubits: Iterable[HeldQubit], where: Where | None) -> None:
         """Trace qubits out; each slot is free once what was issued on its qubit is over."""
-        for start_ns in self.machine.discard(qubits, where):
-            self.release_at(start_ns, 1)
+        gone = list(qubits)
+        for qubit, start_ns in zip(gone, self.machine.discard(gone, where), strict=True):
+            self.release_at(start_ns, 1, qubit.kind)
+
+    # ------------------------------------------------------------ cut-offs
+
+    def keep_cutoff(self, half: Qubit) -> None:
+        """See to it that a half is given up when it has been stored for as long as its slot allows."""
+        cutoff_ns = self.machine.cutoff_ns(half.kind)
+        if cutoff_ns is not None:  # no run goes on just because a half might still be given up
+            self.clock.call_in_background_ns(half.arrived_ns + cutoff_ns, self._cut_off, half, half.kind)
+
+    def _cut_off(self, half: Qubit, kind: int) -> None:
+        if not half.fate and half.kind == kind:
+            self.release_at(self.machine.expire(half), 1, kind)
 
     # ------------------------------------------------------------ errors of issued operations
 

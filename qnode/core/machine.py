@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from qnode.core.coins import Coins
 from qnode.core.memory import HeldQubit, Memory, Where, place
-from qnode.errors import DeadQubit, InvalidOperation, NotANeighbour, OutOfMemory, QnodeError
+from qnode.errors import DeadQubit, InvalidOperation, NotANeighbour, OutOfMemory, PairExpired, QnodeError
 from qnode.ids import NodeName, PairId, QubitId, local_qubit_id
+from qnode.quantum.hardware import Hardware
+from qnode.quantum.noisy import COMMUNICATION, MEMORY, Laboratory, NoisyRegister
 from qnode.quantum.register import Register
 from qnode.wire.messages import (
     Adopt,
@@ -25,9 +27,13 @@ from qnode.wire.messages import (
     Discard,
     Entangle,
     Executed,
+    Expire,
+    FixBases,
     Local,
     Mark,
     Measure,
+    MeasureDirectly,
+    Move,
     Note,
     Op,
     Reset,
@@ -38,20 +44,17 @@ from qnode.wire.messages import (
 
 W = TypeVar("W")
 
+Bases = tuple[str, bytes]
+"""One basis for all pairs, or one for each of them, packed."""
+
 Issued = tuple[Where, tuple[HeldQubit, ...]]
 """The line that issued an operation, and the qubits that it was issued on."""
 
 MARKED_QUBITS: Final = 8  # a larger state travels only if the configuration asks for it
+ANY_UNITARY: Final = "unitary"  # what a gate set calls `apply`
+EXPIRED: Final = "discarded at its cut-off"
 OPS_PER_PART: Final = 96  # so many that working on them takes longer than sending them does
 LOCAL_EVENTS_PER_REPORT: Final = 100_000  # a program that computes for long must not fill the memory with its log
-
-
-class Durations(NamedTuple):
-    """How long operations take, in nanoseconds of network time."""
-
-    single_ns: int = 0
-    two_ns: int = 0
-    measure_ns: int = 0
 
 
 class Measured(NamedTuple):
@@ -77,27 +80,35 @@ class NodeMachine(Generic[W]):
         name: NodeName,
         incarnation: int,
         *,
-        slots: int,
-        durations: Durations,
+        hardware: Hardware,
         coins: Coins,
         register: Register,
         neighbours: frozenset[NodeName],
         observed: frozenset[str],
         log_local: bool,
         reports_under_way: int = 1,
+        all_shared: bool = False,
     ) -> None:
         self.name = name
         self.incarnation = incarnation
         self.now_ns = 0
         self.outbox: list[Op] = []
         self.on_part: Callable[[], None] | None = None
-        self.memory: Memory[W] = Memory(slots)
+        self.hardware = hardware
+        self.memories: tuple[Memory[W], Memory[W]] = (
+            Memory(hardware.memory.size),
+            Memory(hardware.communication.size),
+        )
         self.held: dict[QubitId, HeldQubit] = {}
         self.used = 0
+        self.noisy = NoisyRegister(register, coins)
         self.register = register
         self.neighbours = neighbours
-        self._durations = durations
-        self._coins = coins
+        self.arrival = COMMUNICATION if hardware.communication.size else MEMORY
+        self.home = MEMORY if hardware.memory.size else COMMUNICATION
+        self._lab = Laboratory(hardware)
+        self._lanes = [0] * hardware.parallel  # until when each of the operations that can go on at once takes
+        self._all_shared = all_shared
         self._observed = observed
         self._log_local = log_local
         self._reports_under_way = reports_under_way
@@ -106,7 +117,6 @@ class NodeMachine(Generic[W]):
         self._made = 0
         self._requests = 0
         self._sent: dict[NodeName, int] = {}
-        self._draws: dict[QubitId, int] = {}
         self._issued: dict[int, Issued] = {}
         self._reported: dict[int, dict[int, Issued]] = {}
 
@@ -140,40 +150,55 @@ class NodeMachine(Generic[W]):
 
     # ------------------------------------------------------------ qubits come
 
-    def next_id(self, where: Where) -> QubitId:
-        """Take a free slot for a new local qubit in |0> and name it. Raises OutOfMemory."""
+    @property
+    def memory(self) -> Memory[W]:
+        """Where new qubits are made."""
+        return self.memories[self.home]
+
+    @property
+    def arrivals(self) -> Memory[W]:
+        """Where pairs and flying qubits arrive."""
+        return self.memories[self.arrival]
+
+    def next_id(self, where: Where) -> tuple[QubitId, int]:
+        """Take a free slot for a new local qubit in |0>; its name, and when it is ready. Raises OutOfMemory."""
         if not self.memory.take():
             error = OutOfMemory(node=self.name, slots=self.memory.slots)
             error.add_note(f"asked for at {place(where)}")
             raise error
         qubit = local_qubit_id(self.name, self.incarnation, self._made)
         self._made += 1
-        self.register.create(qubit)
+        start_ns, end_ns = self._occupy(self.now_ns, self.hardware.initialise.duration_ns)
+        self.noisy.create(self._lab, qubit, self.home, start_ns)
         if self._log_local:
-            self._log("create", (qubit,), self.now_ns)
-        return qubit
+            self._log("create", (qubit,), start_ns)
+        return qubit, end_ns
 
     def hold(self, qubit: HeldQubit) -> None:
         self.held[qubit.id] = qubit
         self.used += 1
+        if self._all_shared:
+            self._to_oracle((qubit,))
 
     # ------------------------------------------------------------ operations
 
     def apply(self, gate: str, qubits: tuple[HeldQubit, ...], params: tuple[float, ...], where: Where) -> None:
         """Issue a gate of the table. It takes its place on the qubits' timelines; nothing is awaited."""
         start_ns, remote = self._begin(gate, qubits, where)
-        duration_ns = self._durations.single_ns if len(qubits) == 1 else self._durations.two_ns
+        if self.hardware.gate_set and gate not in self.hardware.gate_set:
+            raise self._no_gate(gate)
+        start_ns, end_ns = self._occupy(start_ns, self._lab.gate(len(qubits)).duration_ns)
         ids = tuple([qubit.id for qubit in qubits])
         if remote:
             self._to_oracle(qubits)
             self._issued[len(self.outbox)] = (where, qubits)
             self.outbox.append(Apply(gate, ids, params, start_ns))
         else:
-            self.register.apply(gate, ids, params)
+            self.noisy.apply(self._lab, gate, ids, params, start_ns)
             if self._log_local:
                 self._log("gate", ids, start_ns, gate=gate, params=params)
         for qubit in qubits:
-            qubit.busy_ns = start_ns + duration_ns
+            qubit.busy_ns = end_ns
 
     def apply_unitary(self, unitary: npt.ArrayLike, qubits: tuple[HeldQubit, ...], where: Where) -> None:
         """Issue any unitary of shape (2**n, 2**n) on n qubits. Raises InvalidOperation unless it is one."""
@@ -190,18 +215,20 @@ class NodeMachine(Generic[W]):
                 f" got shape {matrix.shape}{'' if matrix.shape != (size, size) else ', which is not unitary'}"
             )
         start_ns, remote = self._begin("apply", qubits, where)
+        if self.hardware.gate_set and ANY_UNITARY not in self.hardware.gate_set:
+            raise self._no_gate(ANY_UNITARY)
+        start_ns, end_ns = self._occupy(start_ns, self._lab.gate(len(qubits)).duration_ns)
         ids = tuple([qubit.id for qubit in qubits])
         if remote:
             self._to_oracle(qubits)
             self._issued[len(self.outbox)] = (where, qubits)
             self.outbox.append(ApplyUnitary(matrix.tobytes(), ids, start_ns))
         else:
-            self.register.apply_unitary(matrix, ids)
+            self.noisy.apply_unitary(self._lab, matrix, ids, start_ns)
             if self._log_local:
-                self._log("gate", ids, start_ns, gate="unitary")
-        duration_ns = self._durations.single_ns if len(qubits) == 1 else self._durations.two_ns
+                self._log("gate", ids, start_ns, gate=ANY_UNITARY)
         for qubit in qubits:
-            qubit.busy_ns = start_ns + duration_ns
+            qubit.busy_ns = end_ns
 
     def measure(self, qubits: tuple[HeldQubit, ...], basis: str, *, keep: bool, where: Where) -> Measured:
         """Issue one measurement of each qubit, all at the same time.
@@ -209,7 +236,7 @@ class NodeMachine(Generic[W]):
         Without keep the qubits are gone at once; their slots are free at `end_ns`, which the caller sees to.
         """
         start_ns, remote = self._begin("measure", qubits, where)
-        end_ns = start_ns + self._durations.measure_ns
+        start_ns, end_ns = self._occupy(start_ns, self.hardware.measure.duration_ns)
         request = self.next_request() if remote else None
         outcomes: list[int | None] = []
         ids = []
@@ -231,7 +258,7 @@ class NodeMachine(Generic[W]):
         return Measured(tuple(outcomes), request, end_ns)
 
     def _measure_here(self, qubit: HeldQubit, basis: str, start_ns: int, *, keep: bool) -> int:
-        outcome = self.register.measure(qubit.id, self._coin("measure", qubit.id, again=keep), basis, keep)
+        outcome = self.noisy.measure(self._lab, qubit.id, basis, start_ns, keep=keep)
         if self._log_local:
             self._log("measure", (qubit.id,), start_ns, gate=basis, outcomes=(outcome,))
         return outcome
@@ -239,14 +266,55 @@ class NodeMachine(Generic[W]):
     def reset(self, qubit: HeldQubit, where: Where) -> None:
         """Return a qubit to |0>, whatever it was entangled with."""
         start_ns, remote = self._begin("reset", (qubit,), where)
+        start_ns, end_ns = self._occupy(start_ns, self.hardware.initialise.duration_ns)
         if remote:
             self._issued[len(self.outbox)] = (where, (qubit,))
             self.outbox.append(Reset(qubit.id, start_ns))
         else:
-            self.register.reset(qubit.id, self._coin("reset", qubit.id, again=True))
+            self.noisy.reset(self._lab, qubit.id, start_ns)
             if self._log_local:
                 self._log("reset", (qubit.id,), start_ns)
-        qubit.busy_ns = start_ns + self._durations.single_ns
+        qubit.busy_ns = end_ns
+
+    def move(self, qubit: HeldQubit, kind: int, where: Where) -> int:
+        """Bring a qubit into a slot of the other kind, which is taken. Returns when the old slot is free.
+
+        Raises OutOfMemory if there is no free slot of that kind.
+        """
+        start_ns, remote = self._begin("move", (qubit,), where)
+        if not self.memories[kind].take():
+            raise OutOfMemory(node=self.name, slots=self.memories[kind].slots)
+        start_ns, end_ns = self._occupy(start_ns, self.hardware.move.duration_ns)
+        if remote:
+            self._issued[len(self.outbox)] = (where, (qubit,))
+            self.outbox.append(Move(qubit.id, kind, start_ns))
+        else:
+            self.noisy.move(self._lab, qubit.id, kind, start_ns)
+            if self._log_local:
+                self._log("move", (qubit.id,), start_ns)
+        qubit.kind = kind
+        qubit.busy_ns = end_ns
+        return end_ns
+
+    def cutoff_ns(self, kind: int) -> int | None:
+        """For how long a half may be stored in a slot of a kind."""
+        return (self.hardware.memory, self.hardware.communication)[kind].cutoff_ns
+
+    def expire(self, qubit: HeldQubit) -> int:
+        """A half has been stored for as long as it may be: give it up, and let the pair's other end be told.
+
+        Returns when its slot is free.
+        """
+        start_ns, _ = self._begin("expire", (qubit,), None)
+        self._end(qubit, EXPIRED, None)
+        self.outbox.append(Expire(qubit.id, start_ns))
+        return start_ns
+
+    def other_expired(self, pair: PairId, qubit: QubitId) -> None:
+        """The pair's other end has given its half up: whoever awaits ours next is told."""
+        held = self.held.get(qubit)
+        if held is not None and held.error is None:
+            held.error = PairExpired(pair=pair)
 
     def discard(self, qubits: Iterable[HeldQubit], where: Where | None) -> tuple[int, ...]:
         """Trace qubits out, once what was issued on them is over: their slots are free then, which the caller sees to.
@@ -260,7 +328,7 @@ class NodeMachine(Generic[W]):
             self._end(qubit, "discarded", where)
             starts.append(start_ns)
             if qubit.local:
-                self.register.discard(qubit.id, self._coin("discard", qubit.id))
+                self.noisy.discard(qubit.id)
                 if self._log_local:
                     self._log("discard", (qubit.id,), start_ns)
             else:
@@ -290,12 +358,12 @@ class NodeMachine(Generic[W]):
         state = None
         if qubit.local and (label in self._observed or len(self.register.members(qubit.id)) <= MARKED_QUBITS):
             copied = self.register.snapshot(qubit.id)
-            state = Adopt(copied.qubits, copied.formalism, copied.data)
+            state = Adopt(*copied, self.noisy.clocks(copied.qubits))
         self.outbox.append(Mark(program, label, qubit.id, state))
 
     def own_states(self) -> tuple[Adopt, ...]:
         """Copies of all joint states that are computed here, for the observer."""
-        return tuple(Adopt(*state) for state in self.register.snapshots())
+        return tuple(Adopt(*state, self.noisy.clocks(state.qubits)) for state in self.register.snapshots())
 
     # ------------------------------------------------------------ requests and the rest of the outbox
 
@@ -313,6 +381,16 @@ class NodeMachine(Generic[W]):
         request = self.next_request()
         self.outbox.append(Entangle(request, program, peer, tag, n, min_fidelity))
         return request
+
+    def measure_directly(self, program: str, peer: NodeName, tag: str, n: int, bases: Bases | None) -> int:
+        """Ask for n pairs that are measured at birth; None: `fix_bases` will say how. Returns the request's number."""
+        request = self.next_request()
+        wanted = Entangle(request, program, peer, tag, n, 0.0)
+        self.outbox.append(MeasureDirectly(wanted, *(bases or ())))
+        return request
+
+    def fix_bases(self, request: int, bases: Bases) -> None:
+        self.outbox.append(FixBases(request, *bases))
 
     def withdraw(self, request: int) -> None:
         self.outbox.append(Withdraw(request))
@@ -350,13 +428,29 @@ class NodeMachine(Generic[W]):
             raise InvalidOperation(detail=f"{verb} needs different qubits; {twice.id} was given twice")
         return start_ns, remote
 
+    def _occupy(self, start_ns: int, duration_ns: int) -> tuple[int, int]:
+        """When an operation that could begin at a time does, and ends: some nodes do only so many at once."""
+        lanes = self._lanes
+        if lanes:
+            lane = lanes.index(min(lanes))
+            start_ns = max(start_ns, lanes[lane])
+            lanes[lane] = start_ns + duration_ns
+        return start_ns, start_ns + duration_ns
+
+    def _no_gate(self, gate: str) -> InvalidOperation:
+        return InvalidOperation(
+            detail=f"node {self.name} has no gate {gate!r}; its gate_set is: {', '.join(self.hardware.gate_set)}"
+        )
+
     def _elsewhere(self, qubit: HeldQubit, verb: str) -> InvalidOperation:
         return InvalidOperation(
             detail=f"{verb} at node {self.name} was given qubit {qubit.id}, which node {qubit.node_name} holds;"
             " use send_qubit() or teleportation to bring it here"
         )
 
-    def _dead(self, qubit: HeldQubit, verb: str, where: Where | None) -> DeadQubit:
+    def _dead(self, qubit: HeldQubit, verb: str, where: Where | None) -> QnodeError:
+        if qubit.fate == EXPIRED:
+            return PairExpired(pair=qubit.pair or qubit.id)
         error = DeadQubit(qubit=qubit.id, fate=qubit.fate, where=place(qubit.fate_where))
         error.add_note(f"used again by {verb} at {place(where)}")
         return error
@@ -364,8 +458,8 @@ class NodeMachine(Generic[W]):
     def _to_oracle(self, qubits: Sequence[HeldQubit]) -> None:
         for qubit in qubits:
             if qubit.local:
-                state = self.register.export(qubit.id)
-                self.outbox.append(Adopt(state.qubits, state.formalism, state.data))
+                state, clocks = self.noisy.export(qubit.id)
+                self.outbox.append(Adopt(*state, clocks))
                 for member in state.qubits:
                     self.held[member].local = False
 
@@ -373,14 +467,6 @@ class NodeMachine(Generic[W]):
         qubit.fate = fate
         qubit.fate_where = where
         self.held.pop(qubit.id, None)
-        if self._draws:
-            self._draws.pop(qubit.id, None)
-
-    def _coin(self, verb: str, qubit: QubitId, *, again: bool = False) -> float:
-        nth = self._draws.get(qubit, 0)
-        if again:
-            self._draws[qubit] = nth + 1
-        return self._coins(f"{verb} {qubit}", nth)
 
     def _log(
         self,

@@ -25,6 +25,7 @@ class HeldQubit:
 
     Attributes:
         id: Its name in the whole network.
+        kind: Of the slot that it sits in, `MEMORY` or `COMMUNICATION`.
         pair: The pair that it is one half of, or None.
         local: True while its state is computed here, False once the oracle holds it.
         busy_ns: The network time until which its issued operations take.
@@ -33,12 +34,21 @@ class HeldQubit:
         error: What went wrong with an issued operation; raised at the next await on the qubit.
     """
 
-    __slots__ = ("busy_ns", "error", "fate", "fate_where", "id", "local", "node_name", "pair", "program")
+    __slots__ = ("busy_ns", "error", "fate", "fate_where", "id", "kind", "local", "node_name", "pair", "program")
 
     def __init__(
-        self, qubit: QubitId, node_name: NodeName, program: str, pair: PairId | None, *, local: bool, busy_ns: int
+        self,
+        qubit: QubitId,
+        node_name: NodeName,
+        program: str,
+        pair: PairId | None,
+        *,
+        local: bool,
+        busy_ns: int,
+        kind: int = 0,
     ) -> None:
         self.id = qubit
+        self.kind = kind
         self.node_name = node_name
         self.program = program
         self.pair = pair

@@ -21,7 +21,11 @@ import numpy as np
 from qnode.errors import ConfigError
 from qnode.quantum.gates import GATES, Matrix
 from qnode.quantum.hardware import ErrorModel
+from qnode.quantum.kernels import embed
 from qnode.quantum.operations import FIXED, Operation, from_matrix
+
+EXACT: Final = 1e-12
+"""How far from 1 an overlap of equal unitaries may be."""
 
 COMPLETE: Final = 1e-9
 """How far sum K'K may be from the identity, entry by entry."""
@@ -68,6 +72,22 @@ class Channel:
         for operator in self.kraus:
             total += np.kron(operator, operator.conj())
         return total
+
+    @cached_property
+    def paulis(self) -> tuple[tuple[float, str], ...] | None:
+        """The channel as a mixture of Pauli strings "IXYZ", each with its probability; None if it is none."""
+        found = []
+        for way in self.ways or ():
+            if not way.probability:
+                continue
+            matrix: Matrix = np.eye(2**self.n_qubits, dtype=np.complex128)
+            for operation, places in way.steps:
+                matrix = embed(operation.matrix, self.n_qubits, places) @ matrix
+            letters = None if way.reset else _as_string(matrix, self.n_qubits)
+            if letters is None:
+                return None
+            found.append((way.probability, letters))
+        return tuple(found) or None
 
 
 def from_paulis(probabilities: Sequence[float], name: str = "pauli channel") -> Channel:
@@ -190,6 +210,14 @@ def _pauli_steps(string: Sequence[str]) -> tuple[tuple[Operation, tuple[int, ...
 def _pauli_matrix(string: Sequence[str]) -> Matrix:
     factors = [np.eye(2, dtype=np.complex128) if letter == "i" else GATES[letter].unitary() for letter in string]
     return reduce(np.kron, factors)  # type: ignore[arg-type]
+
+
+def _as_string(matrix: Matrix, n_qubits: int) -> str | None:
+    """The letters of the Pauli string that a unitary is, up to its phase; None if it is none."""
+    for string in product(_PAULIS, repeat=n_qubits):
+        if abs(np.vdot(_pauli_matrix(string), matrix)) > len(matrix) * (1 - EXACT):
+            return "".join(string).upper()
+    return None
 
 
 def _as_ways(operators: Sequence[Matrix], everybody: tuple[int, ...]) -> tuple[Way, ...] | None:

@@ -38,11 +38,11 @@ class Attempts:
     """
 
     def __init__(self) -> None:
-        self._stretches: list[list[float]] = []  # first attempt, from one to the next, end, what one leaves of X and Y
+        self._stretches: list[list[float]] = []  # first, from one to the next, last, what one leaves of X and Y
 
-    def begin(self, start_ns: int, every_ns: int, end_ns: int, p: float) -> None:
-        """Attempts begin at start_ns, and again each every_ns, before end_ns."""
-        self._stretches.append([start_ns, max(1, every_ns), end_ns, 1.0 - 2.0 * p])
+    def begin(self, start_ns: int, every_ns: int, last_ns: int, p: float) -> None:
+        """Attempts begin at start_ns, and again each every_ns, until last_ns."""
+        self._stretches.append([start_ns, max(1, every_ns), last_ns, 1.0 - 2.0 * p])
 
     def stop(self, start_ns: int, at_ns: int) -> None:
         """Those that began at start_ns are given up at a time."""
@@ -58,13 +58,16 @@ class Attempts:
         return len(self._stretches)
 
     def left(self, from_ns: int, to_ns: int) -> float:
-        """What the attempts that begin in [from_ns, to_ns) leave of the mean of X and of Y."""
+        """What the attempts that begin in (from_ns, to_ns] leave of the mean of X and of Y.
+
+        Not at from_ns: the half that an attempt makes is born when that begins, and is not what it dephases.
+        """
         left = 1.0
-        for start, every, end, one in self._stretches:
-            low, high = max(from_ns, start), min(to_ns, end)
-            if low < high:
-                count = -((start - high) // every) - -((start - low) // every)
-                left *= one ** int(count)
+        for start, every, last, one in self._stretches:
+            until = min(to_ns, last)
+            if until >= start and from_ns < until:
+                before = (from_ns - start) // every + 1 if from_ns >= start else 0
+                left *= one ** int((until - start) // every + 1 - before)
         return left
 
 
@@ -252,12 +255,17 @@ class NoisyRegister:
             self._forget(member)
         return state, clocks
 
-    def adopt(self, lab: Laboratory, state: ComponentState, clocks: Sequence[tuple[int, int]]) -> None:
+    def adopt(self, lab: Laboratory, state: ComponentState, clocks: Sequence[tuple[int, int]] = ()) -> None:
         """Take in a component that was exported; without clocks its qubits do not age. Raises as `Register.adopt`."""
         self.register.adopt(state)
-        for qubit, (at_ns, kind) in zip(state.qubits, clocks, strict=False):
-            if at_ns != NO_CLOCK:
-                self._begin(lab, qubit, kind, at_ns)
+        for qubit, clock in zip(state.qubits, clocks, strict=False):
+            self.continue_at(lab, qubit, clock)
+
+    def continue_at(self, lab: Laboratory, qubit: QubitId, clock: tuple[int, int]) -> None:
+        """A qubit ages here from where it had been brought elsewhere."""
+        at_ns, kind = clock
+        if at_ns != NO_CLOCK:
+            self._begin(lab, qubit, kind, at_ns)
 
     def earliest_ns(self, qubits: Iterable[QubitId]) -> int | None:
         """The time of the clock that is furthest behind."""

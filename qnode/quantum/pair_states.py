@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from qnode.errors import ConfigError
 from qnode.quantum.bell import BELL_STATES
@@ -37,13 +38,16 @@ class PairState:
 
     Attributes:
         rho: Shape (4, 4), the first qubit leftmost.
+        bell_diagonal: The probabilities of the Bell states, shape (4,), in the order of `BELL_STATES`; None if it is no
+            mixture of them.
         pieces: Pure states that make it, the likeliest first.
     """
 
     def __init__(self, rho: Matrix) -> None:
         self.rho = rho
         self.rho.setflags(write=False)
-        found = [piece for piece in _pieces(rho) if piece.probability > EXACT]
+        self.bell_diagonal = _bell_diagonal(rho)
+        found = [piece for piece in _pieces(rho, self.bell_diagonal) if piece.probability > EXACT]
         self.pieces = tuple(sorted(found, key=lambda piece: -piece.probability))
 
     def drawn(self, draw: float) -> Piece:
@@ -68,12 +72,19 @@ def pair_state(data: bytes) -> PairState:
     return PairState((rho + rho.conj().T) / 2)
 
 
-def _pieces(rho: Matrix) -> Iterator[Piece]:
+def _bell_diagonal(rho: Matrix) -> npt.NDArray[np.float64] | None:
     basis = np.array([bell.ket() for bell in BELL_STATES])
     in_bell = basis.conj() @ rho @ basis.T
-    if np.abs(in_bell - np.diag(np.diag(in_bell))).max() < EXACT:
-        for bell, weight in zip(BELL_STATES, np.diag(in_bell).real, strict=True):
-            yield Piece(float(weight), PAIRS[bell], bell.ket())
+    weights = np.diag(in_bell).real
+    if np.abs(in_bell - np.diag(np.diag(in_bell))).max() >= EXACT:
+        return None
+    return np.asarray(np.maximum(weights, 0) / np.maximum(weights, 0).sum())
+
+
+def _pieces(rho: Matrix, bell_diagonal: npt.NDArray[np.float64] | None) -> Iterator[Piece]:
+    if bell_diagonal is not None:
+        for bell, weight in zip(BELL_STATES, bell_diagonal.tolist(), strict=True):
+            yield Piece(weight, PAIRS[bell], bell.ket())
     elif (found := _x_state(rho)) is not None:
         yield from found
     else:

@@ -18,11 +18,12 @@ from qnode.errors import (
     InvalidOperation,
     MalformedMessage,
     NotClifford,
+    NotPauli,
     NotStabilizer,
     UnknownQubit,
 )
 from qnode.ids import QubitId
-from qnode.quantum import density_matrix, stabilizer, state_vector
+from qnode.quantum import density_matrix, stabilizer, state_vector, syndromes
 from qnode.quantum.bell import PHI_PLUS, BellState, Pauli
 from qnode.quantum.channels import Channel, relaxation
 from qnode.quantum.component import IMPOSSIBLE, Component, ComponentState
@@ -45,17 +46,27 @@ def _matrix_born(places: dict[QubitId, int], state: SmallState) -> Component:
     return DensityMatrix(places, np.outer(state.vector(), state.vector().conj()))
 
 
+MIXED: Final = ("density_matrix", "bell_diagonal")
+"""What holds mixed states: on request only, never by "auto"."""
+
 _BORN: Final[Mapping[str, Callable[[dict[QubitId, int], SmallState], Component]]] = {
     "auto": SmallStabilizer,
     "stabilizer": SmallStabilizer,
     "state_vector": _vector_born,
     "density_matrix": _matrix_born,
+    "bell_diagonal": syndromes.born,
 }
 _LOAD: Final[Mapping[str, Callable[[Sequence[QubitId], bytes], Component]]] = {
     "stabilizer": stabilizer.load,
     "state_vector": state_vector.load,
     "density_matrix": density_matrix.load,
+    "bell_diagonal": syndromes.load,
 }
+_LIMIT: Final = {"density_matrix": density_matrix.MAX_QUBITS, "bell_diagonal": syndromes.MAX_QUBITS}
+
+CLIFFORD_ONLY: Final = ("stabilizer", "bell_diagonal")
+"""What refuses gates that are not Clifford, instead of becoming something else."""
+
 FORMALISMS: Final = tuple(_BORN)
 """What a register can be told to keep its states in."""
 
@@ -99,11 +110,16 @@ class Register:
 
         Raises:
             NotStabilizer: If the formalism is "stabilizer" and that piece is none of its states.
+            NotPauli: If the formalism is "bell_diagonal" and the state is no mixture of Bell states.
         """
         self._check_new(first, second)
         places = {first: 0, second: 1}
         if self.formalism == "density_matrix":
             born: Component = DensityMatrix(places, state.rho)
+        elif self.formalism == "bell_diagonal":
+            if state.bell_diagonal is None:
+                raise NotPauli(what="their source", qubits=f"{first}, {second}")
+            born = syndromes.born_pair(places, state.bell_diagonal)
         else:
             piece = state.drawn(draw)
             if piece.stabilizer is not None:
@@ -128,7 +144,7 @@ class Register:
         Raises:
             InvalidOperation: If there is no such gate, or it takes other qubits or parameters.
             UnknownQubit: If one of the qubits is not here.
-            NotClifford: If the formalism is "stabilizer" and the gate is not Clifford at these parameters.
+            NotClifford: If the formalism is one of `CLIFFORD_ONLY` and the gate is not Clifford at these parameters.
             ComponentTooLarge: If the qubits it joins do not fit into one component.
         """
         operation = None if params else FIXED.get(gate)
@@ -143,7 +159,7 @@ class Register:
 
         Raises as `apply` does: a channel that is no mixture of Clifford operations is itself not Clifford.
         """
-        if channel.ways is None or self.formalism == "density_matrix":
+        if channel.ways is None or self.formalism in MIXED:
             component = self._together(channel, qubits)
             component.unravel(channel, tuple([component.places[qubit] for qubit in qubits]), draw)
             return
@@ -161,7 +177,7 @@ class Register:
 
     def relax(self, qubit: QubitId, e1: float, e2: float, draw: float) -> None:
         """What `suffer(relaxation(e1, e2), ...)` does, for the many times at which nothing happens."""
-        if e2 > e1 or self.formalism == "density_matrix":
+        if e2 > e1 or self.formalism in MIXED:
             self.suffer(relaxation(e1, e2), (qubit,), draw)
         elif draw >= (e1 + e2) / 2:
             if draw < e1:
@@ -235,9 +251,7 @@ class Register:
         """
         qubits, formalism, data = state
         _check_names(qubits, self._home)
-        if formalism not in _LOAD or (
-            formalism != self.formalism and (not self._auto or formalism == "density_matrix")
-        ):
+        if formalism not in _LOAD or (formalism != self.formalism and (not self._auto or formalism in MIXED)):
             raise MalformedMessage(detail=f"formalism {formalism!r} arrived in a register that keeps {self.formalism}")
         if not isinstance(data, bytes):
             raise MalformedMessage(detail=f"a state arrives as bytes, not as {type(data).__name__}")
@@ -297,7 +311,7 @@ class Register:
             assert all(self._home.get(qubit) is component for qubit in component.places)
             limit = self._limit(component.formalism)
             assert limit is None or len(component.places) <= limit
-            assert component.formalism == self.formalism or (self._auto and component.formalism != "density_matrix")
+            assert component.formalism == self.formalism or (self._auto and component.formalism not in MIXED)
             component.check()
         assert all(qubit in component.places for qubit, component in self._home.items())
 
@@ -326,10 +340,8 @@ class Register:
         parts = [self._at(qubit, operation.name) for qubit in qubits]
         if len(parts) > 1:
             parts = list(dict.fromkeys(parts))
-        if operation.clifford is None and self.formalism == "stabilizer":
-            if isinstance(operation, Channel):
-                raise NotStabilizer(what=operation.name, qubits=", ".join(qubits))
-            raise NotClifford(gate=operation.name, qubits=", ".join(qubits))
+        if operation.clifford is None and self.formalism in CLIFFORD_ONLY:
+            self._check_channel(operation, qubits)
         target = self.formalism
         if self._auto:
             clifford = operation.clifford is not None and all([part.clifford_only for part in parts])
@@ -338,6 +350,16 @@ class Register:
         if limit is not None and sum([len(part.places) for part in parts]) > limit:
             parts = self._split(operation, qubits, parts, target)
         return self._join(parts, to_vector=target == "state_vector")
+
+    def _check_channel(self, operation: Operation | Channel, qubits: Sequence[QubitId]) -> None:
+        """Whether what is not Clifford as a whole is noise that this formalism can hold."""
+        names = ", ".join(qubits)
+        if not isinstance(operation, Channel):
+            raise NotClifford(gate=operation.name, qubits=names, formalism=self.formalism)
+        if self.formalism == "stabilizer":
+            raise NotStabilizer(what=operation.name, qubits=names)
+        if operation.paulis is None:
+            raise NotPauli(what=operation.name, qubits=names)
 
     def _join(self, parts: list[Component], *, to_vector: bool) -> Component:
         ready = [_as_vector(part) for part in parts] if to_vector else parts
@@ -378,7 +400,7 @@ class Register:
     def _limit(self, formalism: str) -> int | None:
         if formalism == "stabilizer":
             return None
-        return density_matrix.MAX_QUBITS if formalism == "density_matrix" else self.max_state_vector_qubits
+        return _LIMIT.get(formalism, self.max_state_vector_qubits)
 
     def _too_large(self, operation: str, size: int, formalism: str, names: Sequence[QubitId]) -> ComponentTooLarge:
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -17,7 +17,7 @@ import qnode
 from qnode.api.node import Node
 from qnode.api.services import NodeServices, Turn
 from qnode.core.coins import Coins, derive_key
-from qnode.core.machine import Durations, NodeMachine
+from qnode.core.machine import NodeMachine
 from qnode.errors import NotPackable, PeerLost, QnodeError, Spinning
 from qnode.ids import NodeName, ProgramName
 from qnode.quantum.register import Register
@@ -72,19 +72,18 @@ class NodeHost:
         self.step = 0
         self.spec = node
         virtual = run.clock == "virtual"
-        hardware = node.hardware
         self.loop = NodeLoop(node.name, tick_ns=run.tick_ns, holds_clock=virtual, max_rounds=max_rounds)
         self.machine: NodeMachine[Turn] = NodeMachine(
             self.name,
             node.incarnation,
-            slots=hardware.qubits,
-            durations=Durations(*(part.duration_ns for part in (hardware.single, hardware.two, hardware.measure))),
+            hardware=node.hardware,
             coins=Coins(derive_key(node.key, "coins", node.incarnation)),
             register=Register(run.formalism, run.max_state_vector_qubits),
             neighbours=frozenset(map(NodeName, node.neighbours)),
             observed=frozenset(run.observed),
             log_local=run.log_local,
             reports_under_way=1 if virtual else REPORTS_UNDER_WAY,
+            all_shared=node.all_shared,
         )
         self.services = NodeServices(self.machine, self.loop, self.loop, run.processes.keys())
         self._folders = (run.base, *run.path)

@@ -299,9 +299,15 @@ class NodeLoop(asyncio.SelectorEventLoop):
         """Tell of the completion of an operation: at the same instant it comes before what `call_at` asks for."""
         return self._set_timer(when_ns, _COMPLETION, callback, args, context)
 
+    def call_in_background_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
+        """Tell of something that keeps no run alive."""
+        timer = self._set_timer(when_ns, _COMPLETION, callback, args, None)
+        timer.is_background = True
+        return timer
+
     def _set_timer(
         self, when_ns: int, rank: int, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
-    ) -> asyncio.TimerHandle:
+    ) -> _Timer:
         self._check_closed()  # type: ignore[attr-defined]
         when_ns = max(self.now_ns, -(-when_ns // self._tick_ns) * self._tick_ns)  # rounded up to the clock's grid
         timer = _Timer(when_ns / NS, callback, args, self, context)

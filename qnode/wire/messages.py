@@ -59,12 +59,41 @@ class Withdraw(msgspec.Struct, array_like=True, tag=2, frozen=True):
     request: int
 
 
+class MeasureDirectly(msgspec.Struct, array_like=True, tag=20, frozen=True):
+    """Ask for pairs that are measured at birth; met by the peer's own request, as an `Entangle` is by an `Entangle`.
+
+    Either `basis` ("x", "y" or "z") for all of them, or `bases`, one for each, packed as `qnode.wire.bits` does; with
+    neither, they come in a FixBases.
+    """
+
+    wanted: Entangle
+    basis: str = ""
+    bases: bytes = b""
+
+    @property
+    def request(self) -> int:
+        return self.wanted.request
+
+
+class FixBases(msgspec.Struct, array_like=True, tag=21, frozen=True):
+    """The bases of a MeasureDirectly that came without."""
+
+    request: int
+    basis: str = ""
+    bases: bytes = b""
+
+
 class Adopt(msgspec.Struct, array_like=True, tag=3, frozen=True):
-    """Move a local component to the oracle, in the same batch as the operation that needs it there."""
+    """Move a local component to the oracle, in the same batch as the operation that needs it there.
+
+    `clocks`: for each qubit the network time up to which its noise has been applied (-1: it does not age), and the kind
+    of slot that it sits in; () if none of them ages.
+    """
 
     qubits: tuple[str, ...]
     formalism: str
     data: bytes
+    clocks: tuple[tuple[int, int], ...] = ()
 
 
 class Apply(msgspec.Struct, array_like=True, tag=4, frozen=True):
@@ -113,6 +142,21 @@ class Transfer(msgspec.Struct, array_like=True, tag=9, frozen=True):
     program: str
     qubit: str
     peer: str
+    start_ns: int
+
+
+class Move(msgspec.Struct, array_like=True, tag=16, frozen=True):
+    """Bring a qubit into a slot of another kind."""
+
+    qubit: str
+    kind: int
+    start_ns: int
+
+
+class Expire(msgspec.Struct, array_like=True, tag=17, frozen=True):
+    """A half of a pair was stored for as long as it may be: it is discarded, and the pair's other end is told."""
+
+    qubit: str
     start_ns: int
 
 
@@ -229,6 +273,8 @@ class Tamper(msgspec.Struct, array_like=True, tag=26, frozen=True):
 Op = (
     Entangle
     | Withdraw
+    | MeasureDirectly
+    | FixBases
     | Adopt
     | Apply
     | ApplyUnitary
@@ -236,6 +282,8 @@ Op = (
     | Reset
     | Discard
     | Transfer
+    | Move
+    | Expire
     | Send
     | Receive
     | Mark
@@ -437,12 +485,20 @@ class Outcomes(msgspec.Struct, array_like=True, tag=60, frozen=True):
     outcomes: tuple[int, ...]
 
 
+class DirectOutcomes(msgspec.Struct, array_like=True, tag=69, frozen=True):
+    """This end's outcomes of a MeasureDirectly, packed as `qnode.wire.bits` does."""
+
+    request: int
+    outcomes: bytes
+
+
 class Paired(msgspec.Struct, array_like=True, tag=61, frozen=True):
-    """One half of a new pair, delivered as Phi+."""
+    """One half of a new pair, delivered as Phi+; `fidelity` is what the link's model expects of it at this end now."""
 
     request: int
     pair: str
     qubit: str
+    fidelity: float = 1.0
 
 
 class Message(msgspec.Struct, array_like=True, tag=62, frozen=True):
@@ -473,6 +529,13 @@ class Failed(msgspec.Struct, array_like=True, tag=64, frozen=True):
     code: str
     fields: dict[str, str | int]
     step: int = 0
+
+
+class Expired(msgspec.Struct, array_like=True, tag=65, frozen=True):
+    """The other half of a pair that this node holds a half of was discarded at its cut-off."""
+
+    pair: str
+    qubit: str
 
 
 class Emitted(msgspec.Struct, array_like=True, tag=72, frozen=True):
@@ -521,7 +584,7 @@ class Tampered(msgspec.Struct, array_like=True, tag=75, frozen=True):
     data: bytes = b""
 
 
-Item = Outcomes | Paired | Message | Arrived | Failed | Emitted | Clicked | Tapped | Tampered
+Item = Outcomes | DirectOutcomes | Paired | Message | Arrived | Failed | Expired | Emitted | Clicked | Tapped | Tampered
 
 
 class Welcome(msgspec.Struct, array_like=True, tag=80, frozen=True):

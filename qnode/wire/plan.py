@@ -23,7 +23,11 @@ class ProgramSpec(msgspec.Struct, array_like=True, frozen=True):
 
 
 class NodeSpec(msgspec.Struct, array_like=True, frozen=True):
-    """One node. `key` is the root of its named randomness; `delays_ns` only where nodes time messages themselves."""
+    """One node.
+
+    `key` is the root of its named randomness; `delays_ns` only where nodes time messages themselves. `all_shared`: the
+    oracle keeps all its qubits from the beginning, for only there is known what attempts at pairs do to them.
+    """
 
     name: str
     incarnation: int
@@ -32,6 +36,7 @@ class NodeSpec(msgspec.Struct, array_like=True, frozen=True):
     programs: tuple[ProgramSpec, ...]
     key: bytes
     delays_ns: dict[str, int] = {}
+    all_shared: bool = False
 
 
 class RunSpec(msgspec.Struct, array_like=True, frozen=True):

@@ -96,7 +96,7 @@ BROKEN: Final = [
     Case(
         "seed: 1",
         "formalism: stabiliser",
-        "3:12: formalism: must be 'auto', 'stabilizer', 'state_vector' or 'density_matrix', not 'stabiliser' (did you mean 'stabilizer'?)",
+        "3:12: formalism: must be 'auto', 'stabilizer', 'state_vector', 'density_matrix' or 'bell_diagonal', not 'stabiliser' (did you mean 'stabilizer'?)",
     ),
     Case(
         "seed: 1",
@@ -151,7 +151,7 @@ BROKEN: Final = [
     Case(
         "qubits: 8",
         "qubit: 8",
-        "6:9: kinds.end.qubit: unknown key (did you mean 'qubits'?); allowed here: qubits",
+        "6:9: kinds.end.qubit: unknown key (did you mean 'qubits'?); allowed here: hardware, qubits, cutoff, communication, memory, gate_set, parallel",
     ),
     Case(
         "qubits: 8",
@@ -423,11 +423,11 @@ BROKEN: Final = [
     Case(
         "{model: werner, fidelity: 0.98}",
         "{model: wernher, fidelity: 1}",
-        "12:65: links.short.source.model: 'wernher' is not a model; allowed: 'perfect', 'werner', 'bell_diagonal', 'single_click', 'double_click', 'midpoint_source' (did you mean 'werner'?)",
+        "12:65: links.short.source.model: 'wernher' is not a model; allowed: 'perfect', 'werner', 'bell_diagonal', 'density_matrix', 'single_click', 'double_click', 'midpoint_source' (did you mean 'werner'?)",
     ),
     Case(
         "{model: werner, fidelity: 0.98}",
-        "{fidelity: 1}",
+        "{coupling: 1}",
         "12:49: links.short.source: needs a `model`, such as source: {model: perfect}",
     ),
     Case(
@@ -459,6 +459,71 @@ BROKEN: Final = [
         "{model: werner, fidelity: 0.98}",
         "{model: werner, fidelity: 0.98}, fidelity: 1",
         "12:100: links.short.fidelity: `fidelity: F` is short for `source: {model: werner, fidelity: F}`; use one of the two",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: werner, fidelity: 0.98, success_probability: 0}",
+        "12:110: links.short.source.success_probability: must be more than 0; leave it out for a source that never fails",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: single_click, bright_state: [0.1, 0.2, 0.3]}",
+        "12:93: links.short.source.bright_state: one probability for both ends, or a list of two, one for each; not 3",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: single_click, bright_state: [0.1, 2]}",
+        "12:93: links.short.source.bright_state: 2 is outside [0, 1]",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: single_click, bright_state: 0}",
+        "12:49: links.short.source: no attempt could ever succeed: neither a photon nor a dark click can herald a pair",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: double_click, station: 11 km}",
+        "12:88: links.short.source.station: 11000 m from the first end is beyond the other, 10000 m away",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: double_click, jitter: 1 ns}",
+        "12:87: links.short.source.jitter: photons that are as short as can be never meet if they jitter; give their `lifetime`, too",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: double_click, resolution: 1 ns}",
+        "12:91: links.short.source.resolution: matters for clicks that are counted in a window only; give `window`, too",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: double_click, encoding: polarisation, bins: 1 us}",
+        "12:109: links.short.source.bins: only time bins come one after another",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: double_click, encoding: time}",
+        "12:89: links.short.source.encoding: must be 'time_bin' or 'polarisation', not 'time' (did you mean 'time_bin'?)",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: density_matrix, matrix: [[1, 0], [0, 0]]}",
+        "12:89: links.short.source.matrix: must be four rows of four numbers each",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: density_matrix, matrix: [[1, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]}",
+        "12:89: links.short.source.matrix: is no state: it must be Hermitian, of trace 1, and without negative eigenvalues (to 1e-9)",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: density_matrix, matrix: [[1, 0, 0, x], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]}",
+        "12:89: links.short.source.matrix: 'x' is not a complex number; write it like 0.5, 0.1-0.2i or 0.2i",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: werner, fidelity: 0.98}, attenuation: 0.2 dB/km",
+        "12:103: links.short.attenuation: pairs of model werner have no photons to lose; say source: {success_probability: ...}, losses included, or take a model with photons: single_click, double_click or midpoint_source",
     ),
     Case(
         "delay: along_links",
@@ -583,7 +648,7 @@ BROKEN: Final = [
     Case(
         "qubits: 8",
         "qubits: 2, qubit: 8",
-        "6:20: kinds.end.qubit: unknown key (did you mean 'qubits', which is already there?); nothing more is allowed here",
+        "6:20: kinds.end.qubit: unknown key (did you mean 'qubits', which is already there?); allowed here: hardware, cutoff, communication, memory, gate_set, parallel",
     ),
     Case(
         "t1: 10 s",
@@ -598,12 +663,12 @@ BROKEN: Final = [
     Case(
         "duration: 1 us",
         "duraton: 1 us",
-        "6:56: kinds.end.gates.single.duraton: unknown key (did you mean 'duration'?); allowed here: duration",
+        "6:56: kinds.end.gates.single.duraton: unknown key (did you mean 'duration'?); allowed here: duration, dephase, flip, pauli, kraus",
     ),
     Case(
         "gates: {single",
         "gates: {singel",
-        "6:47: kinds.end.gates.singel: unknown key (did you mean 'single'?); allowed here: single, two",
+        "6:47: kinds.end.gates.singel: unknown key (did you mean 'single'?); allowed here: single, two, initialise, move",
     ),
     Case(
         "nodes:\n",
@@ -715,12 +780,12 @@ BROKEN: Final = [
     Case(
         "{model: werner, fidelity: 0.98}",
         "{model: 5}",
-        "12:65: links.short.source.model: '5' is not a model; allowed: 'perfect', 'werner', 'bell_diagonal', 'single_click', 'double_click', 'midpoint_source'",
+        "12:65: links.short.source.model: '5' is not a model; allowed: 'perfect', 'werner', 'bell_diagonal', 'density_matrix', 'single_click', 'double_click', 'midpoint_source'",
     ),
     Case(
         "{model: werner, fidelity: 0.98}",
         "{model: werner, fidelty: 0.9}",
-        "12:73: links.short.source.fidelty: unknown key (did you mean 'fidelity'?); allowed here: fidelity",
+        "12:73: links.short.source.fidelty: unknown key (did you mean 'fidelity'?); allowed here: attempt_dephasing, success_probability, duration, fidelity",
     ),
     Case(
         "{model: werner, fidelity: 0.98}",
@@ -795,7 +860,7 @@ BROKEN: Final = [
     Case(
         '  alice: {kind: end, program: "teleport.py:alice", args: {theta: 0.3}}',
         '  alice:\n    kind: end\n    programm: "teleport.py:alice"\n    qubits:\n      - 3',
-        "10:5: nodes.alice.programm: unknown key (did you mean 'program'?); allowed here: t1, t2, gates, program, args, programs",
+        "10:5: nodes.alice.programm: unknown key (did you mean 'program'?); allowed here: hardware, t1, t2, cutoff, communication, memory, gates, gate_set, parallel, program, args, programs",
         "12:7: nodes.alice.qubits: must be a whole number, not [3]",
     ),
     Case(
@@ -804,6 +869,251 @@ BROKEN: Final = [
         "3:7: seed: must be a whole number, not 'one'",
         "4:8: clock: 'virtuel' is not a clock; write virtual, real or {mode: ..., speed: ..., tick: ...}",
         "5:8: until: 5 needs a unit; write a number and one of s, ms, us, ns, ps, min, h, day",
+    ),
+    Case(
+        "qubits: 8",
+        "hardware: nv_centre",
+        "6:19: kinds.end.hardware: must be 'nv_center', 'trapped_ion', 'neutral_atom', 'rare_earth_ensemble' or 'telecom_qkd_terminal', not 'nv_centre' (did you mean 'nv_center'?)",
+    ),
+    Case(
+        "qubits: 8",
+        "hardware: [nv_center]",
+        "6:19: kinds.end.hardware: must be 'nv_center', 'trapped_ion', 'neutral_atom', 'rare_earth_ensemble' or 'telecom_qkd_terminal', not ['nv_center'] (did you mean 'nv_center'?)",
+    ),
+    Case(
+        "qubits: 8",
+        "hardware: neutral_atom, qubits: none",
+        "6:41: kinds.end.qubits: must be a whole number, not 'none'",
+    ),
+    Case(
+        "qubits: 8",
+        "qubits: 8, communication: {qubits: 1}",
+        "6:17: kinds.end.qubits: `qubits` is for slots that are all alike, and there is `communication: {qubits: ...}`; use one",
+    ),
+    Case(
+        "qubits: 8",
+        "qubits: 8, memory: {qubits: 4}",
+        "6:17: kinds.end.qubits: `qubits` is for slots that are all alike, and there is `memory: {qubits: ...}`; use one",
+    ),
+    Case(
+        "qubits: 8",
+        "communication: {qubits: 1}",
+        "6:33: kinds.end.communication.qubits: communication slots need `memory: {qubits: ...}` beside them",
+    ),
+    Case(
+        "qubits: 8",
+        "communication: {t2: 1 ms}",
+        "6:9: kinds.end.communication: there are none; say how many: `communication: {qubits: ...}`",
+    ),
+    Case(
+        "qubits: 8",
+        "communication: {qubits: -1}, memory: {qubits: 2}",
+        "6:33: kinds.end.communication.qubits: must be at least 0, not -1",
+    ),
+    Case(
+        "qubits: 8",
+        "communication: {qubits: 1}, memory: {qubits: 0}",
+        "6:54: kinds.end.memory.qubits: must be at least 1, not 0",
+    ),
+    Case(
+        "qubits: 8",
+        "communication: {qubits: 1, t2: 30 s}, memory: {qubits: 2}",
+        "6:40: kinds.end.communication.t2: t2 (30 s) cannot be longer than twice t1 (10 s): decay also dephases",
+    ),
+    Case(
+        "qubits: 8",
+        "communication: {qubits: 1}, memory: {qubits: 2, t1: 400 ms}",
+        "6:84: kinds.end.t2: t2 (1 s) cannot be longer than twice t1 (0.4 s): decay also dephases",
+    ),
+    Case(
+        "qubits: 8",
+        "communication: {qubits: 1, t1: 0 s}, memory: {qubits: 2}",
+        "6:40: kinds.end.communication.t1: must be longer than 0; leave it out for a memory that never decays",
+    ),
+    Case(
+        "qubits: 8",
+        "communication: {qubit: 1}, memory: {qubits: 2}",
+        "6:25: kinds.end.communication.qubit: unknown key (did you mean 'qubits'?); allowed here: qubits, t1, t2, cutoff",
+    ),
+    Case(
+        "qubits: 8",
+        "communication: 1",
+        "6:24: kinds.end.communication: must be a mapping of keys to values, not 1",
+    ),
+    Case(
+        "qubits: 8",
+        "memory: [7]",
+        "6:17: kinds.end.memory: must be a mapping of keys to values, not [7]",
+    ),
+    Case(
+        "qubits: 8",
+        "hardware: nv_center, qubits: 8",
+        "6:38: kinds.end.qubits: `qubits` is for slots that are all alike, and here are communication slots, too; give `memory: {qubits: ...}`",
+    ),
+    Case(
+        "t1: 10 s",
+        "cutoff: 0 s",
+        "6:28: kinds.end.cutoff: must be at least 1 ns; leave it out to keep halves for ever",
+    ),
+    Case(
+        "t1: 10 s",
+        "cutoff: 5",
+        "6:28: kinds.end.cutoff: 5 needs a unit; write a number and one of s, ms, us, ns, ps, min, h, day",
+    ),
+    Case(
+        "t1: 10 s",
+        "cut_off: 5 s",
+        "6:20: kinds.end.cut_off: unknown key (did you mean 'cutoff'?); allowed here: hardware, t1, cutoff, communication, memory, gate_set, parallel",
+    ),
+    Case(
+        "error: 0.001",
+        "error: 0.001, dephase: 1.2",
+        "6:95: kinds.end.gates.single.dephase: 1.2 is outside [0, 1]",
+    ),
+    Case(
+        "error: 0.001",
+        "flip: -0.1",
+        "6:78: kinds.end.gates.single.flip: -0.1 is outside [0, 1]",
+    ),
+    Case(
+        "error: 0.001",
+        "pauli: 0.1",
+        "6:79: kinds.end.gates.single.pauli: must be a list, not 0.1",
+    ),
+    Case(
+        "error: 0.001",
+        "pauli: [0.1, 0.1]",
+        "6:79: kinds.end.gates.single.pauli: takes 3 probabilities, of X, Y and Z on each qubit; not 2",
+    ),
+    Case(
+        "error: 0.001",
+        "pauli: [0.1, 0.1, much]",
+        "6:90: kinds.end.gates.single.pauli[2]: 'much' is not a number; write it like 0.02 or 2 %",
+    ),
+    Case(
+        "error: 0.001",
+        "pauli: [0.5, 0.4, 0.3]",
+        "6:79: kinds.end.gates.single.pauli: the probabilities sum to 1.2; they can sum to at most 1",
+    ),
+    Case(
+        "error: 0.001",
+        "error: 0.001, kraus: [[[1, 0], [0, 1]]]",
+        "6:93: kinds.end.gates.single.kraus: says all that goes wrong; leave out `error` beside it",
+    ),
+    Case(
+        "error: 0.001",
+        "kraus: [[1, 0], [0, 1]]",
+        "6:81: kinds.end.gates.single.kraus[0][0]: must be a list of numbers, such as [1, 0], not 1",
+    ),
+    Case(
+        "error: 0.001",
+        "kraus: identity",
+        "6:79: kinds.end.gates.single.kraus: must be a list of matrices, such as [[[1, 0], [0, 0.8]], [[0, 0.6], [0, 0]]], not 'identity'",
+    ),
+    Case(
+        "error: 0.001",
+        "kraus: [[[1, 0], [0, 0.8]], [[0, 0.59], [0, 0]]]",
+        "6:79: kinds.end.gates.single.kraus: the sum of K'K must be the identity to 1e-9 in each entry; it is off by 0.012",
+    ),
+    Case(
+        "error: 0.001",
+        "kraus: [[[1, 0, 0], [0, 1, 0], [0, 0, 1]]]",
+        "6:80: kinds.end.gates.single.kraus[0]: must be a matrix of 2 x 2 numbers",
+    ),
+    Case(
+        "error: 0.001",
+        "kraus: [[[1, 0], [0, 1]], [[0]]]",
+        "6:98: kinds.end.gates.single.kraus[1]: must be a matrix of 2 x 2 numbers",
+    ),
+    Case(
+        "error: 0.001",
+        "kraus: [[[1, 0], [0, one]]]",
+        "6:93: kinds.end.gates.single.kraus[0][1][1]: 'one' is not a complex number; write it like 0.5, 0.5+0.5j or [0.5, 0.5]",
+    ),
+    Case(
+        "error: 0.001",
+        "kraus: [[[1, 0], [0, 0.5+0.5i]]]",
+        "6:93: kinds.end.gates.single.kraus[0][1][1]: '0.5+0.5i' is not a complex number; write it like 0.5, 0.5+0.5j or [0.5, 0.5]",
+    ),
+    Case(
+        "gates: {single",
+        "gates: {two: {error: 0.9}, single",
+        "6:60: kinds.end.gates.two.error: 0.9 is more than full depolarisation allows (0.8)",
+    ),
+    Case(
+        "gates: {single",
+        "gates: {two: {pauli: [0.1, 0, 0, 0]}, single",
+        "6:60: kinds.end.gates.two.pauli: takes 3 probabilities, of X, Y and Z on each qubit, or 15, of IX, IY, IZ, XI, ..., ZZ; not 4",
+    ),
+    Case(
+        "gates: {single",
+        "gates: {two: {kraus: [[[1, 0], [0, 1]], [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]]}, single",
+        "6:79: kinds.end.gates.two.kraus[1]: is not as large as the first; Kraus operators are all of one size",
+    ),
+    Case(
+        "gates: {single",
+        "gates: {initialise: {error: 2}, single",
+        "6:67: kinds.end.gates.initialise.error: 2 is outside [0, 1]",
+    ),
+    Case(
+        "gates: {single",
+        "gates: {initialise: {dephase: 0.1}, single",
+        "6:60: kinds.end.gates.initialise.dephase: unknown key; allowed here: duration, error",
+    ),
+    Case(
+        "gates: {single",
+        "gates: {move: {duration: 1}, single",
+        "6:64: kinds.end.gates.move.duration: 1 needs a unit; write a number and one of s, ms, us, ns, ps, min, h, day",
+    ),
+    Case(
+        "gates: {single",
+        "gates: {mov: {duration: 1 s}, single",
+        "6:47: kinds.end.gates.mov: unknown key (did you mean 'move'?); allowed here: two, initialise, move",
+    ),
+    Case(
+        "qubits: 8",
+        "gate_set: [x, z, cnott]",
+        "6:26: kinds.end.gate_set[2]: there is no gate 'cnott' (did you mean 'cnot'?); there are: x, y, z, h, s, sdg, t, tdg, sx, sxdg, rx, ry, rz, u, cnot, cz, swap, unitary",
+    ),
+    Case(
+        "qubits: 8",
+        "gate_set: []",
+        "6:19: kinds.end.gate_set: must name at least one gate; leave it out for all",
+    ),
+    Case(
+        "qubits: 8",
+        "gate_set: x",
+        "6:19: kinds.end.gate_set: must be a list of gates, such as [x, z, h, cnot], not 'x'",
+    ),
+    Case(
+        "qubits: 8",
+        "gate_set: [x, 1]",
+        "6:23: kinds.end.gate_set[1]: there is no gate 1; there are: x, y, z, h, s, sdg, t, tdg, sx, sxdg, rx, ry, rz, u, cnot, cz, swap, unitary",
+    ),
+    Case(
+        "qubits: 8",
+        "parallel: 0",
+        "6:19: kinds.end.parallel: must be at least 1, not 0",
+    ),
+    Case(
+        "qubits: 8",
+        "parallel: all",
+        "6:19: kinds.end.parallel: must be a whole number, not 'all'",
+    ),
+    Case(
+        "r[0..3]: {qubits: 4}",
+        "r[0..3]: {hardware: trapped_ion, qubits: 4}",
+        "10:44: nodes.r[0..3].qubits: `qubits` is for slots that are all alike, and here are communication slots, too; give `memory: {qubits: ...}`",
+    ),
+    Case(
+        "r[0..3]: {qubits: 4}",
+        "r[0..3]: {kind: end, communication: {qubits: 1}}",
+        "10:48: nodes.r[0..3].communication.qubits: communication slots need `memory: {qubits: ...}` beside them",
+    ),
+    Case(
+        "r[0..3]: {qubits: 4}",
+        "r[0..3]: {kind: end, memory: {t2: 30 s}}",
+        "10:37: nodes.r[0..3].memory.t2: t2 (30 s) cannot be longer than twice t1 (10 s): decay also dephases",
     ),
     Case(
         "length: 10 km,",

@@ -16,14 +16,14 @@ from qnode.errors import ConfigError
 from tests.config.broken import BROKEN, GOOD, Case
 
 
-def problems(text: str, *, only_simulated: bool = False) -> list[str]:
+def problems(text: str) -> list[str]:
     with pytest.raises(ConfigErrors) as refused:
-        loads(text, "net.yaml", only_simulated=only_simulated)
+        loads(text, "net.yaml")
     return [str(problem) for problem in refused.value.problems]
 
 
 def test_the_file_is_right_before_it_is_broken() -> None:
-    assert list(loads(GOOD, only_simulated=False).nodes) == ["alice", "bob", "r[0..3]"]
+    assert list(loads(GOOD).nodes) == ["alice", "bob", "r[0..3]"]
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=[f"{case.what[:30]}->{case.instead[:40]}" for case in BROKEN])
@@ -36,7 +36,8 @@ def test_many_mistakes_in_one_file_are_all_named_in_its_order() -> None:
     assert problems(MANY) == [
         "net.yaml:2:7: seed: must be a whole number, not 'one'",
         "net.yaml:3:15: clock.mode: must be 'virtual' or 'real', not 'reel' (did you mean 'real'?)",
-        "net.yaml:5:9: kinds.end.qubit: unknown key (did you mean 'qubits'?); allowed here: qubits, gates",
+        "net.yaml:5:9: kinds.end.qubit: unknown key (did you mean 'qubits'?); allowed here: hardware, qubits, cutoff,"
+        " communication, memory, gates, gate_set, parallel",
         "net.yaml:5:23: kinds.end.t1: 10 needs a unit; write a number and one of s, ms, us, ns, ps, min, h, day",
         "net.yaml:6:22: kinds.old.t2: t2 (3 s) cannot be longer than twice t1 (1 s): decay also dephases",
         "net.yaml:8:17: nodes.alice.kind: no kind 'ends' (did you mean 'end'?); known kinds: end, old",
@@ -70,10 +71,11 @@ seed: 4
 
 
 def test_a_shape_that_is_wrong_hides_nothing_else_of_its_link() -> None:
-    text = "version: 1\nnodes: {a: {}}\nlinks: {l: {grid: {rows: 2}, length: 1 km, attenuation: 0.2 dB/km}}\n"
-    assert problems(text, only_simulated=True) == [
+    text = "version: 1\nnodes: {a: {}}\nlinks: {l: {grid: {rows: 2}, length: 1 km, attenuation: 0.2 dB}}\n"
+    assert problems(text) == [
         "net.yaml:3:20: links.l.grid.rows: unknown key; allowed here: nodes, columns",
-        "net.yaml:3:57: links.l.attenuation: this version simulates ideal links only; remove it for now",
+        "net.yaml:3:57: links.l.attenuation: '0.2 dB': 'dB' is not a unit of attenuation; write a number and one of"
+        " dB/km, dB/m",
     ]
 
 
@@ -92,7 +94,8 @@ def test_the_text_of_the_error_shows_each_line_with_a_caret() -> None:
         "    nodes: {a: {qubits: 0}, b: {qubit: 1}}\n"
         "                        ^\n"
         "net.yaml:2:29: nodes.b.qubit: unknown key (did you mean 'qubits'?);"
-        " allowed here: qubits, t1, t2, gates, kind, program, args, programs\n"
+        " allowed here: hardware, qubits, t1, t2, cutoff, communication, memory, gates, gate_set, parallel, kind,"
+        " program, args, programs\n"
         "    nodes: {a: {qubits: 0}, b: {qubit: 1}}\n"
         "                                ^"
     )
@@ -150,7 +153,7 @@ def test_a_kind_that_is_wrong_is_blamed_and_not_its_nodes() -> None:
 )  # fmt: skip
 def test_a_mistake_has_no_consequences(text: str, only: str) -> None:
     with pytest.raises(ConfigErrors) as refused:
-        loads(f"version: 1\n{text}", only_simulated=False)
+        loads(f"version: 1\n{text}")
     assert [problem.key for problem in refused.value.problems] == [only]
 
 
@@ -163,7 +166,7 @@ links:
   y: {chain: [a, b], ring: [a, b], length: 9 km, delay: 1 ns}
 """
     with pytest.raises(ConfigErrors) as refused:
-        loads(text, only_simulated=False)
+        loads(text)
     assert [problem.key for problem in refused.value.problems] == [
         "nodes.a.qubit",
         "nodes.a.t1",
@@ -219,23 +222,4 @@ def test_a_mapping_made_by_a_program_gets_the_same_sentences() -> None:
     assert str(refused.value).splitlines() == [
         "<mapping>: links.x.length: 10 needs a unit; write a number and one of m, km, cm, mm, um, nm",
         "<mapping>: nodes.1: must be text, not 1; a number that is meant as a name goes into quotes",
-    ]
-
-
-# --- what this version does not simulate -----------------------------------------------------------------------------
-
-
-def test_what_is_not_simulated_is_named_where_it_stands() -> None:
-    ideal = "this version simulates ideal links only; remove it for now"
-    assert problems(GOOD, only_simulated=True) == [
-        f"net.yaml:12:65: links.short.source.model: {ideal}",
-    ]
-
-
-def test_what_is_not_simulated_is_named_beside_other_mistakes() -> None:
-    text = "version: 1\nnodes: {a: {t1: 1 s, qubits: 0}, b: }\nlinks: {l: {between: [a, c], fidelity: 0.5}}"
-    assert [problem.split(": ")[1] for problem in problems(text, only_simulated=True)] == [
-        "nodes.a.qubits",
-        "links.l.between[1]",
-        "links.l.fidelity",
     ]

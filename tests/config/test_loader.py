@@ -142,7 +142,6 @@ version: 1
 kinds: {end: {qubits: 3, t1: 4 s, gates: {single: {duration: 1 us, error: 0.1}, two: {duration: 2 us}}}}
 nodes: {a: {kind: end, t2: 5 s, gates: {single: {error: 0.2}}}}
 """,
-        only_simulated=False,
     )
     merged = config.hardware(config.nodes["a"])
     assert (merged.qubits, merged.t1, merged.t2) == (3, 4.0, 5.0)

@@ -160,8 +160,7 @@ def test_a_setting_that_there_is_not_is_refused_with_the_nearest() -> None:
         ("nodes.alice.kind=edn", "nodes.alice.kind: no kind 'edn' (did you mean 'end'?); known kinds: end, mid"),
         ("kinds.end={qubit: 1}", "kinds.end.qubit: unknown key (did you mean 'qubits'?)"),
         ("nodes.bob.gates.two.durtion=1us", "nodes.bob.gates.two.durtion: unknown key (did you mean 'duration'?)"),
-        ("links.short.source.fidelity=1", "links.short.source: needs a `model`, such as source: {model: perfect}"),
-        ("links.short.fidelity=0.5", "links.short.fidelity: this version simulates ideal links only"),
+        ("links.short.source.coupling=1", "links.short.source: needs a `model`, such as source: {model: perfect}"),
     ],
 )  # fmt: skip
 def test_a_value_that_is_wrong_is_blamed_on_the_command_line_and_once(text: str, problem: str) -> None:

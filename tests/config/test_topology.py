@@ -22,7 +22,7 @@ HERE = Path("somewhere")
 
 
 def network(text: str, base: Path = HERE, seed: int = 1) -> Network:
-    return describe(loads(f"version: 1\n{text}", only_simulated=False), base, seed)
+    return describe(loads(f"version: 1\n{text}"), base, seed)
 
 
 def test_a_description_says_everything_in_integers_and_si() -> None:
@@ -182,37 +182,6 @@ def test_a_matrix_that_is_not_there_is_refused(tmp_path: Path) -> None:
     config = loads("version: 1\nnodes: {a: }\nclassical: {delay: {matrix: d.csv}}")
     with pytest.raises(ConfigError, match=r"d.csv: No such file"):
         describe(config, tmp_path, 1)
-
-
-# --- what this version does not simulate ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("link", "place"),
-    [
-        ("length: 1 km, attenuation: 0.2 dB/km", "links.ab.attenuation"),
-        ("fidelity: 0.99", "links.ab.fidelity"),
-        ("source: {model: werner, fidelity: 0.99}", "links.ab.source.model"),
-        ("source: {model: single_click, bright_state: 0.05}", "links.ab.source.model"),
-        ("source: {model: double_click}", "links.ab.source.model"),
-        ("source: {model: midpoint_source, mean_pairs: 0.01}", "links.ab.source.model"),
-        ("source: {model: bell_diagonal, phi_plus: 1}", "links.ab.source.model"),
-    ],
-)
-def test_noise_is_refused_and_not_left_out_silently(link: str, place: str) -> None:
-    text = f"nodes: {{a: , b: }}\nlinks: {{ab: {{between: [a, b], {link}}}}}"
-    with pytest.raises(ConfigError) as refused:
-        network(text)
-    assert str(refused.value).startswith(f"{place}: this version simulates ideal links only")
-
-
-def test_what_asks_for_no_noise_is_not_refused() -> None:
-    net = network(
-        "nodes: {a: {gates: {single: {error: 0}}}, b: }\n"
-        "links: {ab: {between: [a, b], attenuation: 0.2 dB/km, source: {model: perfect}}}"
-    )
-    assert len(net.links) == 1
-    assert len(network("nodes: {a: , b: }\nlinks: {ab: {between: [a, b], fidelity: 1}}").links) == 1
 
 
 # --- a thousand nodes ----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from tests.config.full import FULL, GRAPH, REAL, TELEMETRY
 
 CHOSEN: Final = {  # keys that are names of somebody's choice, and can be anything
     "end", "alice", "bob", "main", "theta", "n", "received", "net",
-    "between-two", "a-chain", "a-ring", "a-star", "all", "a-grid", "a-tree", "by-chance",
+    "repeater", "between-two", "a-chain", "a-ring", "a-star", "given-state", "all", "a-grid", "a-tree", "by-chance",
 }  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def problems(text: str, folder: Path) -> list[str]:
     try:
-        loads(text, "net.yaml", base=folder, only_simulated=False)
+        loads(text, "net.yaml", base=folder)
     except ConfigErrors as errors:
         return [str(problem) for problem in errors.problems]
     return []

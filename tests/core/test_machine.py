@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.oracle.network import build_core
 from qnode.core.coins import Coins, derive_key
-from qnode.core.machine import LOCAL_EVENTS_PER_REPORT, Durations, NodeMachine
+from qnode.core.machine import LOCAL_EVENTS_PER_REPORT, NodeMachine
 from qnode.core.memory import HeldQubit, Where
 from qnode.errors import (
     DeadQubit,
@@ -25,6 +25,7 @@ from qnode.errors import (
 from qnode.ids import NodeName, QubitId
 from qnode.quantum.dense import DenseRegister
 from qnode.quantum.gates import GATES
+from qnode.quantum.hardware import IDEAL, Hardware, Timing
 from qnode.quantum.register import Register
 from qnode.wire.messages import (
     Adopt,
@@ -61,7 +62,7 @@ def machine(
     name: NodeName = ALICE,
     *,
     incarnation: int = 0,
-    durations: Durations = Durations(),  # noqa: B008  # a tuple
+    hardware: Hardware = IDEAL,
     observed: Iterable[str] = (),
     log_local: bool = False,
     slots: int = 8,
@@ -70,8 +71,7 @@ def machine(
     return NodeMachine(
         name,
         incarnation,
-        slots=slots,
-        durations=durations,
+        hardware=hardware._replace(memory=hardware.memory._replace(size=slots)),
         coins=Coins(derive_key(7, "node", name)),
         register=Register(),
         neighbours=frozenset({BOB} if name != BOB else {ALICE, CAROL}),
@@ -82,7 +82,8 @@ def machine(
 
 
 def local(of: Machine) -> HeldQubit:
-    qubit = HeldQubit(of.next_id(HERE), of.name, "main", None, local=True, busy_ns=of.now_ns)
+    name, busy_ns = of.next_id(HERE)
+    qubit = HeldQubit(name, of.name, "main", None, local=True, busy_ns=busy_ns)
     of.hold(qubit)
     return qubit
 
@@ -299,12 +300,12 @@ def test_a_mark_carries_a_copy_of_local_states_if_somebody_looks_or_it_is_small(
 
 # ---------------------------------------------------------------- timelines
 
-TIMES = Durations(single_ns=10, two_ns=100, measure_ns=1000)
+TIMES = IDEAL._replace(single=Timing(10), two=Timing(100), measure=Timing(1000))
 
 
 @pytest.mark.parametrize("where", ["local", "remote"])
 def test_operations_take_their_place_on_the_qubits_timelines(where: str) -> None:
-    of = machine(durations=TIMES, log_local=True)
+    of = machine(hardware=TIMES, log_local=True)
     one, two = (local(of), local(of)) if where == "local" else (remote(of), remote(of, "alice~bob#1@alice"))
     of.take_outbox()
     of.apply("h", (one,), (), HERE)
@@ -317,14 +318,14 @@ def test_operations_take_their_place_on_the_qubits_timelines(where: str) -> None
     of.now_ns = 500
     of.reset(one, HERE)
     measured = of.measure((one, two), "z", keep=True, where=HERE)
-    assert measured.end_ns == 1510
-    assert (one.busy_ns, two.busy_ns) == (1510, 1510)
+    assert measured.end_ns == 1500
+    assert (one.busy_ns, two.busy_ns) == (1500, 1500)
     starts = [op.start_ns for op in of.take_outbox() if isinstance(op, Local | Apply | ApplyUnitary | Reset | Measure)]
-    assert starts == [0, 10, 20, 120, 500, *[510] * (2 if where == "local" else 1)]
+    assert starts == [0, 10, 20, 120, 500, *[500] * (2 if where == "local" else 1)]
 
 
 def test_a_measurement_ends_after_its_duration_and_a_qubit_departs_when_it_is_free() -> None:
-    of = machine(durations=TIMES)
+    of = machine(hardware=TIMES)
     one, two = remote(of), remote(of, "alice~bob#1@alice")
     of.apply("h", (one,), (), HERE)
     assert of.measure((one,), "z", keep=False, where=HERE).end_ns == 1010
@@ -394,7 +395,7 @@ def test_names_contain_node_and_incarnation_and_are_never_used_twice() -> None:
 
 
 def test_a_qubit_is_discarded_when_what_was_issued_on_it_is_over() -> None:
-    of = machine(durations=TIMES, log_local=True)
+    of = machine(hardware=TIMES, log_local=True)
     here, there, idle = local(of), remote(of), remote(of, "alice~bob#1@alice")
     of.apply("h", (here,), (), HERE)
     of.apply("x", (there,), (), HERE)

@@ -27,6 +27,11 @@ def asked(request: int, peer: NodeName = BOB, program: str = "main", tag: str = 
     return Entangle(request, program, peer, tag, n, 0.0)
 
 
+def withdrawn(matching: Matching, key: tuple[NodeName, int]) -> list[QubitId]:
+    demand = matching.withdraw(key)
+    return [] if demand is None else demand.under_way
+
+
 def other_end(talk: Talk) -> Talk:
     return (talk[1], talk[0], *talk[2:])
 
@@ -62,7 +67,7 @@ def test_withdrawn_requests_are_as_if_they_had_never_been(steps: list[tuple[tupl
         mine, theirs = waiting[talk], waiting[other_end(talk)]
         if action == 0 and mine:
             gone = mine.pop(request % len(mine))
-            assert matching.withdraw((node, gone)) == []
+            assert withdrawn(matching, (node, gone)) == []
             continue
         found = matching.ask(node, asked(request, peer))
         if theirs:
@@ -77,7 +82,7 @@ def test_withdrawn_requests_are_as_if_they_had_never_been(steps: list[tuple[tupl
 def test_a_request_withdrawn_before_the_peer_asks_does_not_meet_it() -> None:
     matching = Matching()
     matching.ask(ALICE, asked(1))
-    assert matching.withdraw((ALICE, 1)) == []
+    assert withdrawn(matching, (ALICE, 1)) == []
     assert len(matching) == 0
     assert matching.ask(BOB, asked(1, ALICE)) is None
 
@@ -91,7 +96,7 @@ def test_a_request_withdrawn_while_its_halves_are_under_way_gives_those_back_tha
     met[0].under_way.extend(halves)
     met[1].under_way.extend(QubitId(f"alice~bob#{nth}@bob") for nth in range(3))
     assert matching.delivered((ALICE, 1), halves[0])
-    assert matching.withdraw((ALICE, 1)) == halves[1:]
+    assert withdrawn(matching, (ALICE, 1)) == halves[1:]
     assert not matching.delivered((ALICE, 1), halves[1])
     assert matching.delivered((BOB, 1), QubitId("alice~bob#1@bob"))  # the other end is not concerned
 
@@ -103,7 +108,7 @@ def test_a_half_for_a_withdrawn_request_does_not_arrive_for_the_next_one_of_its_
     assert met is not None
     half = QubitId("alice~bob#0@alice")
     met[0].under_way.append(half)
-    assert matching.withdraw((ALICE, 1)) == [half]
+    assert withdrawn(matching, (ALICE, 1)) == [half]
     matching.ask(ALICE, asked(1))
     assert not matching.delivered((ALICE, 1), half)
     assert len(matching) == 2  # the new one, and bob's
@@ -116,18 +121,19 @@ def test_a_request_is_over_when_its_last_half_has_arrived() -> None:
     assert met is not None
     for demand in met:
         demand.under_way.extend((QubitId("0"), QubitId("1")))
+        demand.left = 0
     for nth, key in product(("1", "0"), ((ALICE, 1), (BOB, 4))):
         assert matching.delivered(key, QubitId(nth))
     assert len(matching) == 0
-    assert matching.withdraw((ALICE, 1)) == []
+    assert withdrawn(matching, (ALICE, 1)) == []
     assert matching.ask(ALICE, asked(1)) is None  # the number is free again
 
 
 def test_a_withdrawal_of_what_never_was_or_is_over_changes_nothing() -> None:
     matching = Matching()
     matching.ask(ALICE, asked(1))
-    assert matching.withdraw((ALICE, 2)) == []
-    assert matching.withdraw((BOB, 1)) == []
+    assert withdrawn(matching, (ALICE, 2)) == []
+    assert withdrawn(matching, (BOB, 1)) == []
     assert matching.ask(BOB, asked(1, ALICE)) is not None
 
 

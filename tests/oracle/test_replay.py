@@ -21,7 +21,7 @@ from orchestrator.run import Run
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName, QubitId
 from qnode.quantum.dense import DenseRegister
-from qnode.quantum.register import Register
+from qnode.quantum.noisy import SeenAt
 from qnode.wire.messages import Report, Send, ToOracle, Wake, decode_to_oracle, encode
 
 PROGRAMS = Path(__file__).parents[1] / "programs_api"
@@ -210,9 +210,10 @@ class Reference:
         assert (p_zero if outcome == 0 else 1 - p_zero) > 1e-12, f"impossible outcome: {event}"
         assert self.dense.measure(qubit, 0.0 if outcome == 0 else 1 - 1e-9, event.gate, keep=True) == outcome
 
-    def at_mark(self, label: str, node: NodeName, qubit: QubitId, register: Register) -> None:
+    def at_mark(self, label: str, node: NodeName, qubit: QubitId, states: SeenAt) -> None:
         """Called before the mark is executed and after everything before it was: what the ledger holds, all of it."""
         self.marks += 1
+        register = states.register
         names = register.qubits()
         assert qubit in names
         difference = register.reduced_state(names) - self.dense.reduced_state(names)

@@ -244,8 +244,8 @@ observe: {m: [fidelity, {fidelity: 0}]}
 
 
 def test_everything_that_a_configuration_can_say_is_saved() -> None:
-    config = loader.loads(EVERYTHING, only_simulated=False)
-    assert loader.loads(dump(config), only_simulated=False) == config
+    config = loader.loads(EVERYTHING)
+    assert loader.loads(dump(config)) == config
 
 
 JSON = st.recursive(

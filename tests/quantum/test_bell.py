@@ -17,7 +17,7 @@ from qnode.quantum.circuits import BELL_MEASUREMENT, BELL_PREPARATION, bell_outc
 from qnode.quantum.dense import DenseRegister
 from qnode.quantum.fidelity import fidelity
 from qnode.quantum.gates import Matrix
-from qnode.quantum.register import FORMALISMS, Register
+from qnode.quantum.register import CLIFFORD_ONLY, FORMALISMS, Register
 from tests.quantum.worlds import PAULIS, pauli_matrix, qubits, random_unitary
 
 A, B, C, D = qubits("a", "b", "c", "d")
@@ -153,7 +153,7 @@ def test_teleporting_over_a_pair_in_a_frame_is_corrected_by_both(
 ) -> None:
     register = Register(formalism)
     register.create(A)
-    if formalism == "stabilizer":
+    if formalism in CLIFFORD_ONLY:
         register.apply("h", (A,))
         register.apply("s", (A,))
     else:
@@ -178,7 +178,7 @@ def test_outcomes_can_be_corrected_instead_of_the_qubit(pauli: Pauli, frame: Bel
         assert register.measure(A, draw, pauli) ^ register.measure(B, 0.4, pauli) ^ flip == opposite
 
 
-@pytest.mark.parametrize("formalism", [name for name in FORMALISMS if name != "stabilizer"])
+@pytest.mark.parametrize("formalism", [name for name in FORMALISMS if name not in CLIFFORD_ONLY])
 @given(seed=st.integers(0, 2**32))
 def test_projecting_one_half_of_phi_plus_leaves_the_conjugate_on_the_other(formalism: str, seed: int) -> None:
     unitary = random_unitary(1, seed)

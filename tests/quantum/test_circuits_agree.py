@@ -27,7 +27,7 @@ def test_any_circuit_agrees_with_the_dense_reference(formalism: str, circuit: li
     follow(World(formalism), circuit)
 
 
-@pytest.mark.parametrize("formalism", ["stabilizer", "auto"])
+@pytest.mark.parametrize("formalism", ["stabilizer", "auto", "bell_diagonal"])
 @settings(max_examples=EXAMPLES)
 @given(circuit=instructions(CLIFFORD_KINDS))
 def test_a_circuit_of_clifford_gates_agrees_with_the_dense_reference(

@@ -21,7 +21,7 @@ from qnode.quantum.component import IMPOSSIBLE, drawn
 from qnode.quantum.dense import DenseRegister
 from qnode.quantum.fidelity import trace_distance
 from qnode.quantum.gates import GATES
-from qnode.quantum.register import FORMALISMS, Register
+from qnode.quantum.register import CLIFFORD_ONLY, FORMALISMS, Register
 from qnode.quantum.small_states import SmallState
 from qnode.testing import assert_frequency
 from tests.quantum.worlds import CLIFFORD_GATES, qubits, random_unitary
@@ -128,7 +128,7 @@ def test_what_is_impossible_is_never_found(formalism: str, keep: bool) -> None:
         for _ in range(steps):  # round trips that leave rounding errors where there are amplitudes
             for gate in ("h", "s", "sxdg", "sx", "sdg", "h"):
                 register.apply(gate, (A,))
-            if formalism != "stabilizer":
+            if formalism not in CLIFFORD_ONLY:
                 register.apply("ry", (A,), (0.1,))
                 register.apply("ry", (A,), (-0.1,))
         assert register.measure(A, draw, keep=keep) == bit
@@ -146,10 +146,11 @@ def test_losing_a_qubit_is_measuring_it_with_the_same_draw(formalism: str) -> No
         assert trace_distance(told.reduced_state((B,)), untold.reduced_state((B,))) < 1e-12
 
 
-def test_a_density_matrix_loses_a_qubit_without_a_draw() -> None:
+@pytest.mark.parametrize("formalism", ["density_matrix", "bell_diagonal"])
+def test_an_exact_mixture_loses_a_qubit_without_a_draw(formalism: str) -> None:
     states = []
     for draw in (0.0, 0.2, LARGEST):
-        register = Register("density_matrix")
+        register = Register(formalism)
         register.create_pair(A, B)
         register.discard(A, draw)
         states.append(register.reduced_state((B,)))
@@ -201,11 +202,11 @@ def test_the_same_draws_give_the_same_run_in_fresh_simulators(seed: int) -> None
 
 ASKED_OF_STIM: Final = {
     # what our modules ask of Stim, none of which draws; `postselect_z` is told the outcome
-    "PauliString", "Tableau", "TableauSimulator", "after", "append", "canonical_stabilizers", "copy",
+    "PauliString", "Tableau", "TableauSimulator", "after", "append", "canonical_stabilizers", "commutes", "copy",
     "current_inverse_tableau", "do_tableau", "from_conjugated_generators", "from_numpy", "from_stabilizers",
     "from_unitary_matrix", "inverse", "num_qubits", "pauli_indices", "peek_observable_expectation", "peek_z",
-    "postselect_z", "set_inverse_tableau", "set_num_qubits", "sign", "swap", "to_numpy", "to_state_vector",
-    "to_unitary_matrix", "x",
+    "postselect_z", "set_inverse_tableau", "set_num_qubits", "sign", "swap", "to_numpy",
+    "to_state_vector", "to_unitary_matrix", "weight", "x", "x_output",
 }  # fmt: skip
 SOURCES: Final = sorted(Path(qnode.quantum.__path__[0]).glob("*.py"))
 

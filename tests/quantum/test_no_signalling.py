@@ -16,7 +16,7 @@ import pytest
 from qnode.ids import QubitId
 from qnode.quantum.bell import Pauli
 from qnode.quantum.gates import GATES, Gate
-from qnode.quantum.register import FORMALISMS, Register
+from qnode.quantum.register import CLIFFORD_ONLY, FORMALISMS, Register
 from tests.quantum.worlds import qubits, random_clifford, random_unitary
 
 HALF, BOB, LOCAL, OTHER, CAROL = qubits("half", "bob", "local", "other", "carol")
@@ -46,11 +46,11 @@ class Alice:
 
     def apply(self, gate: Gate, *operands: QubitId) -> None:
         """With angles that make it Clifford, if the formalism has room for nothing else."""
-        angles = (np.pi / 2,) * 3 if self.register.formalism == "stabilizer" else ANGLES
+        angles = (np.pi / 2,) * 3 if self.register.formalism in CLIFFORD_ONLY else ANGLES
         self.register.apply(gate.name, operands, angles[: gate.n_params])
 
     def unitary(self, *operands: QubitId) -> None:
-        some = random_clifford if self.register.formalism == "stabilizer" else random_unitary
+        some = random_clifford if self.register.formalism in CLIFFORD_ONLY else random_unitary
         self.register.apply_unitary(some(len(operands), 5), operands)
 
 
@@ -127,7 +127,7 @@ ACTIONS: dict[str, Action] = {
 
 
 def is_possible(action: str, formalism: str) -> bool:
-    return formalism != "stabilizer" or action not in {f"gate {name}" for name in ("t", "tdg")}
+    return formalism not in CLIFFORD_ONLY or action not in {f"gate {name}" for name in ("t", "tdg")}
 
 
 @pytest.mark.parametrize(("action", "formalism"), [both for both in product(ACTIONS, FORMALISMS) if is_possible(*both)])

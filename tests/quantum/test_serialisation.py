@@ -15,13 +15,14 @@ from qnode.ids import QubitId
 from qnode.quantum.bell import BELL_STATES, PSI_MINUS, BellState
 from qnode.quantum.density_matrix import DensityMatrix
 from qnode.quantum.fidelity import is_density_matrix
-from qnode.quantum.register import FORMALISMS, ComponentState, Register
+from qnode.quantum.register import CLIFFORD_ONLY, FORMALISMS, ComponentState, Register
 from qnode.quantum.state_vector import StateVector
+from qnode.quantum.syndromes import SyndromeMixture
 from tests.quantum.worlds import qubits, random_clifford, random_unitary
 
 A, B, C = qubits("a", "b", "c")
 NAMES: Final = qubits(*"abcdefg")
-REPRESENTATIONS: Final = ("stabilizer", "state_vector", "density_matrix")
+REPRESENTATIONS: Final = ("stabilizer", "state_vector", "density_matrix", "bell_diagonal")
 every_representation = pytest.mark.parametrize("formalism", REPRESENTATIONS)
 
 
@@ -30,7 +31,7 @@ def component(formalism: str, n_qubits: int, seed: int) -> Register:
     register = Register(formalism)
     for name in NAMES[:n_qubits]:
         register.create(name)
-    if formalism == "stabilizer":
+    if formalism in CLIFFORD_ONLY:
         for nth in range(2):
             for first in range(0, n_qubits, 2):
                 block = NAMES[first : min(first + 3, n_qubits)]
@@ -41,11 +42,19 @@ def component(formalism: str, n_qubits: int, seed: int) -> Register:
         register.create(QubitId("lost"))
         register.apply_unitary(random_unitary(2, seed), (NAMES[0], QubitId("lost")))
         register.discard(QubitId("lost"), 0.5)
+    mixture = register._at(A, "")
+    if isinstance(mixture, SyndromeMixture):
+        for target in range(len(mixture.places)):
+            mixture.mix(((0.7, "I"), (0.1, "X"), (0.1, "Y"), (0.1, "Z")), (target,))
     return register
 
 
 def matrix_bytes(rows: Any) -> bytes:
     return np.array(rows, "<c16").tobytes()
+
+
+def reals(*numbers: float) -> bytes:
+    return np.array(numbers, "<f8").tobytes()
 
 
 # --- round trips -----------------------------------------------------------------------------------------------------
@@ -261,6 +270,11 @@ LIES: Final = {
     "too short": ("stabilizer", 2, bytes(4), "4 bytes are no stabilizer state of 2 qubits"),
     "too long": ("stabilizer", 2, bytes(6), "6 bytes are no stabilizer state of 2 qubits"),
     "nothing": ("stabilizer", 1, b"", "0 bytes"),
+    "no probabilities": ("bell_diagonal", 1, bytes([0, 1, 0]), "3 bytes are no mixture over the syndromes of 1 qubits"),
+    "too likely": ("bell_diagonal", 1, bytes([0, 1, 0]) + reals(0.5, 0.6), "sum to 1.1"),
+    "less than impossible": ("bell_diagonal", 1, bytes([0, 1, 0]) + reals(-0.1, 1.1), "negative"),
+    "probable as no number": ("bell_diagonal", 1, bytes([0, 1, 0]) + reals(np.nan, 1), "sum to nan"),
+    "no generator of a mixture": ("bell_diagonal", 1, bytes([0, 0, 0]) + reals(0.5, 0.5), "contradict or repeat"),
     "no amplitudes": ("state_vector", 1, b"", "0 bytes are no state vector of 1 qubits"),
     "no matrix": ("density_matrix", 1, matrix_bytes([1, 0]), "32 bytes are no density matrix of 1 qubits"),
 }  # fmt: skip

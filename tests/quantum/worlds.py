@@ -21,7 +21,7 @@ from qnode.ids import QubitId
 from qnode.quantum.bell import BELL_STATES, Pauli
 from qnode.quantum.dense import DenseRegister, embedded, tensor
 from qnode.quantum.gates import GATES, Matrix
-from qnode.quantum.register import ComponentState, Register
+from qnode.quantum.register import CLIFFORD_ONLY, ComponentState, Register
 
 AGREE: Final = 1e-10
 MOST_QUBITS: Final = 6
@@ -129,7 +129,7 @@ class World:
     def __post_init__(self) -> None:
         first, second = (Register(self.formalism, self.max_state_vector_qubits) for _ in range(2))
         self.registers = first, second
-        self.sampled = self.formalism != "density_matrix"
+        self.sampled = self.formalism not in ("density_matrix", "bell_diagonal")
 
     def run(self, instruction: Instruction) -> None:
         """Carry it out everywhere, and compare."""
@@ -209,7 +209,7 @@ class World:
 
     def _gate(self, instruction: Instruction) -> None:
         names = (
-            CLIFFORD_GATES if self.formalism == "stabilizer" else [name for name in GATES if not GATES[name].n_params]
+            CLIFFORD_GATES if self.formalism in CLIFFORD_ONLY else [name for name in GATES if not GATES[name].n_params]
         )
         name = names[instruction.choice % len(names)]
         self._apply(name, (), self._operands(instruction, GATES[name].n_qubits))
@@ -220,7 +220,7 @@ class World:
 
     def _rotation(self, instruction: Instruction) -> None:
         name = ("rx", "ry", "rz", "u")[instruction.seed % 4]
-        quarters = instruction.choice % 2 == 0 or self.formalism == "stabilizer"
+        quarters = instruction.choice % 2 == 0 or self.formalism in CLIFFORD_ONLY
         step = pi / 2 if quarters else 0.1
         params = tuple(step * (instruction.choice + 5 * k) for k in range(GATES[name].n_params))
         self._apply(name, params, self._operands(instruction, 1))

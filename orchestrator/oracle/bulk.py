@@ -1,0 +1,197 @@
+"""Batches of pairs that both ends measure at birth: requests that meet, when their pairs are there, and outcomes.
+
+Nothing here is done pair by pair, whatever their number. A batch takes as long as its attempts do; the outcomes of an
+end reach it together, when the last of them would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from orchestrator.oracle.counts import Counts
+from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.matching import Demand, Key, Matching
+from orchestrator.oracle.timekeeper import Timekeeper
+from qnode.core.coins import derive_key, generator
+from qnode.errors import MalformedMessage, NotANeighbour, RequestMismatch
+from qnode.ids import NodeName
+from qnode.quantum.bell_pairs import BASES, Batch, Bits, last_attempt
+from qnode.quantum.hardware import IDEAL
+from qnode.quantum.pair_source import PairSource, perfect
+from qnode.wire.bits import pack_outcomes, unpack_bases
+from qnode.wire.messages import NEVER_NS, DirectOutcomes, Failed, FixBases, MeasureDirectly, fields_of
+
+MOST_DIRECT: Final = 10_000_000
+"""Pairs of one request: a node that lies about n must not fill the oracle's memory."""
+
+
+class Links(Protocol):
+    """Which source the link between two nodes has."""
+
+    def quantum_ns(self, one: NodeName, other: NodeName) -> int | None:
+        """How long light takes between two neighbours; None if there is no link."""
+
+
+class Place:
+    """One end of a batch: which end of the source it is, its request, and when its outcomes may reach it."""
+
+    __slots__ = ("batch", "demand", "due_ns", "end", "outcomes")
+
+    def __init__(self, batch: Batch, end: int, demand: Demand, due_ns: float) -> None:
+        self.batch = batch
+        self.end = end
+        self.demand = demand
+        self.due_ns = due_ns
+        self.outcomes: Bits | None = None
+
+
+class Bulk:
+    """All requests of the network for outcomes of pairs that are measured at birth.
+
+    Args:
+        key: Of the random streams; each batch has its own.
+    """
+
+    def __init__(
+        self, links: Links, ledger: Ledger, time: Timekeeper, counts: Counts, *, key: bytes, log: Callable[..., object]
+    ) -> None:
+        self._links = links
+        self._ledger = ledger
+        self._time = time
+        self._counts = counts
+        self._key = key
+        self._log = log
+        self._matching = Matching()
+        self._bases: dict[Key, Bits | None] = {}  # of those whose pairs have not begun
+        self._places: dict[Key, Place] = {}
+        self._batches: dict[tuple[NodeName, NodeName], int] = {}
+
+    def ask(self, node: NodeName, op: MeasureDirectly) -> None:
+        """A request. If the peer's was waiting for it, the pairs are made."""
+        wanted = op.wanted
+        peer = NodeName(wanted.peer)
+        if self._links.quantum_ns(node, peer) is None:
+            raise NotANeighbour(node=node, peer=peer, neighbours="as configured")
+        if not 1 <= wanted.n <= MOST_DIRECT:
+            raise MalformedMessage(detail=f"{node} asked for {wanted.n} pairs at once; 1 to {MOST_DIRECT} are possible")
+        bases = _bases(op, wanted.n)
+        met = self._matching.ask(node, wanted)
+        self._bases[node, wanted.request] = bases
+        self._log(
+            "request", node, program=wanted.program, request=wanted.request, n=wanted.n, peer=peer, channel=wanted.tag
+        )
+        if met is None:
+            return
+        first, second = met
+        if first.wanted.n == second.wanted.n:
+            self._begin(first, second)
+        else:
+            self._mismatch(first, second)
+            self._mismatch(second, first)
+
+    def fix(self, node: NodeName, op: FixBases) -> None:
+        """The bases of a request that came without. One that is over has no use for them."""
+        key = (node, op.request)
+        demand = self._matching.find(key)
+        if demand is None:
+            return
+        bases = _bases(op, demand.wanted.n)
+        place = self._places.get(key)
+        if place is None:
+            self._bases[key] = bases
+        elif place.outcomes is None and bases is not None:
+            self._answer(place, bases)
+
+    def withdraw(self, node: NodeName, request: int) -> None:
+        """A request is void; whatever was measured stays measured, at the other end, too."""
+        key = (node, request)
+        self._matching.withdraw(key)
+        self._bases.pop(key, None)
+        self._places.pop(key, None)
+
+    def delivered(self, node: NodeName, request: int, at_ns: int) -> bool:
+        """Outcomes reach their node. False if it does not want them any more."""
+        place = self._places.pop((node, request), None)
+        if place is None:
+            return False
+        wanted = place.demand.wanted
+        self._matching.withdraw((node, request))
+        assert place.outcomes is not None
+        self._log(
+            "measure_directly",
+            node,
+            t=at_ns,
+            program=wanted.program,
+            request=request,
+            n=wanted.n,
+            peer=wanted.peer,
+            channel=wanted.tag,
+            detail=f"{int(place.outcomes.sum())} of {wanted.n} outcomes are 1",
+        )
+        return True
+
+    def _begin(self, first: Demand, second: Demand) -> None:
+        """Make the pairs of two requests that met; the later one makes up for what is heralded."""
+        source, turned = self._source(first.node, second.node)
+        n, now_ns = first.wanted.n, self._time.now_ns
+        ends = (second, first) if turned else (first, second)
+        names = (ends[0].node, ends[1].node)
+        self._counts.pairs += n
+        nth = self._batches[names] = self._batches.get(names, -1) + 1
+
+        def stream(what: str) -> Any:
+            return generator(derive_key(self._key, "measure directly", *names, nth, what))
+
+        batch = Batch(
+            source, n, (IDEAL, IDEAL), 0 if turned else 1, (stream("classes"), stream("end a"), stream("end b"))
+        )
+        last_ns = now_ns + last_attempt(source, n, stream("attempts")) * source.attempt_ns
+        for end, demand in sorted(enumerate(ends), key=lambda one: one[1] is second):
+            place = self._places[demand.key] = Place(batch, end, demand, last_ns + source.delivered_ns[end])
+            bases = self._bases.pop(demand.key)
+            if bases is not None:
+                self._answer(place, bases)
+
+    def _source(self, one: NodeName, other: NodeName) -> tuple[PairSource, bool]:
+        return perfect(self._links.quantum_ns(one, other) or 0), False
+
+    def _answer(self, place: Place, bases: Bits) -> None:
+        place.outcomes = place.batch.answer(place.end, bases)
+        if place.due_ns < NEVER_NS:
+            at_ns = max(int(place.due_ns), self._time.now_ns)
+            item = DirectOutcomes(place.demand.wanted.request, pack_outcomes(place.outcomes))
+            self._time.schedule(at_ns, place.demand.node, item)
+
+    def _mismatch(self, mine: Demand, other: Demand) -> None:
+        wanted = mine.wanted
+        self._matching.withdraw(mine.key)
+        self._bases.pop(mine.key, None)
+        error = RequestMismatch(node=mine.node, peer=other.node, wanted=wanted.n, offered=other.wanted.n)
+        self._time.schedule(self._time.now_ns, mine.node, Failed(None, wanted.request, error.code, fields_of(error)))
+        self._log(
+            "request_failed",
+            mine.node,
+            program=wanted.program,
+            request=wanted.request,
+            n=wanted.n,
+            peer=other.node,
+            name=error.code,
+            detail=str(error),
+        )
+
+
+def _bases(op: MeasureDirectly | FixBases, n: int) -> Bits | None:
+    """The bases of n pairs, shape (n,), or (1,) for one basis for all; None if they are to come."""
+    if op.basis:
+        if op.basis not in tuple(BASES):
+            raise MalformedMessage(detail=f"{op.basis!r} is no basis; there are: {', '.join(BASES)}")
+        return np.array((BASES.index(op.basis),), np.uint8)
+    if not op.bases:
+        return None
+    bases = unpack_bases(op.bases, n)
+    if bases.max() >= len(BASES):
+        raise MalformedMessage(detail=f"a basis is below {len(BASES)}, not {bases.max()}")
+    return bases

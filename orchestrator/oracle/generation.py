@@ -1,0 +1,257 @@
+"""How pairs come about: attempts on a link, drawn as a whole and never looped over, and halves that age from birth.
+
+A link with a sequential source makes one attempt after the other, for its requests in turn; how many it takes is one
+draw from their geometric distribution, so an attempt that succeeds once in a million costs nothing. Other sources serve
+everybody at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from math import log, log1p
+from typing import Final, Protocol
+
+from orchestrator.oracle.counts import Counts
+from orchestrator.oracle.events import Event
+from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.matching import Demand, Matching
+from orchestrator.oracle.timekeeper import Timekeeper
+from qnode.ids import NodeName, PairId, QubitId
+from qnode.quantum.bell import PHI_PLUS
+from qnode.quantum.pair_expectation import correction_gate, expected_fidelity
+from qnode.quantum.pair_source import Herald, PairSource
+from qnode.quantum.pair_states import pair_state
+from qnode.wire.messages import NEVER_NS, Paired
+
+_MOST_ATTEMPTS: Final = 2**62
+
+
+class Sources(Protocol):
+    """Which source the link between two nodes has."""
+
+    def source(self, one: NodeName, other: NodeName) -> tuple[PairSource, bool]:
+        """Of the link between two neighbours, and whether `one` is its end b."""
+
+
+class Job:
+    """Two requests that met, for as long as pairs of theirs are to be made."""
+
+    __slots__ = ("first", "left", "second")
+
+    def __init__(self, first: Demand, second: Demand) -> None:
+        self.first = first
+        self.second = second
+        self.left = first.left
+
+
+class Making:
+    """A pair that a link is making: it comes into being at `born_ns`, unless somebody gives up before."""
+
+    __slots__ = ("begun_ns", "born_ns", "halves", "job", "pair")
+
+    def __init__(self, job: Job, pair: PairId, halves: tuple[QubitId, QubitId], begun_ns: int, born_ns: int) -> None:
+        self.job = job
+        self.pair = pair
+        self.halves = halves
+        self.begun_ns = begun_ns
+        self.born_ns = born_ns
+
+
+class Link:
+    """What a link does."""
+
+    __slots__ = ("free_ns", "jobs", "making")
+
+    def __init__(self) -> None:
+        self.jobs: deque[Job] = deque()
+        self.making: Making | None = None
+        self.free_ns = 0
+
+
+class Generation:
+    """All links of a network."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        sources: Sources,
+        matching: Matching,
+        time: Timekeeper,
+        *,
+        counts: Counts,
+        emit: Callable[[Event], None] | None,
+    ) -> None:
+        self._ledger = ledger
+        self._sources = sources
+        self._matching = matching
+        self._time = time
+        self._emit = emit
+        self._counts = counts
+        self._links: dict[tuple[NodeName, NodeName], Link] = {}
+        self._making: dict[QubitId, Link] = {}
+        self._expected: dict[tuple[NodeName, NodeName, int], tuple[float, float]] = {}
+
+    def serve(self, first: Demand, second: Demand) -> None:
+        """Make the pairs of two requests that met; `first` was the earlier and does not correct."""
+        job = Job(first, second)
+        source, turned = self._sources.source(first.node, second.node)
+        if not source.sequential:
+            for _ in range(job.left):
+                self._make(None, job, source, turned=turned, begun_ns=self._time.now_ns)
+            return
+        link = self._links.setdefault(_ends(first), Link())
+        link.jobs.append(job)
+        if link.making is None:
+            self._next(link)
+
+    def reachable(self, first: Demand, second: Demand) -> float:
+        """The fidelity that the end which gets less of it may expect, on average over what is heralded."""
+        source, turned = self._sources.source(first.node, second.node)
+        weights = [herald.probability for herald in source.heralds] or [1.0]
+        least = [min(self._fidelities(source, nth, turned, first.node, second.node)) for nth in range(len(weights))]
+        return sum(weight * one for weight, one in zip(weights, least, strict=True)) / sum(weights)
+
+    def delivered(self, qubit: QubitId) -> None:
+        """A half reaches its node, wanted or not: its link may go on."""
+        link = self._making.get(qubit)
+        if link is not None:
+            self._over(link)
+            self._next(link)
+
+    def withdraw(self, demand: Demand) -> tuple[Demand, Demand] | None:
+        """One end gives up. Two requests that meet because of that are returned, and are to be served.
+
+        A pair that is not born yet is not made. If pairs are left to be made, the other end waits for another request.
+        """
+        link = self._links.get(_ends(demand))
+        if link is None:
+            return None
+        making, other = link.making, None
+        for job in [job for job in link.jobs if demand in (job.first, job.second)]:
+            link.jobs.remove(job)
+            other = job.first if demand is job.second else job.second
+        if making is not None and demand in (making.job.first, making.job.second):
+            other = making.job.first if demand is making.job.second else making.job.second
+            if self._time.now_ns < making.born_ns:
+                self._give_up(link, making)
+        met = self._matching.again(other) if other is not None and other.left else None
+        self._next(link)
+        return met
+
+    def _give_up(self, link: Link, making: Making) -> None:
+        self._over(link)
+        link.free_ns = self._time.now_ns
+        self._counts.pairs -= 1
+        for end, qubit in zip((making.job.first, making.job.second), making.halves, strict=True):
+            end.under_way.remove(qubit)
+            end.left += 1
+            self._ledger.discard(end.node, (qubit,))
+            attempts = self._ledger.lab(end.node).attempts
+            if attempts is not None:
+                attempts.stop(making.begun_ns, self._time.now_ns)
+
+    def _next(self, link: Link) -> None:
+        """Begin with the next pair, of whose turn it is."""
+        while link.jobs and link.making is None:
+            job = link.jobs.popleft()
+            if not job.left:
+                continue
+            source, turned = self._sources.source(job.first.node, job.second.node)
+            self._make(link, job, source, turned=turned, begun_ns=max(self._time.now_ns, link.free_ns))
+            if job.left:
+                link.jobs.append(job)  # one pair each in turn: the link is shared fairly
+
+    def _make(self, link: Link | None, job: Job, source: PairSource, *, turned: bool, begun_ns: int) -> None:
+        first, second, ledger, time = job.first, job.second, self._ledger, self._time
+        job.left -= 1
+        first.left -= 1
+        second.left -= 1
+        pair, mine, theirs = ledger.next_pair(first.node, second.node)
+        k = self._attempts(source, pair)
+        start_ns = min(begun_ns + (k - 1) * source.attempt_ns, NEVER_NS)
+        nth, herald = self._heralded(source, pair)
+        ends = (first.node, second.node)
+        born_ns, delivered_ns = (
+            [min(start_ns + offset, NEVER_NS) for offset in (offsets[turned], offsets[not turned])]
+            for offsets in (source.born_ns, source.delivered_ns)
+        )
+        if source.attempt_dephasing:
+            for node in ends:
+                ledger.attempted(node, begun_ns, source.attempt_ns, start_ns, source.attempt_dephasing)
+        state = PHI_PLUS if herald is None else pair_state(herald.rho)
+        ledger.create_pair(ends, (mine, theirs), state, (born_ns[0], born_ns[1]), turned=turned)
+        gate = correction_gate(herald)
+        if gate is not None:
+            delivered_ns[1] = ledger.correct(second.node, theirs, gate, delivered_ns[1])
+        fidelities = self._fidelities(source, nth, turned, *ends)
+        self._counts.pairs += 1
+        for demand, qubit in ((first, mine), (second, theirs)):
+            demand.under_way.append(qubit)
+        if self._emit:
+            self._emit(
+                Event(
+                    time.now_ns,
+                    time.round,
+                    first.node,
+                    "generate",
+                    program=first.wanted.program,
+                    qubits=(mine, theirs),
+                    pair=pair,
+                    request=first.wanted.request,
+                    peer=second.node,
+                    n=k if source.success_probability < 1 else 0,
+                )
+            )
+        if link is not None:
+            link.free_ns = start_ns + source.attempt_ns
+            link.making = Making(job, pair, (mine, theirs), begun_ns, min(born_ns))
+            self._making[mine] = self._making[theirs] = link
+        for at_ns, demand, qubit, fidelity in zip(
+            delivered_ns, (first, second), (mine, theirs), fidelities, strict=True
+        ):
+            self._time.schedule(at_ns, demand.node, Paired(demand.wanted.request, pair, qubit, fidelity))
+
+    def _over(self, link: Link) -> None:
+        if link.making is not None:
+            for half in link.making.halves:
+                self._making.pop(half, None)
+            link.making = None
+
+    def _attempts(self, source: PairSource, pair: PairId) -> int:
+        """How many attempts it takes, the successful one included: geometric.
+
+        K = 1 + floor(ln(u)/ln(1-p)), u uniform in (0, 1] (Devroye 1986, chapter X.2).
+        """
+        p = source.success_probability
+        if p >= 1.0:
+            return 1
+        u = 1.0 - self._ledger.coin(f"attempts {pair}")
+        return min(1 + int(log(u) / log1p(-p)), _MOST_ATTEMPTS)
+
+    def _heralded(self, source: PairSource, pair: PairId) -> tuple[int, Herald | None]:
+        heralds = source.heralds
+        if len(heralds) < 2:
+            return 0, heralds[0] if heralds else None
+        draw = self._ledger.coin(f"herald {pair}") * source.success_probability
+        for nth, herald in enumerate(heralds):
+            if draw < herald.probability:
+                return nth, herald
+            draw -= herald.probability
+        return len(heralds) - 1, heralds[-1]
+
+    def _fidelities(
+        self, source: PairSource, nth: int, turned: bool, first: NodeName, second: NodeName
+    ) -> tuple[float, float]:
+        """What each end may expect of its pair, from data of the link and the memories."""
+        key = (first, second, nth)
+        found = self._expected.get(key)
+        if found is None:
+            labs = (self._ledger.lab(first), self._ledger.lab(second))
+            found = self._expected[key] = expected_fidelity(source, nth, labs, turned=turned)
+        return found
+
+
+def _ends(demand: Demand) -> tuple[NodeName, NodeName]:
+    one, other = demand.node, NodeName(demand.wanted.peer)
+    return (one, other) if one < other else (other, one)
