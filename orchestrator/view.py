@@ -84,7 +84,7 @@ class View:
                 lab = labs.get(NodeName(seen.owners[name]))
                 if lab is not None:
                     noisy.continue_at(lab, name, clock)
-        self._states = noisy.seen_at(at_ns)
+        self._states = noisy.seen_at(at_ns, {QubitId(name): left for name, left in seen.left.items()})
 
     def qubits(self, node: str) -> tuple[QubitId, ...]:
         """The ids of the qubits that a node holds, sorted."""

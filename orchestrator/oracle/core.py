@@ -7,7 +7,7 @@ others still run. On the real clock each report is executed as it arrives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from orchestrator.oracle.counts import Counts
@@ -272,9 +272,10 @@ class OracleCore:
             return self._granted
         return {}
 
-    def take_scheduled(self) -> list[Delivery]:
-        """On the real clock: what has been scheduled since the last call, with its times."""
-        return self.time.take_all()
+    def take_scheduled(self) -> Iterator[Delivery]:
+        """On the real clock: what has been scheduled, with its times, and what its being delivered leads to."""
+        while deliveries := self.time.take_all():
+            yield from deliveries
 
     def _items(self, deliveries: list[Delivery]) -> tuple[Item, ...]:
         if not deliveries:

@@ -19,6 +19,7 @@ from orchestrator.oracle.matching import Demand, Matching
 from orchestrator.oracle.timekeeper import Timekeeper
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.bell import PHI_PLUS
+from qnode.quantum.noisy import Stretch
 from qnode.quantum.pair_expectation import correction_gate, expected_fidelity
 from qnode.quantum.pair_source import Herald, PairSource
 from qnode.quantum.pair_states import pair_state
@@ -48,13 +49,12 @@ class Job:
 class Making:
     """A pair that a link is making: it comes into being at `born_ns`, unless somebody gives up before."""
 
-    __slots__ = ("begun_ns", "born_ns", "halves", "job", "pair")
+    __slots__ = ("attempts", "born_ns", "halves", "job")
 
-    def __init__(self, job: Job, pair: PairId, halves: tuple[QubitId, QubitId], begun_ns: int, born_ns: int) -> None:
+    def __init__(self, job: Job, halves: tuple[QubitId, QubitId], attempts: list[Stretch], born_ns: int) -> None:
         self.job = job
-        self.pair = pair
         self.halves = halves
-        self.begun_ns = begun_ns
+        self.attempts = attempts
         self.born_ns = born_ns
 
 
@@ -115,9 +115,7 @@ class Generation:
         last_ns = min(begun_ns + (last * source.attempt_ns if source.attempt_ns else 0), NEVER_NS)
         if source.sequential:
             link.free_ns = int(last_ns) + source.attempt_ns
-        if source.attempt_dephasing:
-            for node in ends:
-                self._ledger.attempted(node, begun_ns, source.attempt_ns, int(last_ns), source.attempt_dephasing)
+        self._attempted(ends, begun_ns, source, min(int(last), _MOST_ATTEMPTS) + 1)
         return last_ns
 
     def reachable(self, first: Demand, second: Demand) -> float:
@@ -162,9 +160,8 @@ class Generation:
             end.under_way.remove(qubit)
             end.left += 1
             self._ledger.discard(end.node, (qubit,))
-            attempts = self._ledger.lab(end.node).attempts
-            if attempts is not None:
-                attempts.stop(making.begun_ns, self._time.now_ns)
+        for stretch in making.attempts:
+            stretch.stop(self._time.now_ns)
 
     def _next(self, link: Link) -> None:
         """Begin with the next pair, of whose turn it is."""
@@ -191,9 +188,7 @@ class Generation:
             [min(start_ns + offset, NEVER_NS) for offset in (offsets[turned], offsets[not turned])]
             for offsets in (source.born_ns, source.delivered_ns)
         )
-        if source.attempt_dephasing:
-            for node in ends:
-                ledger.attempted(node, begun_ns, source.attempt_ns, start_ns, source.attempt_dephasing)
+        attempts = self._attempted(ends, begun_ns, source, k)
         state = PHI_PLUS if herald is None else pair_state(herald.rho)
         ledger.create_pair(ends, (mine, theirs), state, (born_ns[0], born_ns[1]), turned=turned)
         gate = correction_gate(herald)
@@ -220,12 +215,21 @@ class Generation:
             )
         if link is not None:
             link.free_ns = start_ns + source.attempt_ns
-            link.making = Making(job, pair, (mine, theirs), begun_ns, min(born_ns))
+            link.making = Making(job, (mine, theirs), attempts, min(born_ns))
             self._making[mine] = self._making[theirs] = link
         for at_ns, demand, qubit, fidelity in zip(
             delivered_ns, (first, second), (mine, theirs), fidelities, strict=True
         ):
             self._time.schedule(at_ns, demand.node, Paired(demand.wanted.request, pair, qubit, fidelity))
+
+    def _attempted(
+        self, ends: tuple[NodeName, NodeName], begun_ns: int, source: PairSource, n: int
+    ) -> list[Stretch]:
+        """So many attempts dephase what both ends store."""
+        if not source.attempt_dephasing:
+            return []
+        made = [self._ledger.attempted(node, begun_ns, source, n, self._time.now_ns) for node in ends]
+        return [stretch for stretch in made if stretch is not None]
 
     def _over(self, link: Link) -> None:
         if link.making is not None:
@@ -242,7 +246,7 @@ class Generation:
         if p >= 1.0:
             return 1
         u = 1.0 - self._ledger.coin(f"attempts {pair}")
-        return min(1 + int(log(u) / log1p(-p)), _MOST_ATTEMPTS)
+        return 1 + int(min(log(u) / log1p(-p), _MOST_ATTEMPTS))
 
     def _heralded(self, source: PairSource, pair: PairId) -> tuple[int, Herald | None]:
         heralds = source.heralds

@@ -112,7 +112,7 @@ class Helm:
             for answer, number in lookers:
                 answer(Steered(number, refused.code, fields_of(refused)))
             return
-        seen = seen_by(self._core, {node: one.components for node, one in shown_by.items()})
+        seen = seen_by(self._core, {node: one.components for node, one in shown_by.items()}, self._at_ns)
         for answer, number in lookers:
             answer(Steered(number, seen=seen))
 
@@ -143,7 +143,7 @@ class Helm:
             raise InvalidOperation(detail=f"a run can only be {what} while it is paused")
 
 
-def seen_by(core: OracleCore, shown: Mapping[str, tuple[Adopt, ...]]) -> Seen:
+def seen_by(core: OracleCore, shown: Mapping[str, tuple[Adopt, ...]], at_ns: int) -> Seen:
     """All joint states of a run: the oracle's, and those that nodes computed by themselves."""
     ledger = core.operations.ledger
     components = [Adopt(*state, ledger.noisy.clocks(state.qubits)) for state in ledger.register.snapshots()]
@@ -151,4 +151,5 @@ def seen_by(core: OracleCore, shown: Mapping[str, tuple[Adopt, ...]]) -> Seen:
     for node, own in sorted(shown.items()):
         components += own
         owners.update((qubit, node) for component in own for qubit in component.qubits)
-    return Seen(owners, tuple(components))
+    left = ledger.noisy.pending(ledger.owner, at_ns)
+    return Seen(owners, tuple(components), dict(left.items()))

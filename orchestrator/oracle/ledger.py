@@ -18,13 +18,13 @@ from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, UnknownQu
 from qnode.ids import NodeName, PairId, QubitId, half_id, pair_id
 from qnode.quantum.bell import PHI_PLUS, BellState
 from qnode.quantum.hardware import IDEAL
-from qnode.quantum.noisy import NO_CLOCK, Laboratory, NoisyRegister
+from qnode.quantum.noisy import NO_CLOCK, Laboratory, NoisyRegister, Stretch
+from qnode.quantum.pair_source import PairSource
 from qnode.quantum.pair_states import PairState
 from qnode.quantum.register import ComponentState, Register
 from qnode.wire.messages import NEVER_NS
 
 IDEAL_LABORATORY: Final = Laboratory(IDEAL)
-MOST_STRETCHES: Final = 64  # of attempts that are remembered before those that no qubit needs are looked for
 
 
 class Ledger:
@@ -96,16 +96,15 @@ class Ledger:
         self.noisy.apply(lab, gate, (qubit,), (), at_ns)
         return at_ns + lab.hardware.single.duration_ns
 
-    def attempted(self, node: NodeName, start_ns: int, every_ns: int, last_ns: int, p: float) -> None:
-        """A node's hardware tries to make pairs, and dephases what it stores meanwhile."""
+    def attempted(self, node: NodeName, start_ns: int, source: PairSource, n: int, now_ns: int) -> Stretch | None:
+        """A node's hardware makes so many attempts at a pair, and dephases what it stores meanwhile."""
         attempts = self.lab(node).attempts
         if attempts is None:
-            return
-        attempts.begin(start_ns, every_ns, last_ns, p)
-        if len(attempts) > MOST_STRETCHES:
+            return None
+        if attempts.many:
             mine = [qubit for qubit, owner in self.owner.items() if owner == node]
-            oldest_ns = self.noisy.earliest_ns(mine)
-            attempts.forget(start_ns if oldest_ns is None else min(start_ns, oldest_ns))
+            self.noisy.settle(attempts, mine, now_ns)
+        return attempts.begin(start_ns, source.attempt_ns, n, source.attempt_dephasing)
 
     def arrive(self, qubit: QubitId, at_ns: int) -> None:
         """A qubit that was under way has come, into a slot of its owner's."""

@@ -159,7 +159,7 @@ def relaxation(e1: float, e2: float) -> Channel:
         ways = (stays, flips, Way(1.0 - e1, reset=True))
 
     def kraus() -> list[Matrix]:
-        kept = e2 / sqrt(e1) if e1 else 0.0  # what dephasing beside the damping leaves
+        kept = min(1.0, e2 / sqrt(e1)) if e1 else 0.0  # what dephasing beside the damping leaves
         damped = np.array(((1, 0), (0, sqrt(e1))), np.complex128)
         jump = np.array(((0, sqrt(max(0.0, 1.0 - e1))), (0, 0)), np.complex128)
         z = FIXED["z"].matrix

@@ -10,7 +10,7 @@ Where nothing decays and nothing errs, this costs a few comparisons and draws no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from qnode.ids import QubitId
@@ -28,46 +28,78 @@ COMMUNICATION: Final = 1
 NO_CLOCK: Final = -1
 """Instead of a time, for a qubit that does not age."""
 
+MANY_STRETCHES: Final = 64
+"""Of attempts, until those that no qubit needs are looked for."""
+
 Channels = tuple[tuple[Channel, tuple[int, ...]], ...]
+
+
+class Stretch:
+    """Attempts one after the other: from start_ns, every_ns, so many, each with what it leaves of X and Y."""
+
+    __slots__ = ("every_ns", "left", "n", "number", "start_ns")
+
+    def __init__(self, number: int, start_ns: int, every_ns: int, n: int, left: float) -> None:
+        self.number = number
+        self.start_ns = start_ns
+        self.every_ns = every_ns
+        self.n = n
+        self.left = left
+
+    def begun(self, at_ns: int) -> int:
+        """How many of them have begun by then."""
+        if at_ns < self.start_ns:
+            return 0
+        return min(self.n, (at_ns - self.start_ns) // self.every_ns + 1) if self.every_ns else self.n
+
+    def stop(self, at_ns: int) -> None:
+        """They are given up: none begins any more."""
+        self.n = self.begun(at_ns)
 
 
 class Attempts:
     """When a node's hardware tries to make pairs, each try dephasing what else it stores.
 
+    Attempts that have begun before what is issued on a qubit is over dephase it after that.
+
+    Attributes:
+        known: How many stretches there have been.
+
     Source: Kalb et al., Phys. Rev. A 97, 062330 (2018): p in an attempt, (1 - (1 - 2p)^k)/2 in k of them.
     """
 
     def __init__(self) -> None:
-        self._stretches: list[list[float]] = []  # first, from one to the next, last, what one leaves of X and Y
+        self.known = 0
+        self._stretches: list[Stretch] = []
+        self._many = MANY_STRETCHES
 
-    def begin(self, start_ns: int, every_ns: int, last_ns: int, p: float) -> None:
-        """Attempts begin at start_ns, and again each every_ns, until last_ns."""
-        self._stretches.append([start_ns, max(1, every_ns), last_ns, 1.0 - 2.0 * p])
+    def begin(self, start_ns: int, every_ns: int, n: int, p: float) -> Stretch:
+        """So many attempts begin at start_ns and then every_ns, each a Z with probability p on what is stored."""
+        stretch = Stretch(self.known, start_ns, every_ns, n, 1.0 - 2.0 * p)
+        self._stretches.append(stretch)
+        self.known += 1
+        return stretch
 
-    def stop(self, start_ns: int, at_ns: int) -> None:
-        """Those that began at start_ns are given up at a time."""
-        for stretch in self._stretches:
-            if stretch[0] == start_ns and stretch[2] > at_ns:
-                stretch[2] = at_ns
+    @property
+    def many(self) -> bool:
+        """Whether it is time to look for what can be forgotten."""
+        return len(self._stretches) > self._many
 
-    def forget(self, before_ns: int) -> None:
-        """No qubit will be asked about that has not been brought to this time."""
-        self._stretches = [stretch for stretch in self._stretches if stretch[2] > before_ns]
+    def forget(self, over_ns: int, known: int) -> None:
+        """What was over by then, and is among the first `known` that all qubits have been brought through."""
+        self._stretches = [one for one in self._stretches if one.number >= known or one.begun(over_ns) < one.n]
+        self._many = max(MANY_STRETCHES, 2 * len(self._stretches))
 
-    def __len__(self) -> int:
-        return len(self._stretches)
+    def left(self, clock: Clock, to_ns: int) -> float:
+        """What the attempts that begin until to_ns, and that a qubit has not been brought through, leave of X and Y.
 
-    def left(self, from_ns: int, to_ns: int) -> float:
-        """What the attempts that begin in (from_ns, to_ns] leave of the mean of X and of Y.
-
-        Not at from_ns: the half that an attempt makes is born when that begins, and is not what it dephases.
+        An attempt at the very time that the clock shows counts if it was not known when the clock was set. So each
+        counts once, whatever happens at the same instant; but none of those that made the qubit, which come before it.
         """
         left = 1.0
-        for start, every, last, one in self._stretches:
-            until = min(to_ns, last)
-            if until >= start and from_ns < until:
-                before = (from_ns - start) // every + 1 if from_ns >= start else 0
-                left *= one ** int((until - start) // every + 1 - before)
+        for stretch in self._stretches:
+            seen_ns = clock.at_ns if stretch.number < clock.known else clock.since_ns - 1
+            left *= stretch.left ** (max(0, stretch.begun(to_ns) - stretch.begun(seen_ns)))
         return left
 
 
@@ -77,13 +109,6 @@ class Decay(NamedTuple):
     t1_ns: float
     t2_ns: float
     attempts: Attempts | None = None
-
-    def factors(self, from_ns: int, to_ns: int) -> tuple[float, float]:
-        """What is left of Z (towards |0>), and of X and Y, after a stretch of time."""
-        e1, e2 = decay_factors(to_ns - from_ns, self.t1_ns, self.t2_ns)
-        if self.attempts is not None:
-            e2 *= self.attempts.left(from_ns, to_ns)
-        return e1, e2
 
 
 class Laboratory:
@@ -126,14 +151,30 @@ def _decay(slots: Slots, attempts: Attempts | None) -> Decay | None:
 
 
 class Clock:
-    """Up to when a qubit's noise has been applied, in which kind of slot it sits, and what that does."""
+    """Up to when a qubit's noise has been applied, in which kind of slot it sits, since when, and what that does."""
 
-    __slots__ = ("at_ns", "decay", "kind")
+    __slots__ = ("at_ns", "decay", "kind", "known", "since_ns")
 
     def __init__(self, at_ns: int, kind: int, decay: Decay) -> None:
         self.at_ns = at_ns
+        self.since_ns = at_ns
         self.kind = kind
         self.decay = decay
+        self.known = decay.attempts.known if decay.attempts is not None else 0
+
+    def factors(self, to_ns: int) -> tuple[float, float]:
+        """What is left of Z (towards |0>), and of X and Y, by then, of what was when the clock was set."""
+        decay = self.decay
+        e1, e2 = decay_factors(to_ns - self.at_ns, decay.t1_ns, decay.t2_ns)
+        if decay.attempts is not None:
+            e2 *= decay.attempts.left(self, to_ns)
+        return e1, e2
+
+    def set(self, to_ns: int) -> None:
+        """All noise until then has been applied."""
+        self.at_ns = to_ns
+        if self.decay.attempts is not None:
+            self.known = self.decay.attempts.known
 
 
 class NoisyRegister:
@@ -159,7 +200,7 @@ class NoisyRegister:
         """A new qubit, |0> but for the error of its initialisation."""
         self.register.create(qubit)
         self._begin(lab, qubit, kind, at_ns)
-        self._err(lab._initial, (qubit,), at_ns + lab.hardware.initialise.duration_ns)
+        self._finish(lab._initial, (qubit,), at_ns + lab.hardware.initialise.duration_ns)
 
     def create_pair(self, first: QubitId, second: QubitId, state: BellState | PairState = PHI_PLUS) -> None:
         """Two new qubits in a joint state; neither ages before it is put somewhere."""
@@ -198,8 +239,8 @@ class NoisyRegister:
         if self._clocks:
             self._bring((qubit,), start_ns)
         if basis != "z":
-            self._err(lab._single, (qubit,), start_ns)
-        self._err(lab._measured, (qubit,), start_ns)
+            self._finish(lab._single, (qubit,), start_ns)
+        self._finish(lab._measured, (qubit,), start_ns)
         nth = self._draws.get(qubit, 0)
         outcome = self.register.measure(qubit, self._coins(f"measure {qubit}", nth), basis, keep)
         if lab._reads_wrong:
@@ -207,6 +248,7 @@ class NoisyRegister:
             outcome ^= self._coins(f"readout {qubit}", nth) < wrong
         if keep:
             self._draws[qubit] = nth + 1
+            self._finish((), (qubit,), start_ns + lab.hardware.measure.duration_ns)
         else:
             self._forget(qubit)
         return outcome
@@ -218,8 +260,8 @@ class NoisyRegister:
         self._draws[qubit] = nth + 1
         clock = self._clocks.get(qubit)
         if clock is not None:
-            clock.at_ns = max(clock.at_ns, start_ns)
-        self._err(lab._initial, (qubit,), start_ns + lab.hardware.initialise.duration_ns)
+            clock.set(max(clock.at_ns, start_ns))
+        self._finish(lab._initial, (qubit,), start_ns + lab.hardware.initialise.duration_ns)
 
     def discard(self, qubit: QubitId) -> None:
         """Trace a qubit out; what it would have suffered meanwhile does not matter to the others."""
@@ -231,7 +273,7 @@ class NoisyRegister:
         self._bring((qubit,), start_ns)
         self._clocks.pop(qubit, None)
         self._begin(lab, qubit, kind, start_ns)
-        self._err(lab._moved, (qubit,), start_ns + lab.hardware.move.duration_ns)
+        self._finish(lab._moved, (qubit,), start_ns + lab.hardware.move.duration_ns)
 
     def leave(self, qubit: QubitId, at_ns: int) -> None:
         """Out of its slot; under way it does not age."""
@@ -267,15 +309,28 @@ class NoisyRegister:
         if at_ns != NO_CLOCK:
             self._begin(lab, qubit, kind, at_ns)
 
-    def earliest_ns(self, qubits: Iterable[QubitId]) -> int | None:
-        """The time of the clock that is furthest behind."""
-        return min((clock.at_ns for qubit in qubits if (clock := self._clocks.get(qubit)) is not None), default=None)
+    def settle(self, attempts: Attempts, qubits: Sequence[QubitId], now_ns: int) -> None:
+        """Bring the qubits of a node to now, so that attempts which are over can be forgotten."""
+        self._bring(qubits, now_ns)
+        clocks = [clock for qubit in qubits if (clock := self._clocks.get(qubit)) is not None]
+        attempts.forget(now_ns, min((one.known for one in clocks if one.since_ns <= now_ns), default=attempts.known))
+
+    def pending(self, qubits: Iterable[QubitId], at_ns: int) -> dict[QubitId, float]:
+        """What attempts that qubits have not been brought through leave of X and Y by then, where they do anything."""
+        found = {}
+        for qubit in qubits:
+            clock = self._clocks.get(qubit)
+            if clock is not None and clock.decay.attempts is not None:
+                left = clock.decay.attempts.left(clock, at_ns)
+                if left != 1.0:
+                    found[qubit] = left
+        return found
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
-    def seen_at(self, at_ns: int) -> SeenAt:
-        """The states at a time; for observers only."""
-        return SeenAt(self, at_ns)
+    def seen_at(self, at_ns: int, left: Mapping[QubitId, float] | None = None) -> SeenAt:
+        """The states at a time; for observers only. `left`: what attempts leave of X and Y beside."""
+        return SeenAt(self, at_ns, left or {})
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -287,22 +342,20 @@ class NoisyRegister:
     def _bring(self, qubits: Sequence[QubitId], to_ns: int) -> None:
         for qubit in qubits:
             clock = self._clocks.get(qubit)
-            if clock is not None and clock.at_ns < to_ns:
-                e1, e2 = clock.decay.factors(clock.at_ns, to_ns)
-                clock.at_ns = to_ns
+            if clock is not None and (clock.at_ns < to_ns or (clock.at_ns == to_ns and clock.decay.attempts)):
+                e1, e2 = clock.factors(to_ns)
+                clock.set(to_ns)
                 if e1 != 1.0 or e2 != 1.0:
                     self.register.relax(qubit, e1, e2, self._noise(qubit))
 
     def _after_gate(self, lab: Laboratory, qubits: Sequence[QubitId], start_ns: int) -> None:
         n_qubits = len(qubits)
-        channels = lab._single if n_qubits == 1 else lab.errors(n_qubits)
-        if channels:
-            self._err(channels, qubits, start_ns + lab.gate(n_qubits).duration_ns)
+        self._finish(lab.errors(n_qubits), qubits, start_ns + lab.gate(n_qubits).duration_ns)
 
-    def _err(self, channels: Channels, qubits: Sequence[QubitId], after_ns: int) -> None:
-        if not channels:
-            return
-        self._bring(qubits, after_ns)
+    def _finish(self, channels: Channels, qubits: Sequence[QubitId], end_ns: int) -> None:
+        """An operation is over: its operands have aged meanwhile, and then its errors come."""
+        if self._clocks:
+            self._bring(qubits, end_ns)
         for channel, operands in channels:
             names = [qubits[operand] for operand in operands]
             self.register.suffer(channel, names, self._noise(names[0]))
@@ -321,14 +374,17 @@ class NoisyRegister:
 class SeenAt:
     """What an observer sees of a noisy register at a time: reduced states, aged without drawing anything.
 
+    All that was issued counts as done: a qubit on which an operation is still under way is seen at the end of that.
+
     Attributes:
         register: The states as they have been brought so far, pure where noise is sampled.
     """
 
-    def __init__(self, noisy: NoisyRegister, at_ns: int) -> None:
+    def __init__(self, noisy: NoisyRegister, at_ns: int, left: Mapping[QubitId, float]) -> None:
         self.register = noisy.register
         self._noisy = noisy
         self._at_ns = at_ns
+        self._left = left
 
     def __contains__(self, qubit: object) -> bool:
         return qubit in self.register
@@ -339,6 +395,9 @@ class SeenAt:
         whole = DensityMatrix({qubit: index for index, qubit in enumerate(qubits)}, rho)
         for index, qubit in enumerate(qubits):
             clock = self._noisy._clocks.get(qubit)
-            if clock is not None and clock.at_ns < self._at_ns:
-                whole.unravel(relaxation(*clock.decay.factors(clock.at_ns, self._at_ns)), (index,), 0.0)
+            if clock is not None:
+                e1, e2 = clock.factors(max(clock.at_ns, self._at_ns))
+                e2 *= self._left.get(qubit, 1.0)
+                if e1 != 1.0 or e2 != 1.0:
+                    whole.unravel(relaxation(e1, e2), (index,), 0.0)
         return whole.rho

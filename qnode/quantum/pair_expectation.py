@@ -36,6 +36,7 @@ def expected_fidelity(
     """
     herald = source.heralds[nth] if source.heralds else None
     register = NoisyRegister(Register("density_matrix"), lambda name, count: 0.5)
+    labs = (Laboratory(labs[0].hardware), Laboratory(labs[1].hardware))  # without attempts of other pairs
     ends = (_THEIRS, _MINE) if turned else (_MINE, _THEIRS)
     register.create_pair(*ends, PHI_PLUS if herald is None else pair_state(herald.rho))
     delivered_ns = [source.delivered_ns[turned], source.delivered_ns[not turned]]

@@ -681,10 +681,14 @@ class RunEnded(msgspec.Struct, array_like=True, tag=121, frozen=True):
 
 
 class Seen(msgspec.Struct, array_like=True, frozen=True):
-    """All joint states at an instant, and the node of each qubit."""
+    """All joint states at an instant, and the node of each qubit.
+
+    `left`: what attempts at pairs that have begun since its state was computed leave of a qubit's X and Y.
+    """
 
     owners: dict[str, str]
     components: tuple[Adopt, ...]
+    left: dict[str, float] = {}
 
 
 class Steered(msgspec.Struct, array_like=True, tag=122, frozen=True):
