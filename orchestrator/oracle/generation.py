@@ -26,6 +26,7 @@ from qnode.quantum.pair_states import pair_state
 from qnode.wire.messages import NEVER_NS, Paired
 
 _MOST_ATTEMPTS: Final = 2**62
+_MOST_EXPECTED: Final = 10_000  # fidelities that are remembered: on a grid there may be one for each of its offsets
 
 
 class Sources(Protocol):
@@ -90,7 +91,7 @@ class Generation:
         self._counts = counts
         self._links: dict[tuple[NodeName, NodeName], Link] = {}
         self._making: dict[QubitId, Link] = {}
-        self._expected: dict[tuple[NodeName, NodeName, int], tuple[float, float]] = {}
+        self._expected: dict[tuple[NodeName, NodeName, int, tuple[int, int]], tuple[float, float]] = {}
 
     def serve(self, first: Demand, second: Demand) -> None:
         """Make the pairs of two requests that met; `first` was the earlier and does not correct."""
@@ -194,7 +195,9 @@ class Generation:
         gate = correction_gate(herald)
         if gate is not None:
             delivered_ns[1] = ledger.correct(second.node, theirs, gate, delivered_ns[1])
-        fidelities = self._fidelities(source, nth, turned, *ends)
+        due_ns = [time.on_grid(at_ns) for at_ns in delivered_ns]
+        late_ns = (due_ns[0] - delivered_ns[0], due_ns[1] - delivered_ns[1])
+        fidelities = self._fidelities(source, nth, turned, *ends, late_ns)
         self._counts.pairs += 1
         for demand, qubit in ((first, mine), (second, theirs)):
             demand.under_way.append(qubit)
@@ -218,7 +221,7 @@ class Generation:
             link.making = Making(job, (mine, theirs), attempts, min(born_ns))
             self._making[mine] = self._making[theirs] = link
         for at_ns, demand, qubit, fidelity in zip(
-            delivered_ns, (first, second), (mine, theirs), fidelities, strict=True
+            due_ns, (first, second), (mine, theirs), fidelities, strict=True
         ):
             self._time.schedule(at_ns, demand.node, Paired(demand.wanted.request, pair, qubit, fidelity))
 
@@ -260,14 +263,22 @@ class Generation:
         return len(heralds) - 1, heralds[-1]
 
     def _fidelities(
-        self, source: PairSource, nth: int, turned: bool, first: NodeName, second: NodeName
+        self,
+        source: PairSource,
+        nth: int,
+        turned: bool,
+        first: NodeName,
+        second: NodeName,
+        late_ns: tuple[int, int] = (0, 0),
     ) -> tuple[float, float]:
         """What each end may expect of its pair, from data of the link and the memories."""
-        key = (first, second, nth)
+        key = (first, second, nth, late_ns)
         found = self._expected.get(key)
         if found is None:
+            if len(self._expected) >= _MOST_EXPECTED:
+                self._expected.clear()
             labs = (self._ledger.lab(first), self._ledger.lab(second))
-            found = self._expected[key] = expected_fidelity(source, nth, labs, turned=turned)
+            found = self._expected[key] = expected_fidelity(source, nth, labs, turned=turned, late_ns=late_ns)
         return found
 
 

@@ -108,11 +108,14 @@ class Timekeeper:
         elif node not in self.awaited:
             self._woken.add(node)
 
+    def on_grid(self, at_ns: int) -> int:
+        """A time, rounded up to the clock's grid."""
+        tick = self._tick_ns
+        return at_ns if tick == 1 else -(-at_ns // tick) * tick
+
     def schedule(self, at_ns: int, node: NodeName, item: Item) -> None:
         """Deliver something at a time, rounded up to the clock's grid; never, if that is too late."""
-        tick = self._tick_ns
-        if tick != 1:
-            at_ns = -(-at_ns // tick) * tick
+        at_ns = self.on_grid(at_ns)
         if at_ns >= NEVER_NS:
             return
         self._sequence += 1

@@ -188,8 +188,9 @@ def error_channels(model: ErrorModel, n_qubits: int) -> tuple[tuple[Channel, tup
         elif channel.n_qubits == 1:
             found += [(channel, (operand,)) for operand in everybody]
         else:
-            # A larger operation than the error was given for suffers it on each two neighbours in turn.
-            found += [(channel, (operand, operand + 1)) for operand in range(n_qubits - 1)]
+            # A larger operation than the error was given for suffers it on all neighbours in turn.
+            many = channel.n_qubits
+            found += [(channel, everybody[first : first + many]) for first in range(n_qubits - many + 1)]
     return tuple(found)
 
 

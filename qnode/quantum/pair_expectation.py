@@ -23,7 +23,12 @@ def correction_gate(herald: Herald | None) -> str | None:
 
 
 def expected_fidelity(
-    source: PairSource, nth: int, labs: tuple[Laboratory, Laboratory], *, turned: bool
+    source: PairSource,
+    nth: int,
+    labs: tuple[Laboratory, Laboratory],
+    *,
+    turned: bool,
+    late_ns: tuple[int, int] = (0, 0),
 ) -> tuple[float, float]:
     """Fidelity to Phi+ of a pair of the nth herald, as each of two ends gets it.
 
@@ -33,6 +38,7 @@ def expected_fidelity(
     Args:
         labs: Of the first and the second end.
         turned: Whether the first is the source's end b.
+        late_ns: By how much each end gets its half later than it could, because of the clock's grid.
     """
     herald = source.heralds[nth] if source.heralds else None
     register = NoisyRegister(Register("density_matrix"), lambda name, count: 0.5)
@@ -49,6 +55,7 @@ def expected_fidelity(
         register.apply(labs[1], gate, (_THEIRS,), (), delivered_ns[1])
         delivered_ns[1] += labs[1].hardware.single.duration_ns
     mine, theirs = (
-        fidelity(register.seen_at(at_ns).reduced_state((_MINE, _THEIRS)), PHI_PLUS.ket()) for at_ns in delivered_ns
+        fidelity(register.seen_at(at_ns + late).reduced_state((_MINE, _THEIRS)), PHI_PLUS.ket())
+        for at_ns, late in zip(delivered_ns, late_ns, strict=True)
     )
     return mine, theirs
