@@ -217,17 +217,13 @@ class Generation:
                 )
             )
         if link is not None:
-            link.free_ns = start_ns + source.attempt_ns
+            link.free_ns = max(start_ns + source.attempt_ns, min(delivered_ns))
             link.making = Making(job, (mine, theirs), attempts, min(born_ns))
             self._making[mine] = self._making[theirs] = link
-        for at_ns, demand, qubit, fidelity in zip(
-            due_ns, (first, second), (mine, theirs), fidelities, strict=True
-        ):
+        for at_ns, demand, qubit, fidelity in zip(due_ns, (first, second), (mine, theirs), fidelities, strict=True):
             self._time.schedule(at_ns, demand.node, Paired(demand.wanted.request, pair, qubit, fidelity))
 
-    def _attempted(
-        self, ends: tuple[NodeName, NodeName], begun_ns: int, source: PairSource, n: int
-    ) -> list[Stretch]:
+    def _attempted(self, ends: tuple[NodeName, NodeName], begun_ns: int, source: PairSource, n: int) -> list[Stretch]:
         """So many attempts dephase what both ends store."""
         if not source.attempt_dephasing:
             return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from math import exp, inf, sqrt
 from typing import Final
 
@@ -110,11 +111,11 @@ def integrated(state: Callable[[float], Matrix], steps: Sequence[float] = ()) ->
     if not steps:
         known = [k / 32 for k in range(33)]
     found = set(known)
-    for low, high in zip(known, known[1:], strict=False):
+    for low, high in pairwise(known):
         if high - low > 1e-13:
             found.update(edges(low + 1e-14, high - 1e-14))
     at = sorted(found)
-    pieces = [(high - low) * state((low + high) / 2) for low, high in zip(at, at[1:], strict=False)]
+    pieces = [(high - low) * state((low + high) / 2) for low, high in pairwise(at)]
     return np.asarray(sum(pieces))
 
 

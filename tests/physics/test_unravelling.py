@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnode.errors import NotStabilizer
-from qnode.ids import QubitId
 from qnode.quantum import channels, sources
 from qnode.quantum.bell import BELL_STATES
 from qnode.quantum.gates import Matrix
 from qnode.quantum.noisy import NoisyRegister
+from qnode.quantum.pair_source import PairSource
 from qnode.quantum.pair_states import PairState, pair_state
 from qnode.quantum.register import Register
 from tests.physics.circuits import random_rho
@@ -152,7 +152,7 @@ def x_state(weights: Sequence[float], outer: complex, inner: complex) -> Matrix:
     return rho
 
 
-def heralded(source: sources.PairSource, nth: int) -> Matrix:
+def heralded(source: PairSource, nth: int) -> Matrix:
     return np.frombuffer(source.heralds[nth].rho, np.complex128).reshape(4, 4)
 
 
