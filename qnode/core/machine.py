@@ -18,7 +18,7 @@ from qnode.core.memory import HeldQubit, Memory, Where, place
 from qnode.errors import DeadQubit, InvalidOperation, NotANeighbour, OutOfMemory, PairExpired, QnodeError
 from qnode.ids import NodeName, PairId, QubitId, local_qubit_id
 from qnode.quantum.hardware import Hardware
-from qnode.quantum.noisy import COMMUNICATION, MEMORY, Laboratory, NoisyRegister
+from qnode.quantum.noisy import COMMUNICATION, MEMORY, Attempts, Laboratory, NoisyRegister
 from qnode.quantum.register import Register
 from qnode.wire.messages import (
     Adopt,
@@ -106,7 +106,8 @@ class NodeMachine(Generic[W]):
         self.neighbours = neighbours
         self.arrival = COMMUNICATION if hardware.communication.size else MEMORY
         self.home = MEMORY if hardware.memory.size else COMMUNICATION
-        self._lab = Laboratory(hardware)
+        # Where attempts dephase what is stored, every qubit has a clock for the oracle to go on with.
+        self._lab = Laboratory(hardware, Attempts() if all_shared else None)
         self._lanes = [0] * hardware.parallel  # until when each of the operations that can go on at once takes
         self._all_shared = all_shared
         self._observed = observed
@@ -432,9 +433,10 @@ class NodeMachine(Generic[W]):
         """When an operation that could begin at a time does, and ends: some nodes do only so many at once."""
         lanes = self._lanes
         if lanes:
-            lane = lanes.index(min(lanes))
-            start_ns = max(start_ns, lanes[lane])
-            lanes[lane] = start_ns + duration_ns
+            # One that has been free for the shortest time leaves the others to what can begin earlier.
+            free_ns = max([lane for lane in lanes if lane <= start_ns], default=min(lanes))
+            start_ns = max(start_ns, free_ns)
+            lanes[lanes.index(free_ns)] = start_ns + duration_ns
         return start_ns, start_ns + duration_ns
 
     def _no_gate(self, gate: str) -> InvalidOperation:
