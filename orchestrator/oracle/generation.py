@@ -126,6 +126,12 @@ class Generation:
         least = [min(self._fidelities(source, nth, turned, first.node, second.node)) for nth in range(len(weights))]
         return sum(weight * one for weight, one in zip(weights, least, strict=True)) / sum(weights)
 
+    def check_holds(self, first: Demand, second: Demand) -> None:
+        """Whether pairs of theirs can be held. Raises as `Register.check_holds`."""
+        source, _ = self._sources.source(first.node, second.node)
+        for herald in source.heralds:
+            self._ledger.register.check_holds(pair_state(herald.rho), f"half of {first.node}", f"half of {second.node}")
+
     def delivered(self, qubit: QubitId) -> None:
         """A half reaches its node, wanted or not: its link may go on."""
         link = self._making.get(qubit)

@@ -14,11 +14,18 @@ from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Matching
 from orchestrator.oracle.pulses import PulseTrains
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
-from qnode.errors import FidelityUnreachable, MalformedMessage, NotANeighbour, QnodeError, RequestMismatch
+from qnode.errors import (
+    FidelityUnreachable,
+    MalformedMessage,
+    NotANeighbour,
+    QnodeError,
+    RequestMismatch,
+    StateError,
+)
 from qnode.ids import NodeName, QubitId, message_id, other_half
 from qnode.quantum.noisy import NoisyRegister, SeenAt
 from qnode.quantum.pair_source import PairSource
-from qnode.quantum.register import ComponentState, Register
+from qnode.quantum.register import CLIFFORD_ONLY, ComponentState, Register
 from qnode.wire.messages import (
     NEVER_NS,
     Adopt,
@@ -273,18 +280,14 @@ class Operations:
 
     def _serve(self, first: Demand, second: Demand) -> None:
         """Two requests have met: make their pairs, or refuse both."""
-        wanted = max(first.wanted.min_fidelity, second.wanted.min_fidelity)
-        reachable = self.generation.reachable(first, second) if wanted else 1.0
-        if first.left == second.left and reachable >= wanted - ROUNDING:
+        refused = {mine.key: self._refusal(mine, other) for mine, other in ((first, second), (second, first))}
+        if refused[first.key] is None:
             self.generation.serve(first, second)
             return
         for mine, other in ((first, second), (second, first)):
+            error = refused[mine.key]
+            assert error is not None
             self.matching.refuse(mine)
-            error: QnodeError = RequestMismatch(node=mine.node, peer=other.node, wanted=mine.left, offered=other.left)
-            if first.left == second.left:
-                error = FidelityUnreachable(
-                    node=mine.node, peer=other.node, wanted=f"{wanted:g}", reachable=f"{reachable:.4f}"
-                )
             failed = Failed(None, mine.wanted.request, error.code, fields_of(error))
             self._time.schedule(self._time.now_ns, mine.node, failed)
             asked = mine.wanted
@@ -298,6 +301,22 @@ class Operations:
                 name=error.code,
                 detail=str(error),
             )
+
+    def _refusal(self, mine: Demand, other: Demand) -> QnodeError | None:
+        """Why two requests that met cannot be served, as one of their nodes is told."""
+        if mine.left != other.left:
+            return RequestMismatch(node=mine.node, peer=other.node, wanted=mine.left, offered=other.left)
+        if self.ledger.register.formalism in CLIFFORD_ONLY:
+            try:
+                self.generation.check_holds(mine, other)
+            except StateError as error:
+                return error
+        wanted = max(mine.wanted.min_fidelity, other.wanted.min_fidelity)
+        if wanted and (reachable := self.generation.reachable(mine, other)) < wanted - ROUNDING:
+            return FidelityUnreachable(
+                node=mine.node, peer=other.node, wanted=f"{wanted:g}", reachable=f"{reachable:.4f}"
+            )
+        return None
 
     def _withdraw(self, node: NodeName, op: Withdraw) -> None:
         if self._pulses and self._pulses.withdraw(node, op.request):

@@ -117,6 +117,7 @@ class NodeServices:
         self.pulses: dict[int, PulseRequest] = {}
         self.taps: Mailbox[Tapped, asyncio.Future[Letter[Tapped]]] = Mailbox()
         self._tapped: set[str] = set()  # trains in the hands of this node
+        self._expired: set[str] = set()  # halves to come whose partners have been given up
         self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
         self.returned: set[str] = set()
         self.lost_qubits: Counter[str] = Counter()  # by reason
@@ -148,7 +149,9 @@ class NodeServices:
                 case Arrived():
                     self._arrived(item)
                 case Expired():
-                    self.machine.other_expired(PairId(item.pair), QubitId(item.qubit))
+                    # Our half may still be to come, as one that is corrected is: then some request waits.
+                    if not self.machine.other_expired(PairId(item.pair), QubitId(item.qubit)) and self.pairs:
+                        self._expired.add(item.qubit)
                 case Failed():
                     self._failed(item)
                 case Emitted() | Clicked() | Tampered():
@@ -169,10 +172,15 @@ class NodeServices:
             return
         half = request.make(QubitId(item.qubit), PairId(item.pair))
         half.fidelity = item.fidelity
+        if item.qubit in self._expired:
+            self._expired.discard(item.qubit)
+            self.machine.other_expired(PairId(item.pair), half.id)
         request.halves.append(half)
         self.keep_cutoff(half)
         if len(request.halves) == request.n:
             del self.pairs[item.request]
+            if not self.pairs:
+                self._expired.clear()
             if not request.future.done():
                 request.future.set_result(request.halves)
 

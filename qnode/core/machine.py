@@ -311,11 +311,12 @@ class NodeMachine(Generic[W]):
         self.outbox.append(Expire(qubit.id, start_ns))
         return start_ns
 
-    def other_expired(self, pair: PairId, qubit: QubitId) -> None:
-        """The pair's other end has given its half up: whoever awaits ours next is told."""
+    def other_expired(self, pair: PairId, qubit: QubitId) -> bool:
+        """The pair's other end has given its half up: whoever awaits ours next is told. False if we do not hold it."""
         held = self.held.get(qubit)
         if held is not None and held.error is None:
             held.error = PairExpired(pair=pair)
+        return held is not None
 
     def discard(self, qubits: Iterable[HeldQubit], where: Where | None) -> tuple[int, ...]:
         """Trace qubits out, once what was issued on them is over: their slots are free then, which the caller sees to.

@@ -344,9 +344,9 @@ class NoisyRegister:
             clock = self._clocks.get(qubit)
             if clock is not None and (clock.at_ns < to_ns or (clock.at_ns == to_ns and clock.decay.attempts)):
                 e1, e2 = clock.factors(to_ns)
-                clock.set(to_ns)
                 if e1 != 1.0 or e2 != 1.0:
                     self.register.relax(qubit, e1, e2, self._noise(qubit))
+                clock.set(to_ns)
 
     def _after_gate(self, lab: Laboratory, qubits: Sequence[QubitId], start_ns: int) -> None:
         n_qubits = len(qubits)

@@ -108,27 +108,35 @@ class Register:
     def create_mixed_pair(self, first: QubitId, second: QubitId, state: PairState, draw: float) -> None:
         """Two new qubits in any state; where states are sampled, in the piece of it that a draw in [0, 1) selects.
 
-        Raises:
-            NotStabilizer: If the formalism is "stabilizer" and that piece is none of its states.
-            NotPauli: If the formalism is "bell_diagonal" and the state is no mixture of Bell states.
+        Raises as `check_holds`.
         """
         self._check_new(first, second)
+        self.check_holds(state, first, second)
         places = {first: 0, second: 1}
         if self.formalism == "density_matrix":
             born: Component = DensityMatrix(places, state.rho)
         elif self.formalism == "bell_diagonal":
-            if state.bell_diagonal is None:
-                raise NotPauli(what="their source", qubits=f"{first}, {second}")
+            assert state.bell_diagonal is not None
             born = syndromes.born_pair(places, state.bell_diagonal)
         else:
             piece = state.drawn(draw)
             if piece.stabilizer is not None:
                 born = self._born(places, piece.stabilizer)
-            elif self.formalism == "stabilizer":
-                raise NotStabilizer(what="their source", qubits=f"{first}, {second}")
             else:
                 born = StateVector(places, piece.amplitudes)
         self._home[first] = self._home[second] = born
+
+    def check_holds(self, state: PairState, first: str, second: str) -> None:
+        """Whether pairs of two names can be in a state, whichever of its pieces is drawn.
+
+        Raises:
+            NotStabilizer: If the formalism is "stabilizer" and a piece is none of its states.
+            NotPauli: If the formalism is "bell_diagonal" and the state is no mixture of Bell states.
+        """
+        if self.formalism == "stabilizer" and any(piece.stabilizer is None for piece in state.pieces):
+            raise NotStabilizer(what="their source", qubits=f"{first}, {second}")
+        if self.formalism == "bell_diagonal" and state.bell_diagonal is None:
+            raise NotPauli(what="their source", qubits=f"{first}, {second}")
 
     def _check_new(self, first: QubitId, second: QubitId) -> None:
         if first in self._home or first == second:

@@ -118,6 +118,19 @@ async def test_a_half_that_is_kept_too_long_is_given_up_and_the_peer_told(inline
     assert (expired.t, expired.node, expired.qubits) == (LINK_NS + 400_000, "alice", ("alice~bob#0@alice",))
 
 
+async def test_a_half_that_comes_after_its_partner_was_given_up_comes_with_the_news(tmp_path: Path) -> None:
+    """Bob's correction takes 5 ms; alice keeps her half for 1 ms, and her message takes no time."""
+    source = {"model": "double_click"}  # Psi+ or Psi-: to be corrected
+    alice = {**program("gives_up", peer="bob"), "cutoff": "1 ms"}
+    bob = {**program("stores_half", peer="alice", seconds=0.0), "gates": {"single": {"duration": "5 ms"}}}
+    config = network(alice, bob, link={"source": source, "length": "0 km"})
+    async with Cluster.from_dict(config, base=PROGRAMS, runs=tmp_path) as net:
+        found = await net.run(inline=True, timeout=60, check=False, on_output=None)
+    (failure,) = found.summary.failures
+    assert (failure.node, failure.at_ns) == ("bob", 5_000_000)  # as soon as it has its half and awaits something of it
+    assert "PairExpired" in failure.traceback
+
+
 # --- attempts at pairs -----------------------------------------------------------------------------------------------
 
 
@@ -157,6 +170,18 @@ async def test_who_looks_in_between_sees_the_attempts_so_far(tmp_path: Path) -> 
             (stored,) = [qubit for qubit in view.qubits("alice") if "~" not in qubit]
             left = 2 * view.reduced_state(stored)[0, 1].real
             assert left == pytest.approx((1 - 2 * p) ** (microseconds + 1), abs=1e-10)
+
+
+async def test_states_that_a_formalism_cannot_hold_are_refused_at_both_ends(tmp_path: Path) -> None:
+    """Whichever of its pieces is drawn first: half of this source's pairs are stabilizer states."""
+    matrix = [[0.4, 0, 0, 0], [0, 0.3, "0.1j", 0], [0, "-0.1j", 0.2, 0], [0, 0, 0, 0.1]]
+    source = {"model": "density_matrix", "matrix": matrix, "success_probability": 0.5}
+    alice, bob = (program("told_what_is_wrong", peer=peer) for peer in ("bob", "alice"))
+    config = network(alice, bob, link={"source": source}, formalism="stabilizer")
+    found = await run(config, tmp_path)
+    for told in (found["alice"], found["bob"]):
+        assert told.startswith("NotStabilizer their source")
+        assert "use auto" in told
 
 
 # --- flying qubits ---------------------------------------------------------------------------------------------------

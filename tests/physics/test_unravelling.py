@@ -6,6 +6,7 @@ Nothing is drawn here: where a draw leads changes at a few places of [0, 1), whi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import product
 from math import sqrt
 from typing import Final
@@ -22,7 +23,7 @@ from qnode.quantum.gates import Matrix
 from qnode.quantum.noisy import NoisyRegister
 from qnode.quantum.pair_source import PairSource
 from qnode.quantum.pair_states import PairState, pair_state
-from qnode.quantum.register import Register
+from qnode.quantum.register import ComponentState, Register
 from tests.physics.circuits import random_rho
 from tests.physics.noise import CHANNELS, EXACT, LAST_DRAW, MIXTURES, OTHERS, integrated
 from tests.quantum.worlds import qubits, random_clifford, random_unitary
@@ -31,12 +32,19 @@ THREE: Final = qubits("a", "b", "c")
 TARGETS: Final = {1: ("b",), 2: ("c", "a"), 3: ("b", "c", "a")}
 
 
-def prepared(formalism: str, *, clifford: bool, seed: int = 11) -> Register:
-    """Three qubits in some entangled pure state."""
+@cache
+def some_state(formalism: str, clifford: bool, seed: int) -> ComponentState:
     register = Register(formalism)
     for qubit in THREE:
         register.create(qubit)
     register.apply_unitary((random_clifford if clifford else random_unitary)(3, seed), THREE)
+    return register.export(THREE[0])
+
+
+def prepared(formalism: str, *, clifford: bool, seed: int = 11) -> Register:
+    """Three qubits in some entangled pure state."""
+    register = Register(formalism)
+    register.adopt(some_state(formalism, clifford, seed))
     return register
 
 

@@ -156,6 +156,19 @@ async def stores_half(node: Node, peer: str, seconds: float) -> float:
     return waited
 
 
+async def gives_up(node: Node, peer: str) -> None:
+    await node.entangle(peer)
+    await asyncio.sleep(1)
+
+
+async def told_what_is_wrong(node: Node, peer: str) -> str:
+    try:
+        await node.entangle(peer)
+    except QnodeError as error:
+        return f"{type(error).__name__} {error}"
+    return ""
+
+
 # --- everything at once ----------------------------------------------------------------------------------------------
 
 
