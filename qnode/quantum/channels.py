@@ -140,26 +140,31 @@ def from_kraus(operators: Sequence[Matrix], name: str = "kraus") -> Channel:
     size = own[0].shape[0] if own and own[0].ndim == 2 else 0
     if size < 2 or size & (size - 1) or any(operator.shape != (size, size) for operator in own):
         raise ConfigError(place=name, detail="Kraus operators are square matrices of one size, 2, 4, 8, ...")
-    off = np.abs(sum(operator.conj().T @ operator for operator in own) - np.eye(size)).max()
+    total: Matrix = np.asarray(sum(operator.conj().T @ operator for operator in own))
+    off = np.abs(total - np.eye(size)).max()
     if not off <= COMPLETE:
         raise ConfigError(place=name, detail=f"the sum of K'K is the identity; these are off by {off:.2g}")
+    weights, axes = np.linalg.eigh(total)
+    complete = (axes / np.sqrt(weights)) @ axes.conj().T  # so that numbers of ten digits lose nothing in many gates
+    own = [operator @ complete for operator in own]
     n_qubits = size.bit_length() - 1
     return Channel(name, n_qubits, ways=_as_ways(own, tuple(range(n_qubits))), kraus=lambda: own)
 
 
 def relaxation(e1: float, e2: float) -> Channel:
-    """What a memory does in a time t: e1 = exp(-t/T1), e2 = exp(-t/T2), e2 <= sqrt(e1).
+    """What a memory does in a time t: e1 = exp(-t/T1), e2 = exp(-t/T2), |e2| <= sqrt(e1).
 
-    For e2 <= e1 (T2 <= T1) exactly a mixture: nothing with (e1 + e2)/2, Z with (e1 - e2)/2, a reset to |0> with 1 - e1.
-    Otherwise amplitude damping and dephasing, which commute. Source: Nielsen & Chuang, sections 8.3.5 and 8.3.6.
+    e2 is negative where more is turned by pi than is not. For |e2| <= e1 (T2 <= T1) exactly a mixture: nothing with
+    (e1 + e2)/2, Z with (e1 - e2)/2, a reset to |0> with 1 - e1. Otherwise amplitude damping and dephasing, which
+    commute. Source: Nielsen & Chuang, sections 8.3.5 and 8.3.6.
     """
     ways = None
-    if e2 <= e1:
+    if abs(e2) <= e1:
         stays, flips = Way((e1 + e2) / 2), Way((e1 - e2) / 2, ((FIXED["z"], (0,)),))
         ways = (stays, flips, Way(1.0 - e1, reset=True))
 
     def kraus() -> list[Matrix]:
-        kept = min(1.0, e2 / sqrt(e1)) if e1 else 0.0  # what dephasing beside the damping leaves
+        kept = max(-1.0, min(1.0, e2 / sqrt(e1))) if e1 else 0.0  # what dephasing beside the damping leaves
         damped = np.array(((1, 0), (0, sqrt(e1))), np.complex128)
         jump = np.array(((0, sqrt(max(0.0, 1.0 - e1))), (0, 0)), np.complex128)
         z = FIXED["z"].matrix

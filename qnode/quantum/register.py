@@ -185,7 +185,7 @@ class Register:
 
     def relax(self, qubit: QubitId, e1: float, e2: float, draw: float) -> None:
         """What `suffer(relaxation(e1, e2), ...)` does, for the many times at which nothing happens."""
-        if e2 > e1 or self.formalism in MIXED:
+        if abs(e2) > e1 or self.formalism in MIXED:
             self.suffer(relaxation(e1, e2), (qubit,), draw)
         elif draw >= (e1 + e2) / 2:
             if draw < e1:

@@ -74,6 +74,7 @@ MIXTURES: Final[dict[str, Channel]] = {
 OTHERS: Final[dict[str, Channel]] = {
     "t2 > t1": channels.relaxation(0.5, 0.6),
     "t2 = 2 t1": channels.relaxation(0.5, sqrt(0.5)),
+    "t2 > t1, and turned": channels.relaxation(0.5, -0.6),
     "damping": channels.from_kraus(damping(0.35)),
     "forgetting": channels.from_kraus(damping(1.0)),
     "rotations": channels.from_kraus([sqrt(0.5) * random_unitary(1, k) for k in (1, 2)]),

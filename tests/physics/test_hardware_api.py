@@ -330,7 +330,10 @@ async def test_another_seed_is_another_run(tmp_path: Path) -> None:
 # --- many nodes ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_hundred_nodes_share_a_ghz_state_that_decays_and_stays_a_stabilizer_state(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inline", [True, False], ids=["inline", "processes"])
+async def test_a_hundred_nodes_share_a_ghz_state_that_decays_and_stays_a_stabilizer_state(
+    inline: bool, tmp_path: Path
+) -> None:
     """T1 = 10 s, T2 = 1 s: a state vector of a hundred qubits could not be held at all."""
     leaves = [f"leaf{nth}" for nth in range(99)]
     memory = {"qubits": 100, "t1": "10 s", "t2": "1 s"}
@@ -338,11 +341,12 @@ async def test_a_hundred_nodes_share_a_ghz_state_that_decays_and_stays_a_stabili
     config = {
         "version": 1,
         "seed": 5,
+        "nodes_per_process": 50,
         "nodes": {"hub": {**memory, **program("shares_ghz", leaves=leaves)}, **nodes},
         "links": {"star": {"star": ["hub", *leaves], "length": "1 km"}},
     }
     cluster = Cluster.from_dict(config, base=PROGRAMS, runs=tmp_path)
-    cluster.inline = True
+    cluster.inline = inline
     async with cluster as net:
         view = await net.run_until("15 ms")
         assert view is not None

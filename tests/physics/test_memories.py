@@ -428,11 +428,12 @@ def test_each_attempt_dephases_a_stored_qubit_once(
         if one is not None:
             attempts.begin(one.at_ns, one.every_ns, one.n, p)
             expected += sum(one.at_ns + k * one.every_ns >= born for k in range(one.n))
-        elif at >= born:
+            continue
+        if at >= born:
             register.apply(lab, "z", (A,), (), at)
             register.register.apply("z", (A,))
-            if forgetting:
-                register.settle(attempts, (A,), at)
+        if forgetting:
+            register.settle(attempts, (A,), at)
     coherence = 2 * register.seen_at(300).reduced_state((A,))[0, 1].real
     assert coherence == pytest.approx((1 - 2 * p) ** expected, abs=EXACT)
     register.settle(attempts, (A,), 300)

@@ -111,12 +111,14 @@ def test_channels_that_need_amplitudes_make_them_or_are_refused(name: str) -> No
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("e1", "e2"), [(0.6, 0.3), (0.6, 0.6), (1.0, 0.2), (0.0, 0.0), (0.3, 0.5)])
+@pytest.mark.parametrize(
+    ("e1", "e2"), [(0.6, 0.3), (0.6, 0.6), (1.0, 0.2), (0.0, 0.0), (0.3, 0.5), (0.6, -0.3), (0.3, -0.5)]
+)
 def test_the_short_way_to_relax_draws_as_the_channel_does(e1: float, e2: float, seed: int) -> None:
-    for draw in (0.0, e2 / 2, (e1 + e2) / 2, e1, e1 + (1 - e1) / 3, 0.9, LAST_DRAW, 0.123, 0.456, 0.789):
+    for draw in (0.0, abs(e2) / 2, (e1 + e2) / 2, e1, e1 + (1 - e1) / 3, 0.9, LAST_DRAW, 0.123, 0.456, 0.789):
         short, whole = (prepared("auto", clifford=False, seed=seed) for _ in range(2))
-        short.relax(THREE[1], e1, e2, min(draw, LAST_DRAW))
-        whole.suffer(channels.relaxation(e1, e2), (THREE[1],), min(draw, LAST_DRAW))
+        short.relax(THREE[1], e1, e2, max(0.0, min(draw, LAST_DRAW)))
+        whole.suffer(channels.relaxation(e1, e2), (THREE[1],), max(0.0, min(draw, LAST_DRAW)))
         np.testing.assert_allclose(short.reduced_state(THREE), whole.reduced_state(THREE), rtol=0, atol=EXACT)
 
 

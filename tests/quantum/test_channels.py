@@ -235,6 +235,16 @@ def test_unitaries_with_probabilities_are_a_mixture(seed: int, n_qubits: int, we
     assert_channel(channel, superoperator(kraus), 1e-10)
 
 
+def test_operators_of_ten_digits_lose_nothing_in_many_gates() -> None:
+    rough = from_kraus([np.round(one, 10) for one in random_kraus(8, 1)])
+    turned = from_kraus([np.round(sqrt(p) * GATES[gate].unitary(), 10) for p, gate in ((0.3, "h"), (0.7, "x"))])
+    for channel in (rough, turned):
+        many = np.linalg.matrix_power(channel.superoperator, 100_000) @ np.diag((0.3, 0.7)).reshape(-1)
+        assert np.trace(many.reshape(2, 2)).real == pytest.approx(1, abs=1e-10)
+    assert turned.ways is not None
+    assert all(step.clifford is not None for way in turned.ways for step, _ in way.steps)
+
+
 def test_an_identity_with_a_phase_is_nothing_to_do() -> None:
     channel = from_kraus([1j * sqrt(0.6) * ONE, sqrt(0.4) * GATES["y"].unitary(), 0 * ONE])
     assert channel.ways is not None
