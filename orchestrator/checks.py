@@ -77,6 +77,8 @@ def _of_hardware(path: Path, given: HardwareConfig, merged: HardwareConfig, kind
         merged: That, laid over its kind and preset.
         kind: The path to its kind; () if it has none.
     """
+    if not (merged.communication.model_fields_set or merged.memory.model_fields_set or merged.t2):
+        return  # the way of many nodes
     places = (path, kind) if kind else (path,)
 
     def blamed(detail: str, *candidates: Path, needs: tuple[Path, ...] = ()) -> Iterator[Finding]:

@@ -390,6 +390,14 @@ class LinkConfig(Model):
             source = PerfectSource(success_probability=sources.transmission(self.attenuation, self.length))
         return source.pairs(self)
 
+    def of_length(self, metres: float) -> LinkConfig:
+        """The same link, longer or shorter: a station and a delay that were given move in proportion."""
+        scale = metres / self.length if self.length else 0.0
+        changes: dict[str, object] = {"length": metres, "delay": None if self.delay is None else self.delay * scale}
+        if isinstance(self.source, StationSource) and self.source.station is not None:
+            changes["source"] = self.source.model_copy(update={"station": self.source.station * scale})
+        return self.model_copy(update=changes)
+
     @property
     def station_share(self) -> float:
         """How far along the link its source's station is, 0 to 1 from the first end."""

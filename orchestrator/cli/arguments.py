@@ -102,6 +102,22 @@ def _runs(parser: Parser) -> None:
     _runs_folder(parser)
 
 
+def _link(parser: Parser) -> None:
+    _config(parser)
+    parser.add_argument(
+        "link", nargs="?", metavar="LINK", help="its name, or both ends such as alice-bob; left out: the only one"
+    )
+    _changes(parser)
+    parser.add_argument(
+        "--pairs", type=_pairs, default=3000, metavar="N", help="how many pairs the run makes and measures (3000)"
+    )
+    parser.add_argument("--no-run", action="store_true", help="formulas alone; start nothing")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw fidelity against storage time and rate against distance"
+    )
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+
+
 def _events(parser: Parser) -> None:
     parser.epilog = _OF_EVENTS
     _which_run(parser)
@@ -209,6 +225,7 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
     "check": _check,
     "results": _results,
     "runs": _runs,
+    "link": _link,
     "events": _events,
     "up": _up,
     "ps": _ps,
@@ -296,6 +313,10 @@ def _number(text: str) -> int:
 
 def _whole(text: str) -> int:
     return _from_to(text, 1, _MOST, f"from 1 to {_MOST}")
+
+
+def _pairs(text: str) -> int:
+    return _from_to(text, 3, _MOST, f"from 3 to {_MOST}, some for each of three bases")
 
 
 def _request(text: str) -> int:
