@@ -20,6 +20,7 @@ from benchmarks import (
     noise,
     pairs,
     plugin,
+    pulses,
     register,
     report,
     step,
@@ -40,6 +41,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
     "pairs": pairs.run,
     "bulk": bulk.run,
     "noise": noise.run,
+    "pulses": pulses.run,
     "ghz": ghz.run,
     "local": local.run,
     "register": register.run,
@@ -56,6 +58,7 @@ benchmarks:
   pairs     Bell pairs with both measurements a second
   bulk      Bell pairs that are measured at birth, many at once
   noise     what noise costs
+  pulses    weak coherent pulses a second, from source to sifted bits
   ghz       GHZ states over n nodes
   local     gates on a node's own qubits
   register  the state engine by itself
