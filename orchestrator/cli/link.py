@@ -80,8 +80,13 @@ def _of_config(config: Config, link: LinkDescription) -> LinkConfig:
 
 
 def _budget(network: Network, link: LinkDescription) -> Budget:
-    # Both ends ask at the same time: the first by name is the requester, and the other one corrects.
-    return Budget(link.source, _ends(network, link), corrects=0 if link.a > link.b else 1)
+    return Budget(link.source, _ends(network, link), corrects=_corrects(link))
+
+
+def _corrects(link: LinkDescription) -> int:
+    """The end that asks later: it was told of the pair before later; at the same time, the second by name."""
+    a, b = link.source.delivered_ns
+    return int(b > a) if a != b else int(link.b > link.a)
 
 
 def _ends(network: Network, link: LinkDescription) -> tuple[Hardware, Hardware]:
@@ -127,7 +132,7 @@ def _trial(config: Config, link: LinkDescription, pairs: int, seed: int) -> Mapp
         },
         "links": {
             "link": {
-                **{key: value for key, value in as_written.items() if key not in SHAPES},
+                **{key: value for key, value in as_written.items() if key not in (*SHAPES, "photons")},
                 "between": [link.a, link.b],
             }
         },

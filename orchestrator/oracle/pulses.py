@@ -38,6 +38,7 @@ from qnode.photons.pairs import detect_pairs
 from qnode.photons.pulses import Pulses
 from qnode.photons.sampling import Rng
 from qnode.wire.messages import (
+    NEVER_NS,
     Clicked,
     Emitted,
     Failed,
@@ -49,7 +50,7 @@ from qnode.wire.messages import (
     fields_of,
 )
 
-MOST_KEPT: Final = 64  # trains' worth of light that somebody on a link may keep: it fills the oracle's memory
+MOST_HELD: Final = 2**27  # pulses that wait for a receiver, or are in the hands of who sits on a link: they take memory
 
 _Key = tuple[NodeName, int]
 _Talk = tuple[NodeName, NodeName, str, str]
@@ -59,6 +60,10 @@ _Log = Callable[..., None]
 class _Waiting(NamedTuple):
     node: NodeName
     op: SendPulses | ReceivePulses
+
+    @property
+    def n(self) -> int:
+        return len(self.op.codes if isinstance(self.op, SendPulses) else self.op.bases)
 
 
 class _Train(NamedTuple):
@@ -197,13 +202,16 @@ class PulseTrains:
             raise InvalidOperation(
                 detail="a train needs a rate: give one to send_pulses(), or to the link's source in the configuration"
             )
+        waiting = sum(one.n for queue in self._sending.values() for one in queue)
+        if waiting + len(codes) > MOST_HELD:
+            raise InvalidOperation(detail=f"more than {MOST_HELD} pulses wait for their receivers: await some of them")
         self._ask(node, op, self._sending, (node, peer, op.program, op.tag))
 
     def receive(self, node: NodeName, op: ReceivePulses) -> None:
         peer = NodeName(op.peer)
         self._link(peer, node)
-        if len(op.bases) > MOST_PULSES or (op.bases and max(op.bases) > max(BASES.values())):
-            raise MalformedMessage(detail=f"{node} gave bases for {len(op.bases)} gates, or some that there are not")
+        if op.bases:
+            _array(op.bases, min(len(op.bases), MOST_PULSES), len(BASES))
         if not op.bases and (
             len(op.choice) != len(BASES) or not min(op.choice) >= 0 or not abs(sum(op.choice) - 1) < 1e-9
         ):
@@ -266,9 +274,13 @@ class PulseTrains:
         link = self._link(sender, receiver)
         start_ns = max(self._time.now_ns, link.source_free_ns)
         name = f"{sender}>{receiver}#{link.trains}"
-        link.trains += 1
         period_ps = sent.period_ps or link.hardware.source.period_ps
         train = _Train(name, sender, receiver, wanted, start_ns, period_ps, codes)
+        if start_ns + train.lasts_ns + link.delay_ns >= NEVER_NS:
+            error = InvalidOperation(detail=f"a train of {len(codes)} pulses, {period_ps} ps apart, would never end")
+            self._fail(sender, sent.request, receiver, wanted.request, error)
+            return
+        link.trains += 1
         link.source_free_ns = start_ns + train.lasts_ns
         self._log(
             "send_pulses",
@@ -446,8 +458,8 @@ class PulseTrains:
         raise InvalidOperation(detail=f"{node} cannot do {op.action!r} with {op.value} to {op.light}")
 
     def _keep(self, node: NodeName, of: str, nth: int, pulses: Pulses) -> str:
-        if sum(held.train is None for held in self._held.values()) >= MOST_KEPT:
-            raise InvalidOperation(detail=f"{node} keeps light of {MOST_KEPT} trains: drop some of it first")
+        if sum(len(held.pulses.codes) for held in self._held.values()) + len(pulses.codes) > MOST_HELD:
+            raise InvalidOperation(detail=f"{node} keeps more than {MOST_HELD} pulses: drop some of them first")
         name = f"{of}/{nth}"
         self._held[name] = _Held(node, None, pulses)
         return name
