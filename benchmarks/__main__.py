@@ -11,7 +11,22 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from benchmarks import ghz, launch, loading, local, pairs, plugin, register, report, step, telemetry, teleport
+from benchmarks import (
+    bulk,
+    ghz,
+    launch,
+    loading,
+    local,
+    noise,
+    pairs,
+    plugin,
+    pulses,
+    register,
+    report,
+    step,
+    telemetry,
+    teleport,
+)
 from benchmarks.bench import Bench
 from benchmarks.measure import EFFORTS, Effort, Figure, WrongResult
 from benchmarks.yardstick import EchoGroup
@@ -24,6 +39,9 @@ BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
     "step": step.run,
     "teleport": teleport.run,
     "pairs": pairs.run,
+    "bulk": bulk.run,
+    "noise": noise.run,
+    "pulses": pulses.run,
     "ghz": ghz.run,
     "local": local.run,
     "register": register.run,
@@ -38,6 +56,9 @@ benchmarks:
   step      one step of the virtual clock with 1, 2 and 10 active nodes
   teleport  teleportations a second, one after another and 64 in flight
   pairs     Bell pairs with both measurements a second
+  bulk      Bell pairs that are measured at birth, many at once
+  noise     what noise costs
+  pulses    weak coherent pulses a second, from source to sifted bits
   ghz       GHZ states over n nodes
   local     gates on a node's own qubits
   register  the state engine by itself

@@ -28,14 +28,17 @@ class Effort:
     local_gates: int
     sequences: int
     launch_nodes: tuple[int, ...]
+    batch: int
 
 
 EFFORTS: Final[Mapping[str, Effort]] = {
     effort.name: effort
     for effort in (
-        Effort("tiny", 1, 20, 20, 4, 64, 64, 8, (3,), 120, 20, (2,)),
-        Effort("quick", 3, 1_000, 1_000, 300, 3_200, 1_280, 600, (10,), 10_000, 2_000, (2, 10)),
-        Effort("normal", 5, 3_000, 3_000, 1_000, 12_800, 3_200, 2_000, (10, 100), 50_000, 5_000, (2, 10, 100)),
+        Effort("tiny", 1, 20, 20, 4, 64, 64, 8, (3,), 120, 20, (2,), 10_000),
+        Effort("quick", 3, 1_000, 1_000, 300, 3_200, 1_280, 600, (10,), 10_000, 2_000, (2, 10), 200_000),
+        Effort(
+            "normal", 5, 3_000, 3_000, 1_000, 12_800, 3_200, 2_000, (10, 100), 50_000, 5_000, (2, 10, 100), 1_000_000
+        ),
         Effort(
             "full",
             7,
@@ -49,6 +52,7 @@ EFFORTS: Final[Mapping[str, Effort]] = {
             100_000,
             10_000,
             (2, 10, 100, 1000),
+            1_000_000,
         ),
     )
 }

@@ -32,6 +32,8 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _of_kinds(config)
     yield from _of_nodes(config)
     yield from _of_links(config)
+    if config.formalism == "bell_diagonal":
+        yield from _of_bell_diagonal(config)
 
 
 def _of_settings(config: Config) -> Iterator[Finding]:
@@ -77,6 +79,8 @@ def _of_hardware(path: Path, given: HardwareConfig, merged: HardwareConfig, kind
         merged: That, laid over its kind and preset.
         kind: The path to its kind; () if it has none.
     """
+    if not (merged.communication.model_fields_set or merged.memory.model_fields_set or merged.t2):
+        return  # the way of many nodes
     places = (path, kind) if kind else (path,)
 
     def blamed(detail: str, *candidates: Path, needs: tuple[Path, ...] = ()) -> Iterator[Finding]:
@@ -105,6 +109,24 @@ def _of_hardware(path: Path, given: HardwareConfig, merged: HardwareConfig, kind
         if slots.qubits and slots.t1 is not None and slots.t2 is not None and slots.t2 > 2 * slots.t1:
             detail = f"t2 ({slots.t2:g} s) cannot be longer than twice t1 ({slots.t1:g} s): decay also dephases"
             yield from blamed(detail, (name, "t2"), ("t2",), (name, "t1"), ("t1",))
+
+
+def _of_bell_diagonal(config: Config) -> Iterator[Finding]:
+    """What cannot be held as a mixture of Bell states, and can be told before a run is started."""
+    path: Path = ("formalism",)
+    for pattern, node in config.nodes.items():
+        if node.kind is None or node.kind in config.kinds:
+            merged = config.hardware(node)
+            slots = (merged.slots("memory"), merged.slots("communication"))
+            if any(one.qubits and one.t1 is not None for one in slots):
+                detail = f"bell_diagonal holds no relaxation, and {pattern} has a t1; leave that out, or use auto"
+                yield Finding(path, detail, needs=(("nodes", pattern), ("kinds",)))
+                break
+    for name, link in config.links.items():
+        if link.source.model == "single_click":
+            detail = f"bell_diagonal holds mixtures of Bell states, and single_click of {name} makes others; use auto"
+            yield Finding(path, detail, needs=(("links", name),))
+            break
 
 
 def _is_given(given: object, path: Path) -> bool:

@@ -7,7 +7,7 @@ A node is laid over its kind, and both over a preset, field by field. Where two 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -89,7 +89,7 @@ class GateConfig(Model):
 
     @property
     def timing(self) -> Timing:
-        return Timing(units.to_ns(self.duration), self.model)
+        return Timing(units.to_ns(self.duration), self.model) if self.model_fields_set else Timing()
 
 
 class TwoQubitGateConfig(GateConfig):
@@ -223,6 +223,18 @@ GateSet = Annotated[
 ]
 
 
+class SlotsOfKind(NamedTuple):
+    """Slots of one kind in the configuration's units: seconds, None where nothing is given."""
+
+    qubits: int
+    t1: float | None
+    t2: float | None
+    cutoff: float | None
+
+
+SlotKind = Literal["memory", "communication"]
+
+
 # --- nodes -----------------------------------------------------------------------------------------------------------
 
 
@@ -259,15 +271,17 @@ class HardwareConfig(Model):
                 given |= {"qubits"}
             if getattr(self, kind).qubits is not None:
                 base = _without(base, {"qubits"})
-            base = base.model_copy(update={kind: _without(getattr(base, kind), given)}) if given else base
+            below: MemoryConfig | CommunicationConfig = getattr(base, kind)
+            if given & below.model_fields_set:
+                base = base.model_copy(update={kind: _without(below, given)})
         return super().over(base)
 
-    def slots(self, kind: Literal["memory", "communication"]) -> MemoryConfig | CommunicationConfig:
+    def slots(self, kind: SlotKind) -> SlotsOfKind:
         """All about slots of a kind, what is left out filled in."""
         own: MemoryConfig | CommunicationConfig = getattr(self, kind)
         default = self.qubits if kind == "memory" else 0
-        times = {key: getattr(own if key in own.model_fields_set else self, key) for key in ("t1", "t2", "cutoff")}
-        return own.model_copy(update={"qubits": default if own.qubits is None else own.qubits, **times})
+        t1, t2, cutoff = (getattr(own if key in own.model_fields_set else self, key) for key in ("t1", "t2", "cutoff"))
+        return SlotsOfKind(default if own.qubits is None else own.qubits, t1, t2, cutoff)
 
     def numbers(self) -> Hardware:
         """What node and oracle are told."""
@@ -287,7 +301,7 @@ class HardwareConfig(Model):
         )
 
 
-def _numbers(slots: MemoryConfig | CommunicationConfig) -> Slots:
+def _numbers(slots: SlotsOfKind) -> Slots:
     if not slots.qubits:
         return Slots()
     cutoff_ns = None if slots.cutoff is None else units.to_ns(slots.cutoff)
@@ -302,5 +316,7 @@ def _in_ns(seconds: float | None) -> float:
 def _without(model: _AnyModel, keys: set[str] | frozenset[str]) -> _AnyModel:
     """As if some of it had never been given."""
     kept = model.model_fields_set - keys
+    if kept == model.model_fields_set:
+        return model
     less: _AnyModel = type(model).model_construct(_fields_set=set(kept), **{key: getattr(model, key) for key in kept})  # type: ignore[assignment]
     return less

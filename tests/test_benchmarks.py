@@ -103,7 +103,7 @@ def test_an_unknown_benchmark_is_refused_with_the_names_there_are(capsys: pytest
     with pytest.raises(SystemExit) as exit_code:
         main(["telport"])
     assert exit_code.value.code == 2
-    assert "step, teleport, pairs, ghz, local, register, telemetry" in capsys.readouterr().err
+    assert "step, teleport, pairs, pulses, ghz, local, register, telemetry" in capsys.readouterr().err
 
 
 def test_a_wrong_result_is_an_error_and_no_figure(

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from orchestrator.oracle.counts import Counts
+from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Key, Matching
 from orchestrator.oracle.timekeeper import Timekeeper
@@ -19,8 +20,7 @@ from qnode.core.coins import derive_key, generator
 from qnode.errors import MalformedMessage, NotANeighbour, RequestMismatch
 from qnode.ids import NodeName
 from qnode.quantum.bell_pairs import BASES, Batch, Bits, last_attempt
-from qnode.quantum.hardware import IDEAL
-from qnode.quantum.pair_source import PairSource, perfect
+from qnode.quantum.pair_source import PairSource
 from qnode.wire.bits import pack_outcomes, unpack_bases
 from qnode.wire.messages import NEVER_NS, DirectOutcomes, Failed, FixBases, MeasureDirectly, fields_of
 
@@ -29,10 +29,13 @@ MOST_DIRECT: Final = 10_000_000
 
 
 class Links(Protocol):
-    """Which source the link between two nodes has."""
+    """What there is between two nodes."""
 
     def quantum_ns(self, one: NodeName, other: NodeName) -> int | None:
         """How long light takes between two neighbours; None if there is no link."""
+
+    def source(self, one: NodeName, other: NodeName) -> tuple[PairSource, bool]:
+        """Of pairs between two neighbours, and whether `one` is its end b."""
 
 
 class Place:
@@ -56,10 +59,19 @@ class Bulk:
     """
 
     def __init__(
-        self, links: Links, ledger: Ledger, time: Timekeeper, counts: Counts, *, key: bytes, log: Callable[..., object]
+        self,
+        links: Links,
+        ledger: Ledger,
+        generation: Generation,
+        time: Timekeeper,
+        counts: Counts,
+        *,
+        key: bytes,
+        log: Callable[..., object],
     ) -> None:
         self._links = links
         self._ledger = ledger
+        self._generation = generation
         self._time = time
         self._counts = counts
         self._key = key
@@ -135,8 +147,8 @@ class Bulk:
 
     def _begin(self, first: Demand, second: Demand) -> None:
         """Make the pairs of two requests that met; the later one makes up for what is heralded."""
-        source, turned = self._source(first.node, second.node)
-        n, now_ns = first.wanted.n, self._time.now_ns
+        source, turned = self._links.source(first.node, second.node)
+        n = first.wanted.n
         ends = (second, first) if turned else (first, second)
         names = (ends[0].node, ends[1].node)
         self._counts.pairs += n
@@ -145,18 +157,16 @@ class Bulk:
         def stream(what: str) -> Any:
             return generator(derive_key(self._key, "measure directly", *names, nth, what))
 
-        batch = Batch(
-            source, n, (IDEAL, IDEAL), 0 if turned else 1, (stream("classes"), stream("end a"), stream("end b"))
-        )
-        last_ns = now_ns + last_attempt(source, n, stream("attempts")) * source.attempt_ns
+        hardware = (self._ledger.lab(names[0]).hardware, self._ledger.lab(names[1]).hardware)
+        batch = Batch(source, n, hardware, 0 if turned else 1, (stream("classes"), stream("end a"), stream("end b")))
+        last_ns = self._generation.occupy(names, source, last_attempt(source, n, stream("attempts")))
         for end, demand in sorted(enumerate(ends), key=lambda one: one[1] is second):
-            place = self._places[demand.key] = Place(batch, end, demand, last_ns + source.delivered_ns[end])
+            measured_ns = source.born_ns[end] + hardware[end].measure.duration_ns
+            due_ns = last_ns + max(source.delivered_ns[end], measured_ns)
+            place = self._places[demand.key] = Place(batch, end, demand, due_ns)
             bases = self._bases.pop(demand.key)
             if bases is not None:
                 self._answer(place, bases)
-
-    def _source(self, one: NodeName, other: NodeName) -> tuple[PairSource, bool]:
-        return perfect(self._links.quantum_ns(one, other) or 0), False
 
     def _answer(self, place: Place, bases: Bits) -> None:
         place.outcomes = place.batch.answer(place.end, bases)

@@ -105,6 +105,21 @@ class Generation:
         if link.making is None:
             self._next(link)
 
+    def occupy(self, ends: tuple[NodeName, NodeName], source: PairSource, last: float) -> float:
+        """Make attempts for a batch that is measured at birth, up to number `last` from 0. When that one begins.
+
+        Where attempts are made one after the other, they begin when the link is free, and keep it busy.
+        """
+        link = self._links.setdefault((min(ends), max(ends)), Link())
+        begun_ns = max(self._time.now_ns, link.free_ns) if source.sequential else self._time.now_ns
+        last_ns = min(begun_ns + (last * source.attempt_ns if source.attempt_ns else 0), NEVER_NS)
+        if source.sequential:
+            link.free_ns = int(last_ns) + source.attempt_ns
+        if source.attempt_dephasing:
+            for node in ends:
+                self._ledger.attempted(node, begun_ns, source.attempt_ns, int(last_ns), source.attempt_dephasing)
+        return last_ns
+
     def reachable(self, first: Demand, second: Demand) -> float:
         """The fidelity that the end which gets less of it may expect, on average over what is heralded."""
         source, turned = self._sources.source(first.node, second.node)

@@ -113,7 +113,7 @@ class Operations:
         self.generation = Generation(ledger, delays, self.matching, time, counts=self.counts, emit=emit)
         self.unheard: dict[NodeName, int] = {}
         self.noted: dict[tuple[NodeName, str], bytes] = {}
-        self.bulk = Bulk(delays, ledger, time, self.counts, key=key, log=self.log)
+        self.bulk = Bulk(delays, ledger, self.generation, time, self.counts, key=key, log=self.log)
         self._meddled: list[Meddle] = []
         self._delays = delays
         self._time = time

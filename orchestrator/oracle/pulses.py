@@ -27,15 +27,18 @@ from qnode.photons.detection import (
     Gates,
     analyser,
     detect,
+    draw_bases,
     offsets,
     outcomes_of,
 )
-from qnode.photons.hardware import Channel, PhotonLink
+from qnode.photons.hardware import Channel, Detector, PhotonLink
 from qnode.photons.light import Survival, of_numbers, of_source
 from qnode.photons.packing import CLICKED, DOUBLE, MOST_PULSES, codes_from, pack_clicks
+from qnode.photons.pairs import detect_pairs
 from qnode.photons.pulses import Pulses
 from qnode.photons.sampling import Rng
 from qnode.wire.messages import (
+    NEVER_NS,
     Clicked,
     Emitted,
     Failed,
@@ -47,7 +50,7 @@ from qnode.wire.messages import (
     fields_of,
 )
 
-MOST_KEPT: Final = 64  # trains' worth of light that somebody on a link may keep: it fills the oracle's memory
+MOST_HELD: Final = 2**27  # pulses that wait for a receiver, or are in the hands of who sits on a link: they take memory
 
 _Key = tuple[NodeName, int]
 _Talk = tuple[NodeName, NodeName, str, str]
@@ -57,6 +60,10 @@ _Log = Callable[..., None]
 class _Waiting(NamedTuple):
     node: NodeName
     op: SendPulses | ReceivePulses
+
+    @property
+    def n(self) -> int:
+        return len(self.op.codes if isinstance(self.op, SendPulses) else self.op.bases)
 
 
 class _Train(NamedTuple):
@@ -83,6 +90,50 @@ class _Held(NamedTuple):
     pulses: Pulses
 
 
+class _Receiver:
+    """Two detectors, and what their last clicks have left behind: from train to train, in picoseconds."""
+
+    def __init__(self) -> None:
+        self._free_ps = 0
+        self._pending: list[tuple[int, int]] = []  # afterpulses to come, each with its detector's bit
+
+    def told(self, detector: Detector, train: _Train, found: Clicks, first_ns: int, rng: Rng) -> Clicks:
+        """What is left after dead time, with afterpulses among it."""
+        period_ps = train.period_ps
+        if not detector.dead_ps and not detector.afterpulse:
+            return found
+        first_ps = first_ns * 1000
+        pending = [(-(-(at_ps - first_ps) // period_ps), mask) for at_ps, mask in self._pending if at_ps >= first_ps]
+        blind = max(0, -(-detector.dead_ps // period_ps) - 1)
+        gates, masks, left = settle(
+            found.gates,
+            found.masks,
+            len(train.codes),
+            blind,
+            detector.afterpulse,
+            detector.afterpulse_ps / period_ps,
+            Recovery(
+                max(0, -(-(self._free_ps - first_ps) // period_ps)),
+                tuple(gate for gate, _ in pending),
+                tuple(mask for _, mask in pending),
+            ),
+            rng,
+        )
+        self._free_ps = first_ps + left.free_gate * period_ps
+        self._pending = [
+            (first_ps + gate * period_ps, mask)
+            for gate, mask in zip(left.pending_gates, left.pending_masks, strict=True)
+        ]
+        if train.wanted.bases:
+            bases = np.frombuffer(train.wanted.bases, np.uint8)[gates]
+        else:  # an afterpulse sits in a gate in which perhaps nothing else clicked: its basis is drawn like any other
+            bases = draw_bases(train.wanted.choice, len(gates), rng)
+            at = np.searchsorted(found.gates, gates)
+            same = found.gates[np.minimum(at, len(found) - 1)] == gates if len(found) else np.zeros(len(gates), bool)
+            bases[same] = found.bases[at[same]]
+        return Clicks(gates, masks, bases)
+
+
 class _Link:
     """One direction of a link with photons: what is in between, and what source and detectors are busy with."""
 
@@ -93,18 +144,8 @@ class _Link:
         self.survival: Survival = of_source(hardware.source)
         self.source_free_ns = 0
         self.trains = 0
-        self.recovery = _NOTHING_BEFORE
-
-
-class _Recovering(NamedTuple):
-    """As blind.Recovery, in picoseconds of network time."""
-
-    free_ps: int
-    pending_ps: tuple[int, ...] = ()
-    masks: tuple[int, ...] = ()
-
-
-_NOTHING_BEFORE: Final = _Recovering(0)
+        self.at_sender = _Receiver()
+        self.at_receiver = _Receiver()
 
 
 class PulseTrains:
@@ -146,6 +187,11 @@ class PulseTrains:
         codes = codes_from(op.codes)
         if not 1 <= len(codes) <= MOST_PULSES:
             raise InvalidOperation(detail=f"a train has 1 to {MOST_PULSES} pulses, not {len(codes)}: send several")
+        if op.entangled != (hardware.source.model == "entangled"):
+            call = "send_pulses()" if op.entangled else "send_entangled()"
+            raise InvalidOperation(
+                detail=f"the source between {node} and {peer} is {hardware.source.model}: use {call}"
+            )
         classes = 1 if hardware.source.model != "weak_coherent" else len(hardware.source.intensities)
         if int(codes.max()) >> 3 >= classes:
             raise InvalidOperation(
@@ -156,13 +202,16 @@ class PulseTrains:
             raise InvalidOperation(
                 detail="a train needs a rate: give one to send_pulses(), or to the link's source in the configuration"
             )
+        waiting = sum(one.n for queue in self._sending.values() for one in queue)
+        if waiting + len(codes) > MOST_HELD:
+            raise InvalidOperation(detail=f"more than {MOST_HELD} pulses wait for their receivers: await some of them")
         self._ask(node, op, self._sending, (node, peer, op.program, op.tag))
 
     def receive(self, node: NodeName, op: ReceivePulses) -> None:
         peer = NodeName(op.peer)
         self._link(peer, node)
-        if len(op.bases) > MOST_PULSES or (op.bases and max(op.bases) > max(BASES.values())):
-            raise MalformedMessage(detail=f"{node} gave bases for {len(op.bases)} gates, or some that there are not")
+        if op.bases:
+            _array(op.bases, min(len(op.bases), MOST_PULSES), len(BASES))
         if not op.bases and (
             len(op.choice) != len(BASES) or not min(op.choice) >= 0 or not abs(sum(op.choice) - 1) < 1e-9
         ):
@@ -225,9 +274,13 @@ class PulseTrains:
         link = self._link(sender, receiver)
         start_ns = max(self._time.now_ns, link.source_free_ns)
         name = f"{sender}>{receiver}#{link.trains}"
-        link.trains += 1
         period_ps = sent.period_ps or link.hardware.source.period_ps
         train = _Train(name, sender, receiver, wanted, start_ns, period_ps, codes)
+        if start_ns + train.lasts_ns + link.delay_ns >= NEVER_NS:
+            error = InvalidOperation(detail=f"a train of {len(codes)} pulses, {period_ps} ps apart, would never end")
+            self._fail(sender, sent.request, receiver, wanted.request, error)
+            return
+        link.trains += 1
         link.source_free_ns = start_ns + train.lasts_ns
         self._log(
             "send_pulses",
@@ -240,11 +293,14 @@ class PulseTrains:
             channel=sent.tag,
             name=name,
         )
+        if sent.entangled:
+            self._detect_both(link, train, sent)
+            return
         self._time.schedule(link.source_free_ns, sender, Emitted(sent.request, start_ns, period_ps))
         if link.hardware.tap:
             self._to_tap(link, train)
         else:
-            self._detect(link, train, train.codes, None, link.survival, link.hardware.channel, self._now(link, train))
+            self._detect(link, train, train.codes, None, link.survival, link.hardware.channel)
 
     def _fail(self, sender: NodeName, sent: int, receiver: NodeName, wanted: int, error: InvalidOperation) -> None:
         for node, request, peer in ((sender, sent, receiver), (receiver, wanted, sender)):
@@ -255,10 +311,6 @@ class PulseTrains:
     def _stream(self, train: str, *what: str | int) -> Rng:
         return generator(derive_key(self._key, "pulses", train, *what))
 
-    def _now(self, link: _Link, train: _Train) -> int:
-        """When the last gate of a train is over, if nobody holds it up."""
-        return train.start_ns + train.lasts_ns + link.delay_ns
-
     def _detect(
         self,
         link: _Link,
@@ -267,16 +319,48 @@ class PulseTrains:
         numbers: light.Numbers | None,
         survival: Survival,
         channel: Channel,
-        at_ns: int,
+        not_before_ns: int = 0,
     ) -> None:
-        detector, period_ps, n = link.hardware.detector, train.period_ps, len(codes)
-        first_ns = train.start_ns + link.delay_ns
+        """What the receiver sees of a train; it is told when the last gate is over, or when light could be there."""
         rng = self._stream(train.name, "detect")
-        bases: Any = np.frombuffer(train.wanted.bases, np.uint8) if train.wanted.bases else train.wanted.choice
-        found = detect(
-            codes, numbers, survival, bases, Gates(first_ns, period_ps), channel, link.optics, detector.dark_clicks, rng
+        first_ns = train.start_ns + link.delay_ns
+        gates, dark = Gates(first_ns, train.period_ps), link.hardware.detector.dark_clicks
+        found = detect(codes, numbers, survival, _bases(train.wanted), gates, channel, link.optics, dark, rng)
+        self._tell(link, train, found, link.at_receiver, first_ns, rng, not_before_ns)
+
+    def _detect_both(self, link: _Link, train: _Train, sent: SendPulses) -> None:
+        """The same for a source of entangled photons, and what its own end sees."""
+        rng = self._stream(train.name, "detect")
+        hardware, first_ns = link.hardware, train.start_ns + link.delay_ns
+        here, there = detect_pairs(
+            (train.codes >> 1 & 3).astype(np.uint8),
+            _bases(train.wanted),
+            hardware.source.intensities[0],
+            Gates(first_ns, train.period_ps),
+            hardware.channel,
+            link.optics,
+            hardware.detector.dark_clicks,
+            rng,
         )
-        found = self._told(link, train, found, rng)
+        bases = (train.codes >> 1 & 3).astype(np.uint8).tobytes()
+        own = ReceivePulses(sent.request, sent.program, train.receiver, sent.tag, bases, ())
+        mirrored = train._replace(sender=train.receiver, receiver=train.sender, wanted=own)
+        self._tell(link, mirrored, here, link.at_sender, train.start_ns, rng)
+        self._tell(link, train, there, link.at_receiver, first_ns, rng)
+
+    def _tell(
+        self,
+        link: _Link,
+        train: _Train,
+        found: Clicks,
+        receiver: _Receiver,
+        first_ns: int,
+        rng: Rng,
+        not_before_ns: int = 0,
+    ) -> None:
+        detector, period_ps, n = link.hardware.detector, train.period_ps, len(train.codes)
+        at_ns = max(first_ns + train.lasts_ns, not_before_ns)
+        found = receiver.told(detector, train, found, first_ns, rng)
         outcomes, double = outcomes_of(found.masks, rng)
         marks = CLICKED | outcomes | found.bases << 1 | double * np.uint8(DOUBLE)
         off = offsets(len(found), detector, rng)
@@ -304,48 +388,6 @@ class PulseTrains:
             channel=train.wanted.tag,
             name=train.name,
         )
-
-    def _told(self, link: _Link, train: _Train, found: Clicks, rng: Rng) -> Clicks:
-        """What is left after dead time, with afterpulses among it."""
-        detector, period_ps = link.hardware.detector, train.period_ps
-        if not detector.dead_ps and not detector.afterpulse:
-            return found
-        first_ps = (train.start_ns + link.delay_ns) * 1000
-        before = link.recovery
-        pending = [
-            (-(-(at_ps - first_ps) // period_ps), mask)
-            for at_ps, mask in zip(before.pending_ps, before.masks, strict=True)
-            if at_ps >= first_ps
-        ]
-        blind = max(0, -(-detector.dead_ps // period_ps) - 1)
-        gates, masks, left = settle(
-            found.gates,
-            found.masks,
-            len(train.codes),
-            blind,
-            detector.afterpulse,
-            detector.afterpulse_ps / period_ps,
-            Recovery(
-                max(0, -(-(before.free_ps - first_ps) // period_ps)),
-                tuple(gate for gate, _ in pending),
-                tuple(mask for _, mask in pending),
-            ),
-            rng,
-        )
-        link.recovery = _Recovering(
-            first_ps + left.free_gate * period_ps,
-            tuple(first_ps + gate * period_ps for gate in left.pending_gates),
-            left.pending_masks,
-        )
-        if train.wanted.bases:
-            bases = np.frombuffer(train.wanted.bases, np.uint8)[gates]
-        else:  # an afterpulse sits in a gate in which perhaps nothing else clicked: its basis is drawn like any other
-            cumulative = np.cumsum(train.wanted.choice)[:-1]
-            bases = np.searchsorted(cumulative, rng.random(len(gates)), side="right").astype(np.uint8)
-            at = np.searchsorted(found.gates, gates)
-            same = found.gates[np.minimum(at, len(found) - 1)] == gates if len(found) else np.zeros(len(gates), bool)
-            bases[same] = found.bases[at[same]]
-        return Clicks(gates, masks, bases)
 
     # ------------------------------------------------------------ who sits on a link
 
@@ -416,8 +458,8 @@ class PulseTrains:
         raise InvalidOperation(detail=f"{node} cannot do {op.action!r} with {op.value} to {op.light}")
 
     def _keep(self, node: NodeName, of: str, nth: int, pulses: Pulses) -> str:
-        if sum(held.train is None for held in self._held.values()) >= MOST_KEPT:
-            raise InvalidOperation(detail=f"{node} keeps light of {MOST_KEPT} trains: drop some of it first")
+        if sum(len(held.pulses.codes) for held in self._held.values()) + len(pulses.codes) > MOST_HELD:
+            raise InvalidOperation(detail=f"{node} keeps more than {MOST_HELD} pulses: drop some of them first")
         name = f"{of}/{nth}"
         self._held[name] = _Held(node, None, pulses)
         return name
@@ -427,8 +469,13 @@ class PulseTrains:
         rest = 1.0 - self._share_before_tap(link, train)
         channel = Channel() if lossless else link.hardware.channel.part(rest)
         del self._held[name]
-        at_ns = max(self._now(link, train), self._time.now_ns + round(link.delay_ns * rest))
-        self._detect(link, train, pulses.codes, pulses.numbers, of_numbers, channel, at_ns)
+        not_before_ns = self._time.now_ns + round(link.delay_ns * rest)
+        self._detect(link, train, pulses.codes, pulses.numbers, of_numbers, channel, not_before_ns)
+
+
+def _bases(wanted: ReceivePulses) -> Any:
+    """Of each gate, or the probabilities that they are drawn with."""
+    return np.frombuffer(wanted.bases, np.uint8) if wanted.bases else wanted.choice
 
 
 def _where(packed: bytes, n: int) -> light.Mask:

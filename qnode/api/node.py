@@ -400,6 +400,36 @@ class Node:
             raise _not_text("tag", tag)
         return await pulses.send_pulses(self, peer, bits, bases, intensities, rate, tag)
 
+    async def send_entangled(
+        self,
+        peer: str,
+        n: int,
+        *,
+        bases: str | npt.ArrayLike | Mapping[str, float] | None = None,
+        rate: float | None = None,
+        tag: str = "",
+    ) -> Detections:
+        """Send one photon of each entangled pair to a neighbour and measure the other one; what was seen here.
+
+        The peer's program calls `receive_pulses`. A pair is Phi+: outcomes of both ends are equal in z and x, and
+        opposite in y. Times are those of this end.
+
+        Args:
+            peer: A neighbour, over a link whose `photons:` have a source of model `entangled`.
+            n: How many pulses the source is driven by.
+            bases, rate, tag: As for `receive_pulses` and `send_pulses`.
+        Raises:
+            NotANeighbour.
+            InvalidOperation: If the link has no such source.
+        """
+        from qnode.api import pulses  # lazy: few programs send light
+
+        self._here("send_entangled")
+        self._machine.check_neighbour(NodeName(peer))
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
+        return await pulses.send_entangled(self, peer, _whole(n), bases, rate, tag)
+
     async def receive_pulses(
         self, peer: str, *, bases: str | npt.ArrayLike | Mapping[str, float] | None = None, tag: str = ""
     ) -> Detections:

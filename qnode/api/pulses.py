@@ -6,7 +6,6 @@ Bits, bases and clicks are arrays with one entry for each pulse or for each clic
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -29,6 +28,7 @@ from qnode.photons.packing import (
     codes_of,
     unpack_clicks,
 )
+from qnode.photons.sampling import draw_classes
 from qnode.wire.messages import Clicked, Emitted, ReceivePulses, SendPulses, Tamper, Tampered, Tapped
 
 if TYPE_CHECKING:
@@ -210,15 +210,24 @@ async def send_pulses(
     """As Node.send_pulses."""
     codes = codes_of(bits, bases, intensities)
     _check_n(len(codes))
-    period_ps = 0
-    if rate is not None:
-        if not (0.0 < rate <= PS_PER_S and math.isfinite(rate)):
-            raise InvalidOperation(detail=f"rate must be pulses a second, more than 0 and at most 1e12; got {rate!r}")
-        period_ps = round(PS_PER_S / rate)
     request = node._machine.next_request()
-    node._machine.outbox.append(SendPulses(request, node.program, peer, tag, period_ps, codes.tobytes()))
+    node._machine.outbox.append(SendPulses(request, node.program, peer, tag, _period_ps(rate), codes.tobytes()))
     sent = await _answer(node, request, Emitted, NodeName(peer))
     return SentPulses(len(codes), sent.start_ns / 1e9, sent.period_ps / PS_PER_S)
+
+
+async def send_entangled(node: Node, peer: str, n: int, bases: Bases, rate: float | None, tag: str) -> Detections:
+    """As Node.send_entangled."""
+    _check_n(n)
+    if bases is None or isinstance(bases, Mapping):
+        chosen = draw_classes(n, _choice(bases or {"z": 0.5, "x": 0.5}), node.rng)
+    else:
+        chosen = bases_of(bases, "bases", n)
+    codes = np.left_shift(chosen, 1).astype(np.uint8).tobytes()
+    request = node._machine.next_request()
+    op = SendPulses(request, node.program, peer, tag, _period_ps(rate), codes, entangled=True)
+    node._machine.outbox.append(op)
+    return _seen(await _answer(node, request, Clicked, NodeName(peer)))
 
 
 async def receive_pulses(node: Node, peer: str, bases: Bases, tag: str) -> Detections:
@@ -235,9 +244,7 @@ async def receive_pulses(node: Node, peer: str, bases: Bases, tag: str) -> Detec
         given = array.tobytes()
     request = node._machine.next_request()
     node._machine.outbox.append(ReceivePulses(request, node.program, peer, tag, given, choice))
-    seen = await _answer(node, request, Clicked, NodeName(peer))
-    period, unit = seen.period_ps / PS_PER_S, seen.unit_ps / PS_PER_S
-    return _detections(seen.n, seen.sparse, seen.marks, seen.offsets, seen.first_ns / 1e9, period, unit)
+    return _seen(await _answer(node, request, Clicked, NodeName(peer)))
 
 
 async def tap(node: Node, sender: str, receiver: str) -> TappedTrain:
@@ -248,6 +255,8 @@ async def tap(node: Node, sender: str, receiver: str) -> TappedTrain:
     if train is None:
         future: asyncio.Future[Letter[Tapped]] = asyncio.Future(loop=node._loop)
         services.taps.wait(address, future)
+        waiting = node._machine.next_request()
+        services.pulses[waiting] = PulseRequest(node.program, NodeName(sender), future)  # told if the sender is lost
         try:
             train = await future
         except asyncio.CancelledError:
@@ -255,6 +264,8 @@ async def tap(node: Node, sender: str, receiver: str) -> TappedTrain:
             if came(future):
                 hand_over(partial(services.taps.put_back, address, future.result()), future.result())
             raise
+        finally:
+            services.pulses.pop(waiting, None)
     return TappedTrain(node, train.value)
 
 
@@ -270,6 +281,20 @@ async def _answer(node: Node, request: int, kind: type[T], peer: NodeName | None
         raise
     assert isinstance(answer, kind)  # the oracle answers each operation by one kind of item
     return answer
+
+
+def _period_ps(rate: float | None) -> int:
+    if rate is None:
+        return 0
+    if not (1e-3 <= rate <= PS_PER_S):
+        raise InvalidOperation(detail=f"rate must be pulses a second, from 1e-3 to 1e12; got {rate!r}")
+    return round(PS_PER_S / rate)
+
+
+def _seen(clicked: Clicked) -> Detections:
+    period, unit = clicked.period_ps / PS_PER_S, clicked.unit_ps / PS_PER_S
+    start = clicked.first_ns / 1e9
+    return _detections(clicked.n, clicked.sparse, clicked.marks, clicked.offsets, start, period, unit)
 
 
 def _check_n(n: int) -> None:

@@ -157,9 +157,8 @@ def detect(
     """
     n = len(codes)
     n_classes = (int(codes.max(initial=0)) >> 3 if classes is None else int(classes.max(initial=0))) + 1
-    given = bases if isinstance(bases, np.ndarray) else None
-    used = np.flatnonzero(bases) if given is None else np.flatnonzero(np.bincount(given, minlength=N_BASES))
-    cumulative = np.cumsum(bases)[:-1] if given is None else np.empty(0)
+    given, choice = (bases, ()) if isinstance(bases, np.ndarray) else (None, bases)
+    used = np.flatnonzero(choice) if given is None else np.flatnonzero(np.bincount(given, minlength=N_BASES))
     grid = np.arange(n_classes)[:, None, None], np.arange(6)[None, :, None], np.arange(N_BASES)[None, None, :]
 
     def table(transmission: float) -> Thresholds:
@@ -182,7 +181,7 @@ def detect(
         u = rng.random(len(places)) * most
         code = codes[places]
         level = code >> 3 if classes is None else classes[places]
-        chosen = _chosen(cumulative, len(places), rng) if given is None else given[places]
+        chosen = draw_bases(choice, len(places), rng) if given is None else given[places]
         prepared = code & 7
         if flat is not None:
             cell = (level.astype(np.int32) * 6 + prepared) * N_BASES + chosen
@@ -201,8 +200,9 @@ def detect(
     return Clicks(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def _chosen(cumulative: npt.NDArray[np.float64], n: int, rng: Rng) -> Codes:
-    return np.searchsorted(cumulative, rng.random(n), side="right").astype(np.uint8)
+def draw_bases(choice: Sequence[float], n: int, rng: Rng) -> Codes:
+    """n bases with these probabilities of z, x and y."""
+    return np.searchsorted(np.cumsum(choice)[:-1], rng.random(n), side="right").astype(np.uint8)
 
 
 def outcomes_of(masks: npt.NDArray[np.uint8], rng: Rng) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:

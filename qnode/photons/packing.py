@@ -30,7 +30,7 @@ def array_of(values: npt.ArrayLike, what: str, n: int | None, limit: int) -> npt
         found = np.asarray(values)
         if found.dtype != np.uint8:
             exact = found.astype(np.int64)
-            if found.size and (found.dtype.kind not in "biu" or exact.min() < 0 or exact.max() > 255):
+            if not (np.array_equal(exact, found) and ((exact >= 0) & (exact <= 255)).all()):
                 raise InvalidOperation(detail=f"{what} must be whole numbers from 0 to {limit - 1}")
             found = exact.astype(np.uint8)
     except (TypeError, ValueError, OverflowError) as error:

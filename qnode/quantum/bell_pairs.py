@@ -11,7 +11,7 @@ the other's basis, and the joint outcomes are those of the pairs.
 from __future__ import annotations
 
 from math import inf, isfinite
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,9 @@ Bits = npt.NDArray[np.uint8]
 """Outcomes, or bases as indices into `BASES`; shape (n,), or (1,) for the same basis n times."""
 
 BASES: Final = "xyz"
+
+_AT_ONCE: Final = 1 << 18
+"""So many draws stay in the cache of a core, and ten million pairs need not take half a gigabyte."""
 
 _MOST_ATTEMPTS: Final = 2**62
 
@@ -86,25 +89,36 @@ class Batch:
         """
         if bases.shape not in ((self.n,), (1,)) or bases.max() >= len(BASES):
             raise InvalidOperation(detail=f"{self.n} pairs are measured in as many bases 0, 1, 2 (x, y, z), or in one")
+        known: tuple[Bits, ...] = () if self._answered is None else self._answered[1:]
+        outcomes = self._draw(end, self.chances(end), (self._classes, *known, bases))
+        self._answered = self._answered or (end, bases, outcomes)
+        return outcomes
+
+    def chances(self, end: int) -> Floats:
+        """What the next answer is drawn from: P(1), shape (classes, bases) if it is the first.
+
+        If it is the second, shape (classes, the other end's bases, the other end's outcomes, bases).
+        """
         if self._answered is None:
-            p_one = correlators.marginal(self._seen_from(end), self._effects[end][..., 1:, :])[..., 0]
-            outcomes = self._draw(end, p_one, (self._classes, bases))
-            self._answered = end, bases, outcomes
-            return outcomes
-        other, their_bases, their_outcomes = self._answered
-        left = correlators.conditional(self._seen_from(other), self._effects[other])
-        # P(1) by class, the other end's basis and outcome, and our basis
-        p_one = np.einsum("cnok,cmk->cnom", left, self._effects[end][..., 1, :])
-        return self._draw(end, p_one, (self._classes, their_bases, their_outcomes, bases))
+            p_one = correlators.marginal(self._seen_from(end), self._effects[end])[..., 1].copy()
+        else:
+            other = self._answered[0]
+            left = correlators.conditional(self._seen_from(other), self._effects[other])
+            p_one = np.einsum("cnok,cmk->cnom", left, self._effects[end][..., 1, :])
+        p_one[p_one < IMPOSSIBLE], p_one[p_one > 1 - IMPOSSIBLE] = 0.0, 1.0
+        return p_one
 
     def _seen_from(self, end: int) -> Floats:
         """The correlators of every class with this end first, shape (classes, 1, 4, 4)."""
         return (correlators.swapped_ends(self._t) if end else self._t)[:, None]
 
-    def _draw(self, end: int, p_one: Floats, pairs: tuple[npt.NDArray[np.integer[Any]], ...]) -> Bits:
-        p_one[p_one < IMPOSSIBLE], p_one[p_one > 1 - IMPOSSIBLE] = 0.0, 1.0
-        draws = self._streams[end].random(self.n)
-        outcomes: Bits = (draws >= (1.0 - p_one)[pairs]).view(np.uint8)
+    def _draw(self, end: int, p_one: Floats, pairs: tuple[Bits, ...]) -> Bits:
+        p_zero = 1.0 - p_one
+        outcomes = np.empty(self.n, np.uint8)
+        for start in range(0, self.n, _AT_ONCE):
+            part = outcomes[start : start + _AT_ONCE]
+            here = tuple([each if len(each) == 1 else each[start : start + _AT_ONCE] for each in pairs])
+            np.greater_equal(self._streams[end].random(len(part)), p_zero[here], out=part.view(np.bool_))
         return outcomes
 
 
@@ -128,11 +142,14 @@ def _with_frames(measurements: Floats, source: PairSource, *, owed: bool) -> Flo
     return told
 
 
-def _drawn_classes(source: PairSource, n: int, stream: np.random.Generator) -> npt.NDArray[np.intp]:
+def _drawn_classes(source: PairSource, n: int, stream: np.random.Generator) -> Bits:
     if len(source.heralds) < 2:
-        return np.zeros(1, np.intp)
+        return np.zeros(1, np.uint8)
     edges = np.cumsum([herald.probability for herald in source.heralds])
-    classes: npt.NDArray[np.intp] = np.searchsorted(edges[:-1], stream.random(n) * edges[-1], side="right")
+    classes = np.empty(n, np.uint8)
+    for start in range(0, n, _AT_ONCE):
+        part = classes[start : start + _AT_ONCE]
+        part[:] = np.searchsorted(edges[:-1], stream.random(len(part)) * edges[-1], side="right")
     return classes
 
 

@@ -15,6 +15,8 @@ Source: Gottesman 1997, sections 3.2 and 4.2 (errors as flipped generators); Aar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, reduce
+from operator import getitem, xor
 from typing import ClassVar, Final, Self
 
 import numpy as np
@@ -69,19 +71,19 @@ class SyndromeMixture(Component):
         tableau = operation.clifford.tableau
         self.rows = [row.after(tableau, targets=targets) for row in self.rows]
 
-    def mix(self, paulis: Iterable[tuple[float, str]], targets: Targets) -> None:
+    def mix(self, paulis: Sequence[tuple[float, str]], targets: Targets) -> None:
         """Apply one of several Pauli strings, each with its probability.
 
         Args:
             paulis: Probabilities that sum to 1, and letters I, X, Y, Z in the order of the targets.
         """
-        labels = _labels(len(self.rows))
-        mixed = np.zeros_like(self.chances)
-        for chance, letters in paulis:
-            error = self._string(dict(zip(targets, letters, strict=True)))
-            flips = _mask([not row.commutes(error) for row in self.rows])
-            mixed += chance * self.chances[labels ^ flips]
-        self.chances = mixed
+        letters_at = [[row[target] for row in self.rows] for target in targets]
+        flips_of = [
+            {"I": 0, "X": (z := _mask(at, _Y, _Z)), "Z": (x := _mask(at, _X, _Y)), "Y": x ^ z} for at in letters_at
+        ]
+        flips = np.array([reduce(xor, map(getitem, flips_of, letters)) for _, letters in paulis])
+        weights = np.array([chance for chance, _ in paulis])
+        self.chances = weights @ self.chances[_labels(len(self.rows)) ^ flips[:, None]]
 
     def unravel(self, channel: Channel, targets: Targets, draw: float) -> None:
         assert channel.paulis is not None
@@ -109,8 +111,9 @@ class SyndromeMixture(Component):
         self.close_gap(target)
         flipped = [nth for nth, row in enumerate(self.rows) if row[target] in (_X, _Y)]
         p_one, joint = self._random(flipped) if flipped else self._fixed(target)
-        turned = _mask([row[target] == _Z for row in self.rows])  # Z x h: h has the sign of the outcome, too
-        self.rows = [row.sign * (row[:target] + row[target + 1 :]) for row in self.rows]
+        turned = _mask([row[target] for row in self.rows], _Z)  # Z x h: h has the sign of the outcome, too
+        texts = map(str, self.rows)  # slicing a Pauli string is slower; the first character is the sign
+        self.rows = [stim.PauliString(text[: target + 1] + text[target + 2 :]) for text in texts]
         joint[1] = joint[1, _labels(len(self.rows)) ^ turned]
         return p_one, joint
 
@@ -248,7 +251,7 @@ class SyndromeMixture(Component):
 
     def _factored(self, member: stim.PauliString, destabilizers: stim.Tableau) -> tuple[int, int]:
         # destabilizer i anticommutes with generator i alone
-        factors = _mask([not member.commutes(destabilizers.x_output(nth)) for nth in range(len(self.rows))])
+        factors = sum(1 << nth for nth in range(len(self.rows)) if not member.commutes(destabilizers.x_output(nth)))
         product = stim.PauliString(len(self.rows))
         for nth, row in enumerate(self.rows):
             if factors >> nth & 1:
@@ -270,12 +273,15 @@ class SyndromeMixture(Component):
         return rows, chances
 
 
+@cache
 def _labels(n_rows: int) -> Labels:
+    """All syndromes of so many generators."""
     return np.arange(1 << n_rows)
 
 
-def _mask(bits: Sequence[bool]) -> int:
-    return sum(1 << nth for nth, bit in enumerate(bits) if bit)
+def _mask(letters: Sequence[int], *wanted: int) -> int:
+    """Bit n is set where letter n is one of these."""
+    return sum(1 << nth for nth, letter in enumerate(letters) if letter in wanted)
 
 
 def _mask_of(rows: Sequence[int]) -> int:

@@ -229,7 +229,7 @@ class SendPulses(msgspec.Struct, array_like=True, tag=24, frozen=True):
     """Send a train of pulses to a neighbour, met by its ReceivePulses; `codes` has one byte for each pulse.
 
     A code is the bit, plus 2 times the basis (z 0, x 1, y 2), plus 8 times the class of its intensity. `period_ps` 0 is
-    that of the link's source. A source of entangled photons measures one of each two itself, and needs no bit.
+    that of the link's source. `entangled`: the sender measures one photon of each pair itself, in these bases.
     """
 
     request: int
@@ -238,6 +238,7 @@ class SendPulses(msgspec.Struct, array_like=True, tag=24, frozen=True):
     tag: str
     period_ps: int
     codes: bytes
+    entangled: bool = False
 
 
 class ReceivePulses(msgspec.Struct, array_like=True, tag=25, frozen=True):

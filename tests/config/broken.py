@@ -100,6 +100,11 @@ BROKEN: Final = [
     ),
     Case(
         "seed: 1",
+        "formalism: bell_diagonal",
+        "3:12: formalism: bell_diagonal holds no relaxation, and alice has a t1; leave that out, or use auto",
+    ),
+    Case(
+        "seed: 1",
         "max_state_vector_qubits: 99",
         "3:26: max_state_vector_qubits: must be at most 32, not 99",
     ),
