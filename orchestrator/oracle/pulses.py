@@ -28,6 +28,7 @@ from qnode.photons.detection import (
     analyser,
     detect,
     draw_bases,
+    gated,
     offsets,
     outcomes_of,
 )
@@ -140,12 +141,22 @@ class _Link:
     def __init__(self, hardware: PhotonLink, delay_ns: int) -> None:
         self.hardware = hardware
         self.delay_ns = delay_ns
-        self.optics: Analyser = analyser(hardware.encoding, hardware.detector, hardware.misalignment)
+        self._receivers: dict[int, tuple[Detector, Analyser]] = {}
         self.survival: Survival = of_source(hardware.source)
         self.source_free_ns = 0
         self.trains = 0
         self.at_sender = _Receiver()
         self.at_receiver = _Receiver()
+
+    def receiver(self, period_ps: int) -> tuple[Detector, Analyser]:
+        """Detectors and optics as they are used for pulses so far apart. Raises InvalidOperation if they cannot be."""
+        found = self._receivers.get(period_ps)
+        if found is None:
+            hardware = self.hardware
+            detector = gated(hardware.detector, hardware.encoding, period_ps)
+            found = detector, analyser(hardware.encoding, detector, hardware.misalignment)
+            self._receivers = {period_ps: found}  # hardly any link has trains of several rates
+        return found
 
 
 class PulseTrains:
@@ -183,7 +194,8 @@ class PulseTrains:
     def send(self, node: NodeName, op: SendPulses) -> None:
         """The n-th train meets the n-th readiness to receive of the other end, per program name and tag."""
         peer = NodeName(op.peer)
-        hardware = self._link(node, peer).hardware
+        link = self._link(node, peer)
+        hardware = link.hardware
         codes = codes_from(op.codes)
         if not 1 <= len(codes) <= MOST_PULSES:
             raise InvalidOperation(detail=f"a train has 1 to {MOST_PULSES} pulses, not {len(codes)}: send several")
@@ -202,6 +214,7 @@ class PulseTrains:
             raise InvalidOperation(
                 detail="a train needs a rate: give one to send_pulses(), or to the link's source in the configuration"
             )
+        link.receiver(op.period_ps or hardware.source.period_ps)
         waiting = sum(one.n for queue in self._sending.values() for one in queue)
         if waiting + len(codes) > MOST_HELD:
             raise InvalidOperation(detail=f"more than {MOST_HELD} pulses wait for their receivers: await some of them")
@@ -324,22 +337,24 @@ class PulseTrains:
         """What the receiver sees of a train; it is told when the last gate is over, or when light could be there."""
         rng = self._stream(train.name, "detect")
         first_ns = train.start_ns + link.delay_ns
-        gates, dark = Gates(first_ns, train.period_ps), link.hardware.detector.dark_clicks
-        found = detect(codes, numbers, survival, _bases(train.wanted), gates, channel, link.optics, dark, rng)
+        detector, optics = link.receiver(train.period_ps)
+        gates, dark = Gates(first_ns, train.period_ps), detector.dark_clicks
+        found = detect(codes, numbers, survival, _bases(train.wanted), gates, channel, optics, dark, rng)
         self._tell(link, train, found, link.at_receiver, first_ns, rng, not_before_ns)
 
     def _detect_both(self, link: _Link, train: _Train, sent: SendPulses) -> None:
         """The same for a source of entangled photons, and what its own end sees."""
         rng = self._stream(train.name, "detect")
         hardware, first_ns = link.hardware, train.start_ns + link.delay_ns
+        detector, optics = link.receiver(train.period_ps)
         here, there = detect_pairs(
             (train.codes >> 1 & 3).astype(np.uint8),
             _bases(train.wanted),
             hardware.source.intensities[0],
             Gates(first_ns, train.period_ps),
             hardware.channel,
-            link.optics,
-            hardware.detector.dark_clicks,
+            optics,
+            detector.dark_clicks,
             rng,
         )
         bases = (train.codes >> 1 & 3).astype(np.uint8).tobytes()
@@ -358,7 +373,7 @@ class PulseTrains:
         rng: Rng,
         not_before_ns: int = 0,
     ) -> None:
-        detector, period_ps, n = link.hardware.detector, train.period_ps, len(train.codes)
+        detector, period_ps, n = link.receiver(train.period_ps)[0], train.period_ps, len(train.codes)
         at_ns = max(first_ns + train.lasts_ns, not_before_ns)
         found = receiver.told(detector, train, found, first_ns, rng)
         outcomes, double = outcomes_of(found.masks, rng)

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from qnode.errors import InvalidOperation
 from qnode.photons.hardware import PS_PER_S, Channel, Detector, Encoding
 from qnode.photons.light import Survival
 from qnode.photons.sampling import Rng, bernoulli_places
@@ -71,6 +72,22 @@ def analyser(encoding: Encoding, detector: Detector, misalignment: float) -> Ana
     x_error = (right * flip + wrong / 2.0) / (right + wrong) if in_z else 0.0
     seen = efficiency * encoding.interferometer * in_x
     return Analyser((efficiency * in_z, seen, seen), (z_error, x_error, x_error))
+
+
+def gated(detector: Detector, encoding: Encoding, period_ps: int) -> Detector:
+    """As a detector is used in a train: a window ends where that of the next pulse, or of the next bin, begins.
+
+    Raises:
+        InvalidOperation: If pulses are so close to each other that bins overlap.
+    """
+    widest = period_ps
+    if encoding.model == "time_bin":
+        widest = encoding.separation_ps
+        if period_ps < 2 * widest:
+            raise InvalidOperation(
+                detail=f"pulses {period_ps} ps apart overlap: each has two time bins, {widest} ps from one to the other"
+            )
+    return detector._replace(window_ps=min(detector.window_ps or widest, widest))
 
 
 def window_share(detector: Detector) -> float:

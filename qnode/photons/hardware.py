@@ -82,7 +82,7 @@ class Detector(NamedTuple):
         afterpulse_ps: Mean of the exponential time after which it does.
         jitter_ps: Standard deviation of a click's time.
         resolution_ps: Times are told as multiples of this; 0: times are those of the pulses, exactly.
-        window_ps: Width of the window in which a click counts; 0: all count.
+        window_ps: Width of the window in which a click counts; 0: all count, wherever jitter puts them.
     """
 
     efficiency: float = 1.0

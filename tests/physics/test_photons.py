@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qnode.errors import InvalidOperation
 from qnode.photons import theory
 from qnode.photons.blind import Recovery, _Possible, seen, settle
 from qnode.photons.detection import (
@@ -24,6 +25,7 @@ from qnode.photons.detection import (
     analyser,
     click_probabilities,
     detect,
+    gated,
     offsets,
     outcomes_of,
     window_share,
@@ -272,6 +274,21 @@ def test_loss_that_changes_with_time_is_that_of_each_pulses_own_time() -> None:
         assert_frequency(int(clicked[part].sum()), 100_000, float(chances[part].mean()))
 
 
+@pytest.mark.parametrize("basis", range(3))
+def test_no_basis_of_a_sender_with_random_bits_can_be_seen(basis: int) -> None:
+    """No signalling: of single photons, a receiver in any basis sees the same whatever the sender's is; exactly.
+
+    (Pulses of several photons do tell: they make double clicks where the bases differ.)
+    """
+    optics = Analyser((0.6, 0.5, 0.4), (0.03, 0.05, 0.1))
+    numbers = [
+        np.mean([masks_of(of_numbers, bit + 2 * own, 1, basis, 0.7, optics, 0.0) for bit in (0, 1)], axis=0)
+        for own in range(3)
+    ]
+    for other in numbers[1:]:
+        assert other == pytest.approx(numbers[0], abs=EXACT)
+
+
 # --- dead time and afterpulses ---------------------------------------------------------------------------------------
 
 
@@ -398,6 +415,17 @@ def test_jitter_moves_clicks_into_the_other_bin(window: int, sigma: float) -> No
     for basis in (1, 2):
         assert found.transmission[basis] == pytest.approx(efficiency * out * (middle + leaked), abs=1e-10)
         assert found.error[basis] == pytest.approx((middle * flip + leaked / 2) / (middle + leaked), abs=1e-10)
+
+
+def test_a_window_ends_where_the_next_one_begins() -> None:
+    polarised, binned = Encoding(), Encoding("time_bin", 400)
+    assert gated(Detector(), polarised, 1000).window_ps == 1000
+    assert gated(Detector(window_ps=300), polarised, 1000).window_ps == 300
+    assert gated(Detector(window_ps=3000), polarised, 1000).window_ps == 1000
+    assert gated(Detector(), binned, 1000).window_ps == 400
+    assert gated(Detector(window_ps=300), binned, 800).window_ps == 300
+    with pytest.raises(InvalidOperation, match="two time bins, 400 ps from one to the other"):
+        gated(Detector(), binned, 799)
 
 
 def test_time_bins_without_jitter_lose_half_in_the_interferometer() -> None:

@@ -208,3 +208,8 @@ async def splits_blindly(node: Node, trains: int, block_singles: float) -> None:
         await train.block((numbers == 1) & (node.rng.random(train.n) < block_singles))
         await train.forward(lossless=True)
         await kept.drop()
+
+
+async def fails(node: Node) -> None:
+    await asyncio.sleep(1e-6)
+    raise RuntimeError("on purpose")
