@@ -17,8 +17,6 @@ from benchmarks.bench import Bench, require
 from benchmarks.measure import EFFORTS, Figure, Target, WrongResult, interleave
 from benchmarks.yardstick import MOST, EchoGroup
 
-pytestmark = pytest.mark.xdist_group("benchmarks")  # they are run once, for all of these
-
 PAGE: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 DOCUMENTED: Final = {"format", "machine", "effort", "figures"}
