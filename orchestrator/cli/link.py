@@ -1,4 +1,4 @@
-"""`qnode link CONFIG [LINK]`: what a link should do by the formulas, and what it does in a run, side by side."""
+"""`qnode link CONFIG A-B`: what a link should do by the formulas, and what it does in a run, side by side."""
 
 from __future__ import annotations
 
