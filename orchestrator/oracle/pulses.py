@@ -15,7 +15,7 @@ import numpy as np
 
 from orchestrator.oracle.timekeeper import Timekeeper
 from qnode.core.coins import derive_key, generator
-from qnode.errors import InvalidOperation, MalformedMessage, NotANeighbour
+from qnode.errors import InvalidOperation, MalformedMessage, NoPhotons, NotANeighbour
 from qnode.ids import NodeName
 from qnode.photons import pulses as light
 from qnode.photons.blind import Recovery, settle
@@ -96,7 +96,9 @@ class _Receiver:
 
     def __init__(self) -> None:
         self._free_ps = 0
-        self._pending: list[tuple[int, int]] = []  # afterpulses to come, each with its detector's bit
+        self._end_ps = 0  # of the last train; from there on are counted:
+        self._pending_ps = np.empty(0, np.int64)  # afterpulses to come,
+        self._pending_masks = np.empty(0, np.uint8)  # each with its detector's bit
 
     def told(self, detector: Detector, train: _Train, found: Clicks, first_ns: int, rng: Rng) -> Clicks:
         """What is left after dead time, with afterpulses among it."""
@@ -104,7 +106,9 @@ class _Receiver:
         if not detector.dead_ps and not detector.afterpulse:
             return found
         first_ps = first_ns * 1000
-        pending = [(-(-(at_ps - first_ps) // period_ps), mask) for at_ps, mask in self._pending if at_ps >= first_ps]
+        since_ps = first_ps - self._end_ps
+        due = self._pending_ps >= since_ps
+        pending = -(-(self._pending_ps[due] - since_ps) // period_ps) if due.any() else self._pending_ps[due]
         blind = max(0, -(-detector.dead_ps // period_ps) - 1)
         gates, masks, left = settle(
             found.gates,
@@ -115,16 +119,15 @@ class _Receiver:
             detector.afterpulse_ps / period_ps,
             Recovery(
                 max(0, -(-(self._free_ps - first_ps) // period_ps)),
-                tuple(gate for gate, _ in pending),
-                tuple(mask for _, mask in pending),
+                pending,
+                self._pending_masks[due],
             ),
             rng,
         )
         self._free_ps = first_ps + left.free_gate * period_ps
-        self._pending = [
-            (first_ps + gate * period_ps, mask)
-            for gate, mask in zip(left.pending_gates, left.pending_masks, strict=True)
-        ]
+        self._end_ps = first_ps + len(train.codes) * period_ps
+        self._pending_ps = (left.pending_gates - len(train.codes)) * period_ps
+        self._pending_masks = left.pending_masks
         if train.wanted.bases:
             bases = np.frombuffer(train.wanted.bases, np.uint8)[gates]
         else:  # an afterpulse sits in a gate in which perhaps nothing else clicked: its basis is drawn like any other
@@ -268,10 +271,7 @@ class PulseTrains:
                 raise NotANeighbour(node=sender, peer=receiver, neighbours="as configured")
             hardware = self._hardware.get((sender, receiver)) or self._hardware.get((receiver, sender))
             if hardware is None:
-                raise InvalidOperation(
-                    detail=f"the link between {sender} and {receiver} has no `photons:` in the configuration: it says"
-                    " what sends pulses, carries and detects them"
-                )
+                raise NoPhotons(node=sender, peer=receiver)
             found = self._links[sender, receiver] = _Link(hardware, delay_ns)
         return found
 

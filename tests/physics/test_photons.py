@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnode.errors import InvalidOperation
+from qnode.photons import blind as blind_module
 from qnode.photons import theory
 from qnode.photons.blind import Recovery, _Possible, seen, settle
 from qnode.photons.detection import (
@@ -340,7 +341,8 @@ def test_afterpulses_are_what_going_through_all_that_could_happen_in_order_gives
     rng = RNG(seed)
     gates = bernoulli_places(40, p, rng)
     masks = rng.integers(1, 4, len(gates)).astype(np.uint8)
-    before = Recovery(free, tuple(gate for gate, _ in pending), tuple(mask for _, mask in pending))
+    waiting = np.array(pending, np.int64).reshape(-1, 2)
+    before = Recovery(free, waiting[:, 0], waiting[:, 1].astype(np.uint8))
     possible = _Possible(gates, masks, before, afterpulse, 3.0, rng)
     gate, bit, kept = possible.resolve(blind, free)
     causing = possible._causing
@@ -364,7 +366,7 @@ def test_a_click_causes_another_as_often_and_as_late_as_it_should() -> None:
     for _ in range(runs):
         gates, masks, left = settle(np.array([0]), np.array([2], np.uint8), 6, 0, chance, mean, Recovery(), rng)
         assert (masks == 2).all()
-        first.append(int(gates[1]) if len(gates) > 1 else min(left.pending_gates, default=-1))
+        first.append(int(gates[1]) if len(gates) > 1 else int(min(left.pending_gates, default=-1)))
     assert_frequency(first.count(-1), runs, 1 - chance)
     for after in range(1, 6):
         expected = chance * (exp(-(after - 1) / mean) - exp(-after / mean))
@@ -384,8 +386,27 @@ def test_what_a_train_leaves_behind_meets_the_next_one() -> None:
         left = Recovery(max(0, left.free_gate - 100))
     assert np.concatenate(parts).tolist() == whole.tolist()
     none = np.empty(0, np.int64), np.empty(0, np.uint8)
-    told, bits, left = settle(*none, 10, 0, 0.0, 0.0, Recovery(0, (3, 12), (1, 2)), RNG(1))
-    assert (told.tolist(), bits.tolist(), left.pending_gates, left.pending_masks) == ([3], [1], (12,), (2,))
+    told, bits, left = settle(
+        *none, 10, 0, 0.0, 0.0, Recovery(0, np.array([3, 12]), np.array([1, 2], np.uint8)), RNG(1)
+    )
+    assert (told.tolist(), bits.tolist()) == ([3], [1])
+    assert (left.pending_gates.tolist(), left.pending_masks.tolist()) == ([12], [2])
+
+
+def test_trains_longer_than_what_is_worked_on_at_a_time_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut at each gate or never: the same dead times, and as many afterpulses, at the same distances."""
+    gates = bernoulli_places(30_000, 0.02, RNG(16))
+    masks = np.ones(len(gates), np.uint8)
+    many = []
+    for chunk in (1_000, 2**18):
+        monkeypatch.setattr(blind_module, "CHUNK", chunk)
+        told, _, left = settle(gates, masks, 30_000, 5, 0.4, 30.0, Recovery(), RNG(17))
+        assert (np.diff(told) > 5).all()
+        assert left.free_gate == told[-1] + 6
+        many.append(len(told))
+    alone = int(seen(gates, 5).sum())
+    assert many[0] == pytest.approx(many[1], rel=0.1)
+    assert min(many) > 1.2 * alone
 
 
 # --- time: jitter, windows, bins -------------------------------------------------------------------------------------
