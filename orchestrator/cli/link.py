@@ -111,7 +111,11 @@ async def _try(
     ):
         net = Cluster.from_dict(data, cluster.base, runs=Path(folder))
         with Live(screen, net.set_up().network, None) as live:
-            found = await net.run(on_start=live.started, on_progress=live.progress, on_output=None)
+            try:
+                found = await net.run(on_start=live.started, on_progress=live.progress, on_output=None)
+            except asyncio.CancelledError as cancelled:
+                cancelled.add_note("nothing of it is kept")
+                raise
         return tried(found[link.a], found[link.b])
 
 
