@@ -20,7 +20,7 @@ demo: $(VENV)/.run ## set up ./.venv, then teleport a qubit between two processe
 	$(BIN)/qnode run configs/teleportation.yaml
 
 test: $(VENV)/.test ## set up ./.venv, then run all tests but the slow ones
-	$(BIN)/python -m pytest -n logical --dist loadgroup
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 slow: $(VENV)/.test ## the tests that take many seconds or many processes
 	$(BIN)/python -m pytest -m slow

@@ -11,7 +11,22 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from benchmarks import bulk, ghz, launch, loading, local, pairs, plugin, register, report, step, telemetry, teleport
+from benchmarks import (
+    bulk,
+    ghz,
+    launch,
+    loading,
+    local,
+    noise,
+    pairs,
+    plugin,
+    pulses,
+    register,
+    report,
+    step,
+    telemetry,
+    teleport,
+)
 from benchmarks.bench import Bench
 from benchmarks.measure import EFFORTS, Effort, Figure, WrongResult
 from benchmarks.yardstick import EchoGroup
@@ -25,6 +40,8 @@ BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
     "teleport": teleport.run,
     "pairs": pairs.run,
     "bulk": bulk.run,
+    "noise": noise.run,
+    "pulses": pulses.run,
     "ghz": ghz.run,
     "local": local.run,
     "register": register.run,
@@ -40,6 +57,8 @@ benchmarks:
   teleport  teleportations a second, one after another and 64 in flight
   pairs     Bell pairs with both measurements a second
   bulk      Bell pairs that are measured at birth, many at once
+  noise     what noise costs
+  pulses    weak coherent pulses a second, from source to sifted bits
   ghz       GHZ states over n nodes
   local     gates on a node's own qubits
   register  the state engine by itself

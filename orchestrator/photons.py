@@ -188,7 +188,7 @@ class DetectorConfig(Model):
     afterpulse_time: Seconds = Field(0.0, description="Mean of the exponential time after which it does.")
     jitter: Seconds = Field(0.0, description="Standard deviation of a click's time.")
     resolution: Seconds = Field(0.0, description="Times of clicks are told as multiples of this.")
-    window: Seconds = Field(0.0, description="Width of the window in which clicks count; 0: all of them count.")
+    window: Seconds = Field(0.0, description="Width of what counts; 0: from pulse to pulse, or from bin to bin.")
 
     def findings(self) -> Iterator[Finding]:
         if self.afterpulse > 0.9:
@@ -228,9 +228,13 @@ class PhotonsConfig(Model):
     tap_at: Probability = Field(0.0, description="Where it sits: a share of the way from the link's first node.")
 
     def findings(self) -> Iterator[Finding]:
-        if isinstance(self.encoding, TimeBinEncoding) and self.detector.window > self.encoding.separation:
-            detail = f"at most the separation of the bins, {self.encoding.separation:g} s: windows cannot overlap"
-            yield Finding(("detector", "window"), detail)
+        if isinstance(self.encoding, TimeBinEncoding):
+            if self.detector.window > self.encoding.separation:
+                detail = f"at most the separation of the bins, {self.encoding.separation:g} s: windows cannot overlap"
+                yield Finding(("detector", "window"), detail, needs=(("encoding",),))
+            if self.source.period_ps and self.source.period_ps < 2 * units.to_ps(self.encoding.separation):
+                detail = f"two bins {self.encoding.separation:g} s apart do not fit between pulses at this rate"
+                yield Finding(("source", "rate"), detail, needs=(("encoding",),))
         if self.tap is not None and isinstance(self.source, EntangledSource):
             yield Finding(("tap",), "a tap needs a source whose photons are prepared: single_photon or weak_coherent")
 

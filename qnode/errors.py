@@ -10,6 +10,7 @@
     │   ├── NotPackable           a value that cannot travel in a message
     │   ├── TooLarge              a result or record that is too large to travel
     │   ├── NotANeighbour         no link to that node, or no such node
+    │   ├── NoPhotons             a link that carries no light
     │   └── InvalidOperation      a gate, qubits or parameters that make no sense
     ├── StateError                an operation that its formalism cannot hold
     │   ├── ComponentTooLarge     a joint state beyond the configured size
@@ -132,6 +133,13 @@ class TooLarge(ProgramError):
 
 class NotANeighbour(ProgramError):
     sentence = "{node} has no link to {peer!r}; its neighbours are: {neighbours}"
+
+
+class NoPhotons(ProgramError):
+    sentence = (
+        "the link between {node} and {peer} has no `photons:` in the configuration: it says what sends pulses, carries"
+        " and detects them"
+    )
 
 
 class InvalidOperation(ProgramError):

@@ -37,7 +37,7 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("runs", "runs [prune]", "list the saved runs, or remove old ones", "orchestrator.cli.runs"),
     ),
     "See": (
-        Command("link", "link CONFIG [LINK]", "rate, fidelity and key of a link", "orchestrator.cli.link", True),
+        Command("link", "link CONFIG A-B", "rate, fidelity and key fraction of a link", "orchestrator.cli.link", True),
         Command("events", "events [RUN]", "filter the log of what happened; -f to follow", "orchestrator.cli.events"),
     ),
     "Operate": (

@@ -1,4 +1,4 @@
-"""`qnode link CONFIG [LINK]`: what a link should do by the formulas, and what it does in a run, side by side."""
+"""`qnode link CONFIG A-B`: what a link should do by the formulas, and what it does in a run, side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from math import floor, isfinite, log10
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator import shapes
+from orchestrator import pair_sources, shapes
 from orchestrator.cli import link_plot
 from orchestrator.cli.live import Live
 from orchestrator.cli.loading import cluster_of
@@ -80,8 +80,13 @@ def _of_config(config: Config, link: LinkDescription) -> LinkConfig:
 
 
 def _budget(network: Network, link: LinkDescription) -> Budget:
-    # Both ends ask at the same time: the first by name is the requester, and the other one corrects.
-    return Budget(link.source, _ends(network, link), corrects=0 if link.a > link.b else 1)
+    return Budget(link.source, _ends(network, link), corrects=_corrects(link))
+
+
+def _corrects(link: LinkDescription) -> int:
+    """The end that asks later: it was told of the pair before later; at the same time, the second by name."""
+    a, b = link.source.delivered_ns
+    return int(b > a) if a != b else int(link.b > link.a)
 
 
 def _ends(network: Network, link: LinkDescription) -> tuple[Hardware, Hardware]:
@@ -90,7 +95,7 @@ def _ends(network: Network, link: LinkDescription) -> tuple[Hardware, Hardware]:
 
 def _at(network: Network, link: LinkDescription, model: LinkConfig, metres: float) -> Budget:
     """What it would be at another length. Raises NeverSucceeds."""
-    return Budget(model.of_length(metres).pairs, _ends(network, link))
+    return Budget(pair_sources.of_link(model.of_length(metres)), _ends(network, link))
 
 
 # --- the run -------------------------------------------------------------------------------------------------------
@@ -106,7 +111,11 @@ async def _try(
     ):
         net = Cluster.from_dict(data, cluster.base, runs=Path(folder))
         with Live(screen, net.set_up().network, None) as live:
-            found = await net.run(on_start=live.started, on_progress=live.progress, on_output=None)
+            try:
+                found = await net.run(on_start=live.started, on_progress=live.progress, on_output=None)
+            except asyncio.CancelledError as cancelled:
+                cancelled.add_note("nothing of it is kept")
+                raise
         return tried(found[link.a], found[link.b])
 
 
@@ -127,7 +136,7 @@ def _trial(config: Config, link: LinkDescription, pairs: int, seed: int) -> Mapp
         },
         "links": {
             "link": {
-                **{key: value for key, value in as_written.items() if key not in SHAPES},
+                **{key: value for key, value in as_written.items() if key not in (*SHAPES, "photons")},
                 "between": [link.a, link.b],
             }
         },

@@ -7,9 +7,11 @@ from itertools import combinations
 from typing import Final
 
 from orchestrator.cli.hardware_text import hardware_rows
+from orchestrator.cli.photons_text import photon_rows
 from orchestrator.delays import SameForAll
 from orchestrator.text import columns, count, span
 from orchestrator.topology import LinkDescription, Network, NodeDescription, ProgramDescription
+from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.runtime.logs import format_time
 
@@ -41,6 +43,8 @@ def plan_text(network: Network, *, given_seed: str, width: int | None = None, wh
     if network.links:
         header = ("link", "between", "length", "delay")
         paragraphs.append(columns([header, *_links(network, whole=whole)], width=width, right={2, 3}))
+    if photons := _photons(network, whole=whole):
+        paragraphs.append(columns([("photons of", "part", "what it is"), *photons], width=width))
     facts = [
         ("messages", _classical(network)),
         ("ends", _end(network)),
@@ -89,6 +93,20 @@ def _links(network: Network, *, whole: bool) -> list[tuple[str, ...]]:
     for link in links:
         alike.setdefault((link.name.partition("[")[0], *_size(link)), []).append(link)
     return _some([(name, _between(found), *size) for (name, *size), found in alike.items()], "links", 4)
+
+
+def _photons(network: Network, *, whole: bool) -> list[tuple[str, ...]]:
+    """What links send pulses of light with; those of equal links once."""
+    names: dict[PhotonLink, list[str]] = {}
+    for link in network.links:
+        if link.photons is not None:
+            names.setdefault(link.photons._replace(first=""), []).append(link.name)
+    rows: list[tuple[str, ...]] = [
+        (span(those) if nth == 0 else "", *row)
+        for photons, those in names.items()
+        for nth, row in enumerate(photon_rows(photons))
+    ]
+    return rows if whole else _some(rows, "photons", 3)
 
 
 def _between(links: Sequence[LinkDescription]) -> str:

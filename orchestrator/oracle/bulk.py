@@ -39,14 +39,20 @@ class Links(Protocol):
 
 
 class Place:
-    """One end of a batch: which end of the source it is, its request, and when its outcomes may reach it."""
+    """One end of a batch: which end of the source it is, and its request.
 
-    __slots__ = ("batch", "demand", "due_ns", "end", "outcomes")
+    Attributes:
+        last_ns: When the attempt begins that brings the last pair.
+        due_ns: When this end's outcomes may reach it.
+    """
 
-    def __init__(self, batch: Batch, end: int, demand: Demand, due_ns: float) -> None:
+    __slots__ = ("batch", "demand", "due_ns", "end", "last_ns", "outcomes")
+
+    def __init__(self, batch: Batch, end: int, demand: Demand, last_ns: float, due_ns: float) -> None:
         self.batch = batch
         self.end = end
         self.demand = demand
+        self.last_ns = last_ns
         self.due_ns = due_ns
         self.outcomes: Bits | None = None
 
@@ -122,7 +128,11 @@ class Bulk:
         key = (node, request)
         self._matching.withdraw(key)
         self._bases.pop(key, None)
-        self._places.pop(key, None)
+        place = self._places.pop(key, None)
+        if place is None or place.last_ns <= self._time.now_ns:
+            return
+        if all(other.batch is not place.batch for other in self._places.values()):
+            self._generation.release(node, NodeName(place.demand.wanted.peer), place.last_ns)
 
     def delivered(self, node: NodeName, request: int, at_ns: int) -> bool:
         """Outcomes reach their node. False if it does not want them any more."""
@@ -163,7 +173,7 @@ class Bulk:
         for end, demand in sorted(enumerate(ends), key=lambda one: one[1] is second):
             measured_ns = source.born_ns[end] + hardware[end].measure.duration_ns
             due_ns = last_ns + max(source.delivered_ns[end], measured_ns)
-            place = self._places[demand.key] = Place(batch, end, demand, due_ns)
+            place = self._places[demand.key] = Place(batch, end, demand, last_ns, due_ns)
             bases = self._bases.pop(demand.key)
             if bases is not None:
                 self._answer(place, bases)

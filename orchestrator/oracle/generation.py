@@ -119,6 +119,16 @@ class Generation:
         self._attempted(ends, begun_ns, source, min(int(last), _MOST_ATTEMPTS) + 1)
         return last_ns
 
+    def release(self, one: NodeName, other: NodeName, last_ns: float) -> None:
+        """Both ends have given up a batch whose last attempt would begin then: the link need not go on with it.
+
+        Unless something is to be made after it already.
+        """
+        link = self._links.get((min(one, other), max(one, other)))
+        source, _ = self._sources.source(one, other)
+        if link is not None and link.free_ns == int(last_ns) + source.attempt_ns:
+            link.free_ns = min(link.free_ns, self._time.now_ns)
+
     def reachable(self, first: Demand, second: Demand) -> float:
         """The fidelity that the end which gets less of it may expect, on average over what is heralded."""
         source, turned = self._sources.source(first.node, second.node)

@@ -10,7 +10,6 @@ from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.events import SCHEMA_VERSION, Event
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.operations import Observer
-from orchestrator.oracle.pulses import PulseTrains
 from orchestrator.oracle.spec import LinkSpec, OracleSpec
 from qnode.core.coins import Coins, derive_key
 from qnode.ids import NodeName
@@ -79,9 +78,12 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         key=derive_key(spec.seed, "arrays"),
     )
     photons = {(NodeName(link.a), NodeName(link.b)): link.photons for link in spec.links if link.photons}
-    core.operations.carry(
-        PulseTrains(photons, delays.quantum_ns, core.time, derive_key(spec.seed, "photons"), core.operations.log)
-    )
+    if photons:
+        from orchestrator.oracle.pulses import PulseTrains  # lazy: most networks carry no light, and start without it
+
+        core.operations.carry(
+            PulseTrains(photons, delays.quantum_ns, core.time, derive_key(spec.seed, "photons"), core.operations.log)
+        )
     return core
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isfinite
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestrator.oracle.bulk import Bulk
 from orchestrator.oracle.counts import Counts
@@ -12,11 +12,11 @@ from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Matching
-from orchestrator.oracle.pulses import PulseTrains
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
 from qnode.errors import (
     FidelityUnreachable,
     MalformedMessage,
+    NoPhotons,
     NotANeighbour,
     QnodeError,
     RequestMismatch,
@@ -65,6 +65,9 @@ from qnode.wire.messages import (
 )
 
 ROUNDING: Final = 1e-9  # of a fidelity
+if TYPE_CHECKING:
+    from orchestrator.oracle.pulses import PulseTrains
+
 MOST_PAIRS: Final = 100_000  # of one request: a node that lies about n must not fill the oracle's memory
 
 
@@ -148,6 +151,7 @@ class Operations:
             Executed: self._executed,
             Local: self._local,
         }
+        self._execute |= dict.fromkeys((SendPulses, ReceivePulses, Tamper), self._no_photons)
         self._pulses: PulseTrains | None = None
 
     def carry(self, pulses: PulseTrains) -> None:
@@ -413,6 +417,13 @@ class Operations:
         delay_ns = self._delays.classical_ns(node, peer)
         if delay_ns is not None:
             self._time.schedule(op.start_ns + delay_ns, peer, Expired(pair, half))
+
+    def _no_photons(self, node: NodeName, op: SendPulses | ReceivePulses | Tamper) -> None:
+        """Where no link carries light."""
+        peer = "anybody" if isinstance(op, Tamper) else op.peer
+        if peer != "anybody" and self._delays.quantum_ns(node, NodeName(peer)) is None:
+            raise NotANeighbour(node=node, peer=peer, neighbours="as configured")
+        raise NoPhotons(node=node, peer=peer)
 
     # ------------------------------------------------------------ the rest
 

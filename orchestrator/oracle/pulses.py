@@ -15,7 +15,7 @@ import numpy as np
 
 from orchestrator.oracle.timekeeper import Timekeeper
 from qnode.core.coins import derive_key, generator
-from qnode.errors import InvalidOperation, MalformedMessage, NotANeighbour
+from qnode.errors import InvalidOperation, MalformedMessage, NoPhotons, NotANeighbour
 from qnode.ids import NodeName
 from qnode.photons import pulses as light
 from qnode.photons.blind import Recovery, settle
@@ -28,6 +28,7 @@ from qnode.photons.detection import (
     analyser,
     detect,
     draw_bases,
+    gated,
     offsets,
     outcomes_of,
 )
@@ -38,6 +39,7 @@ from qnode.photons.pairs import detect_pairs
 from qnode.photons.pulses import Pulses
 from qnode.photons.sampling import Rng
 from qnode.wire.messages import (
+    NEVER_NS,
     Clicked,
     Emitted,
     Failed,
@@ -49,7 +51,7 @@ from qnode.wire.messages import (
     fields_of,
 )
 
-MOST_KEPT: Final = 64  # trains' worth of light that somebody on a link may keep: it fills the oracle's memory
+MOST_HELD: Final = 2**27  # pulses that wait for a receiver, or are in the hands of who sits on a link: they take memory
 
 _Key = tuple[NodeName, int]
 _Talk = tuple[NodeName, NodeName, str, str]
@@ -59,6 +61,10 @@ _Log = Callable[..., None]
 class _Waiting(NamedTuple):
     node: NodeName
     op: SendPulses | ReceivePulses
+
+    @property
+    def n(self) -> int:
+        return len(self.op.codes if isinstance(self.op, SendPulses) else self.op.bases)
 
 
 class _Train(NamedTuple):
@@ -90,7 +96,9 @@ class _Receiver:
 
     def __init__(self) -> None:
         self._free_ps = 0
-        self._pending: list[tuple[int, int]] = []  # afterpulses to come, each with its detector's bit
+        self._end_ps = 0  # of the last train; from there on are counted:
+        self._pending_ps = np.empty(0, np.int64)  # afterpulses to come,
+        self._pending_masks = np.empty(0, np.uint8)  # each with its detector's bit
 
     def told(self, detector: Detector, train: _Train, found: Clicks, first_ns: int, rng: Rng) -> Clicks:
         """What is left after dead time, with afterpulses among it."""
@@ -98,7 +106,9 @@ class _Receiver:
         if not detector.dead_ps and not detector.afterpulse:
             return found
         first_ps = first_ns * 1000
-        pending = [(-(-(at_ps - first_ps) // period_ps), mask) for at_ps, mask in self._pending if at_ps >= first_ps]
+        since_ps = first_ps - self._end_ps
+        due = self._pending_ps >= since_ps
+        pending = -(-(self._pending_ps[due] - since_ps) // period_ps) if due.any() else self._pending_ps[due]
         blind = max(0, -(-detector.dead_ps // period_ps) - 1)
         gates, masks, left = settle(
             found.gates,
@@ -109,16 +119,15 @@ class _Receiver:
             detector.afterpulse_ps / period_ps,
             Recovery(
                 max(0, -(-(self._free_ps - first_ps) // period_ps)),
-                tuple(gate for gate, _ in pending),
-                tuple(mask for _, mask in pending),
+                pending,
+                self._pending_masks[due],
             ),
             rng,
         )
         self._free_ps = first_ps + left.free_gate * period_ps
-        self._pending = [
-            (first_ps + gate * period_ps, mask)
-            for gate, mask in zip(left.pending_gates, left.pending_masks, strict=True)
-        ]
+        self._end_ps = first_ps + len(train.codes) * period_ps
+        self._pending_ps = (left.pending_gates - len(train.codes)) * period_ps
+        self._pending_masks = left.pending_masks
         if train.wanted.bases:
             bases = np.frombuffer(train.wanted.bases, np.uint8)[gates]
         else:  # an afterpulse sits in a gate in which perhaps nothing else clicked: its basis is drawn like any other
@@ -135,12 +144,22 @@ class _Link:
     def __init__(self, hardware: PhotonLink, delay_ns: int) -> None:
         self.hardware = hardware
         self.delay_ns = delay_ns
-        self.optics: Analyser = analyser(hardware.encoding, hardware.detector, hardware.misalignment)
+        self._receivers: dict[int, tuple[Detector, Analyser]] = {}
         self.survival: Survival = of_source(hardware.source)
         self.source_free_ns = 0
         self.trains = 0
         self.at_sender = _Receiver()
         self.at_receiver = _Receiver()
+
+    def receiver(self, period_ps: int) -> tuple[Detector, Analyser]:
+        """Detectors and optics as they are used for pulses so far apart. Raises InvalidOperation if they cannot be."""
+        found = self._receivers.get(period_ps)
+        if found is None:
+            hardware = self.hardware
+            detector = gated(hardware.detector, hardware.encoding, period_ps)
+            found = detector, analyser(hardware.encoding, detector, hardware.misalignment)
+            self._receivers = {period_ps: found}  # hardly any link has trains of several rates
+        return found
 
 
 class PulseTrains:
@@ -178,7 +197,8 @@ class PulseTrains:
     def send(self, node: NodeName, op: SendPulses) -> None:
         """The n-th train meets the n-th readiness to receive of the other end, per program name and tag."""
         peer = NodeName(op.peer)
-        hardware = self._link(node, peer).hardware
+        link = self._link(node, peer)
+        hardware = link.hardware
         codes = codes_from(op.codes)
         if not 1 <= len(codes) <= MOST_PULSES:
             raise InvalidOperation(detail=f"a train has 1 to {MOST_PULSES} pulses, not {len(codes)}: send several")
@@ -197,13 +217,17 @@ class PulseTrains:
             raise InvalidOperation(
                 detail="a train needs a rate: give one to send_pulses(), or to the link's source in the configuration"
             )
+        link.receiver(op.period_ps or hardware.source.period_ps)
+        waiting = sum(one.n for queue in self._sending.values() for one in queue)
+        if waiting + len(codes) > MOST_HELD:
+            raise InvalidOperation(detail=f"more than {MOST_HELD} pulses wait for their receivers: await some of them")
         self._ask(node, op, self._sending, (node, peer, op.program, op.tag))
 
     def receive(self, node: NodeName, op: ReceivePulses) -> None:
         peer = NodeName(op.peer)
         self._link(peer, node)
-        if len(op.bases) > MOST_PULSES or (op.bases and max(op.bases) > max(BASES.values())):
-            raise MalformedMessage(detail=f"{node} gave bases for {len(op.bases)} gates, or some that there are not")
+        if op.bases:
+            _array(op.bases, min(len(op.bases), MOST_PULSES), len(BASES))
         if not op.bases and (
             len(op.choice) != len(BASES) or not min(op.choice) >= 0 or not abs(sum(op.choice) - 1) < 1e-9
         ):
@@ -247,10 +271,7 @@ class PulseTrains:
                 raise NotANeighbour(node=sender, peer=receiver, neighbours="as configured")
             hardware = self._hardware.get((sender, receiver)) or self._hardware.get((receiver, sender))
             if hardware is None:
-                raise InvalidOperation(
-                    detail=f"the link between {sender} and {receiver} has no `photons:` in the configuration: it says"
-                    " what sends pulses, carries and detects them"
-                )
+                raise NoPhotons(node=sender, peer=receiver)
             found = self._links[sender, receiver] = _Link(hardware, delay_ns)
         return found
 
@@ -266,9 +287,13 @@ class PulseTrains:
         link = self._link(sender, receiver)
         start_ns = max(self._time.now_ns, link.source_free_ns)
         name = f"{sender}>{receiver}#{link.trains}"
-        link.trains += 1
         period_ps = sent.period_ps or link.hardware.source.period_ps
         train = _Train(name, sender, receiver, wanted, start_ns, period_ps, codes)
+        if start_ns + train.lasts_ns + link.delay_ns >= NEVER_NS:
+            error = InvalidOperation(detail=f"a train of {len(codes)} pulses, {period_ps} ps apart, would never end")
+            self._fail(sender, sent.request, receiver, wanted.request, error)
+            return
+        link.trains += 1
         link.source_free_ns = start_ns + train.lasts_ns
         self._log(
             "send_pulses",
@@ -312,22 +337,24 @@ class PulseTrains:
         """What the receiver sees of a train; it is told when the last gate is over, or when light could be there."""
         rng = self._stream(train.name, "detect")
         first_ns = train.start_ns + link.delay_ns
-        gates, dark = Gates(first_ns, train.period_ps), link.hardware.detector.dark_clicks
-        found = detect(codes, numbers, survival, _bases(train.wanted), gates, channel, link.optics, dark, rng)
+        detector, optics = link.receiver(train.period_ps)
+        gates, dark = Gates(first_ns, train.period_ps), detector.dark_clicks
+        found = detect(codes, numbers, survival, _bases(train.wanted), gates, channel, optics, dark, rng)
         self._tell(link, train, found, link.at_receiver, first_ns, rng, not_before_ns)
 
     def _detect_both(self, link: _Link, train: _Train, sent: SendPulses) -> None:
         """The same for a source of entangled photons, and what its own end sees."""
         rng = self._stream(train.name, "detect")
         hardware, first_ns = link.hardware, train.start_ns + link.delay_ns
+        detector, optics = link.receiver(train.period_ps)
         here, there = detect_pairs(
             (train.codes >> 1 & 3).astype(np.uint8),
             _bases(train.wanted),
             hardware.source.intensities[0],
             Gates(first_ns, train.period_ps),
             hardware.channel,
-            link.optics,
-            hardware.detector.dark_clicks,
+            optics,
+            detector.dark_clicks,
             rng,
         )
         bases = (train.codes >> 1 & 3).astype(np.uint8).tobytes()
@@ -346,7 +373,7 @@ class PulseTrains:
         rng: Rng,
         not_before_ns: int = 0,
     ) -> None:
-        detector, period_ps, n = link.hardware.detector, train.period_ps, len(train.codes)
+        detector, period_ps, n = link.receiver(train.period_ps)[0], train.period_ps, len(train.codes)
         at_ns = max(first_ns + train.lasts_ns, not_before_ns)
         found = receiver.told(detector, train, found, first_ns, rng)
         outcomes, double = outcomes_of(found.masks, rng)
@@ -446,8 +473,8 @@ class PulseTrains:
         raise InvalidOperation(detail=f"{node} cannot do {op.action!r} with {op.value} to {op.light}")
 
     def _keep(self, node: NodeName, of: str, nth: int, pulses: Pulses) -> str:
-        if sum(held.train is None for held in self._held.values()) >= MOST_KEPT:
-            raise InvalidOperation(detail=f"{node} keeps light of {MOST_KEPT} trains: drop some of it first")
+        if sum(len(held.pulses.codes) for held in self._held.values()) + len(pulses.codes) > MOST_HELD:
+            raise InvalidOperation(detail=f"{node} keeps more than {MOST_HELD} pulses: drop some of them first")
         name = f"{of}/{nth}"
         self._held[name] = _Held(node, None, pulses)
         return name

@@ -255,6 +255,8 @@ async def tap(node: Node, sender: str, receiver: str) -> TappedTrain:
     if train is None:
         future: asyncio.Future[Letter[Tapped]] = asyncio.Future(loop=node._loop)
         services.taps.wait(address, future)
+        waiting = node._machine.next_request()
+        services.pulses[waiting] = PulseRequest(node.program, NodeName(sender), future)  # told if the sender is lost
         try:
             train = await future
         except asyncio.CancelledError:
@@ -262,6 +264,8 @@ async def tap(node: Node, sender: str, receiver: str) -> TappedTrain:
             if came(future):
                 hand_over(partial(services.taps.put_back, address, future.result()), future.result())
             raise
+        finally:
+            services.pulses.pop(waiting, None)
     return TappedTrain(node, train.value)
 
 

@@ -7,7 +7,7 @@ nothing changes; each turn is right for at least one click more than the one bef
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,15 @@ from qnode.photons.sampling import Places, Rng
 Flags = npt.NDArray[np.bool_]
 
 
+CHUNK: Final = 2**18  # gates that are worked on at a time: what could happen in them stays in the cache
+
+
 class Recovery(NamedTuple):
-    """A receiver between two trains: until when it is blind, and afterpulses to come, each with its detector's bit."""
+    """What clicks have left behind: until when all is blind, and afterpulses to come, each with its detector's bit."""
 
     free_gate: int = 0
-    pending_gates: tuple[int, ...] = ()
-    pending_masks: tuple[int, ...] = ()
+    pending_gates: Places = np.empty(0, np.int64)
+    pending_masks: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
 
 
 def seen(gates: Places, blind: int, free: int = 0) -> Flags:
@@ -78,23 +81,36 @@ def settle(
         afterpulse: Probability that a click causes one more in its detector.
         mean_gates: Mean of the exponential time after which it does; it comes in the next gate at the earliest.
     """
-    if not afterpulse and not before.pending_gates:
+    if not afterpulse and not len(before.pending_gates):
         kept = seen(gates, blind, before.free_gate) if blind or before.free_gate else np.ones(len(gates), np.bool_)
         gates, masks = gates[kept], masks[kept]
         return gates, masks, Recovery(_free(gates, blind, before))
-    possible = _Possible(gates, masks, before, afterpulse, mean_gates, rng)
-    gate, bit, kept = possible.resolve(blind, before.free_gate)
-    later = gate >= n
-    told, which = gate[kept & ~later], bit[kept & ~later]
-    places, first = np.unique(told, return_index=True)
-    together = np.bitwise_or.reduceat(which, first) if len(which) else which
-    still = possible.caused(kept & ~later) & later
-    recovery = Recovery(_free(places, blind, before), tuple(gate[still].tolist()), tuple(bit[still].tolist()))
-    return places, together, recovery
+    told: list[tuple[Places, npt.NDArray[np.uint8]]] = []
+    for start in range(0, n, CHUNK):
+        end = min(start + CHUNK, n)
+        part = slice(*np.searchsorted(gates, (start, end)))
+        possible = _Possible(gates[part], masks[part], before, afterpulse, mean_gates, rng)
+        gate, bit, kept = possible.resolve(blind, before.free_gate)
+        later = gate >= end
+        still = possible.caused(kept & ~later) & later
+        seen_gates, seen_bits = gate[kept & ~later], bit[kept & ~later]
+        first = np.flatnonzero(_changes(seen_gates)) if len(seen_gates) else np.empty(0, np.int64)
+        together = np.bitwise_or.reduceat(seen_bits, first) if len(first) else seen_bits
+        told.append((seen_gates[first], together))
+        before = Recovery(_free(told[-1][0], blind, before), gate[still], bit[still])
+    all_gates, all_masks = (np.concatenate(parts) for parts in zip(*told, strict=True))
+    return all_gates, all_masks, before
 
 
 def _free(gates: Places, blind: int, before: Recovery) -> int:
     return int(gates[-1]) + blind + 1 if len(gates) else before.free_gate
+
+
+def _changes(ascending: Places) -> Flags:
+    """Where a value is not that before it."""
+    found = np.ones(len(ascending), np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=found[1:])
+    return found
 
 
 class _Possible:
@@ -110,12 +126,12 @@ class _Possible:
         rng: Rng,
     ) -> None:
         zero, one = np.flatnonzero(masks & 1), np.flatnonzero(masks & 2)
-        gate = np.concatenate([gates[zero], gates[one], np.asarray(before.pending_gates, np.int64)])
+        gate = np.concatenate([gates[zero], gates[one], before.pending_gates])
         bit = np.concatenate(
             [
                 np.full(len(zero), 1, np.uint8),
                 np.full(len(one), 2, np.uint8),
-                np.asarray(before.pending_masks, np.uint8),
+                before.pending_masks,
             ]
         )
         order = np.lexsort((bit, gate))
@@ -142,12 +158,11 @@ class _Possible:
         kept = np.ones(len(gate), np.bool_)
         while True:
             alive = np.flatnonzero((causing < 0) | kept[causing])
-            distinct = np.ones(len(alive), np.bool_)  # a detector clicks once in a gate
-            distinct[1:] = (np.diff(gate[alive]) != 0) | (np.diff(bit[alive].astype(np.int8)) != 0)
-            alive = alive[distinct]
-            there, inverse = np.unique(gate[alive], return_inverse=True)
+            alive = alive[_changes(2 * gate[alive] + bit[alive])]  # a detector clicks once in a gate
+            first = _changes(gate[alive])
+            there = seen(gate[alive[first]], blind, free)
             now = np.zeros(len(gate), np.bool_)
-            now[alive[seen(there, blind, free)[inverse]]] = True
+            now[alive[there[np.cumsum(first) - 1]]] = True
             if np.array_equal(now, kept):
                 self._causing = causing
                 return gate, bit, kept

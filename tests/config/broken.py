@@ -1187,6 +1187,11 @@ BROKEN: Final = [
     ),
     Case(
         "length: 10 km,",
+        "length: 10 km, photons: {encoding: {model: time_bin, separation: 1 ns}, source: {model: single_photon, rate: 1 GHz}},",
+        "12:143: links.short.photons.source.rate: two bins 1e-09 s apart do not fit between pulses at this rate",
+    ),
+    Case(
+        "length: 10 km,",
         "length: 10 km, photons: {encoding: {model: time_bin, separation: 0 s}},",
         "12:99: links.short.photons.encoding.separation: must be at least 1 ps",
     ),

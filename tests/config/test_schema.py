@@ -38,8 +38,9 @@ ONLY_THE_LOADER: Final = re.compile(
     r"|is neither true|not a number that can|`qubits` is for slots|communication slots need|there are none; say how"
     r"|takes 3 probabilities|says all that goes wrong|the sum of K'K|must be a matrix of|not as large as the first"
     r"|photons on average|cannot have two photons|is not a rate of pulses|does not come after|`afterpulse_time`"
-    r"|hardly ever|times the resolution|separation of the bins|at least 1 ps|is an end of the link|tap needs a source"
-    r"|`<<` takes|alias cannot"
+    r"|hardly ever|times the resolution|separation of the bins|do not fit between"
+    r"|at least 1 ps|is an end of the link|tap needs a source"
+    r"|`<<` takes|alias cannot|bell_diagonal holds"
 )
 
 

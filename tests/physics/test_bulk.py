@@ -22,18 +22,23 @@ from orchestrator.oracle.spec import record_path
 from qnode import Node, Pauli
 from qnode.core.coins import generator
 from qnode.errors import InvalidOperation, MalformedMessage, QnodeError
+from qnode.ids import QubitId
 from qnode.quantum import bell_diagonal
 from qnode.quantum.bell import BELL_STATES, PHI_PLUS, PSI_MINUS, BellState
 from qnode.quantum.bell_pairs import BASES, Batch, Bits, effects, last_attempt
 from qnode.quantum.dense import tensor
+from qnode.quantum.fidelity import named_state
 from qnode.quantum.gates import GATES, Matrix
 from qnode.quantum.hardware import IDEAL, ErrorModel, Hardware, Timing
+from qnode.quantum.noisy import Laboratory, NoisyRegister
 from qnode.quantum.pair_source import Herald, PairSource, perfect
+from qnode.quantum.register import Register
 from qnode.testing import assert_frequency, assert_same_distribution
 from qnode.wire.bits import pack_bases, pack_outcomes, unpack_bases, unpack_outcomes
 from tests.physics.circuits import BITS, ONE, random_rho, through
 
 AGREE: Final = 1e-10
+QUBIT: Final = QubitId("q")
 FALSE_ALARM: Final = 1e-9
 POOR: Final = Hardware(
     single=Timing(0, ErrorModel(paulis=(0.02, 0.05, 0.1))),
@@ -166,8 +171,32 @@ def test_bases_that_do_not_fit_are_refused(bases: Bits) -> None:
         Batch(perfect(1), 5, (IDEAL, IDEAL), 1, streams(0)).answer(0, bases)
 
 
-def test_errors_of_measuring_are_those_of_the_engine() -> None:
-    """Depolarising by mixing l shrinks every mean by 1 - l; a readout shifts them."""
+CARDINAL: Final = {"0": (), "1": ("x",), "+": ("h",), "-": ("x", "h"), "i": ("h", "s"), "-i": ("x", "h", "s")}
+
+
+@pytest.mark.parametrize("state", CARDINAL)
+@pytest.mark.parametrize("basis", BASES)
+def test_errors_of_measuring_are_those_of_the_engine(basis: str, state: str) -> None:
+    """The least draw at which a single qubit that is measured by itself shows 1, found by bisection, is P(0)."""
+    node = POOR._replace(p01=0.0, p10=0.0)
+
+    def outcome(draw: float) -> int:
+        register = NoisyRegister(Register("density_matrix"), lambda name, nth: draw)
+        register.create(Laboratory(IDEAL), QUBIT, 0, 0)
+        for gate in CARDINAL[state]:
+            register.apply(Laboratory(IDEAL), gate, (QUBIT,), (), 0)
+        return register.measure(Laboratory(node), QUBIT, basis, 0, keep=False)
+
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if outcome(middle) else (middle, high)
+    ket = named_state(state)
+    means = [1, *((ket.conj() @ GATES[letter].unitary() @ ket).real for letter in BASES)]
+    assert effects(node)[BASES.index(basis), 0] @ means == pytest.approx(low, abs=AGREE)
+
+
+def test_depolarising_shrinks_what_a_measurement_tells_and_a_readout_shifts_it() -> None:
     found = effects(Hardware(measure=Timing(0, ErrorModel(depolarise=0.3)), p01=0.2, p10=0.1))
     np.testing.assert_allclose(found[2, 1], [0.45, 0, 0, -0.35 * 0.6], atol=AGREE)
     np.testing.assert_allclose(found.sum(axis=1), [[1, 0, 0, 0]] * 3, atol=AGREE)
@@ -393,6 +422,29 @@ async def test_a_request_that_was_given_up_is_not_met(tmp_path: Path) -> None:
     run = await network(ask_twice, ask_later, tmp_path).run(inline=True)
     assert run["alice"][0].startswith("GenerationTimeout")
     assert (run["alice"][1], run["bob"]) == ("(5,)", "(5,)")
+
+
+RARE: Final = {"model": "werner", "fidelity": 1.0, "success_probability": 0.1, "duration": "1 ms"}
+
+
+async def ask_for_less(node: Node, timeout: float) -> tuple[str, str, int]:
+    return await ask(node, n=100_000, timeout=timeout), await ask(node, n=100), now_us()
+
+
+@pytest.mark.parametrize(("patience", "least_s", "most_s"), [(0.5, 0.7, 3), (None, 900, 1100)], ids=["both", "one"])
+async def test_a_link_goes_on_with_a_batch_as_long_as_anybody_wants_it(
+    patience: float | None, least_s: float, most_s: float, tmp_path: Path
+) -> None:
+    """100,000 pairs take a thousand seconds, a hundred take one; both to eight standard deviations at least."""
+    net = Cluster(
+        nodes={"alice": Program(ask_for_less, timeout=0.5), "bob": Program(ask_for_less, timeout=patience)},
+        links=[("alice", "bob", {"length": "1 km", "source": RARE})], seed=1, runs=tmp_path,
+    )  # fmt: skip
+    run = await net.run(inline=True)
+    gave_up, came, at_us = run["alice"]
+    assert gave_up.startswith("GenerationTimeout")
+    assert came == "(100,)"
+    assert least_s < at_us / 1e6 < most_s
 
 
 async def fails(node: Node) -> None:

@@ -460,6 +460,23 @@ async def test_what_makes_no_sense_is_refused_with_a_sentence(tmp_path: Path) ->
     assert found["bob"] == [error for _, error in RECEIVED]
 
 
+async def test_who_waits_for_light_of_a_node_that_failed_is_told(tmp_path: Path) -> None:
+    found = await run(
+        network(SINGLE, alice=act("fails"), bob=RECEIVING, eve=act("looks_on")), tmp_path, check=False, inline=False
+    )
+    assert set(found.run.summary.peer_lost) == {("bob", "main", "alice"), ("eve", "main", "alice")}
+
+
+async def test_a_train_whose_time_bins_would_overlap_is_refused(tmp_path: Path) -> None:
+    photons = {**SINGLE, "encoding": {"model": "time_bin", "separation": "400 ps"}}
+    alice = act("tries_to_send", peer="bob", calls=[{"rate": 1e9}, {"rate": 2e9}])
+    found = await run(network(photons, alice=alice, bob=act("does_nothing")), tmp_path, check=False)
+    assert found["alice"] == [
+        "nobody receives",
+        "pulses 500 ps apart overlap: each has two time bins, 400 ps from one to the other",
+    ]
+
+
 async def test_both_ends_are_told_of_numbers_that_do_not_fit(tmp_path: Path) -> None:
     alice = act("tries_to_send", peer="bob", calls=[{}])
     bob = act("tries_to_receive", peer="alice", calls=[{"bases": [0, 1]}])

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qnode.errors import InvalidOperation
+from qnode.photons import blind as blind_module
 from qnode.photons import theory
 from qnode.photons.blind import Recovery, _Possible, seen, settle
 from qnode.photons.detection import (
@@ -24,6 +26,7 @@ from qnode.photons.detection import (
     analyser,
     click_probabilities,
     detect,
+    gated,
     offsets,
     outcomes_of,
     window_share,
@@ -272,6 +275,21 @@ def test_loss_that_changes_with_time_is_that_of_each_pulses_own_time() -> None:
         assert_frequency(int(clicked[part].sum()), 100_000, float(chances[part].mean()))
 
 
+@pytest.mark.parametrize("basis", range(3))
+def test_no_basis_of_a_sender_with_random_bits_can_be_seen(basis: int) -> None:
+    """No signalling: of single photons, a receiver in any basis sees the same whatever the sender's is; exactly.
+
+    (Pulses of several photons do tell: they make double clicks where the bases differ.)
+    """
+    optics = Analyser((0.6, 0.5, 0.4), (0.03, 0.05, 0.1))
+    numbers = [
+        np.mean([masks_of(of_numbers, bit + 2 * own, 1, basis, 0.7, optics, 0.0) for bit in (0, 1)], axis=0)
+        for own in range(3)
+    ]
+    for other in numbers[1:]:
+        assert other == pytest.approx(numbers[0], abs=EXACT)
+
+
 # --- dead time and afterpulses ---------------------------------------------------------------------------------------
 
 
@@ -323,7 +341,8 @@ def test_afterpulses_are_what_going_through_all_that_could_happen_in_order_gives
     rng = RNG(seed)
     gates = bernoulli_places(40, p, rng)
     masks = rng.integers(1, 4, len(gates)).astype(np.uint8)
-    before = Recovery(free, tuple(gate for gate, _ in pending), tuple(mask for _, mask in pending))
+    waiting = np.array(pending, np.int64).reshape(-1, 2)
+    before = Recovery(free, waiting[:, 0], waiting[:, 1].astype(np.uint8))
     possible = _Possible(gates, masks, before, afterpulse, 3.0, rng)
     gate, bit, kept = possible.resolve(blind, free)
     causing = possible._causing
@@ -347,7 +366,7 @@ def test_a_click_causes_another_as_often_and_as_late_as_it_should() -> None:
     for _ in range(runs):
         gates, masks, left = settle(np.array([0]), np.array([2], np.uint8), 6, 0, chance, mean, Recovery(), rng)
         assert (masks == 2).all()
-        first.append(int(gates[1]) if len(gates) > 1 else min(left.pending_gates, default=-1))
+        first.append(int(gates[1]) if len(gates) > 1 else int(min(left.pending_gates, default=-1)))
     assert_frequency(first.count(-1), runs, 1 - chance)
     for after in range(1, 6):
         expected = chance * (exp(-(after - 1) / mean) - exp(-after / mean))
@@ -367,8 +386,27 @@ def test_what_a_train_leaves_behind_meets_the_next_one() -> None:
         left = Recovery(max(0, left.free_gate - 100))
     assert np.concatenate(parts).tolist() == whole.tolist()
     none = np.empty(0, np.int64), np.empty(0, np.uint8)
-    told, bits, left = settle(*none, 10, 0, 0.0, 0.0, Recovery(0, (3, 12), (1, 2)), RNG(1))
-    assert (told.tolist(), bits.tolist(), left.pending_gates, left.pending_masks) == ([3], [1], (12,), (2,))
+    told, bits, left = settle(
+        *none, 10, 0, 0.0, 0.0, Recovery(0, np.array([3, 12]), np.array([1, 2], np.uint8)), RNG(1)
+    )
+    assert (told.tolist(), bits.tolist()) == ([3], [1])
+    assert (left.pending_gates.tolist(), left.pending_masks.tolist()) == ([12], [2])
+
+
+def test_trains_longer_than_what_is_worked_on_at_a_time_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut at each gate or never: the same dead times, and as many afterpulses, at the same distances."""
+    gates = bernoulli_places(30_000, 0.02, RNG(16))
+    masks = np.ones(len(gates), np.uint8)
+    many = []
+    for chunk in (1_000, 2**18):
+        monkeypatch.setattr(blind_module, "CHUNK", chunk)
+        told, _, left = settle(gates, masks, 30_000, 5, 0.4, 30.0, Recovery(), RNG(17))
+        assert (np.diff(told) > 5).all()
+        assert left.free_gate == told[-1] + 6
+        many.append(len(told))
+    alone = int(seen(gates, 5).sum())
+    assert many[0] == pytest.approx(many[1], rel=0.1)
+    assert min(many) > 1.2 * alone
 
 
 # --- time: jitter, windows, bins -------------------------------------------------------------------------------------
@@ -398,6 +436,17 @@ def test_jitter_moves_clicks_into_the_other_bin(window: int, sigma: float) -> No
     for basis in (1, 2):
         assert found.transmission[basis] == pytest.approx(efficiency * out * (middle + leaked), abs=1e-10)
         assert found.error[basis] == pytest.approx((middle * flip + leaked / 2) / (middle + leaked), abs=1e-10)
+
+
+def test_a_window_ends_where_the_next_one_begins() -> None:
+    polarised, binned = Encoding(), Encoding("time_bin", 400)
+    assert gated(Detector(), polarised, 1000).window_ps == 1000
+    assert gated(Detector(window_ps=300), polarised, 1000).window_ps == 300
+    assert gated(Detector(window_ps=3000), polarised, 1000).window_ps == 1000
+    assert gated(Detector(), binned, 1000).window_ps == 400
+    assert gated(Detector(window_ps=300), binned, 800).window_ps == 300
+    with pytest.raises(InvalidOperation, match="two time bins, 400 ps from one to the other"):
+        gated(Detector(), binned, 799)
 
 
 def test_time_bins_without_jitter_lose_half_in_the_interferometer() -> None:
@@ -500,11 +549,12 @@ def test_coincidences_and_errors_of_pairs_are_those_of_ma_fung_and_lo(basis: int
     assert unequal == pytest.approx(wrong, abs=EXACT)
 
 
-def test_drawn_patterns_of_pairs_are_as_often_as_they_should_and_no_end_signals() -> None:
-    n, optics = 400_000, Analyser((0.6, 0.5, 0.7), (0.02, 0.04, 0.06))
+@pytest.mark.parametrize("channel", [Channel(2.0), Channel(0.0, 1.0, (-1.0, 1.0), (2.0, 2.0))], ids=["steady", "pass"])
+def test_drawn_patterns_of_pairs_are_as_often_as_they_should_and_no_end_signals(channel: Channel) -> None:
+    n, optics = 200_000, Analyser((0.6, 0.5, 0.7), (0.02, 0.04, 0.06))
     rng = RNG(15)
     mine, theirs = rng.integers(0, 3, n, dtype=np.uint8), rng.integers(0, 3, n, dtype=np.uint8)
-    here, there = detect_pairs(mine, theirs, 0.4, Gates(0, 1000), Channel(2.0), optics, 0.01, rng)
+    here, there = detect_pairs(mine, theirs, 0.4, Gates(0, 1000), channel, optics, 0.01, rng)
     pattern = np.zeros(n, np.int64)
     pattern[here.gates] += here.masks
     pattern[there.gates] += 4 * there.masks.astype(np.int64)

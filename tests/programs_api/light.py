@@ -197,3 +197,19 @@ async def gives_up_then_receives(node: Node, peer: str, n: int) -> Answer:
 async def sends_late(node: Node, peer: str, n: int) -> float:
     await asyncio.sleep(1e-3)
     return (await node.send_pulses(peer, np.ones(n), bases="z")).start
+
+
+async def splits_blindly(node: Node, trains: int, block_singles: float) -> None:
+    """Photon-number splitting without waiting for bases."""
+    for _ in range(trains):
+        train = await node.tap("alice", "bob")
+        numbers = await train.count()
+        kept = await train.take(1, where=numbers >= 2)
+        await train.block((numbers == 1) & (node.rng.random(train.n) < block_singles))
+        await train.forward(lossless=True)
+        await kept.drop()
+
+
+async def fails(node: Node) -> None:
+    await asyncio.sleep(1e-6)
+    raise RuntimeError("on purpose")
