@@ -18,7 +18,7 @@ from qnode.core.memory import HeldQubit, Memory, Where, place
 from qnode.errors import DeadQubit, InvalidOperation, NotANeighbour, OutOfMemory, PairExpired, QnodeError
 from qnode.ids import NodeName, PairId, QubitId, local_qubit_id
 from qnode.quantum.hardware import Hardware
-from qnode.quantum.noisy import COMMUNICATION, MEMORY, Laboratory, NoisyRegister
+from qnode.quantum.noisy import COMMUNICATION, MEMORY, Attempts, Laboratory, NoisyRegister
 from qnode.quantum.register import Register
 from qnode.wire.messages import (
     Adopt,
@@ -106,7 +106,8 @@ class NodeMachine(Generic[W]):
         self.neighbours = neighbours
         self.arrival = COMMUNICATION if hardware.communication.size else MEMORY
         self.home = MEMORY if hardware.memory.size else COMMUNICATION
-        self._lab = Laboratory(hardware)
+        # The attempts are the oracle's to know: here they make qubits keep clocks, from which it goes on.
+        self._lab = Laboratory(hardware, Attempts() if all_shared else None)
         self._lanes = [0] * hardware.parallel  # until when each of the operations that can go on at once takes
         self._all_shared = all_shared
         self._observed = observed

@@ -493,13 +493,9 @@ async def test_gates_that_take_time_let_their_qubit_decay(world: World) -> None:
     excited = 0.0
     for _ in range(n):
         excited = (1 - excited) * e
-    run = await world.run(
-        {"alice": {**act("repeats_a_gate", gate="x", n=n), "t1": "5 ms", "gates": {"single": {"duration": "1 ms"}}}},
-        {},
-        formalism="density_matrix",
-        until="1 s",
-    )
-    assert run.fidelity("done", "1") == pytest.approx(excited, abs=1e-10)
+    node = {**act("repeats_a_gate", gate="x", n=n), "t1": "5 ms", "gates": {"single": {"duration": "1 ms"}}}
+    view = await world.view(f"{n} ms", {"alice": node}, {}, formalism="density_matrix")
+    assert view.fidelity("alice", to="1") == pytest.approx(excited, abs=1e-10)
 
 
 async def test_readings_lie_and_states_do_not(world: World) -> None:
