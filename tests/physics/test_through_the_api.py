@@ -1,4 +1,4 @@
-"""The physics as somebody meets it who has read the documentation: YAML, programs, runs and views, and nothing internal.
+"""The physics as somebody meets it who has read the documentation: YAML, programs, runs and views, nothing internal.
 
 Expected values are closed forms, written out here from the papers' formulas and not taken from the package. What the
 formalisms `density_matrix` and `bell_diagonal` can hold is compared to 1e-10; what is sampled fails a correct program
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import product
 from math import exp, pi, radians, sqrt
 from pathlib import Path
 from typing import Any
@@ -74,14 +75,15 @@ def werner(fidelity: float) -> float:
 # --- chains ----------------------------------------------------------------------------------------------------------
 
 
-def chain(n: int, link: Mapping[str, Any], **args: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """n links in a row; all but the two ends swap."""
-    names = [f"n{nth}" for nth in range(n + 1)]
-    nodes = {names[0]: act("begins", peer="n1", **args)}
-    rounds = {"rounds": args["rounds"]} if "rounds" in args else {}
-    for nth in range(1, n):
-        nodes[names[nth]] = act("repeats", left=names[nth - 1], right=names[nth + 1], end=names[-1], **rounds)
-    nodes[names[-1]] = act("ends", peer=names[-2], repeaters=names[1:-1], **args)
+def chain(links: int, link: Mapping[str, Any], **args: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Links in a row, each with n pairs; all nodes but the two ends swap."""
+    names = [f"n{nth}" for nth in range(links + 1)]
+    slots = {"qubits": 2 * args.get("n", 1)}
+    nodes = {names[0]: {**act("begins", peer="n1", **args), **slots}}
+    for nth in range(1, links):
+        swaps = act("repeats", left=names[nth - 1], right=names[nth + 1], end=names[-1], n=args.get("n", 1))
+        nodes[names[nth]] = {**swaps, **slots}
+    nodes[names[-1]] = {**act("ends", peer=names[-2], repeaters=names[1:-1], **args), **slots}
     return nodes, {"line": {"chain": names, "length": "10 km", **link}}
 
 
@@ -96,39 +98,75 @@ async def test_a_chain_of_n_werner_pairs_has_fidelity_f_n(n: int, formalism: str
 @pytest.mark.parametrize("formalism", ["stabilizer", "state_vector"])
 async def test_sampled_chains_agree_as_often_as_their_fidelity_says(formalism: str, world: World) -> None:
     """Equal in Z and X, different in Y, each with (1 + w^3)/2."""
-    rounds = 1500
-    run = await world.run(*chain(3, {"fidelity": 0.93}, rounds=rounds, bases="zxy"), formalism=formalism)
+    n = 1500
+    run = await world.run(*chain(3, {"fidelity": 0.93}, n=n, bases="zxy"), formalism=formalism)
     first, last = np.array(run["n0"]), np.array(run["n3"])
-    right = (first == last) ^ (np.arange(rounds) % 3 == 2)
-    assert_frequency(int(right.sum()), rounds, (1 + werner(0.93) ** 3) / 2)
+    right = (first == last) ^ (np.arange(n) % 3 == 2)
+    assert_frequency(int(right.sum()), n, (1 + werner(0.93) ** 3) / 2)
 
 
 async def test_swaps_with_errors_and_misreadings_cost_what_they_should(world: World) -> None:
-    """One swap, exactly: w1 w2 (1 - l), l the mixing of the gate of two; misread outcomes leave a wrong Bell state.
+    """A gate of two with error r mixes with l = 4r/3; a bit that is misread with eps leaves a wrong Bell state.
 
-    The gate's error is depolarising before H and both measurements: w is multiplied by 1 - l. A misread bit flips with
-    eps: Phi+ is left right with (1-eps)^2, and the mean over outcomes is tested by sampling.
+    z undoes a Z and x an X: each axis keeps 1 - 2 eps for each of the corrections that turn it.
     """
-    error, eps, rounds = 0.03, 0.08, 3000
-    nodes, links = chain(2, {"fidelity": 0.95}, rounds=rounds, bases="zxy")
-    gates = {"two": {"error": error}, "measure": {"readout": {"p01": eps, "p10": eps}}}
-    nodes["n1"]["gates"] = gates
+    error, eps, n = 0.03, 0.08, 3000
+    nodes, links = chain(2, {"fidelity": 0.95}, n=n, bases="zxy")
+    nodes["n1"]["gates"] = {"two": {"error": error}, "measure": {"readout": {"p01": eps, "p10": eps}}}
     run = await world.run(nodes, links)
     w = werner(0.95) ** 2 * (1 - error * 4 / 3)
-    correlated = {"z": w * (1 - 2 * eps), "x": w * (1 - 2 * eps), "y": w * (1 - 2 * eps) ** 2}
-    first, last = np.array(run["n0"]), np.array(run["n2"])
-    for nth, (basis, expected) in enumerate((("z", correlated["z"]), ("x", correlated["x"]), ("y", correlated["y"]))):
-        equal = (first == last)[nth::3] ^ (basis == "y")
-        assert_frequency(int(equal.sum()), len(equal), (1 + expected) / 2)
+    equal = np.array(run["n0"]) == np.array(run["n2"])
+    for nth, (basis, turns) in enumerate((("z", 1), ("x", 1), ("y", 2))):
+        right = equal[nth::3] ^ (basis == "y")
+        assert_frequency(int(right.sum()), len(right), (1 + w * (1 - 2 * eps) ** turns) / 2)
+
+
+def waiting_chain(basis: str, rounds: int, p: float, fidelity: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    nodes = {
+        "a": act("reads_again_and_again", peer="r", rounds=rounds, basis=basis),
+        "r": {**act("swaps_again_and_again", left="a", right="b", end="b", rounds=rounds), "t2": "50 us"},
+        "b": act("reads_again_and_again", peer="r", rounds=rounds, basis=basis, repeater="r"),
+    }
+    source = {"fidelity": fidelity, "success_probability": p, "duration": "10 us"}
+    return nodes, {"line": {"chain": ["a", "r", "b"], "source": source}}
+
+
+@pytest.mark.parametrize("basis", ["x", "z"])
+async def test_the_pair_that_waits_for_the_other_dephases(basis: str, world: World) -> None:
+    """x^|D| of its coherence is left, E = p/(2-p) (1+qx)/(1-qx), D the difference of two geometric waits; Z stays."""
+    p, fidelity, rounds = 0.3, 0.96, 1000
+    run = await world.run(*waiting_chain(basis, rounds, p, fidelity))
+    agreed = sum(one == other for one, other in zip(run["a"], run["b"], strict=True))
+    x = exp(-10 / 50)
+    left = p / (2 - p) * (1 + (1 - p) * x) / (1 - (1 - p) * x) if basis == "x" else 1.0
+    assert_frequency(agreed, rounds, (1 + werner(fidelity) ** 2 * left) / 2)
+
+
+@pytest.mark.parametrize("formalism", EXACT)
+async def test_each_wait_dephases_by_its_own_length(formalism: str, world: World) -> None:
+    """Exactly, whatever each wait is: a repeater that dephases, and two links that try at the same time."""
+    t2, waits = 50e3, set()
+    source = {"fidelity": 0.96, "success_probability": 0.3, "duration": "10 us"}
+    for seed in range(4):
+        nodes, links = chain(2, {"length": "0 km", "source": source})
+        nodes["n1"]["t2"] = f"{t2} ns"
+        run = await world.run(nodes, links, formalism=formalism, seed=seed, until="1 s")
+        waited = abs(run.notes["n0"]["came"] - run.notes["n2"]["came"])
+        waits.add(waited)
+        view = await world.view("0.9 s", nodes, links, formalism=formalism, seed=seed)
+        w = werner(0.96) ** 2
+        assert view.fidelity("n0", "n2") == pytest.approx((1 + w + 2 * w * exp(-waited / t2)) / 4, abs=1e-10)
+    assert len(waits) > 2
 
 
 # --- teleportation, CHSH ---------------------------------------------------------------------------------------------
 
 
 def teleporting(states: Sequence[str], **link: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    slots = {"qubits": 2 * len(states)}
     return pair(
-        act("teleports", peer="bob", states=list(states)),
-        act("receives", peer="alice", states=list(states)),
+        {**act("teleports", peer="bob", states=list(states)), **slots},
+        {**act("receives", peer="alice", states=list(states)), **slots},
         length="10 km",
         **link,
     )
@@ -159,10 +197,10 @@ async def test_sampled_teleportation_succeeds_as_often(formalism: str, world: Wo
 async def test_chsh_reaches_two_sqrt_two_times_w(world: World) -> None:
     """A round is won with 1/2 + S/8, S = 2 sqrt(2) w: 3/4 without entanglement would be caught."""
     rounds, fidelity = 4000, 0.95
-    players = (
-        act("plays_chsh", peer="bob", angles=[0, pi / 2], rounds=rounds),
-        act("plays_chsh", peer="alice", angles=[pi / 4, -pi / 4], rounds=rounds),
-    )
+    angles = {"bob": [0, pi / 2], "alice": [pi / 4, -pi / 4]}
+    players = [
+        {**act("plays_chsh", peer=peer, angles=angles[peer], n=rounds), "qubits": rounds} for peer in ("bob", "alice")
+    ]
     run = await world.run(*pair(*players, fidelity=fidelity))
     won = sum((a ^ b) == (x & y) for (x, a), (y, b) in zip(run["alice"], run["bob"], strict=True))
     assert_frequency(won, rounds, 0.5 + 2 * sqrt(2) * werner(fidelity) / 8)
@@ -275,14 +313,14 @@ async def test_dejmps_with_gates_leaves_the_four_probabilities_of_its_formula(fo
 @pytest.mark.parametrize("protocol", ["bbpssw", "dejmps"])
 async def test_distillation_succeeds_as_often_as_its_formula_says(protocol: str, world: World) -> None:
     """And what is left agrees in Z with A' + D', the probability of Phi+ or Phi-."""
-    rounds = 1500
+    rounds = 2000
     rotation = pi / 2 if protocol == "dejmps" else 0.0
     link = {"source": {"model": "bell_diagonal", **MIXED}} if rotation else {"fidelity": 0.8}
-    args = {"rounds": rounds, "basis": "z"}
+    args, slots = {"n": rounds, "basis": "z"}, {"qubits": 2 * rounds}
     run = await world.run(
         *pair(
-            act("distils", peer="bob", rotation=rotation, **args),
-            act("distils", peer="alice", rotation=-rotation, **args),
+            {**act("distils", peer="bob", rotation=rotation, **args), **slots},
+            {**act("distils", peer="alice", rotation=-rotation, **args), **slots},
             **link,
         )
     )
@@ -391,23 +429,53 @@ async def test_halves_have_aged_by_the_heralding_delay(world: World) -> None:
     assert view.fidelity("alice", "bob") == pytest.approx(run.notes["alice"]["fidelity"][0], abs=1e-10)
 
 
-@pytest.mark.parametrize("formalism", ["stabilizer", "state_vector"])
-async def test_the_mean_of_sampled_clicks_is_the_headers_fidelity(formalism: str, world: World) -> None:
-    """400 pairs: each has a fidelity of its own, and the mean of all is that of the model."""
-    source, (_, fidelity) = CLICKS["two clicks"]
-    found = []
-    nodes, links = pair(
-        {**keeping("bob", qubits=400), "args": {"peer": "bob", "n": 400}},
-        {**keeping("alice", qubits=400), "args": {"peer": "alice", "n": 400}},
-        source=source,
-        **FIBRE,
+@pytest.mark.parametrize("asks_first", ["alice", "bob"])
+@pytest.mark.parametrize("ends", [("alice", "bob"), ("bob", "alice")], ids=["as listed", "turned"])
+async def test_values_for_each_end_are_those_of_the_links_first_and_second(
+    ends: tuple[str, str], asks_first: str, world: World
+) -> None:
+    """How often each memory is left bright, before the correction of whoever asked later: X, or Y, turns it over."""
+    a, eta = (0.1, 0.3), [0.5 * 10 ** (-0.2 * km / 10) for km in (6, 14)]
+    joint = eta[0] * eta[1]
+    w10, w01, w11 = a[0] * (1 - a[1]) * eta[0], (1 - a[0]) * a[1] * eta[1], a[0] * a[1] * (sum(eta) - joint)
+    bright = {ends[0]: (w10 + w11) / (w10 + w01 + w11), ends[1]: (w01 + w11) / (w10 + w01 + w11)}
+    corrects = "bob" if asks_first == "alice" else "alice"
+    bright[corrects] = 1 - bright[corrects]
+    nodes, _ = pair(
+        act("keeps", peer="bob", after=0.0 if asks_first == "alice" else 1e-6),
+        act("keeps", peer="alice", after=0.0 if asks_first == "bob" else 1e-6),
     )
-    view = await world.view("10 s", nodes, links, formalism=formalism)
-    for mine in view.qubits("alice"):
-        theirs = mine.replace("@alice", "@bob")
-        found.append(view.fidelity(mine, theirs))
-    # Each is the probability of Phi+ in a state that was drawn: of its mean, Hoeffding says 1e-9.
-    assert np.mean(found) == pytest.approx(fidelity, abs=sqrt(np.log(2e9) / (2 * 400)))
+    source = {"model": "single_click", "bright_state": list(a), "emission": 0.5, "station": "6 km"}
+    links = {"fibre": {"between": list(ends), "source": source, **FIBRE}}
+    view = await world.view("1 s", nodes, links, formalism="density_matrix")
+    for node in ends:
+        assert view.fidelity(node, to="1") == pytest.approx(bright[node], abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("clicks", "formalism"),
+    [
+        *product(CLICKS, ("state_vector", "density_matrix", "directly")),
+        *product(["two clicks"], ("stabilizer", "bell_diagonal")),  # one click leaves pairs that these refuse
+    ],
+)
+async def test_outcomes_of_clicked_pairs_add_up_to_their_fidelity(clicks: str, formalism: str, world: World) -> None:
+    """F = (1 + <XX> - <YY> + <ZZ>)/4: the mean over three bases of how often they are right is (1 + 2F)/3."""
+    source, (_, fidelity) = CLICKS[clicks]
+    n, right = 600, 0
+    settings = {} if formalism == "directly" else {"formalism": formalism}
+    for basis in "xyz":
+        args = {"n": n, "basis": basis, "directly": formalism == "directly"}
+        nodes, links = pair(
+            {**act("measures", peer="bob", **args), "qubits": n},
+            {**act("measures", peer="alice", **args), "qubits": n},
+            source=source,
+            **FIBRE,
+        )
+        run = await world.run(nodes, links, seed=ord(basis), **settings)
+        right += sum((one == other) != (basis == "y") for one, other in zip(run["alice"], run["bob"], strict=True))
+    # A sum of outcomes of three probabilities varies less than one of their mean: Hoeffding 1956, theorem 4.
+    assert_frequency(right, 3 * n, (1 + 2 * fidelity) / 3)
 
 
 # --- waiting ---------------------------------------------------------------------------------------------------------
@@ -464,7 +532,7 @@ async def test_attempts_dephase_what_is_stored_at_both_ends(world: World) -> Non
 
 @pytest.mark.parametrize("gate", ["x", "h"])
 async def test_n_gates_survive_like_a_randomised_benchmark(gate: str, world: World) -> None:
-    """r is 1 - F_avg: mixing l = 2r each, so |0> is found with (1 + (1-2r)^n)/2 after n gates that make the identity."""
+    """r is 1 - F_avg, so each mixes with l = 2r: |0> is left with (1 + (1-2r)^n)/2 after n that make the identity."""
     r, n = 0.004, 20
     run = await world.run(
         {"alice": {**act("repeats_a_gate", gate=gate, n=n), "gates": {"single": {"error": r}}}},
@@ -582,6 +650,6 @@ async def test_dead_detectors_miss_what_comes(world: World) -> None:
     )
     p = 1 - exp(-mean * eta)
     rate = p / (1 + k * p)
-    # Renewals: a click each 1/p + k gates with variance (1-p)/p^2, so n gates have n rate clicks with n rate^3 (1-p)/p^2.
+    # A renewal each 1/p + k gates, of variance (1-p)/p^2: in n gates n rate of them, of variance n rate^3 (1-p)/p^2.
     spread = sqrt(n * rate**3 * (1 - p)) / p
     assert run["alice"][0][1] == pytest.approx(n * rate, abs=6.5 * spread + 1)

@@ -15,9 +15,10 @@ def now_ns() -> int:
     return round(asyncio.get_running_loop().time() * 1e9)
 
 
-async def keeps(node: Node, peer: str, n: int = 1, tag: str = "") -> None:
+async def keeps(node: Node, peer: str, n: int = 1, after: float = 0.0) -> None:
     """Keep halves until the run is stopped; the header's fidelity and the time of delivery are recorded."""
-    halves = await node.entangle(peer, n, tag=tag)
+    await asyncio.sleep(after)
+    halves = await node.entangle(peer, n)
     node.record(fidelity=[half.fidelity for half in halves], came=now_ns())
     await asyncio.sleep(FOREVER)
 
@@ -25,7 +26,41 @@ async def keeps(node: Node, peer: str, n: int = 1, tag: str = "") -> None:
 # --- chains and teleportation ----------------------------------------------------------------------------------------
 
 
-async def repeats(node: Node, left: str, right: str, end: str, rounds: int = 1) -> None:
+async def repeats(node: Node, left: str, right: str, end: str, n: int = 1) -> None:
+    """Swap n pairs of either side; the other end hears of all outcomes at once."""
+    lefts, rights = await asyncio.gather(node.entangle(left, n), node.entangle(right, n))
+    for one, other in zip(lefts, rights, strict=True):
+        one.cnot(other)
+        one.h()
+    outcomes = await node.measure(*lefts, *rights)
+    await node.send(end, list(zip(outcomes[:n], outcomes[n:], strict=True)))
+
+
+async def begins(node: Node, peer: str, n: int = 1, bases: str = "") -> list[int]:
+    """The end of a chain that corrects nothing; without bases it keeps what it has."""
+    halves = await node.entangle(peer, n)
+    node.record(came=now_ns())
+    return await _read(halves, bases)
+
+
+async def ends(node: Node, peer: str, repeaters: list[str], n: int = 1, bases: str = "") -> list[int]:
+    """The end that corrects."""
+    halves = await node.entangle(peer, n)
+    node.record(came=now_ns())
+    for repeater in repeaters:
+        for half, outcome in zip(halves, await node.receive(repeater), strict=True):
+            half.correct(outcome)
+    return await _read(halves, bases)
+
+
+async def _read(halves: list[Qubit], bases: str) -> list[int]:
+    if not bases:
+        await asyncio.sleep(FOREVER)
+    return [await half.measure(bases[nth % len(bases)]) for nth, half in enumerate(halves)]
+
+
+async def swaps_again_and_again(node: Node, left: str, right: str, end: str, rounds: int) -> None:
+    """One pair of either side at a time: whichever comes first waits for the other."""
     for _ in range(rounds):
         one, other = await asyncio.gather(node.entangle(left), node.entangle(right))
         one.cnot(other)
@@ -33,26 +68,13 @@ async def repeats(node: Node, left: str, right: str, end: str, rounds: int = 1) 
         await node.send(end, await node.measure(one, other))
 
 
-async def begins(node: Node, peer: str, rounds: int = 1, bases: str = "") -> list[int]:
+async def reads_again_and_again(node: Node, peer: str, rounds: int, basis: str, repeater: str = "") -> list[int]:
     outcomes = []
-    for nth in range(rounds):
+    for _ in range(rounds):
         half = await node.entangle(peer)
-        if not bases:
-            node.mark("begin", half)
-            await asyncio.sleep(FOREVER)
-        outcomes.append(await half.measure(bases[nth % len(bases)]))
-    return outcomes
-
-
-async def ends(node: Node, peer: str, repeaters: list[str], rounds: int = 1, bases: str = "") -> list[int]:
-    outcomes = []
-    for nth in range(rounds):
-        half = await node.entangle(peer)
-        for repeater in repeaters:
+        if repeater:
             half.correct(await node.receive(repeater, type=BellState))
-        if not bases:
-            await asyncio.sleep(FOREVER)
-        outcomes.append(await half.measure(bases[nth % len(bases)]))
+        outcomes.append(await half.measure(basis))
     return outcomes
 
 
@@ -75,9 +97,9 @@ def undo(qubit: Qubit, state: str) -> None:
 
 
 async def teleports(node: Node, peer: str, states: list[str]) -> None:
-    for state in states:
-        half = await node.entangle(peer)
-        data = node.qubit()
+    halves = await node.entangle(peer, len(states))
+    qubits = node.qubits(len(states))
+    for state, data, half in zip(states, qubits, halves, strict=True):
         prepare(data, state)
         data.cnot(half)
         data.h()
@@ -87,8 +109,7 @@ async def teleports(node: Node, peer: str, states: list[str]) -> None:
 async def receives(node: Node, peer: str, states: list[str]) -> list[int]:
     """Whether each was what it should be: 0 if it was."""
     wrong = []
-    for state in states:
-        half = await node.entangle(peer)
+    for state, half in zip(states, await node.entangle(peer, len(states)), strict=True):
         half.correct(await node.receive(peer, about=half, type=BellState))
         node.mark(f"sent {state}", half)
         undo(half, state)
@@ -96,11 +117,10 @@ async def receives(node: Node, peer: str, states: list[str]) -> list[int]:
     return wrong
 
 
-async def plays_chsh(node: Node, peer: str, angles: list[float], rounds: int) -> list[tuple[int, int]]:
+async def plays_chsh(node: Node, peer: str, angles: list[float], n: int) -> list[tuple[int, int]]:
     played = []
-    for _ in range(rounds):
+    for half in await node.entangle(peer, n):
         setting = int(node.rng.integers(2))
-        half = await node.entangle(peer)
         half.ry(-angles[setting])
         played.append((setting, await half.measure()))
     return played
@@ -109,24 +129,22 @@ async def plays_chsh(node: Node, peer: str, angles: list[float], rounds: int) ->
 # --- distillation ----------------------------------------------------------------------------------------------------
 
 
-async def distils(node: Node, peer: str, rotation: float = 0.0, rounds: int = 1, basis: str = "") -> list[list[int]]:
+async def distils(node: Node, peer: str, rotation: float = 0.0, n: int = 1, basis: str = "") -> list[list[int]]:
     """BBPSSW; with a rotation of pi/2 at one end and -pi/2 at the other, DEJMPS. [agreed, outcome of what is kept]."""
-    found = []
-    for _ in range(rounds):
-        kept, spent = await node.entangle(peer, 2)
+    halves = await node.entangle(peer, 2 * n)
+    kept, spent = halves[::2], halves[1::2]
+    for control, target in zip(kept, spent, strict=True):
         if rotation:
-            kept.rx(rotation)
-            spent.rx(rotation)
-        kept.cnot(spent)
-        mine = await spent.measure()
-        await node.send(peer, mine)
-        agreed = mine == await node.receive(peer)
-        if basis:
-            found.append([int(agreed), await kept.measure(basis)])
-            continue
-        node.record(agreed=agreed)
+            control.rx(rotation)
+            target.rx(rotation)
+        control.cnot(target)
+    mine = [await target.measure() for target in spent]
+    await node.send(peer, mine)
+    agreed = [int(one == other) for one, other in zip(mine, await node.receive(peer), strict=True)]
+    if not basis:
+        node.record(agreed=agreed[0])
         await asyncio.sleep(FOREVER)
-    return found
+    return [[ok, await control.measure(basis)] for ok, control in zip(agreed, kept, strict=True)]
 
 
 # --- waiting ---------------------------------------------------------------------------------------------------------
@@ -181,6 +199,13 @@ async def repeats_a_gate(node: Node, gate: str, n: int) -> None:
         getattr(qubits[0], gate)(*qubits[1:])
     node.mark("done", qubits[0])
     await asyncio.sleep(FOREVER)
+
+
+async def measures(node: Node, peer: str, n: int, basis: str, directly: bool = False) -> list[int]:
+    """Outcomes of n pairs: of halves that were kept, or at birth."""
+    if directly:
+        return [int(one) for one in await node.measure_directly(peer, n, basis=basis)]
+    return [await half.measure(basis) for half in await node.entangle(peer, n)]
 
 
 async def reads(node: Node, rounds: int) -> list[list[int]]:
