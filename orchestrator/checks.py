@@ -146,6 +146,17 @@ def _of_links(config: Config) -> Iterator[Finding]:
             unknown = tuple(_unknown_members(path, link, nodes))
             yield from unknown or _of_edges(path, link, name, joined)
             yield from _of_tap(("links", name), link, nodes)
+        yield from _of_source(("links", name), link)
+
+
+def _of_source(path: Path, link: LinkConfig) -> Iterator[Finding]:
+    if link.is_perfect or any(link.findings()) or any(link.source.findings()):  # otherwise that is what is wrong
+        return
+    from orchestrator import pair_sources  # lazy: NumPy, which configurations of perfect links do without
+
+    never = pair_sources.why_never(link)
+    if never:
+        yield Finding((*path, "source"), never, needs=((*path, "length"), (*path, "attenuation")))
 
 
 def _unknown_members(path: Path, link: LinkConfig, nodes: set[str]) -> Iterator[Finding]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from math import hypot, prod
 from typing import Annotated, Any, Final, Literal
 
-import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from orchestrator import shapes, units
@@ -25,12 +23,7 @@ from orchestrator.values import (
     ProbabilityAtEnds,
     Radians,
     Seconds,
-    at_ends,
 )
-from qnode.quantum import sources
-from qnode.quantum.fidelity import is_density_matrix
-from qnode.quantum.gates import Matrix
-from qnode.quantum.pair_source import PairSource, perfect
 
 C_M_PER_S: Final = 299_792_458.0
 FIBRE_M_PER_S: Final = C_M_PER_S * 2 / 3
@@ -43,10 +36,6 @@ class PairsOfLink(Model):
         0.0, description="Probability of a Z on every other stored qubit of both nodes, in each attempt."
     )
 
-    def pairs(self, link: LinkConfig) -> PairSource:
-        """In numbers, on a link. Raises NeverSucceeds if it can make no pair at all."""
-        raise NotImplementedError
-
 
 class AbstractSource(PairsOfLink):
     """What the models share that say which state a pair is in, and not how it is made."""
@@ -58,16 +47,6 @@ class AbstractSource(PairsOfLink):
         if self.success_probability == 0:
             yield Finding(("success_probability",), "must be more than 0; leave it out for a source that never fails")
 
-    def in_state(self, rho: Matrix, link: LinkConfig) -> PairSource:
-        duration = link.one_way_seconds if self.duration is None else self.duration
-        return sources.abstract(
-            rho,
-            duration_ns=units.to_ns(duration),
-            success_probability=1.0 if self.success_probability is None else self.success_probability,
-            sequential=self.success_probability is not None or self.duration is not None,
-            attempt_dephasing=self.attempt_dephasing,
-        )
-
 
 class PerfectSource(AbstractSource):
     """Phi+, whenever it is asked for."""
@@ -76,20 +55,12 @@ class PerfectSource(AbstractSource):
 
     model: Literal["perfect"] = "perfect"
 
-    def pairs(self, link: LinkConfig) -> PairSource:
-        if self.model_fields_set <= {"model"}:
-            return perfect(units.to_ns(link.one_way_seconds))
-        return self.in_state(sources.werner_state(1.0), link)
-
 
 class WernerSource(AbstractSource):
     """Phi+ mixed with white noise: a Werner state. What gives a fidelity and no model is one, too."""
 
     model: Literal["werner"] = "werner"
     fidelity: Probability = Field(description="Fidelity to Phi+ of a pair when it is made.")
-
-    def pairs(self, link: LinkConfig) -> PairSource:
-        return self.in_state(sources.werner_state(self.fidelity), link)
 
 
 class BellDiagonalSource(AbstractSource):
@@ -108,10 +79,6 @@ class BellDiagonalSource(AbstractSource):
             detail = f"phi_plus, phi_minus, psi_plus and psi_minus sum to {total:.6g}; probabilities sum to 1"
             yield Finding((), detail)
 
-    def pairs(self, link: LinkConfig) -> PairSource:
-        weights = (self.phi_plus, self.psi_plus, self.phi_minus, self.psi_minus)
-        return self.in_state(sources.bell_diagonal_state(weights), link)
-
 
 class DensityMatrixSource(AbstractSource):
     """Pairs in any state of two qubits."""
@@ -123,16 +90,13 @@ class DensityMatrixSource(AbstractSource):
 
     def findings(self) -> Iterator[Finding]:
         yield from super().findings()
-        if not is_density_matrix(self.rho):
+        import numpy as np  # lazy: most links need none of it
+
+        from qnode.quantum.fidelity import is_density_matrix  # lazy: the same
+
+        if not is_density_matrix(np.array(self.matrix, np.complex128)):
             detail = "is no state: it must be Hermitian, of trace 1, and without negative eigenvalues (to 1e-9)"
             yield Finding(("matrix",), detail)
-
-    @property
-    def rho(self) -> Matrix:
-        return np.array(self.matrix, np.complex128)
-
-    def pairs(self, link: LinkConfig) -> PairSource:
-        return self.in_state(self.rho, link)
 
 
 class StationSource(PairsOfLink):
@@ -153,20 +117,6 @@ class StationSource(PairsOfLink):
             detail = "matters for clicks that are counted in a window only; give `window`, too"
             yield Finding(("resolution",), detail, needs=(("window",),))
 
-    def arms(self, link: LinkConfig, bins: float = 0.0) -> sources.Arms:
-        whole, share = link.one_way_seconds, link.station_share
-        return sources.Arms((whole * share, whole * (1 - share)), self.preparation, bins)
-
-    def efficiency(self, link: LinkConfig, *others: float | tuple[float, float]) -> tuple[float, float]:
-        """Of each end: the probability that its photon is counted."""
-        counted = 1.0
-        if self.window is not None:
-            counted = sources.in_window(self.window, self.lifetime, hypot(self.jitter, self.resolution))
-        factors = [at_ends(factor) for factor in (*others, self.coupling, self.detector, counted)]
-        share = link.station_share
-        a, b = (sources.transmission(link.attenuation, link.length * part) for part in (share, 1 - share))
-        return a * prod(one for one, _ in factors), b * prod(other for _, other in factors)
-
 
 class HeraldedSource(StationSource):
     """What the two photon-interference models share."""
@@ -180,10 +130,6 @@ class HeraldedSource(StationSource):
             detail = "photons that are as short as can be never meet if they jitter; give their `lifetime`, too"
             yield Finding(("jitter",), detail, needs=(("lifetime",),))
 
-    @property
-    def alike(self) -> sources.Overlap:
-        return sources.overlap(self.visibility, jitter_s=self.jitter, lifetime_s=self.lifetime)
-
 
 class SingleClickSource(HeraldedSource):
     """Both ends emit with a small probability, and one click in the middle heralds a pair."""
@@ -191,17 +137,6 @@ class SingleClickSource(HeraldedSource):
     model: Literal["single_click"]
     bright_state: ProbabilityAtEnds = Field(description="Share of the bright state, at both ends or at each.")
     phase_noise: Radians = Field(0.0, description="Standard deviation of the phase between both ways.")
-
-    def pairs(self, link: LinkConfig) -> PairSource:
-        return sources.single_click(
-            self.arms(link),
-            self.efficiency(link, self.emission),
-            at_ends(self.bright_state),
-            dark=self.dark_clicks,
-            alike=self.alike,
-            phase_noise=self.phase_noise,
-            attempt_dephasing=self.attempt_dephasing,
-        )
 
 
 class DoubleClickSource(HeraldedSource):
@@ -218,15 +153,6 @@ class DoubleClickSource(HeraldedSource):
         if self.bins and self.encoding != "time_bin":
             yield Finding(("bins",), "only time bins come one after another", needs=(("encoding",),))
 
-    def pairs(self, link: LinkConfig) -> PairSource:
-        return sources.double_click(
-            self.arms(link, self.bins),
-            self.efficiency(link, self.emission),
-            dark=self.dark_clicks,
-            alike=self.alike,
-            attempt_dephasing=self.attempt_dephasing,
-        )
-
 
 class MidpointSource(StationSource):
     """A source of photon pairs in the middle."""
@@ -236,16 +162,6 @@ class MidpointSource(StationSource):
     encoding: Literal["polarisation", "time_bin"] = Field(
         "polarisation", description="time_bin: half of the photons miss the bin in which their ways interfere."
     )
-
-    def pairs(self, link: LinkConfig) -> PairSource:
-        interferometer = 0.5 if self.encoding == "time_bin" else 1.0
-        return sources.midpoint_source(
-            self.arms(link),
-            self.efficiency(link, interferometer),
-            self.mean_pairs,
-            dark=self.dark_clicks,
-            attempt_dephasing=self.attempt_dephasing,
-        )
 
 
 def _fidelity_alone(value: object) -> object:
@@ -366,29 +282,26 @@ class LinkConfig(Model):
         elif station is not None and station > self.length:
             detail = f"{station:g} m from the first end is beyond the other, {self.length:g} m away"
             yield Finding(("source", "station"), detail, needs=(("length",),))
-        elif not any(source.findings()):  # otherwise that is what is wrong
-            try:
-                self.pairs  # noqa: B018  computed for what it raises
-            except sources.NeverSucceeds as never:
-                yield Finding(("source",), str(never), needs=(("length",), ("attenuation",)))
 
     @property
     def _has_given_source(self) -> bool:
         return self.fidelity is not None or "source" in self.model_fields_set
 
     @property
-    def pairs(self) -> PairSource:
-        """How its pairs come about. A lossy link that says nothing of a source loses halves of perfect pairs.
-
-        Raises:
-            NeverSucceeds: If no pair ever could.
-        """
+    def is_perfect(self) -> bool:
+        """Whether a pair is Phi+ and there when light could be, whenever it is asked for."""
         source = self.source
+        plain = isinstance(source, PerfectSource) and source.model_fields_set <= {"model"}
+        return plain and self.fidelity is None and (self._has_given_source or not self.loss_db)
+
+    @property
+    def given_source(self) -> Source:
+        """Its source, the short forms written out. A lossy link that says nothing loses halves of perfect pairs."""
         if self.fidelity is not None:
-            source = WernerSource(model="werner", fidelity=self.fidelity)
-        elif self.loss_db > 0 and not self._has_given_source:
-            source = PerfectSource(success_probability=sources.transmission(self.attenuation, self.length))
-        return source.pairs(self)
+            return WernerSource(model="werner", fidelity=self.fidelity)
+        if self.loss_db > 0 and not self._has_given_source:
+            return PerfectSource(success_probability=10 ** (-self.loss_db / 10))
+        return self.source
 
     def of_length(self, metres: float) -> LinkConfig:
         """The same link, longer or shorter: a station and a delay that were given move in proportion."""

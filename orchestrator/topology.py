@@ -14,10 +14,11 @@ from typing import Any, Literal
 from orchestrator import shapes, units
 from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
+from orchestrator.links import LinkConfig
 from qnode.ids import NodeName, ProgramName
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
-from qnode.quantum.pair_source import PairSource
+from qnode.quantum.pair_source import PairSource, perfect
 
 ClockMode = Literal["virtual", "real"]
 Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix", "bell_diagonal"]
@@ -164,12 +165,19 @@ def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
 def _links(config: Config) -> Iterator[LinkDescription]:
     """A link that stands alone keeps its name; those of a generator are numbered: `backbone[0]`, `backbone[1]`, ..."""
     for name, link in config.links.items():
-        delay_ns, source = units.to_ns(link.one_way_seconds), link.pairs
+        delay_ns = units.to_ns(link.one_way_seconds)
+        source = perfect(delay_ns) if link.is_perfect else _source(link)
         for nth, (a, b) in enumerate(link.edges):
             own_name = name if link.shape == "between" else f"{name}[{nth}]"
             photons = None if link.photons is None else link.photons.hardware(link.loss_db, a)
             ends = NodeName(a), NodeName(b)
             yield LinkDescription(own_name, *ends, link.length, delay_ns, source, 10 ** (-link.loss_db / 10), photons)
+
+
+def _source(link: LinkConfig) -> PairSource:
+    from orchestrator import pair_sources  # lazy: NumPy, which networks of perfect links do without
+
+    return pair_sources.of_link(link)
 
 
 def _observations(config: Config) -> Iterator[Observation]:

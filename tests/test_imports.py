@@ -71,6 +71,7 @@ PURE: Final = (
     "orchestrator.near",
     "orchestrator.overrides",
     "orchestrator.photons",
+    "orchestrator.pair_sources",
     "orchestrator.presets",
     "orchestrator.problems",
     "orchestrator.shapes",

@@ -11,7 +11,7 @@ from math import floor, isfinite, log10
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator import shapes
+from orchestrator import pair_sources, shapes
 from orchestrator.cli import link_plot
 from orchestrator.cli.live import Live
 from orchestrator.cli.loading import cluster_of
@@ -95,7 +95,7 @@ def _ends(network: Network, link: LinkDescription) -> tuple[Hardware, Hardware]:
 
 def _at(network: Network, link: LinkDescription, model: LinkConfig, metres: float) -> Budget:
     """What it would be at another length. Raises NeverSucceeds."""
-    return Budget(model.of_length(metres).pairs, _ends(network, link))
+    return Budget(pair_sources.of_link(model.of_length(metres)), _ends(network, link))
 
 
 # --- the run -------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qnode.errors import InvalidOperation
+from qnode.photons.channel import best_transmission, steady_transmission, transmission
 from qnode.photons.hardware import PS_PER_S, Channel, Detector, Encoding
 from qnode.photons.light import Survival
 from qnode.photons.sampling import Rng, bernoulli_places
@@ -120,7 +121,7 @@ def click_probabilities(
     prepared: npt.NDArray[Any],
     classes: npt.NDArray[Any],
     bases: npt.NDArray[Any],
-    transmission: npt.NDArray[np.float64] | float,
+    passes: npt.NDArray[np.float64] | float,
     optics: Analyser,
     dark: float,
 ) -> Thresholds:
@@ -130,10 +131,10 @@ def click_probabilities(
         prepared: bit + 2 * basis of the pulse.
         classes: What `survival` knows a pulse by.
         bases: Of the receiver.
-        transmission: From the source, or wherever the pulse is, to the receiver.
+        passes: The transmission from the source, or wherever the pulse is, to the receiver.
         dark: Of a click without a photon, in one detector.
     """
-    q = np.asarray(optics.transmission)[bases] * transmission
+    q = np.asarray(optics.transmission)[bases] * passes
     wrong = np.where(prepared >> 1 == bases, np.asarray(optics.error)[bases], 0.5)
     q_one = q * np.where(prepared & 1, 1.0 - wrong, wrong)
     none = (1.0 - dark) ** 2 * survival(classes, q)
@@ -178,11 +179,12 @@ def detect(
     used = np.flatnonzero(choice) if given is None else np.flatnonzero(np.bincount(given, minlength=N_BASES))
     grid = np.arange(n_classes)[:, None, None], np.arange(6)[None, :, None], np.arange(N_BASES)[None, None, :]
 
-    def table(transmission: float) -> Thresholds:
+    def table(passes: float) -> Thresholds:
         level, prepared, chosen = grid
-        return click_probabilities(survival, prepared, level, chosen, transmission, optics, dark)
+        return click_probabilities(survival, prepared, level, chosen, passes, optics, dark)
 
-    steady = None if channel.varies else table(float(channel.coupling * channel.transmission(np.zeros(1))[0]))
+    passes = steady_transmission(channel)
+    steady = None if passes is None else table(passes)
     shape = n_classes, 6, N_BASES
     flat = None if steady is None else Thresholds(*(np.broadcast_to(one, shape).ravel() for one in steady))
     found: list[Clicks] = []
@@ -190,7 +192,7 @@ def detect(
         end = min(start + CHUNK, n)
         if steady is None:
             span = gates.seconds(np.array([start, end]))
-            best = table(channel.coupling * channel.best_transmission(*span))
+            best = table(best_transmission(channel, *span))
         else:
             best = steady
         most = float(best.any[..., used].max(initial=0.0))
@@ -204,7 +206,7 @@ def detect(
             cell = (level.astype(np.int32) * 6 + prepared) * N_BASES + chosen
             only_zero, only_one, some = (one[cell] for one in flat)
         else:
-            there = channel.coupling * channel.transmission(gates.seconds(places))
+            there = transmission(channel, gates.seconds(places))
             only_zero, only_one, some = click_probabilities(survival, prepared, level, chosen, there, optics, dark)
         hit = np.flatnonzero(u < some)
         u = u[hit]

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 PS_PER_S: Final = 10**12
 MOST_CLASSES: Final = 32  # intensities of a source: five bits of a pulse's code
 MOST_PHOTONS: Final = 16.0  # on average, of a pulse: so that 255 are never reached (probability below 1e-200)
@@ -51,24 +48,11 @@ class Channel(NamedTuple):
     def varies(self) -> bool:
         return bool(self.times_s)
 
-    def transmission(self, at_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Probability that a photon arrives, at each of some network times in seconds; without the coupling."""
-        loss = np.full(at_s.shape, self.loss_db)
-        if self.times_s:
-            loss += np.interp(at_s, self.times_s, self.losses_db, left=np.inf, right=np.inf)
-        found: npt.NDArray[np.float64] = 10.0 ** (-loss / 10.0)
-        return found
-
     def part(self, share: float) -> Channel:
         """A stretch of it, which has this share of the loss in dB; without the coupling."""
         if share <= 0.0:
             return Channel()
         return Channel(self.loss_db * share, 1.0, self.times_s, tuple(loss * share for loss in self.losses_db))
-
-    def best_transmission(self, from_s: float, to_s: float) -> float:
-        """The largest transmission at any time in between; both ends included."""
-        inside = [time for time in self.times_s if from_s < time < to_s]
-        return float(self.transmission(np.array([from_s, *inside, to_s])).max())
 
 
 class Detector(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from qnode.photons.channel import best_transmission, steady_transmission, transmission
 from qnode.photons.detection import CHUNK, N_BASES, Analyser, Clicks, Codes, Gates, draw_bases
 from qnode.photons.hardware import Channel
 from qnode.photons.sampling import Rng, bernoulli_places
@@ -47,22 +48,22 @@ def patterns(
     mean_pairs: float,
     bases: npt.NDArray[Any],
     other_bases: npt.NDArray[Any],
-    transmission: npt.NDArray[np.float64] | float,
+    passes: npt.NDArray[np.float64] | float,
     optics: Analyser,
     dark: float,
 ) -> npt.NDArray[np.float64]:
     """Probability of each of 16 patterns of clicks, shape (..., 16): mask of the one end + 4 * mask of the other.
 
     Args:
-        bases, other_bases: 0, 1, 2 for z, x, y; broadcast against each other and the transmission.
-        transmission: From the source to the other end; the one end is at the source.
+        bases, other_bases: 0, 1, 2 for z, x, y; broadcast against each other and the next.
+        passes: The transmission from the source to the other end; the one end is at the source.
         optics, dark: Of both ends' detectors.
     """
     seen, error = np.asarray(optics.transmission), np.asarray(optics.error)
     overlap = np.where(bases != other_bases, 0.5, np.where(bases == 2, 0.0, 1.0))
     one = _eigenvalues(seen[bases], error[bases])
-    other = _eigenvalues(seen[other_bases] * transmission, error[other_bases])
-    quiet = np.empty((*np.broadcast_shapes(np.shape(overlap), np.shape(transmission)), 16))
+    other = _eigenvalues(seen[other_bases] * passes, error[other_bases])
+    quiet = np.empty((*np.broadcast_shapes(np.shape(overlap), np.shape(passes)), 16))
     for mine in _SIDES:
         for theirs in _SIDES:
             darkness = (1.0 - dark) ** (int(mine).bit_count() + int(theirs).bit_count())
@@ -101,15 +102,16 @@ def detect_pairs(
     given, choice = (bases, ()) if isinstance(bases, np.ndarray) else (None, bases)
     all_mine, all_other = np.arange(N_BASES)[:, None], np.arange(N_BASES)[None, :]
 
-    def table(transmission: float) -> npt.NDArray[np.float64]:
-        return patterns(mean_pairs, all_mine, all_other, channel.coupling * transmission, optics, dark)
+    def table(passes: float) -> npt.NDArray[np.float64]:
+        return patterns(mean_pairs, all_mine, all_other, passes, optics, dark)
 
-    steady = None if channel.varies else table(float(channel.transmission(np.zeros(1))[0]))
+    passes = steady_transmission(channel)
+    steady = None if passes is None else table(passes)
     found: list[tuple[npt.NDArray[Any], ...]] = []
     for start in range(0, len(mine), CHUNK):
         end = min(start + CHUNK, len(mine))
         span = gates.seconds(np.array([start, end]))
-        best = table(channel.best_transmission(*span)) if steady is None else steady
+        best = table(best_transmission(channel, *span)) if steady is None else steady
         most = float(best[..., 1:].sum(axis=-1).max())
         places = bernoulli_places(end - start, most, rng) + start
         u = rng.random(len(places)) * most
@@ -118,7 +120,7 @@ def detect_pairs(
         if steady is not None:
             chances = steady[own, theirs, 1:]
         else:
-            there = channel.coupling * channel.transmission(gates.seconds(places))
+            there = transmission(channel, gates.seconds(places))
             chances = patterns(mean_pairs, own, theirs, there, optics, dark)[..., 1:]
         pattern = 1 + (u[:, None] >= np.cumsum(chances, axis=-1)).sum(axis=-1)
         hit = np.flatnonzero(pattern < 16)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from qnode.photons.channel import transmission
 from qnode.photons.detection import ONE, ZERO, Clicks, Codes, Gates
 from qnode.photons.hardware import Channel, Source
 from qnode.photons.light import draw_numbers, thin
@@ -40,9 +41,8 @@ def emitted(codes: Codes, source: Source, share: float, rng: Rng) -> Pulses:
 def after(pulses: Pulses, channel: Channel, gates: Gates, rng: Rng) -> Pulses:
     """What is left of a train at the end of a channel."""
     there = np.flatnonzero(pulses.numbers)
-    shares = channel.coupling * channel.transmission(gates.seconds(there))
     left = np.zeros_like(pulses.numbers)
-    left[there] = rng.binomial(pulses.numbers[there], shares)
+    left[there] = rng.binomial(pulses.numbers[there], transmission(channel, gates.seconds(there)))
     return Pulses(pulses.codes, left)
 
 

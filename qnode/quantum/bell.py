@@ -8,10 +8,11 @@ that brings a pair back to Phi+, and the frame that is still owed: swapping and 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Pauli(StrEnum):
@@ -58,6 +59,8 @@ class BellState(NamedTuple):
 
     def ket(self) -> NDArray[np.complex128]:
         """The state vector, shape (4,), phase as in Z^z X^x on qubit 0 of Phi+."""
+        import numpy as np  # lazy: whoever only adds frames starts without it
+
         amplitudes = np.zeros(4, np.complex128)
         amplitudes[self.x] = np.sqrt(0.5)
         amplitudes[3 - self.x] = np.sqrt(0.5) * (1 - 2 * self.z)

@@ -549,11 +549,12 @@ def test_coincidences_and_errors_of_pairs_are_those_of_ma_fung_and_lo(basis: int
     assert unequal == pytest.approx(wrong, abs=EXACT)
 
 
-def test_drawn_patterns_of_pairs_are_as_often_as_they_should_and_no_end_signals() -> None:
-    n, optics = 400_000, Analyser((0.6, 0.5, 0.7), (0.02, 0.04, 0.06))
+@pytest.mark.parametrize("channel", [Channel(2.0), Channel(0.0, 1.0, (-1.0, 1.0), (2.0, 2.0))], ids=["steady", "pass"])
+def test_drawn_patterns_of_pairs_are_as_often_as_they_should_and_no_end_signals(channel: Channel) -> None:
+    n, optics = 200_000, Analyser((0.6, 0.5, 0.7), (0.02, 0.04, 0.06))
     rng = RNG(15)
     mine, theirs = rng.integers(0, 3, n, dtype=np.uint8), rng.integers(0, 3, n, dtype=np.uint8)
-    here, there = detect_pairs(mine, theirs, 0.4, Gates(0, 1000), Channel(2.0), optics, 0.01, rng)
+    here, there = detect_pairs(mine, theirs, 0.4, Gates(0, 1000), channel, optics, 0.01, rng)
     pattern = np.zeros(n, np.int64)
     pattern[here.gates] += here.masks
     pattern[there.gates] += 4 * there.masks.astype(np.int64)
