@@ -361,14 +361,42 @@ def double_click(eta: Sequence[float], dark: float, v: float) -> tuple[float, fl
     return p, (one[0] * one[1] + (1 - dark) ** 2 * joint * v) / (4 * p)
 
 
-ETA = tuple(0.9 * 10 ** (-0.2 * km / 10) * 0.8 for km in (6, 14))
-STATION = {"station": "6 km", "emission": 0.9, "detector": 0.8, "dark_clicks": 1e-3, "visibility": 0.9}
+def midpoint_source(eta: Sequence[float], dark: float, mean: float) -> tuple[float, float]:
+    """The same of pairs from down-conversion that are counted at both ends (Ma, Fung & Lo, PRA 76 012307, 2007)."""
+    half = mean / 2
+    one = [1 / (1 + end * half) for end in eta]
+    both = 1 / (1 + (eta[0] + eta[1] - eta[0] * eta[1]) * half)
+    quiet = (1 - dark) ** 2
+    p = 1 - quiet * one[0] ** 2 - quiet * one[1] ** 2 + quiet**2 * both**2
+    wrong = p / 2 - quiet * eta[0] * eta[1] * half * (1 + half) * one[0] * one[1] * both
+    return p, 1 - 1.5 * wrong / p
+
+
+ETA = [0.9 * 10 ** (-0.2 * km / 10) * 0.8 for km in (6, 14)]
+WAY = {"station": "6 km", "detector": 0.8, "dark_clicks": 1e-3}
 CLICKS = {
     "one click": (
-        {"model": "single_click", "bright_state": [0.1, 0.2], "phase_noise": "10 deg", **STATION},
+        {
+            "model": "single_click",
+            "bright_state": [0.1, 0.2],
+            "phase_noise": "10 deg",
+            "visibility": 0.9,
+            "emission": 0.9,
+            **WAY,
+        },
         single_click((0.1, 0.2), ETA, 1e-3, 0.9, radians(10)),
+        2 * 14 * KM_NS,
     ),
-    "two clicks": ({"model": "double_click", **STATION}, double_click(ETA, 1e-3, 0.9)),
+    "two clicks": (
+        {"model": "double_click", "visibility": 0.9, "emission": 0.9, **WAY},
+        double_click(ETA, 1e-3, 0.9),
+        2 * 14 * KM_NS,
+    ),
+    "from the middle": (
+        {"model": "midpoint_source", "mean_pairs": 0.3, "coupling": 0.9, **WAY},
+        midpoint_source(ETA, 1e-3, 0.3),
+        (14 + 20) * KM_NS,
+    ),
 }
 FIBRE = {"length": "20 km", "attenuation": "0.2 dB/km"}
 
@@ -376,7 +404,7 @@ FIBRE = {"length": "20 km", "attenuation": "0.2 dB/km"}
 @pytest.mark.parametrize("clicks", CLICKS)
 async def test_clicks_deliver_pairs_of_the_formulas_fidelity(clicks: str, world: World) -> None:
     """In memories that do not forget: exactly, with whichever detector it was; and the header says so."""
-    source, (_, fidelity) = CLICKS[clicks]
+    source, (_, fidelity), _ = CLICKS[clicks]
     nodes, links = pair(keeping("bob"), keeping("alice"), source=source, **FIBRE)
     for seed in range(3):
         view = await world.view("1 s", nodes, links, formalism="density_matrix", seed=seed)
@@ -388,12 +416,11 @@ async def test_clicks_deliver_pairs_of_the_formulas_fidelity(clicks: str, world:
 @pytest.mark.parametrize("clicks", CLICKS)
 async def test_attempts_until_a_click_are_geometric(clicks: str, world: World) -> None:
     """2000 pairs in sequence: the whole distribution, not only its mean."""
-    source, (p, _) = CLICKS[clicks]
+    source, (p, _), attempt_ns = CLICKS[clicks]
     run = await world.run(
         *pair(act("times", peer="bob", rounds=2000), act("times", peer="alice", rounds=2000), source=source, **FIBRE)
     )
-    attempt_ns = 2 * 14 * KM_NS
-    waited = run["bob"]
+    waited = run["alice" if clicks == "from the middle" else "bob"]  # who hears last of each success
     tries = [round(ns / attempt_ns) for ns in waited]
     assert max(abs(ns - k * attempt_ns) / k for ns, k in zip(waited, tries, strict=True)) < 2
     assert_geometric(tries, p)
@@ -456,12 +483,14 @@ async def test_values_for_each_end_are_those_of_the_links_first_and_second(
     ("clicks", "formalism"),
     [
         *product(CLICKS, ("state_vector", "density_matrix", "directly")),
-        *product(["two clicks"], ("stabilizer", "bell_diagonal")),  # one click leaves pairs that these refuse
+        *product(
+            ["two clicks", "from the middle"], ("stabilizer", "bell_diagonal")
+        ),  # one click leaves pairs that these refuse
     ],
 )
 async def test_outcomes_of_clicked_pairs_add_up_to_their_fidelity(clicks: str, formalism: str, world: World) -> None:
     """F = (1 + <XX> - <YY> + <ZZ>)/4: the mean over three bases of how often they are right is (1 + 2F)/3."""
-    source, (_, fidelity) = CLICKS[clicks]
+    source, (_, fidelity), _ = CLICKS[clicks]
     n, right = 600, 0
     settings = {} if formalism == "directly" else {"formalism": formalism}
     for basis in "xyz":
@@ -530,29 +559,54 @@ async def test_attempts_dephase_what_is_stored_at_both_ends(world: World) -> Non
 # --- operations ------------------------------------------------------------------------------------------------------
 
 
+async def _after(world: World, gates: Mapping[str, Any], gate: str, n: int) -> Run:
+    """What n gates leave of |0> or |00>, exactly."""
+    node = {**act("repeats_a_gate", gate=gate, n=n), "gates": gates}
+    return await world.run({"alice": node}, {}, formalism="density_matrix", until="1 s")
+
+
 @pytest.mark.parametrize("gate", ["x", "h"])
 async def test_n_gates_survive_like_a_randomised_benchmark(gate: str, world: World) -> None:
     """r is 1 - F_avg, so each mixes with l = 2r: |0> is left with (1 + (1-2r)^n)/2 after n that make the identity."""
     r, n = 0.004, 20
-    run = await world.run(
-        {"alice": {**act("repeats_a_gate", gate=gate, n=n), "gates": {"single": {"error": r}}}},
-        {},
-        formalism="density_matrix",
-        until="1 s",
-    )
+    run = await _after(world, {"single": {"error": r}}, gate, n)
     assert run.fidelity("done", "0") == pytest.approx((1 + (1 - 2 * r) ** n) / 2, abs=1e-10)
 
 
 async def test_n_gates_of_two_leave_each_qubit_its_share(world: World) -> None:
     """For two qubits l = 4r/3, and what is left of either is (1 + (1-l)^n)/2."""
     r, n = 0.01, 12
-    run = await world.run(
-        {"alice": {**act("repeats_a_gate", gate="cz", n=n), "gates": {"two": {"error": r}}}},
-        {},
-        formalism="density_matrix",
-        until="1 s",
-    )
+    run = await _after(world, {"two": {"error": r}}, "cz", n)
     assert run.fidelity("done", "0") == pytest.approx((1 + (1 - 4 * r / 3) ** n) / 2, abs=1e-10)
+
+
+async def test_new_qubits_are_bright_with_the_probability_of_their_error(world: World) -> None:
+    run = await _after(world, {"initialise": {"error": 0.07}}, "x", 1)
+    assert run.fidelity("done", "0") == pytest.approx(0.07, abs=1e-10)
+
+
+async def test_paulis_come_with_their_probabilities(world: World) -> None:
+    """An X or a Y turns |0> over: so do `flip` and `pauli`, one after the other; a Z does nothing to it."""
+    flip, (px, py, pz) = 0.05, (0.02, 0.03, 0.2)
+    run = await _after(world, {"single": {"flip": flip, "pauli": [px, py, pz], "dephase": 0.3}}, "z", 6)
+    left = ((1 - 2 * flip) * (1 - 2 * (px + py))) ** 6
+    assert run.fidelity("done", "0") == pytest.approx((1 + left) / 2, abs=1e-10)
+
+
+async def test_fifteen_paulis_of_a_gate_of_two_are_in_the_documented_order(world: World) -> None:
+    """IX, IY, IZ, XI, ..., ZZ: only those that begin with X or Y turn the first qubit over."""
+    chances = [0.001 * (nth + 1) for nth in range(15)]
+    run = await _after(world, {"two": {"pauli": chances}}, "cz", 1)
+    assert run.fidelity("done", "1") == pytest.approx(sum(chances[3:11]), abs=1e-10)
+
+
+async def test_kraus_operators_damp_as_they_say(world: World) -> None:
+    """Amplitude damping with gamma after each X: the excited population q goes to (1 - q)(1 - gamma)."""
+    gamma, n, excited = 0.36, 5, 0.0
+    for _ in range(n):
+        excited = (1 - excited) * (1 - gamma)
+    run = await _after(world, {"single": {"kraus": [[[1, 0], [0, 0.8]], [[0, 0.6], [0, 0]]]}}, "x", n)
+    assert run.fidelity("done", "1") == pytest.approx(excited, abs=1e-10)
 
 
 async def test_gates_that_take_time_let_their_qubit_decay(world: World) -> None:
