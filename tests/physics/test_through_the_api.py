@@ -649,6 +649,14 @@ async def test_intercept_and_resend_is_a_quarter_of_errors(world: World) -> None
     assert_frequency(int((sent[:, 0] != got[:, 0])[same].sum()), int(same.sum()), 0.25)
 
 
+async def test_a_fibre_absorbs_qubits_by_its_attenuation(world: World) -> None:
+    n = 2000
+    sends, takes = act("sends_bb84", to="bob", n=n), act("takes_what_arrives", source="alice")
+    run = await world.run(*pair(sends, takes, length="20 km", attenuation="0.2 dB/km"))
+    assert (run.counts["transfers"], run.counts["absorbed"]) == (n, n - run["bob"])
+    assert_frequency(run["bob"], n, 10**-0.4)
+
+
 async def test_pulses_have_the_gains_and_errors_of_threshold_detectors(world: World) -> None:
     """Q = 1 - r v, QE = (1-v)(1+r)/2 with r = (1-d) exp(-mu eta (1-e)), v = (1-d) exp(-mu eta e), both bases alike."""
     n, dark, wrong = 300_000, 1e-4, 0.02

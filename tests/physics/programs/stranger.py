@@ -254,6 +254,19 @@ async def detects(node: Node, source: str, n: int) -> list[tuple[int, int]]:
     return got
 
 
+async def takes_what_arrives(node: Node, source: str) -> int:
+    """How many qubits come until nothing has come for a millisecond."""
+    arrived = 0
+    while True:
+        try:
+            async with asyncio.timeout(1e-3):
+                qubit = await node.receive_qubit(source)
+        except TimeoutError:
+            return arrived
+        qubit.discard()
+        arrived += 1
+
+
 async def sends_pulses(node: Node, peer: str, n: int, classes: int = 3) -> list[list[int]]:
     """Of each intensity: pulses, clicks, clicks in the same basis, and errors among those."""
     bits, bases = node.rng.integers(0, 2, (2, n), dtype=np.uint8)
