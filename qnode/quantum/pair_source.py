@@ -53,7 +53,7 @@ class PairSource(NamedTuple):
 
 def perfect(delay_ns: int) -> PairSource:
     """Phi+ whenever it is asked for: born and delivered when light has come over the link."""
-    return PairSource(born_ns=(delay_ns, delay_ns), delivered_ns=(delay_ns, delay_ns))
+    return PairSource(attempt_ns=delay_ns, born_ns=(delay_ns, delay_ns), delivered_ns=(delay_ns, delay_ns))
 
 
 NO_FRAME: Final = PHI_PLUS

@@ -21,7 +21,7 @@ from orchestrator.text import ago, columns, shortened, span
 from qnode.errors import TimedOut
 from qnode.wire.payload import pack
 
-COUNTS = {"steps": 5, "reports": 5, "operations": 1, "messages": 1, "pairs": 1, "transfers": 0, "refused": 0}
+COUNTS = {"steps": 5, "reports": 5, "operations": 1, "messages": 1, "pairs": 1, "transfers": 0, "absorbed": 0}
 
 
 def run_of(
@@ -56,7 +56,7 @@ def run_of(
         notes=tuple((node, name, pack(value)) for node, all in (notes or {}).items() for name, value in all.items()),
         observed=observed,
         waits=(),
-        counts=COUNTS,
+        counts=dict(COUNTS),
         lateness_ns={},
         clock_bound_ns={},
         resumable=True,
@@ -123,6 +123,12 @@ def test_a_failed_run_shows_what_there_is() -> None:
     assert report.rows(run)[1] == ("b", "p.py:main", "failed", "700 ns", "")
     assert report.closing(run).startswith("failed in 0.50 s: 5 steps, 1 message, 1 Bell pair, 1.5 us of network time")
     assert report.warnings(run) == []
+
+
+def test_the_closing_tells_of_qubits_that_a_fibre_absorbed() -> None:
+    run = run_of({"alice": None})
+    run.summary.counts.update(transfers=12, absorbed=7)
+    assert "1 Bell pair, 7 of 12 qubits absorbed on the way, 1.5 us" in report.closing(run)
 
 
 def test_the_closing_has_words_and_no_names_of_ours() -> None:
