@@ -159,6 +159,7 @@ def test_columns_of_numbers_stand_at_the_right() -> None:
 def test_names_in_a_row_and_times_since() -> None:
     assert span(["a", "b", "c"]) == "a, b, c"
     assert span(["a", "b", "c", "d"]) == "a .. d (4 nodes)"
+    assert span(["a", "b", "c", "d"], "link") == "a .. d (4 links)"
     now = datetime(2030, 1, 10, tzinfo=UTC)
     pasts = [timedelta(seconds=5), timedelta(minutes=3), timedelta(hours=5), timedelta(days=3), timedelta(seconds=-9)]
     assert [ago(now - past, now) for past in pasts] == ["5 s ago", "3 min ago", "5 h ago", "3 d ago", "0 s ago"]
