@@ -189,6 +189,16 @@ async def stores_while_it_tries(node: Node, peer: str, rounds: int, after: float
     return found
 
 
+async def holds_one_and_makes_another(node: Node, first: str, second: str) -> None:
+    """A half is kept while a pair with somebody else is made."""
+    await node.entangle(first)
+    await asyncio.sleep(1e-6)
+    began = now_ns()
+    await node.entangle(second)
+    node.record(tried=now_ns() - began)
+    await asyncio.sleep(FOREVER)
+
+
 # --- gates and readings ----------------------------------------------------------------------------------------------
 
 
