@@ -721,6 +721,16 @@ async def test_a_thief_of_photons_is_seen_by_decoys_only(world: World) -> None:
         assert errors == 0 < same or mean == 0
 
 
+async def test_a_photon_is_in_one_hand_only(world: World) -> None:
+    """What a thief has of single photons the receiver has not: nothing of them is cloned, and none gets lost."""
+    n, share = 4000, 0.4
+    photons = {"source": {"model": "single_photon", "rate": "1 GHz"}, "tap": "eve"}
+    nodes, links = pair(act("sends_photons", peer="bob", n=n), act("listens", peer="alice"), photons=photons)
+    run = await world.run({**nodes, "eve": act("keeps_a_share", source="alice", to="bob", share=share)}, links)
+    assert sorted([*run["eve"], *run["bob"]]) == list(range(n))
+    assert_frequency(len(run["eve"]), n, share)
+
+
 async def test_dead_detectors_miss_what_comes(world: World) -> None:
     """k = ceil(tau f) - 1 gates are blind after a click: p/(1 + k p) clicks a gate."""
     n, k, mean, eta = 400_000, 19, 0.6, 0.5

@@ -304,3 +304,18 @@ async def splits(node: Node, source: str, to: str) -> None:
     await train.take(1, where=numbers >= 2)
     await train.block(where=numbers == 1)
     await train.forward()
+
+
+async def sends_photons(node: Node, peer: str, n: int) -> None:
+    await node.send_pulses(peer, np.zeros(n, np.uint8), bases="z")
+
+
+async def listens(node: Node, peer: str) -> list[int]:
+    return [int(one) for one in (await node.receive_pulses(peer)).indices]
+
+
+async def keeps_a_share(node: Node, source: str, to: str, share: float) -> list[int]:
+    train = await node.tap(source, to)
+    kept = await train.split(share)
+    await train.forward()
+    return [int(one) for one in (await kept.measure("z")).indices]
