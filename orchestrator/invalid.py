@@ -94,7 +94,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "too_long": "can have at most {max_length} of them, not {actual_length}",
     "literal_error": "must be {expected}, not {input}{nearest}",
     "union_tag_invalid": "{tag!r} is not a model; allowed: {expected_tags}{nearest}",
-    "union_tag_not_found": "needs a `model`, such as source: {{model: perfect}}",
+    "union_tag_not_found": "needs a `model`, such as source: {{model: perfect}}, or the `fidelity` of a Werner pair",
     "invalid-json-value": "must be nothing, true, false, a number, text, a list or a mapping, not {input}",
     "greater_than": "must be more than {gt}, not {input}",
     "greater_than_equal": "must be at least {ge}, not {input}",

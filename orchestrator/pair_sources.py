@@ -6,6 +6,7 @@ Apart from the configuration itself, because it needs NumPy, and most links do n
 from __future__ import annotations
 
 from math import hypot, prod
+from typing import Final
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from orchestrator.values import at_ends
 from qnode.quantum import sources
 from qnode.quantum.gates import Matrix
 from qnode.quantum.pair_source import PairSource, perfect
+from qnode.wire.messages import NEVER_NS
+
+YEAR_NS: Final = 365.25 * 86400e9
 
 
 def of_link(link: LinkConfig) -> PairSource:
@@ -69,9 +73,12 @@ def of_link(link: LinkConfig) -> PairSource:
 def why_never(link: LinkConfig) -> str:
     """Why no pair of a link could ever come about; empty if one can."""
     try:
-        of_link(link)
+        source = of_link(link)
     except sources.NeverSucceeds as never:
         return str(never)
+    p = source.success_probability
+    if source.attempt_ns / p >= NEVER_NS:
+        return f"an attempt succeeds with {p:.2g}: no pair would come in {NEVER_NS / YEAR_NS:.0f} years of network time"
     return ""
 
 

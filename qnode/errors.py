@@ -102,7 +102,8 @@ class DeadQubit(ProgramError):
 
 class OutOfMemory(ProgramError):
     sentence = (
-        "node {node} has no free memory slot: all {slots} are taken; measure or discard a qubit, or raise `qubits:`"
+        "node {node} has too few free memory slots: {wanted} wanted, {free} of {slots} free;"
+        " measure or discard a qubit, or raise `qubits:`"
     )
 
 

@@ -27,7 +27,6 @@ from qnode.core.memory import Where
 from qnode.errors import (
     GenerationTimeout,
     InvalidOperation,
-    OutOfMemory,
     QnodeError,
     WrongLoop,
 )
@@ -103,7 +102,7 @@ class Node:
     def qubits(self, n: int) -> list[Qubit]:
         """n new qubits in |0>. Raises OutOfMemory, and takes none, if fewer are free."""
         if n > self._machine.memory.free:
-            raise OutOfMemory(node=self.name, slots=self._machine.memory.slots)
+            raise self._machine.out_of_memory(self._machine.home, n)
         return [self.qubit() for _ in range(n)]
 
     @overload
@@ -221,7 +220,7 @@ class Node:
         if not isinstance(tag, str):
             raise _not_text("tag", tag)
         if wanted > self._machine.arrivals.slots:
-            raise OutOfMemory(node=self.name, slots=self._machine.arrivals.slots)
+            raise self._machine.out_of_memory(self._machine.arrival, wanted)
         if timeout is None:
             halves = await self._entangle(name, wanted, min_fidelity, tag)
         else:

@@ -165,7 +165,7 @@ class NodeMachine(Generic[W]):
     def next_id(self, where: Where) -> tuple[QubitId, int]:
         """Take a free slot for a new local qubit in |0>; its name, and when it is ready. Raises OutOfMemory."""
         if not self.memory.take():
-            error = OutOfMemory(node=self.name, slots=self.memory.slots)
+            error = self.out_of_memory(self.home)
             error.add_note(f"asked for at {place(where)}")
             raise error
         qubit = local_qubit_id(self.name, self.incarnation, self._made)
@@ -175,6 +175,11 @@ class NodeMachine(Generic[W]):
         if self._log_local:
             self._log("create", (qubit,), start_ns)
         return qubit, end_ns
+
+    def out_of_memory(self, kind: int, wanted: int = 1) -> OutOfMemory:
+        """The error for more slots of a kind than are free."""
+        memory = self.memories[kind]
+        return OutOfMemory(node=self.name, slots=memory.slots, free=memory.free, wanted=wanted)
 
     def hold(self, qubit: HeldQubit) -> None:
         self.held[qubit.id] = qubit
@@ -285,7 +290,7 @@ class NodeMachine(Generic[W]):
         """
         start_ns, remote = self._begin("move", (qubit,), where)
         if not self.memories[kind].take():
-            raise OutOfMemory(node=self.name, slots=self.memories[kind].slots)
+            raise self.out_of_memory(kind)
         start_ns, end_ns = self._occupy(start_ns, self.hardware.move.duration_ns)
         if remote:
             self._issued[len(self.outbox)] = (where, (qubit,))

@@ -75,7 +75,7 @@ EXPECTED: dict[str, tuple[str, str]] = {
     "no pairs": ("InvalidOperation", "n >= 1; got 0"),
     "minus one pair": ("InvalidOperation", "n >= 1; got -1"),
     "half a pair": ("InvalidOperation", "1.5"),
-    "more pairs than slots": ("OutOfMemory", "all 8 are taken"),
+    "more pairs than slots": ("OutOfMemory", "9 wanted, 6 of 8 free"),
     "fidelity above one": ("InvalidOperation", "min_fidelity must lie in [0, 1]; got 1.01"),
     "fidelity below zero": ("InvalidOperation", "min_fidelity must lie in [0, 1]; got -0.01"),
     "fidelity is nan": ("InvalidOperation", "min_fidelity must lie in [0, 1]; got nan"),
@@ -83,7 +83,7 @@ EXPECTED: dict[str, tuple[str, str]] = {
     "channel is a number": ("InvalidOperation", "text; got 5"),
     "program is a number": ("InvalidOperation", "text; got 5"),
     "label is a number": ("InvalidOperation", "text; got 5"),
-    "more qubits than slots": ("OutOfMemory", "node alice has no free memory slot"),
+    "more qubits than slots": ("OutOfMemory", "node alice has too few free memory slots: "),
     "copy": ("InvalidOperation", "qubit alice.0 cannot be copied: no state can be cloned"),
     "deep copy": ("InvalidOperation", "cannot be copied"),
 }

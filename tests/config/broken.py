@@ -438,7 +438,7 @@ BROKEN: Final = [
     Case(
         "{model: werner, fidelity: 0.98}",
         "{coupling: 1}",
-        "12:49: links.short.source: needs a `model`, such as source: {model: perfect}",
+        "12:49: links.short.source: needs a `model`, such as source: {model: perfect}, or the `fidelity` of a Werner pair",
     ),
     Case(
         "{model: werner, fidelity: 0.98}",
@@ -489,6 +489,11 @@ BROKEN: Final = [
         "{model: werner, fidelity: 0.98}",
         "{model: single_click, bright_state: 0}",
         "12:49: links.short.source: no attempt could ever succeed: neither a photon nor a dark click can herald a pair",
+    ),
+    Case(
+        "{model: werner, fidelity: 0.98}",
+        "{model: single_click, bright_state: 0.1, detector: 1e-20}",
+        "12:49: links.short.source: an attempt succeeds with 2e-21: no pair would come in 292 years of network time",
     ),
     Case(
         "{model: werner, fidelity: 0.98}",

@@ -34,7 +34,7 @@ ONLY_THE_LOADER: Final = re.compile(
     r"|ring needs|do not fill"
     r"|already joined|same two nodes|less than light|sum to|mean_pairs: must be more than 0|tag !!|a key must be"
     r"|success_probability: must be more|ever succeed|beyond the other|if they jitter|in a window only|only time bins"
-    r"|is no state|no photons to lose"
+    r"|is no state|no photons to lose|no pair would come"
     r"|is neither true|not a number that can|`qubits` is for slots|communication slots need|there are none; say how"
     r"|takes 3 probabilities|says all that goes wrong|the sum of K'K|must be a matrix of|not as large as the first"
     r"|photons on average|cannot have two photons|is not a rate of pulses|does not come after|`afterpulse_time`"

@@ -377,7 +377,7 @@ def test_a_dead_handle_raises_says_what_ended_it_and_does_nothing(use: str, end:
 def test_without_a_free_slot_there_is_no_qubit_and_nothing_is_made() -> None:
     of = machine(slots=2)
     made = [local(of), local(of)]
-    with pytest.raises(OutOfMemory, match="all 2 are taken"):
+    with pytest.raises(OutOfMemory, match="1 wanted, 0 of 2 free"):
         of.next_id(HERE)
     assert set(of.register.qubits()) == {qubit.id for qubit in made}
 
