@@ -477,6 +477,7 @@ def test_attempts_while_a_gate_is_under_way_are_not_forgotten() -> None:
     register.create(lab, A, MEMORY, 0)
     register.apply(lab, "h", (A,), (), 0)
     attempts.begin(300, 100, 3, 0.1)
+    register.settle(attempts, (A,), 700)  # all are over, and the gate is not
     assert register.seen_at(2000).reduced_state((A,))[0, 1].real == pytest.approx(0.5 * 0.8**3, abs=EXACT)
 
 
