@@ -18,7 +18,7 @@ from orchestrator.problems import Finding, Path
 
 if TYPE_CHECKING:  # the models call these checks
     from orchestrator.config import Config
-    from orchestrator.hardware import HardwareConfig
+    from orchestrator.hardware import HardwareConfig, SlotsOfKind
     from orchestrator.links import LinkConfig
 
 _NODES: Final[Path] = ("nodes",)
@@ -34,6 +34,8 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _of_links(config)
     if config.formalism == "bell_diagonal":
         yield from _of_bell_diagonal(config)
+    if config.formalism == "stabilizer":
+        yield from _of_stabilizer(config)
 
 
 def _of_settings(config: Config) -> Iterator[Finding]:
@@ -114,19 +116,33 @@ def _of_hardware(path: Path, given: HardwareConfig, merged: HardwareConfig, kind
 def _of_bell_diagonal(config: Config) -> Iterator[Finding]:
     """What cannot be held as a mixture of Bell states, and can be told before a run is started."""
     path: Path = ("formalism",)
-    for pattern, node in config.nodes.items():
-        if node.kind is None or node.kind in config.kinds:
-            merged = config.hardware(node)
-            slots = (merged.slots("memory"), merged.slots("communication"))
-            if any(one.qubits and one.t1 is not None for one in slots):
-                detail = f"bell_diagonal holds no relaxation, and {pattern} has a t1; leave that out, or use auto"
-                yield Finding(path, detail, needs=(("nodes", pattern), ("kinds",)))
-                break
+    for pattern, slots in _slots(config):
+        if any(one.t1 is not None for one in slots):
+            detail = f"bell_diagonal holds no relaxation, and {pattern} has a t1; leave that out, or use auto"
+            yield Finding(path, detail, needs=(("nodes", pattern), ("kinds",)))
+            break
     for name, link in config.links.items():
         if link.source.model == "single_click":
             detail = f"bell_diagonal holds mixtures of Bell states, and single_click of {name} makes others; use auto"
             yield Finding(path, detail, needs=(("links", name),))
             break
+
+
+def _of_stabilizer(config: Config) -> Iterator[Finding]:
+    """Memories in which no stabilizer state stays one."""
+    for pattern, slots in _slots(config):
+        if any(one.t1 is not None and (one.t2 is None or one.t2 > one.t1) for one in slots):
+            detail = f"stabilizer holds relaxation with t2 <= t1, and {pattern} has a longer t2, or none; use auto"
+            yield Finding(("formalism",), detail, needs=(("nodes", pattern), ("kinds",)))
+            break
+
+
+def _slots(config: Config) -> Iterator[tuple[str, list[SlotsOfKind]]]:
+    """Of each node whose hardware is known, the kinds of slots that it has."""
+    for pattern, node in config.nodes.items():
+        if node.kind is None or node.kind in config.kinds:
+            merged = config.hardware(node)
+            yield pattern, [one for one in (merged.slots("memory"), merged.slots("communication")) if one.qubits]
 
 
 def _is_given(given: object, path: Path) -> bool:

@@ -97,6 +97,8 @@ def closing(run: Run) -> str:
         count(counts["messages"], "message"),
         count(counts["pairs"], "Bell pair"),
     ]
+    if counts.get("absorbed"):  # it is in no run that an earlier version saved
+        parts.append(f"{counts['absorbed']} of {count(counts['transfers'], 'qubit')} absorbed on the way")
     how = "done" if run.failure is None else run.summary.how.replace("_", " ")
     lines = [f"{how} in {run.wall_s:.2f} s: {', '.join(parts)}, {format_time(run.summary.at_ns)} of network time"]
     if run.summary.lateness_ns:

@@ -149,7 +149,7 @@ class Run:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How much of what was done: steps, reports, operations, messages, pairs, transfers, refused."""
+        """How much of what was done: steps, reports, operations, messages, pairs, transfers, absorbed, refused."""
         return self.summary.counts
 
     @cached_property

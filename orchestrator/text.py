@@ -45,11 +45,11 @@ def from_here(folder: Path) -> Path:
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
-def span(names: Sequence[str]) -> str:
-    """A few names, or the first and the last of many."""
+def span(names: Sequence[str], what: str = "node") -> str:
+    """A few names, or the first and the last of many, and how many of what."""
     if len(names) <= 3:
         return ", ".join(names)
-    return f"{names[0]} .. {names[-1]} ({count(len(names), 'node')})"
+    return f"{names[0]} .. {names[-1]} ({count(len(names), what)})"
 
 
 def ago(since: datetime, now: datetime) -> str:

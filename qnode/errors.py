@@ -153,7 +153,7 @@ class StateError(QnodeError):
 class ComponentTooLarge(StateError):
     sentence = (
         "{operation} would make a joint state of {size} qubits in formalism {formalism}, which holds at most {limit}"
-        " (max_state_vector_qubits); component: {component}"
+        "{setting}; component: {component}"
     )
 
 

@@ -208,7 +208,7 @@ def _number(value: float) -> str:
 
 
 def _rates(worth: Worth) -> str:
-    return ", ".join(f"{100 * rate:.2f}" for rate in worth.errors) + " %"
+    return ", ".join(f"{100 * max(rate, 0.0):.2f}" for rate in worth.errors) + " %"
 
 
 def _as_data(link: LinkDescription, budget: Budget, trial: Trial | None) -> Any:

@@ -7,12 +7,14 @@ from itertools import combinations
 from typing import Final
 
 from orchestrator.cli.hardware_text import hardware_rows
+from orchestrator.cli.pairs_text import pair_rows
 from orchestrator.cli.photons_text import photon_rows
 from orchestrator.delays import SameForAll
 from orchestrator.text import columns, count, span
 from orchestrator.topology import LinkDescription, Network, NodeDescription, ProgramDescription
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
+from qnode.quantum.pair_source import PairSource
 from qnode.runtime.logs import format_time
 
 _MANY: Final = 24  # rows; from here on, equal ones are summed up
@@ -43,6 +45,8 @@ def plan_text(network: Network, *, given_seed: str, width: int | None = None, wh
     if network.links:
         header = ("link", "between", "length", "delay")
         paragraphs.append(columns([header, *_links(network, whole=whole)], width=width, right={2, 3}))
+    if pairs := _pairs(network, whole=whole):
+        paragraphs.append(columns([("pairs of", "part", "what it is"), *pairs], width=width))
     if photons := _photons(network, whole=whole):
         paragraphs.append(columns([("photons of", "part", "what it is"), *photons], width=width))
     facts = [
@@ -95,6 +99,19 @@ def _links(network: Network, *, whole: bool) -> list[tuple[str, ...]]:
     return _some([(name, _between(found), *size) for (name, *size), found in alike.items()], "links", 4)
 
 
+def _pairs(network: Network, *, whole: bool) -> list[tuple[str, ...]]:
+    """How links make pairs that are not perfect; those of equal links once."""
+    names: dict[PairSource, list[str]] = {}
+    for link in network.links:
+        names.setdefault(link.source, []).append(link.name)
+    rows: list[tuple[str, ...]] = [
+        (span(those, "link") if nth == 0 else "", *row)
+        for source, those in names.items()
+        for nth, row in enumerate(pair_rows(source))
+    ]
+    return rows if whole else _some(rows, "pairs", 3)
+
+
 def _photons(network: Network, *, whole: bool) -> list[tuple[str, ...]]:
     """What links send pulses of light with; those of equal links once."""
     names: dict[PhotonLink, list[str]] = {}
@@ -102,7 +119,7 @@ def _photons(network: Network, *, whole: bool) -> list[tuple[str, ...]]:
         if link.photons is not None:
             names.setdefault(link.photons._replace(first=""), []).append(link.name)
     rows: list[tuple[str, ...]] = [
-        (span(those) if nth == 0 else "", *row)
+        (span(those, "link") if nth == 0 else "", *row)
         for photons, those in names.items()
         for nth, row in enumerate(photon_rows(photons))
     ]

@@ -13,4 +13,5 @@ class Counts:
         self.messages = 0
         self.pairs = 0
         self.transfers = 0
+        self.absorbed = 0
         self.refused = 0

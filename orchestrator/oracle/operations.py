@@ -396,6 +396,7 @@ class Operations:
         self.counts.transfers += 1
         self.log("send_qubit", node, t=op.start_ns, program=op.program, peer=peer, qubits=(op.qubit,))
         if not arrives:
+            self.counts.absorbed += 1
             self.log("lost", node, t=op.start_ns, peer=peer, qubits=(op.qubit,), detail="absorbed on the link")
             return
         self._time.schedule(op.start_ns + delay_ns, peer, Arrived(node, op.program, op.qubit))

@@ -125,7 +125,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
 
     Attributes:
         how: "done", "until", "failed", "deadlock", "livelock" or "stall".
-        counts: steps, reports, operations, messages, pairs, transfers, refused.
+        counts: steps, reports, operations, messages, pairs, transfers, absorbed, refused.
         frames_refused: What was refused at the oracle's socket, by reason, and at those of node processes.
         unread: Messages that no program received, by node.
         left_over: Qubits that programs still held when they returned, by node.

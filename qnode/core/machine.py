@@ -146,7 +146,8 @@ class NodeMachine(Generic[W]):
     def refused(self, step: int, op: int, error: QnodeError) -> tuple[HeldQubit, ...]:
         """An operation of a report was refused. The error tells the line that issued it; its qubits are returned."""
         where, qubits = self._reported.get(step, {}).get(op, (None, ()))
-        error.add_note(f"issued at {place(where)}")
+        if where is not None:  # nobody's line issued what a link does
+            error.add_note(f"issued at {place(where)}")
         return qubits
 
     # ------------------------------------------------------------ qubits come

@@ -55,7 +55,7 @@ def expected_fidelity(
         register.apply(labs[1], gate, (_THEIRS,), (), delivered_ns[1])
         delivered_ns[1] += labs[1].hardware.single.duration_ns
     mine, theirs = (
-        fidelity(register.seen_at(at_ns + late).reduced_state((_MINE, _THEIRS)), PHI_PLUS.ket())
+        min(1.0, fidelity(register.seen_at(at_ns + late).reduced_state((_MINE, _THEIRS)), PHI_PLUS.ket()))  # rounding
         for at_ns, late in zip(delivered_ns, late_ns, strict=True)
     )
     return mine, theirs

@@ -24,6 +24,14 @@ class Herald(NamedTuple):
     frame: BellState
     rho: bytes
 
+    @property
+    def fidelity(self) -> float:
+        """To the Bell state that it announces, at birth."""
+        entries = memoryview(self.rho).cast("d")[::2]  # real parts: whoever only tells of a link needs no NumPy
+        one, other = (1, 2) if self.frame.x else (0, 3)
+        coherence = -entries[4 * one + other] if self.frame.z else entries[4 * one + other]
+        return (entries[5 * one] + entries[5 * other]) / 2 + coherence
+
 
 class PairSource(NamedTuple):
     """A link's source of pairs between its ends a and b.
@@ -53,7 +61,7 @@ class PairSource(NamedTuple):
 
 def perfect(delay_ns: int) -> PairSource:
     """Phi+ whenever it is asked for: born and delivered when light has come over the link."""
-    return PairSource(born_ns=(delay_ns, delay_ns), delivered_ns=(delay_ns, delay_ns))
+    return PairSource(attempt_ns=delay_ns, born_ns=(delay_ns, delay_ns), delivered_ns=(delay_ns, delay_ns))
 
 
 NO_FRAME: Final = PHI_PLUS

@@ -414,7 +414,10 @@ class Register:
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         limit = self._limit(formalism)
         assert limit is not None
-        return ComponentTooLarge(operation=operation, size=size, formalism=formalism, limit=limit, component=shown)
+        setting = "" if formalism in _LIMIT else " (max_state_vector_qubits)"
+        return ComponentTooLarge(
+            operation=operation, size=size, formalism=formalism, limit=limit, setting=setting, component=shown
+        )
 
 
 def _rescaled(draw: float, width: float) -> float:

@@ -21,7 +21,7 @@ from orchestrator.text import ago, columns, shortened, span
 from qnode.errors import TimedOut
 from qnode.wire.payload import pack
 
-COUNTS = {"steps": 5, "reports": 5, "operations": 1, "messages": 1, "pairs": 1, "transfers": 0, "refused": 0}
+COUNTS = {"steps": 5, "reports": 5, "operations": 1, "messages": 1, "pairs": 1, "transfers": 0, "absorbed": 0}
 
 
 def run_of(
@@ -56,7 +56,7 @@ def run_of(
         notes=tuple((node, name, pack(value)) for node, all in (notes or {}).items() for name, value in all.items()),
         observed=observed,
         waits=(),
-        counts=COUNTS,
+        counts=dict(COUNTS),
         lateness_ns={},
         clock_bound_ns={},
         resumable=True,
@@ -125,6 +125,12 @@ def test_a_failed_run_shows_what_there_is() -> None:
     assert report.warnings(run) == []
 
 
+def test_the_closing_tells_of_qubits_that_a_fibre_absorbed() -> None:
+    run = run_of({"alice": None})
+    run.summary.counts.update(transfers=12, absorbed=7)
+    assert "1 Bell pair, 7 of 12 qubits absorbed on the way, 1.5 us" in report.closing(run)
+
+
 def test_the_closing_has_words_and_no_names_of_ours() -> None:
     timed_out = run_of({"a": "none"}, how="timed_out")
     timed_out.failure = TimedOut(timeout="2.0")
@@ -153,6 +159,7 @@ def test_columns_of_numbers_stand_at_the_right() -> None:
 def test_names_in_a_row_and_times_since() -> None:
     assert span(["a", "b", "c"]) == "a, b, c"
     assert span(["a", "b", "c", "d"]) == "a .. d (4 nodes)"
+    assert span(["a", "b", "c", "d"], "link") == "a .. d (4 links)"
     now = datetime(2030, 1, 10, tzinfo=UTC)
     pasts = [timedelta(seconds=5), timedelta(minutes=3), timedelta(hours=5), timedelta(days=3), timedelta(seconds=-9)]
     assert [ago(now - past, now) for past in pasts] == ["5 s ago", "3 min ago", "5 h ago", "3 d ago", "0 s ago"]

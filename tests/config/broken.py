@@ -104,6 +104,11 @@ BROKEN: Final = [
         "3:12: formalism: bell_diagonal holds no relaxation, and alice has a t1; leave that out, or use auto",
     ),
     Case(
+        "seed: 1\nclock: virtual\nkinds:\n  end: {qubits: 8, t1: 10 s, t2: 1 s,",
+        "formalism: stabilizer\nkinds:\n  end: {qubits: 8, t1: 10 s, t2: 11 s,",
+        "3:12: formalism: stabilizer holds relaxation with t2 <= t1, and alice has a longer t2, or none; use auto",
+    ),
+    Case(
         "seed: 1",
         "max_state_vector_qubits: 99",
         "3:26: max_state_vector_qubits: must be at most 32, not 99",

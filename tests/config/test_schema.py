@@ -40,7 +40,7 @@ ONLY_THE_LOADER: Final = re.compile(
     r"|photons on average|cannot have two photons|is not a rate of pulses|does not come after|`afterpulse_time`"
     r"|hardly ever|times the resolution|separation of the bins|do not fit between"
     r"|at least 1 ps|is an end of the link|tap needs a source"
-    r"|`<<` takes|alias cannot|bell_diagonal holds"
+    r"|`<<` takes|alias cannot|(bell_diagonal|stabilizer) holds"
 )
 
 
