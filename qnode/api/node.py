@@ -555,7 +555,10 @@ class Node:
     # ------------------------------------------------------------ for the observer, the table and the outside
 
     def mark(self, label: str, qubit: Qubit) -> None:
-        """Let the observer look at a qubit here. The program learns nothing from it, and it takes no time."""
+        """Let the observer look at a qubit here. The program learns nothing from it, and it takes no time.
+
+        What it sees is the state after all that was issued on the qubit; of an operation that is under way, its end.
+        """
         self._here("mark")
         if not isinstance(label, str):
             raise _not_text("label", label)

@@ -225,7 +225,7 @@ def _alike(e1: float) -> float:
 
 
 async def test_a_stored_pair_ages_on_the_real_clock(tmp_path: Path) -> None:
-    """At least for as long as it was stored, however late anybody is; at 1e-3 of wall time's speed."""
+    """At least for as long as it was stored, however late anybody is."""
     hardware = {"t2": "40 ms"}
     alice, bob = ({**program("stores_half", peer=peer, seconds=2e-2), **hardware} for peer in ("bob", "alice"))
     clock = {"mode": "real", "speed": 0.1}

@@ -297,7 +297,7 @@ def test_what_is_read_and_what_is_left(basis: str, seed: int) -> None:
     register = noisy()
     end, _ = run_steps(register, NOISY, steps)
     expected = paper.measured(measured, basis, end)
-    whole: list[tuple[float, Matrix, int]] = []
+    whole: list[Matrix] = []
     for true in (0, 1):
         for wrong in (False, True):
             draws = {f"measure {measured}": (1e-9, 1 - 1e-9)[true], f"readout {measured}": (1 - 1e-9, 0.0)[wrong]}
@@ -308,13 +308,13 @@ def test_what_is_read_and_what_is_left(basis: str, seed: int) -> None:
             left = branch.seen_at(end).reduced_state((measured,))
             later = branch.seen_at(end + NOISY.measure.duration_ns).reduced_state((measured,))
             np.testing.assert_allclose(left, later, rtol=0, atol=EXACT)  # seen when the measurement is over
-            whole.append((float(wrong), branch.seen_at(end).reduced_state(others), read))
+            whole.append(branch.seen_at(end).reduced_state(others))
     # the others, on average over what was true, are as if nobody had measured
     flips = NOISY.p10, NOISY.p01
     zero = (expected[0] - flips[1]) / (1 - flips[0] - flips[1])
     for qubit in others:
         paper.age(qubit, end)
-    mean = zero * whole[0][1] + (1 - zero) * whole[2][1]
+    mean = zero * whole[0] + (1 - zero) * whole[2]
     np.testing.assert_allclose(mean, paper.dense.reduced_state(others), rtol=0, atol=EXACT)
 
 
@@ -477,6 +477,7 @@ def test_attempts_while_a_gate_is_under_way_are_not_forgotten() -> None:
     register.create(lab, A, MEMORY, 0)
     register.apply(lab, "h", (A,), (), 0)
     attempts.begin(300, 100, 3, 0.1)
+    register.settle(attempts, (A,), 700)  # all are over, and the gate is not
     assert register.seen_at(2000).reduced_state((A,))[0, 1].real == pytest.approx(0.5 * 0.8**3, abs=EXACT)
 
 
