@@ -22,7 +22,9 @@ from qnode.ids import NodeName
 from qnode.quantum.bell_pairs import BASES, Batch, Bits, last_attempt
 from qnode.quantum.pair_source import PairSource
 from qnode.wire.bits import pack_outcomes, unpack_bases
-from qnode.wire.messages import NEVER_NS, DirectOutcomes, Failed, FixBases, MeasureDirectly, fields_of
+from qnode.wire.items import DirectOutcomes, Failed
+from qnode.wire.messages import NEVER_NS, fields_of
+from qnode.wire.operations import FixBases, MeasureDirectly
 
 MOST_DIRECT: Final = 10_000_000
 """Pairs of one request: a node that lies about n must not fill the oracle's memory."""

@@ -17,6 +17,7 @@ from orchestrator.oracle.operations import Delays, Observer, Operations
 from orchestrator.oracle.timekeeper import Delivery, Standstill, Timekeeper
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
+from qnode.wire.items import Item
 from qnode.wire.messages import (
     NEVER_NS,
     NOT_REPRODUCIBLE,
@@ -26,7 +27,6 @@ from qnode.wire.messages import (
     Ended,
     Grant,
     Hold,
-    Item,
     Meddle,
     Part,
     Release,

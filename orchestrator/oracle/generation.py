@@ -23,7 +23,8 @@ from qnode.quantum.noisy import Stretch
 from qnode.quantum.pair_expectation import correction_gate, expected_fidelity
 from qnode.quantum.pair_source import Herald, PairSource
 from qnode.quantum.pair_states import pair_state
-from qnode.wire.messages import NEVER_NS, Paired
+from qnode.wire.items import Paired
+from qnode.wire.messages import NEVER_NS
 
 _MOST_ATTEMPTS: Final = 2**62
 _MOST_EXPECTED: Final = 10_000  # fidelities that are remembered: on a grid there may be one for each of its offsets

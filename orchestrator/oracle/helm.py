@@ -11,21 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.timekeeper import Standstill
 from qnode.errors import InvalidOperation, MalformedMessage, QnodeError
-from qnode.wire.messages import (
-    Adopt,
-    Change,
-    Go,
-    Look,
-    Pause,
-    Paused,
-    Resume,
-    Seen,
-    Show,
-    Shown,
-    Steer,
-    Steered,
-    fields_of,
-)
+from qnode.wire.messages import Change, Go, Look, Pause, Paused, Resume, Seen, Show, Shown, Steer, Steered, fields_of
+from qnode.wire.operations import Adopt
 
 Answer = Callable[[Steered], None]
 

@@ -9,7 +9,7 @@ from collections import deque
 
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName, QubitId
-from qnode.wire.messages import Entangle
+from qnode.wire.operations import Entangle
 
 Key = tuple[NodeName, int]
 _Talk = tuple[NodeName, NodeName, str, str]

@@ -26,33 +26,24 @@ from qnode.ids import NodeName, QubitId, message_id, other_half
 from qnode.quantum.noisy import NoisyRegister, SeenAt
 from qnode.quantum.pair_source import PairSource
 from qnode.quantum.register import CLIFFORD_ONLY, ComponentState, Register
-from qnode.wire.messages import (
-    NEVER_NS,
+from qnode.wire.items import Arrived, Clicked, DirectOutcomes, Emitted, Expired, Failed, Message, Outcomes, Paired
+from qnode.wire.messages import NEVER_NS, Meddle, fields_of
+from qnode.wire.operations import (
     Adopt,
     Apply,
     ApplyUnitary,
-    Arrived,
-    Clicked,
-    DirectOutcomes,
     Discard,
-    Emitted,
     Entangle,
     Executed,
     Expire,
-    Expired,
-    Failed,
     FixBases,
     Local,
     Mark,
     Measure,
     MeasureDirectly,
-    Meddle,
-    Message,
     Move,
     Note,
     Op,
-    Outcomes,
-    Paired,
     Receive,
     ReceivePulses,
     Reset,
@@ -61,7 +52,6 @@ from qnode.wire.messages import (
     Tamper,
     Transfer,
     Withdraw,
-    fields_of,
 )
 
 ROUNDING: Final = 1e-9  # of a fidelity

@@ -38,18 +38,9 @@ from qnode.photons.packing import CLICKED, DOUBLE, MOST_PULSES, codes_from, pack
 from qnode.photons.pairs import detect_pairs
 from qnode.photons.pulses import Pulses
 from qnode.photons.sampling import Rng
-from qnode.wire.messages import (
-    NEVER_NS,
-    Clicked,
-    Emitted,
-    Failed,
-    ReceivePulses,
-    SendPulses,
-    Tamper,
-    Tampered,
-    Tapped,
-    fields_of,
-)
+from qnode.wire.items import Clicked, Emitted, Failed, Tampered, Tapped
+from qnode.wire.messages import NEVER_NS, fields_of
+from qnode.wire.operations import ReceivePulses, SendPulses, Tamper
 
 MOST_HELD: Final = 2**27  # pulses that wait for a receiver, or are in the hands of who sits on a link: they take memory
 

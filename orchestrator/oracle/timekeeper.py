@@ -12,7 +12,8 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from qnode.ids import NodeName
-from qnode.wire.messages import NEVER_NS, Item
+from qnode.wire.items import Item
+from qnode.wire.messages import NEVER_NS
 
 LIVELOCK_ROUNDS: Final = 100_000
 STALL_INSTANTS: Final = 1_000

@@ -29,7 +29,8 @@ from qnode.photons.packing import (
     unpack_clicks,
 )
 from qnode.photons.sampling import draw_classes
-from qnode.wire.messages import Clicked, Emitted, ReceivePulses, SendPulses, Tamper, Tampered, Tapped
+from qnode.wire.items import Clicked, Emitted, Tampered, Tapped
+from qnode.wire.operations import ReceivePulses, SendPulses, Tamper
 
 if TYPE_CHECKING:
     from qnode.api.node import Node

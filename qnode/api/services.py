@@ -16,7 +16,7 @@ from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
 from qnode.errors import PeerLost, QnodeError
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.wire.bits import Bits, unpack_outcomes
-from qnode.wire.messages import (
+from qnode.wire.items import (
     Arrived,
     Clicked,
     DirectOutcomes,
@@ -27,11 +27,11 @@ from qnode.wire.messages import (
     Message,
     Outcomes,
     Paired,
-    Tamper,
     Tampered,
     Tapped,
-    error_of,
 )
+from qnode.wire.messages import error_of
+from qnode.wire.operations import Tamper
 
 log = logging.getLogger("qnode")
 

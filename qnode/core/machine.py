@@ -20,7 +20,7 @@ from qnode.ids import NodeName, PairId, QubitId, local_qubit_id
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.noisy import COMMUNICATION, MEMORY, Attempts, Laboratory, NoisyRegister
 from qnode.quantum.register import Register
-from qnode.wire.messages import (
+from qnode.wire.operations import (
     Adopt,
     Apply,
     ApplyUnitary,

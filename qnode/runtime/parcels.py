@@ -13,7 +13,8 @@ import msgspec
 
 from qnode.errors import MalformedMessage
 from qnode.transport.peers import Key, Peers
-from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Op, Parcel, Send
+from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Parcel
+from qnode.wire.operations import Op, Send
 
 
 def digest_of(payload: bytes) -> bytes:

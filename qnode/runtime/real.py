@@ -23,21 +23,9 @@ from qnode.runtime.virtual import Outside, refused_by
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
-from qnode.wire.messages import (
-    Direct,
-    Grant,
-    Item,
-    Message,
-    Op,
-    Ping,
-    Pong,
-    Receive,
-    Refused,
-    Send,
-    Stop,
-    encode,
-    error_of,
-)
+from qnode.wire.items import Item, Message
+from qnode.wire.messages import Direct, Grant, Ping, Pong, Refused, Stop, encode, error_of
+from qnode.wire.operations import Op, Receive, Send
 from qnode.wire.plan import RunSpec
 
 _PINGS: Final = 8

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from qnode.wire.messages import MAX_FRAME_BYTES, Ended, Op, Report, encode
+from qnode.wire.messages import MAX_FRAME_BYTES, Ended, Report, encode
+from qnode.wire.operations import Op
 from qnode.wire.plan import ProgramSpec
 
 REMEDY: Final = "Let network time pass between them, e.g. `await asyncio.sleep(1e-9)`"

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from qnode.wire.messages import MAX_FRAME_BYTES, Grant, Item, encode
+from qnode.wire.items import Item
+from qnode.wire.messages import MAX_FRAME_BYTES, Grant, encode
 
 CUT_BYTES: Final = MAX_FRAME_BYTES // 2  # far enough from the limit that nobody need count the bytes around the items
 

@@ -16,7 +16,9 @@ from orchestrator.run import Run
 from orchestrator.topology import describe
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import ParcelStore
-from qnode.wire.messages import Arrived, Discard, Entangle, Failed, Grant, Measure, Paired, Withdraw
+from qnode.wire.items import Arrived, Failed, Paired
+from qnode.wire.messages import Grant
+from qnode.wire.operations import Discard, Entangle, Measure, Withdraw
 from tests.api.networks import PROGRAMS, line_of, network, run
 
 LINK_NS = 50_035

@@ -27,24 +27,9 @@ from qnode.quantum.dense import DenseRegister
 from qnode.quantum.gates import GATES
 from qnode.quantum.hardware import IDEAL, Hardware, Timing
 from qnode.quantum.register import Register
-from qnode.wire.messages import (
-    Adopt,
-    Apply,
-    ApplyUnitary,
-    Arrived,
-    Discard,
-    Failed,
-    Local,
-    Mark,
-    Measure,
-    Op,
-    Outcomes,
-    Paired,
-    Report,
-    Reset,
-    Transfer,
-    error_of,
-)
+from qnode.wire.items import Arrived, Failed, Outcomes, Paired
+from qnode.wire.messages import Report, error_of
+from qnode.wire.operations import Adopt, Apply, ApplyUnitary, Discard, Local, Mark, Measure, Op, Reset, Transfer
 from tests.oracle.cores import ALICE, BOB, CAROL, NAMES, spec
 
 Machine = NodeMachine[None]

@@ -13,7 +13,9 @@ from orchestrator.oracle.network import build_core
 from orchestrator.oracle.operations import Observer
 from orchestrator.oracle.spec import LinkSpec, OracleSpec
 from qnode.ids import NodeName
-from qnode.wire.messages import Ended, Entangle, Grant, Item, Measure, Op, Report, Send
+from qnode.wire.items import Item
+from qnode.wire.messages import Ended, Grant, Report
+from qnode.wire.operations import Entangle, Measure, Op, Send
 
 ALICE, BOB, CAROL = map(NodeName, ("alice", "bob", "carol"))
 NAMES = (ALICE, BOB, CAROL)

@@ -11,15 +11,7 @@ from typing import Final, Self
 
 import zmq
 
-from qnode.wire.messages import (
-    MAX_FRAME_BYTES,
-    PROTOCOL_VERSION,
-    Hello,
-    Refused,
-    ToNode,
-    decode_to_node,
-    encode,
-)
+from qnode.wire.messages import MAX_FRAME_BYTES, PROTOCOL_VERSION, Hello, Refused, ToNode, decode_to_node, encode
 
 ANSWER_MS: Final = 10_000
 WRONG_TOKEN: Final = encode(Hello(PROTOCOL_VERSION, b"guessed", "node", (("mallory", 0),)))

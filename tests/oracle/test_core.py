@@ -10,22 +10,9 @@ import pytest
 from orchestrator.oracle.events import encode_events
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
-from qnode.wire.messages import (
-    NOT_REPRODUCIBLE,
-    NOT_RESUMABLE,
-    OUTSIDE,
-    Apply,
-    Ended,
-    Failed,
-    Grant,
-    Note,
-    Op,
-    Outcomes,
-    Paired,
-    Transfer,
-    Wake,
-    encode,
-)
+from qnode.wire.items import Failed, Outcomes, Paired
+from qnode.wire.messages import NOT_REPRODUCIBLE, NOT_RESUMABLE, OUTSIDE, Ended, Grant, Wake, encode
+from qnode.wire.operations import Apply, Note, Op, Transfer
 from tests.oracle.cores import ALICE, BOB, CAROL, LINK_NS, NAMES, Bench, done, entangle, measure, send, spec
 
 # ---------------------------------------------------------------- who may report what

@@ -14,7 +14,7 @@ import pytest
 from orchestrator.oracle.event_writer import FLUSH_EVENTS, EventWriter
 from orchestrator.oracle.events import Event, encode_events, schema
 from orchestrator.run import Run
-from qnode.wire.messages import Local, Op, Receive
+from qnode.wire.operations import Local, Op, Receive
 from tests.oracle.cores import ALICE, BOB, Bench, entangle, send, spec
 from tests.oracle.test_replay import EVERYTHING, LIGHT_NS, recorded
 

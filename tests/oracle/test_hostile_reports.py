@@ -17,26 +17,9 @@ from hypothesis import strategies as st
 from orchestrator.oracle.spec import Summary
 from qnode.errors import MalformedMessage
 from qnode.quantum.gates import GATES
-from qnode.wire.messages import (
-    NEVER_NS,
-    Apply,
-    ApplyUnitary,
-    Discard,
-    Failed,
-    Farewell,
-    Grant,
-    Local,
-    Measure,
-    Note,
-    Op,
-    Report,
-    Reset,
-    Stop,
-    Transfer,
-    Welcome,
-    decode_to_node,
-    encode,
-)
+from qnode.wire.items import Failed
+from qnode.wire.messages import NEVER_NS, Farewell, Grant, Report, Stop, Welcome, decode_to_node, encode
+from qnode.wire.operations import Apply, ApplyUnitary, Discard, Local, Measure, Note, Op, Reset, Transfer
 from tests.oracle.cores import ALICE, BOB, LINK_NS, NAMES, Bench, done, entangle, send, spec
 from tests.oracle.strangers import ANSWER_MS, Stranger
 from tests.oracle.test_service import Oracle, hello

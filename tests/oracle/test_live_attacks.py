@@ -20,11 +20,11 @@ from orchestrator.plan import LaunchPlan
 from orchestrator.run import Run
 from qnode.runtime.parcels import digest_of
 from qnode.transport.sockets import SILENT
+from qnode.wire.items import Message
 from qnode.wire.messages import (
     PROTOCOL_VERSION,
     Direct,
     Hello,
-    Message,
     Parcel,
     Received,
     Report,

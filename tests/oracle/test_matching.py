@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.oracle.matching import Matching
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName, QubitId
-from qnode.wire.messages import Entangle
+from qnode.wire.operations import Entangle
 
 ALICE, BOB, CAROL = map(NodeName, ("alice", "bob", "carol"))
 PEERS = ((ALICE, BOB), (BOB, ALICE), (BOB, CAROL), (CAROL, BOB))

@@ -9,21 +9,17 @@ from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.operations import MOST_PAIRS
 from qnode.ids import NodeName, QubitId
 from qnode.quantum.register import Register
-from qnode.wire.messages import (
+from qnode.wire.items import Arrived, Failed, Message, Outcomes, Paired
+from qnode.wire.operations import (
     Adopt,
     Apply,
     ApplyUnitary,
-    Arrived,
     Discard,
     Executed,
-    Failed,
     Local,
     Mark,
-    Message,
     Note,
     Op,
-    Outcomes,
-    Paired,
     Reset,
     Send,
     Transfer,

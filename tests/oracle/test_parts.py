@@ -16,7 +16,9 @@ from orchestrator.oracle.replay import replay
 from orchestrator.oracle.spec import record_path
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
-from qnode.wire.messages import Apply, Failed, Grant, Op, Part, Report, decode_to_oracle
+from qnode.wire.items import Failed
+from qnode.wire.messages import Grant, Part, Report, decode_to_oracle
+from qnode.wire.operations import Apply, Op
 from tests.oracle import parts
 from tests.oracle.cores import ALICE, BOB, CAROL, NAMES, Bench, done, entangle, measure, send
 

@@ -14,15 +14,8 @@ from qnode.runtime.parcels import digest_of, send_ahead
 from qnode.transport.client import Context, make_context
 from qnode.transport.peers import Peers
 from qnode.transport.sockets import Speakers
-from qnode.wire.messages import (
-    INLINE_PAYLOAD_BYTES,
-    BetweenNodes,
-    Direct,
-    Message,
-    Parcel,
-    decode_between_nodes,
-    encode,
-)
+from qnode.wire.items import Message
+from qnode.wire.messages import INLINE_PAYLOAD_BYTES, BetweenNodes, Direct, Parcel, decode_between_nodes, encode
 from tests.oracle.cores import send
 from tests.oracle.strangers import ANSWER_MS, Stranger
 

@@ -15,21 +15,9 @@ from qnode.ids import NodeName
 from qnode.photons.detection import BASES
 from qnode.photons.hardware import PhotonLink, Source
 from qnode.photons.packing import CLICKED, MOST_PULSES, unpack_clicks
-from qnode.wire.messages import (
-    NEVER_NS,
-    Clicked,
-    Emitted,
-    Failed,
-    Item,
-    Op,
-    ReceivePulses,
-    SendPulses,
-    Tamper,
-    Tampered,
-    Tapped,
-    Withdraw,
-    error_of,
-)
+from qnode.wire.items import Clicked, Emitted, Failed, Item, Tampered, Tapped
+from qnode.wire.messages import NEVER_NS, error_of
+from qnode.wire.operations import Op, ReceivePulses, SendPulses, Tamper, Withdraw
 from tests.oracle.cores import ALICE, BOB, CAROL, LINK_NS, Bench, spec
 
 N = 16

@@ -22,7 +22,8 @@ from qnode.errors import MalformedMessage
 from qnode.ids import NodeName, QubitId
 from qnode.quantum.dense import DenseRegister
 from qnode.quantum.noisy import SeenAt
-from qnode.wire.messages import Report, Send, ToOracle, Wake, decode_to_oracle, encode
+from qnode.wire.messages import Report, ToOracle, Wake, decode_to_oracle, encode
+from qnode.wire.operations import Send
 
 PROGRAMS = Path(__file__).parents[1] / "programs_api"
 LABELS = ("own", "joined", "after", "swapped", "came", "rest", "late", "alone")

@@ -19,7 +19,6 @@ from qnode.wire.messages import (
     Farewell,
     Grant,
     Hello,
-    Note,
     Refused,
     Report,
     RunEnded,
@@ -30,6 +29,7 @@ from qnode.wire.messages import (
     decode_to_node,
     encode,
 )
+from qnode.wire.operations import Note
 from tests.oracle.cores import ALICE, done, spec
 from tests.oracle.strangers import Stranger
 

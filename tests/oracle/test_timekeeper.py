@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.oracle.timekeeper import LIVELOCK_ROUNDS, STALL_INSTANTS, Delivery, Standstill, Timekeeper
 from qnode.ids import NodeName
-from qnode.wire.messages import Outcomes
+from qnode.wire.items import Outcomes
 
 NAMES = tuple(map(NodeName, ("alice", "bob", "carol")))
 ALICE, BOB, CAROL = NAMES

@@ -19,7 +19,9 @@ from qnode.quantum.hardware import IDEAL, ErrorModel, Hardware, Slots, Timing
 from qnode.quantum.pair_source import Herald, PairSource, perfect
 from qnode.quantum.register import Register
 from qnode.testing import assert_same_distribution
-from qnode.wire.messages import Adopt, Failed, Op, Paired, Report, Withdraw
+from qnode.wire.items import Failed, Paired
+from qnode.wire.messages import Report
+from qnode.wire.operations import Adopt, Op, Withdraw
 from tests.oracle.cores import ALICE, BOB, CAROL, NAMES, Bench, entangle, spec
 from tests.physics.circuits import random_rho
 from tests.physics.noise import EXACT, Paper

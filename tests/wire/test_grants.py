@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qnode.wire.grants import frames_of, joined
-from qnode.wire.messages import Grant, Outcomes, decode_to_node, encode
+from qnode.wire.items import Outcomes
+from qnode.wire.messages import Grant, decode_to_node, encode
 
 
 @given(st.lists(st.integers(0, 40), max_size=12), st.integers(1, 120))

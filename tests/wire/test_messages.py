@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from qnode.errors import MalformedMessage, QnodeError, from_wire
 from qnode.wire import messages
+from qnode.wire.items import Failed
 from qnode.wire.messages import (
     PROTOCOL_VERSION,
-    Failed,
     Hello,
     Refused,
     decode_between_nodes,
