@@ -163,6 +163,7 @@ async def test_name_and_password_are_those_of_the_environment(tmp_path: Path, mo
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         packets.append(await reader.readuntil(b"\x00\x03ann\x00\x06secret"))
+        writer.write(b"\x20\x02\x00\x05")  # a CONNACK: not authorised
         writer.close()
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
