@@ -29,7 +29,7 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     BYTECODE = tempfile.TemporaryDirectory(prefix="qnode-bytecode-")
     os.environ["PYTHONPYCACHEPREFIX"] = BYTECODE.name
 
-settings.register_profile("fixed", deadline=None, derandomize=True)
+settings.register_profile("fixed", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("fresh", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 

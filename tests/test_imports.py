@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -145,8 +146,9 @@ def _dotted(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
 def imports(root: Path) -> list[Import]:
-    """Every import of every module."""
+    """Every import of every module; read once for all rules."""
     known = modules(root)
     return [found for name, file in known.items() for found in _of_module(root, name, file, known)]
 
