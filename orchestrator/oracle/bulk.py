@@ -169,7 +169,7 @@ class Bulk:
         def stream(what: str) -> Any:
             return generator(derive_key(self._key, "measure directly", *names, nth, what))
 
-        hardware = (self._ledger.lab(names[0]).hardware, self._ledger.lab(names[1]).hardware)
+        hardware = (self._ledger.labs[names[0]].hardware, self._ledger.labs[names[1]].hardware)
         batch = Batch(source, n, hardware, 0 if turned else 1, (stream("classes"), stream("end a"), stream("end b")))
         last_ns = self._generation.occupy(names, source, last_attempt(source, n, stream("attempts")))
         for end, demand in sorted(enumerate(ends), key=lambda one: one[1] is second):

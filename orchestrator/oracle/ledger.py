@@ -27,6 +27,13 @@ from qnode.wire.messages import NEVER_NS
 IDEAL_LABORATORY: Final = Laboratory(IDEAL)
 
 
+class _Laboratories(dict[NodeName, Laboratory]):
+    """What each node works with; ideal if nobody has said what."""
+
+    def __missing__(self, node: NodeName) -> Laboratory:
+        return IDEAL_LABORATORY
+
+
 class Ledger:
     """The joint states that the oracle holds, and their owners."""
 
@@ -35,12 +42,8 @@ class Ledger:
         self.noisy = NoisyRegister(register, coins)
         self.owner: dict[QubitId, NodeName] = {}
         self._coins = coins
-        self._labs = {} if labs is None else labs
+        self.labs = _Laboratories(labs or {})
         self._pairs: dict[tuple[NodeName, NodeName], int] = {}
-
-    def lab(self, node: NodeName) -> Laboratory:
-        """What a node works with; ideal if nobody has said what."""
-        return self._labs.get(node, IDEAL_LABORATORY)
 
     def coin(self, name: str) -> float:
         """A uniform number in [0, 1) that belongs to a name."""
@@ -62,7 +65,7 @@ class Ledger:
                 raise NotOwner(caller=node, qubit=qubit, owner="another node")
             if qubit in self.owner:
                 raise NotOwner(caller=node, qubit=qubit, owner=f"{self.owner[qubit]} already")
-        self.noisy.adopt(self.lab(node), state, clocks)
+        self.noisy.adopt(self.labs[node], state, clocks)
         for qubit in state.qubits:
             self.owner[qubit] = node
 
@@ -73,6 +76,14 @@ class Ledger:
         self._pairs[key] = nth + 1
         pair = pair_id(one, other, nth)
         return pair, half_id(pair, one), half_id(pair, other)
+
+    def create_perfect_pair(self, one: NodeName, other: NodeName) -> tuple[PairId, QubitId, QubitId]:
+        """A new pair in Phi+ in memories that do not age; its id, and the halves of the nodes in the order given."""
+        pair, mine, theirs = self.next_pair(one, other)
+        self.register.create_pair(mine, theirs)
+        self.owner[mine] = one
+        self.owner[theirs] = other
+        return pair, mine, theirs
 
     def create_pair(
         self,
@@ -87,18 +98,18 @@ class Ledger:
         self.noisy.create_pair(*(halves[::-1] if turned else halves), state)
         for node, qubit, at_ns in zip(ends, halves, born_ns, strict=True):
             self.owner[qubit] = node
-            lab = self.lab(node)
+            lab = self.labs[node]
             self.noisy.put(lab, qubit, lab.arrival, at_ns)
 
     def correct(self, node: NodeName, qubit: QubitId, gate: str, at_ns: int) -> int:
         """Apply the gate that a node owes a new half of its; when that is over."""
-        lab = self.lab(node)
+        lab = self.labs[node]
         self.noisy.apply(lab, gate, (qubit,), (), at_ns)
         return at_ns + lab.hardware.single.duration_ns
 
     def attempted(self, node: NodeName, start_ns: int, source: PairSource, n: int, now_ns: int) -> Stretch | None:
         """A node's hardware makes so many attempts at a pair, and dephases what it stores meanwhile."""
-        attempts = self.lab(node).attempts
+        attempts = self.labs[node].attempts
         if attempts is None:
             return None
         if attempts.many:
@@ -108,7 +119,7 @@ class Ledger:
 
     def arrive(self, qubit: QubitId, at_ns: int) -> None:
         """A qubit that was under way has come, into a slot of its owner's."""
-        lab = self.lab(self.owner[qubit])
+        lab = self.labs[self.owner[qubit]]
         self.noisy.put(lab, qubit, lab.arrival, at_ns)
 
     def move(self, node: NodeName, qubit: QubitId, kind: int, start_ns: int) -> None:
@@ -116,7 +127,7 @@ class Ledger:
         self._check(node, (qubit,))
         if kind not in (0, 1):
             raise MalformedMessage(detail=f"{node} named {kind} as a kind of slot; 0 and 1 are")
-        self.noisy.move(self.lab(node), qubit, kind, start_ns)
+        self.noisy.move(self.labs[node], qubit, kind, start_ns)
 
     def apply(
         self, node: NodeName, gate: str, qubits: tuple[QubitId, ...], params: Sequence[float], start_ns: int = 0
@@ -126,7 +137,7 @@ class Ledger:
         for param in params:
             if not isfinite(param):
                 raise InvalidOperation(detail=f"{gate} needs finite angles; got {param}")
-        self.noisy.apply(self.lab(node), gate, qubits, params, start_ns)
+        self.noisy.apply(self.labs[node], gate, qubits, params, start_ns)
 
     def apply_unitary(self, node: NodeName, unitary: bytes, qubits: tuple[QubitId, ...], start_ns: int = 0) -> None:
         """A unitary as complex128 bytes. Raises as `apply`."""
@@ -137,14 +148,14 @@ class Ledger:
                 detail=f"a unitary on {len(qubits)} qubits has 16 * 4**{len(qubits)} bytes, not {len(unitary)}"
             )
         matrix: npt.NDArray[np.complex128] = np.frombuffer(unitary, np.complex128).reshape(size, size)
-        self.noisy.apply_unitary(self.lab(node), matrix, qubits, start_ns)
+        self.noisy.apply_unitary(self.labs[node], matrix, qubits, start_ns)
 
     def measure(
         self, node: NodeName, qubits: Sequence[QubitId], basis: str, start_ns: int = 0, *, keep: bool
     ) -> tuple[int, ...]:
         """Measure qubits, each at the same time; without keep they are gone."""
         self._check(node, qubits)
-        lab, noisy = self.lab(node), self.noisy
+        lab, noisy = self.labs[node], self.noisy
         outcomes = []
         for qubit in qubits:
             outcomes.append(noisy.measure(lab, qubit, basis, start_ns, keep=keep))
@@ -154,7 +165,7 @@ class Ledger:
 
     def reset(self, node: NodeName, qubit: QubitId, start_ns: int = 0) -> None:
         self._check(node, (qubit,))
-        self.noisy.reset(self.lab(node), qubit, start_ns)
+        self.noisy.reset(self.labs[node], qubit, start_ns)
 
     def discard(self, node: NodeName, qubits: Iterable[QubitId]) -> None:
         """Trace qubits out: nobody holds them any more."""

@@ -176,7 +176,8 @@ class Operations:
         at_ns, _, node, item = delivery
         match item:
             case Paired():
-                self.generation.delivered(QubitId(item.qubit))
+                if self.generation.making:
+                    self.generation.delivered(QubitId(item.qubit))
                 demand = self.matching.delivered((node, item.request), QubitId(item.qubit))
                 if demand is None:
                     return False
@@ -274,13 +275,13 @@ class Operations:
 
     def _serve(self, first: Demand, second: Demand) -> None:
         """Two requests have met: make their pairs, or refuse both."""
-        refused = {mine.key: self._refusal(mine, other) for mine, other in ((first, second), (second, first))}
-        if refused[first.key] is None:
+        refused = self._refusal(first, second)
+        if refused is None:
             self.generation.serve(first, second)
             return
-        for mine, other in ((first, second), (second, first)):
-            error = refused[mine.key]
-            assert error is not None
+        other_refused = self._refusal(second, first)  # before anything is done about the first
+        assert other_refused is not None
+        for mine, other, error in ((first, second, refused), (second, first, other_refused)):
             self.matching.refuse(mine)
             failed = Failed(None, mine.wanted.request, error.code, fields_of(error))
             self._time.schedule(self._time.now_ns, mine.node, failed)
@@ -470,7 +471,7 @@ class Operations:
             return
         run = self.ledger.register
         copy = NoisyRegister(Register(run.formalism, run.max_state_vector_qubits), _no_coins)
-        copy.adopt(self.ledger.lab(node), _component(op.state), op.state.clocks)
+        copy.adopt(self.ledger.labs[node], _component(op.state), op.state.clocks)
         if qubit in copy.register:
             self._observer.at_mark(op.label, node, qubit, copy.seen_at(self._time.now_ns))
 

@@ -124,6 +124,7 @@ class NodeServices:
         self.heard = 0
         self.on_unheard: Callable[[str, QnodeError], object] = lambda program, error: None
         self._unheard: list[tuple[str, QnodeError]] = []
+        self._cutoffs = machine.has_cutoffs
 
     # ------------------------------------------------------------ what a grant brings
 
@@ -176,7 +177,8 @@ class NodeServices:
             self._expired.discard(item.qubit)
             self.machine.other_expired(PairId(item.pair), half.id)
         request.halves.append(half)
-        self.keep_cutoff(half)
+        if self._cutoffs:
+            self.keep_cutoff(half)
         if len(request.halves) == request.n:
             del self.pairs[item.request]
             if not self.pairs:
@@ -299,8 +301,14 @@ class NodeServices:
 
     def release_those_of(self, when_ns: int, qubits: Sequence[HeldQubit]) -> None:
         """Free the slots of qubits that are gone, once the operations on them are over."""
-        for kind in {qubit.kind for qubit in qubits}:
-            self.release_at(when_ns, sum(qubit.kind == kind for qubit in qubits), kind)
+        if len(qubits) == 1:
+            self.release_at(when_ns, 1, qubits[0].kind)
+            return
+        kinds = [qubit.kind for qubit in qubits]
+        here = kinds.count(kinds[0])
+        self.release_at(when_ns, here, kinds[0])
+        if here < len(kinds):
+            self.release_at(when_ns, len(kinds) - here, 1 - kinds[0])
 
     def give_up_slots(self, waiter: Turn, n: int) -> None:
         """A task that waited for slots was cancelled, with or without them."""

@@ -108,6 +108,10 @@ class NodeMachine(Generic[W]):
         self.home = MEMORY if hardware.memory.size else COMMUNICATION
         # Where attempts dephase what is stored, every qubit has a clock for the oracle to go on with.
         self._lab = Laboratory(hardware, Attempts() if all_shared else None)
+        self._gate_set = hardware.gate_set
+        self._single_ns = hardware.single.duration_ns
+        self._two_ns = hardware.two.duration_ns
+        self._measure_ns = hardware.measure.duration_ns
         self._lanes = [0] * hardware.parallel  # until when each of the operations that can go on at once takes
         self._all_shared = all_shared
         self._observed = observed
@@ -192,9 +196,11 @@ class NodeMachine(Generic[W]):
     def apply(self, gate: str, qubits: tuple[HeldQubit, ...], params: tuple[float, ...], where: Where) -> None:
         """Issue a gate of the table. It takes its place on the qubits' timelines; nothing is awaited."""
         start_ns, remote = self._begin(gate, qubits, where)
-        if self.hardware.gate_set and gate not in self.hardware.gate_set:
+        if self._gate_set and gate not in self._gate_set:
             raise self._no_gate(gate)
-        start_ns, end_ns = self._occupy(start_ns, self._lab.gate(len(qubits)).duration_ns)
+        end_ns = start_ns + (self._single_ns if len(qubits) == 1 else self._two_ns)
+        if self._lanes:
+            start_ns, end_ns = self._occupy(start_ns, end_ns - start_ns)
         ids = tuple([qubit.id for qubit in qubits])
         if remote:
             self._to_oracle(qubits)
@@ -222,9 +228,9 @@ class NodeMachine(Generic[W]):
                 f" got shape {matrix.shape}{'' if matrix.shape != (size, size) else ', which is not unitary'}"
             )
         start_ns, remote = self._begin("apply", qubits, where)
-        if self.hardware.gate_set and ANY_UNITARY not in self.hardware.gate_set:
+        if self._gate_set and ANY_UNITARY not in self._gate_set:
             raise self._no_gate(ANY_UNITARY)
-        start_ns, end_ns = self._occupy(start_ns, self._lab.gate(len(qubits)).duration_ns)
+        start_ns, end_ns = self._occupy(start_ns, self._single_ns if len(qubits) == 1 else self._two_ns)
         ids = tuple([qubit.id for qubit in qubits])
         if remote:
             self._to_oracle(qubits)
@@ -243,7 +249,9 @@ class NodeMachine(Generic[W]):
         Without keep the qubits are gone at once; their slots are free at `end_ns`, which the caller sees to.
         """
         start_ns, remote = self._begin("measure", qubits, where)
-        start_ns, end_ns = self._occupy(start_ns, self.hardware.measure.duration_ns)
+        end_ns = start_ns + self._measure_ns
+        if self._lanes:
+            start_ns, end_ns = self._occupy(start_ns, self._measure_ns)
         request = self.next_request() if remote else None
         outcomes: list[int | None] = []
         ids = []
@@ -302,6 +310,11 @@ class NodeMachine(Generic[W]):
         qubit.kind = kind
         qubit.busy_ns = end_ns
         return end_ns
+
+    @property
+    def has_cutoffs(self) -> bool:
+        """Whether halves are given up in any of its slots."""
+        return any([slots.cutoff_ns is not None for slots in (self.hardware.memory, self.hardware.communication)])
 
     def cutoff_ns(self, kind: int) -> int | None:
         """For how long a half may be stored in a slot of a kind."""

@@ -117,6 +117,7 @@ class Laboratory:
     Attributes:
         hardware: What it is made of.
         decays: What slots of each kind do, `MEMORY` and `COMMUNICATION`; None: nothing.
+        ages: Whether a qubit in any of its slots decays.
         arrival: The kind of slot in which pairs and flying qubits arrive.
     """
 
@@ -124,17 +125,15 @@ class Laboratory:
         self.hardware = hardware
         self.attempts = attempts
         self.decays = (_decay(hardware.memory, attempts), _decay(hardware.communication, attempts))
+        self.ages = self.decays != (None, None)
         self.arrival = COMMUNICATION if hardware.communication.size else MEMORY
         self._single = error_channels(hardware.single.error, 1)
         self._measured = error_channels(hardware.measure.error, 1)
         self._initial = error_channels(hardware.initialise.error, 1)
         self._moved = error_channels(hardware.move.error, 1)
         self._reads_wrong = hardware.p01 > 0 or hardware.p10 > 0
-
-    @property
-    def ages(self) -> bool:
-        """Whether a qubit in any of its slots decays."""
-        return self.decays != (None, None)
+        wrong = (hardware.single.error, hardware.two.error, hardware.measure.error)
+        self._errs = any(map(bool, wrong)) or self._reads_wrong
 
     def gate(self, n_qubits: int) -> Timing:
         return self.hardware.single if n_qubits == 1 else self.hardware.two
@@ -222,7 +221,8 @@ class NoisyRegister:
         if self._clocks:
             self._bring(qubits, start_ns)
         self.register.apply(gate, qubits, params)
-        self._after_gate(lab, qubits, start_ns)
+        if lab._errs or self._clocks:
+            self._after_gate(lab, qubits, start_ns)
 
     def apply_unitary(self, lab: Laboratory, matrix: Matrix, qubits: Sequence[QubitId], start_ns: int) -> None:
         """Any unitary. Raises as `Register.apply_unitary`."""
@@ -238,9 +238,10 @@ class NoisyRegister:
         """
         if self._clocks:
             self._bring((qubit,), start_ns)
-        if basis != "z":
-            self._finish(lab._single, (qubit,), start_ns)
-        self._finish(lab._measured, (qubit,), start_ns)
+        if lab._errs:
+            if basis != "z":
+                self._finish(lab._single, (qubit,), start_ns)
+            self._finish(lab._measured, (qubit,), start_ns)
         nth = self._draws.get(qubit, 0)
         outcome = self.register.measure(qubit, self._coins(f"measure {qubit}", nth), basis, keep)
         if lab._reads_wrong:
@@ -366,9 +367,12 @@ class NoisyRegister:
         return self._coins(f"noise {qubit}", nth)
 
     def _forget(self, qubit: QubitId) -> None:
-        for table in (self._clocks, self._draws, self._noise_draws):
-            if table:
-                table.pop(qubit, None)
+        if self._clocks:
+            self._clocks.pop(qubit, None)
+        if self._draws:
+            self._draws.pop(qubit, None)
+        if self._noise_draws:
+            self._noise_draws.pop(qubit, None)
 
 
 class SeenAt:
