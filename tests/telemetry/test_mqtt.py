@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,15 @@ from tests.telemetry.listening import Heard, listening
 from tests.telemetry.networks import HERE, NOBODY, cluster, network, start, until_told
 
 
+def beside() -> list[int]:
+    """The processes that publish what the runs of this process do."""
+    ours = children(os.getpid())
+    return [pid for pid in ours if b"orchestrator.telemetry" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 def kill_telemetry() -> None:
     """kill -9 of the process beside the only run that is under way."""
-    ours = children(os.getpid())
-    (pid,) = [pid for pid in ours if b"orchestrator.telemetry" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    (pid,) = beside()
     with watching([pid]) as watch:
         watch.kill(pid)
 
@@ -34,6 +40,23 @@ def all_counted(run: Run) -> bool:
     outcome = run.telemetry
     assert outcome is not None
     return run.events_bytes.count(b"\n") == outcome.offered == outcome.published + outcome.dropped
+
+
+@linux_only
+async def test_a_run_without_telemetry_has_no_process_for_it_and_loads_none_of_it(tmp_path: Path) -> None:
+    nodes, file = until_told(tmp_path)
+    async with cluster(tmp_path, "", nodes=nodes) as net:
+        running = asyncio.create_task(net.run())
+        while not net.pids:  # noqa: ASYNC110  # the run's own processes, which nobody tells of before it ends
+            await asyncio.sleep(0.01)
+        assert beside() == []
+        file.touch()
+        assert (await running).telemetry is None
+    program = (
+        "import sys; from orchestrator import Cluster; import orchestrator.cli.run; print('aiomqtt' in sys.modules)"
+    )
+    done = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    assert (await done.communicate())[0] == b"False\n"
 
 
 # --- what is published ----------------------------------------------------------------------------------------------
