@@ -46,15 +46,13 @@ def all_counted(run: Run) -> bool:
 async def test_a_run_without_telemetry_has_no_process_for_it_and_loads_none_of_it(tmp_path: Path) -> None:
     nodes, file = until_told(tmp_path)
     async with cluster(tmp_path, "", nodes=nodes) as net:
-        running = asyncio.create_task(net.run())
-        while not net.pids:  # noqa: ASYNC110  # the run's own processes, which nobody tells of before it ends
-            await asyncio.sleep(0.01)
+        under_way = asyncio.Event()
+        running = asyncio.create_task(net.run(on_progress=lambda progress: under_way.set()))
+        await under_way.wait()
         assert beside() == []
         file.touch()
         assert (await running).telemetry is None
-    program = (
-        "import sys; from orchestrator import Cluster; import orchestrator.cli.run; print('aiomqtt' in sys.modules)"
-    )
+    program = "import sys; import orchestrator.cluster, orchestrator.cli.run; print('aiomqtt' in sys.modules)"
     done = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
     assert (await done.communicate())[0] == b"False\n"
 
