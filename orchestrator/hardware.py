@@ -7,7 +7,7 @@ A node is laid over its kind, and both over a preset, field by field. Where two 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -20,8 +20,8 @@ from qnode.quantum.hardware import NEVER, ErrorModel, Hardware, Slots, Timing
 
 DEFAULT_QUBITS: Final = 16
 
-PRESETS: Final = ("nv_center", "trapped_ion", "neutral_atom", "rare_earth_ensemble", "telecom_qkd_terminal")
 PresetName = Literal["nv_center", "trapped_ion", "neutral_atom", "rare_earth_ensemble", "telecom_qkd_terminal"]
+PRESETS: Final = get_args(PresetName)
 
 GATES: Final = (
     *("x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry", "rz", "u"),

@@ -15,6 +15,7 @@ from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Key, Matching
+from orchestrator.oracle.refusals import refuse
 from orchestrator.oracle.timekeeper import Timekeeper
 from qnode.core.coins import derive_key, generator
 from qnode.errors import MalformedMessage, NotANeighbour, RequestMismatch
@@ -22,8 +23,8 @@ from qnode.ids import NodeName
 from qnode.quantum.bell_pairs import BASES, Batch, Bits, last_attempt
 from qnode.quantum.pair_source import PairSource
 from qnode.wire.bits import pack_outcomes, unpack_bases
-from qnode.wire.items import DirectOutcomes, Failed
-from qnode.wire.messages import NEVER_NS, fields_of
+from qnode.wire.items import DirectOutcomes
+from qnode.wire.messages import NEVER_NS
 from qnode.wire.operations import FixBases, MeasureDirectly
 
 MOST_DIRECT: Final = 10_000_000
@@ -188,21 +189,10 @@ class Bulk:
             self._time.schedule(at_ns, place.demand.node, item)
 
     def _mismatch(self, mine: Demand, other: Demand) -> None:
-        wanted = mine.wanted
         self._matching.withdraw(mine.key)
         self._bases.pop(mine.key, None)
-        error = RequestMismatch(node=mine.node, peer=other.node, wanted=wanted.n, offered=other.wanted.n)
-        self._time.schedule(self._time.now_ns, mine.node, Failed(None, wanted.request, error.code, fields_of(error)))
-        self._log(
-            "request_failed",
-            mine.node,
-            program=wanted.program,
-            request=wanted.request,
-            n=wanted.n,
-            peer=other.node,
-            name=error.code,
-            detail=str(error),
-        )
+        error = RequestMismatch(node=mine.node, peer=other.node, wanted=mine.wanted.n, offered=other.wanted.n)
+        refuse(self._time, self._log, mine, other.node, error)
 
 
 def _bases(op: MeasureDirectly | FixBases, n: int) -> Bits | None:

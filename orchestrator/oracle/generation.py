@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from math import log, log1p
 from typing import Final, Protocol
 
 from orchestrator.oracle.counts import Counts
@@ -18,6 +17,7 @@ from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Matching
 from orchestrator.oracle.timekeeper import Timekeeper
 from qnode.ids import NodeName, PairId, QubitId
+from qnode.quantum import waiting
 from qnode.quantum.bell import PHI_PLUS
 from qnode.quantum.noisy import Stretch
 from qnode.quantum.pair_expectation import correction_gate, expected_fidelity
@@ -26,7 +26,6 @@ from qnode.quantum.pair_states import pair_state
 from qnode.wire.items import Paired
 from qnode.wire.messages import NEVER_NS
 
-_MOST_ATTEMPTS: Final = 2**62
 _MOST_EXPECTED: Final = 10_000  # fidelities that are remembered: on a grid there may be one for each of its offsets
 
 
@@ -125,7 +124,7 @@ class Generation:
         last_ns = min(begun_ns + (last * source.attempt_ns if source.attempt_ns else 0), NEVER_NS)
         if source.sequential:
             link.free_ns = int(last_ns) + source.attempt_ns
-        self._attempted(ends, begun_ns, source, min(int(last), _MOST_ATTEMPTS) + 1)
+        self._attempted(ends, begun_ns, source, min(int(last), waiting.MOST) + 1)
         return last_ns
 
     def release(self, one: NodeName, other: NodeName, last_ns: float) -> None:
@@ -281,15 +280,9 @@ class Generation:
             link.making = None
 
     def _attempts(self, source: PairSource, pair: PairId) -> int:
-        """How many attempts it takes, the successful one included: geometric.
-
-        K = 1 + floor(ln(u)/ln(1-p)), u uniform in (0, 1] (Devroye 1986, chapter X.2).
-        """
+        """How many attempts it takes, the successful one included."""
         p = source.success_probability
-        if p >= 1.0:
-            return 1
-        u = 1.0 - self._ledger.coin(f"attempts {pair}")
-        return 1 + int(min(log(u) / log1p(-p), _MOST_ATTEMPTS))
+        return 1 if p >= 1.0 else waiting.attempts(self._ledger.coin(f"attempts {pair}"), p)
 
     def _heralded(self, source: PairSource, pair: PairId) -> tuple[int, Herald | None]:
         heralds = source.heralds

@@ -12,6 +12,7 @@ from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Matching
+from orchestrator.oracle.refusals import refuse
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
 from qnode.errors import (
     FidelityUnreachable,
@@ -283,19 +284,7 @@ class Operations:
         assert other_refused is not None
         for mine, other, error in ((first, second, refused), (second, first, other_refused)):
             self.matching.refuse(mine)
-            failed = Failed(None, mine.wanted.request, error.code, fields_of(error))
-            self._time.schedule(self._time.now_ns, mine.node, failed)
-            asked = mine.wanted
-            self.log(
-                "request_failed",
-                mine.node,
-                program=asked.program,
-                request=asked.request,
-                n=asked.n,
-                peer=other.node,
-                name=error.code,
-                detail=str(error),
-            )
+            refuse(self._time, self.log, mine, other.node, error)
 
     def _refusal(self, mine: Demand, other: Demand) -> QnodeError | None:
         """Why two requests that met cannot be served, as one of their nodes is told."""

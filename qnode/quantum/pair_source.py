@@ -5,9 +5,9 @@ Plain data that travels to the oracle. `qnode.quantum.sources` computes it from 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from qnode.quantum.bell import PHI_PLUS, BellState
+from qnode.quantum.bell import BellState
 
 
 class Herald(NamedTuple):
@@ -62,6 +62,3 @@ class PairSource(NamedTuple):
 def perfect(delay_ns: int) -> PairSource:
     """Phi+ whenever it is asked for: born and delivered when light has come over the link."""
     return PairSource(attempt_ns=delay_ns, born_ns=(delay_ns, delay_ns), delivered_ns=(delay_ns, delay_ns))
-
-
-NO_FRAME: Final = PHI_PLUS

@@ -6,9 +6,12 @@ Nothing loops over attempts: a success probability of 1e-6 costs as much as one 
 from __future__ import annotations
 
 from math import floor, log1p
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+MOST: Final = 2**62
 
 
 def attempts(u: float, p: float) -> int:
@@ -20,8 +23,10 @@ def attempts(u: float, p: float) -> int:
     Args:
         u: A uniform draw in [0, 1).
         p: Success probability of an attempt, in (0, 1].
+    Returns:
+        At most 2**62 + 1: longer than anything lasts.
     """
-    return 1 if p >= 1 else 1 + floor(log1p(-u) / log1p(-p))
+    return 1 if p >= 1 else 1 + floor(min(log1p(-u) / log1p(-p), MOST))
 
 
 def attempts_many(u: NDArray[np.float64], p: float) -> NDArray[np.int64]:
