@@ -84,6 +84,9 @@ def test_without_a_run_there_are_formulas_alone(net: Path) -> None:
         "fidelity at delivery 0.97",
         "fidelity as measured 0.9604",  # (1 + w + 2 w (1 - 4q/3))/4 with q = 3r/2
     ]
+    assert [line.rpartition(" ")[0] for line in lines[9:11]] == ["key fraction, BB84", "key fraction, six-state"]
+    fractions = [float(line.rpartition(" ")[2]) for line in lines[9:11]]
+    assert 0 < fractions[0] < fractions[1] < 1
 
 
 def test_a_link_is_found_by_its_name_and_by_its_ends_in_either_order(net: Path) -> None:

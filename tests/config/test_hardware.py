@@ -292,14 +292,19 @@ def test_a_preset_loads_and_is_not_ideal(name: PresetName) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_value_of_a_preset_has_a_source(name: PresetName) -> None:
-    """In the comment above it, or in one above that: an author or a paper, and a year."""
+    """In a comment above it, within its section: an author or a paper, and a year."""
     written = text(name)
     assert re.search(r"\((19|20)\d\d\)|\b(SIGCOMM|arXiv\S*) \d{4}", written)
-    source = False
+    source = above = False
     for line in written.splitlines():
-        comment = line.partition("#")[2]
-        source = source or bool(re.search(r"\b(19|20)\d\d\b|doi:", comment))
-        if re.search(r"t1:|t2:|error:|readout:|duration:", line.partition("#")[0]):
+        value, _, comment = line.partition("#")
+        told = bool(re.search(r"\b(19|20)\d\d\b|doi:", comment))
+        if not value.strip():
+            above = above or told
+            continue
+        source = told or above or (source and value.startswith(" "))  # a new section has sources of its own
+        above = False
+        if re.search(r"t1:|t2:|error:|readout:|duration:", value):
             assert source, line
 
 

@@ -309,6 +309,16 @@ def test_operations_take_their_place_on_the_qubits_timelines(where: str) -> None
     assert starts == [0, 10, 20, 120, 500, *[500] * (2 if where == "local" else 1)]
 
 
+@pytest.mark.parametrize(("parallel", "starts"), [(0, [0, 0, 0, 0]), (1, [0, 10, 20, 30]), (2, [0, 0, 10, 10])])
+def test_no_more_operations_go_on_at_once_than_a_node_can_do(parallel: int, starts: list[int]) -> None:
+    of = machine(hardware=TIMES._replace(parallel=parallel))
+    qubits = [remote(of, f"alice~bob#{nth}@alice") for nth in range(4)]
+    for qubit in qubits:
+        of.apply("h", (qubit,), (), HERE)
+    assert [op.start_ns for op in of.take_outbox() if isinstance(op, Apply)] == starts
+    assert [qubit.busy_ns for qubit in qubits] == [start + 10 for start in starts]
+
+
 def test_a_measurement_ends_after_its_duration_and_a_qubit_departs_when_it_is_free() -> None:
     of = machine(hardware=TIMES)
     one, two = remote(of), remote(of, "alice~bob#1@alice")

@@ -80,6 +80,17 @@ async def test_readings_are_wrong_as_often_as_configured(p01: float, p10: float,
     assert_frequency(n - sum(found["bob"]), n, p01, false_alarm=1e-9)
 
 
+async def test_a_slot_is_busy_while_attempts_are_made_for_it(tmp_path: Path) -> None:
+    """A pair would take some 100,000 s; the request is given up after 1 ms."""
+    link = {"source": {"model": "werner", "fidelity": 0.9, "success_probability": 1e-9, "duration": "100 us"}}
+    alice = {**program("uses_its_slot_while_attempts_go_on"), "qubits": 1}
+    found = await run(network(alice, program("asks_in_vain"), link=link), tmp_path)
+    busy, free = found["alice"]
+    assert busy.startswith("node alice has too few free memory slots: 1 wanted, 0 of 1 free")
+    assert free == "free again"
+    assert any(event.event == "generate" for event in found.events)  # attempts were under way
+
+
 # --- slots -----------------------------------------------------------------------------------------------------------
 
 
@@ -224,16 +235,26 @@ def _alike(e1: float) -> float:
     return alike
 
 
-async def test_a_stored_pair_ages_on_the_real_clock(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("hardware", "least", "most"),
+    [
+        ({"t2": "40 ms"}, 0.5, (1 + exp(-1)) / 2),
+        ({"t1": "40 ms"}, 0.5, (1 + (1 - exp(-0.5)) ** 2 + exp(-1) + 2 * exp(-0.5)) / 4),
+        ({"t1": "400 s", "t2": "400 s"}, 0.9, 1.0),  # more than 20 s of network time, 200 s of ours, would be too late
+    ],
+    ids=["T2", "T1", "slowly"],
+)
+async def test_a_stored_pair_ages_on_the_real_clock(
+    hardware: dict[str, str], least: float, most: float, tmp_path: Path
+) -> None:
     """At least for as long as it was stored, however late anybody is."""
-    hardware = {"t2": "40 ms"}
     alice, bob = ({**program("stores_half", peer=peer, seconds=2e-2), **hardware} for peer in ("bob", "alice"))
     clock = {"mode": "real", "speed": 0.1}
     config = network(alice, bob, clock=clock, formalism="density_matrix", observe={"stored": ["fidelity"]})
     found = await run(config, tmp_path, inline=False)
     values = [one.value for one in found.observed if one.value is not None]
     assert values
-    assert 0.5 <= values[0] <= (1 + exp(-2 * 2e-2 / 40e-3)) / 2 + 1e-9
+    assert least <= values[0] <= most + 1e-9
     assert min(found["alice"], found["bob"]) >= 2e-2
 
 

@@ -39,6 +39,8 @@ def in_bytes(rho: Matrix) -> bytes:
 
 
 SOURCES: Final = {
+    "perfect": in_bytes(sources.werner_state(1.0)),
+    "bell diagonal": in_bytes(sources.bell_diagonal_state((0.6, 0.2, 0.15, 0.05))),
     "psi-": in_bytes(np.outer(PSI_MINUS.ket(), PSI_MINUS.ket().conj())),
     "werner": in_bytes(sources.werner_state(0.8)),
     "single click": sources.single_click(ARMS, (0.3, 0.1), (0.2, 0.4), dark=0.01).heralds[0].rho,

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from qnode import Node, Qubit
-from qnode.errors import QnodeError
+from qnode.errors import OutOfMemory, QnodeError
 
 US = 1e-6
 
@@ -233,3 +233,25 @@ async def stored_for_a_while(node: Node, qubit: Qubit) -> int:
     qubit.x()
     await asyncio.sleep(5e-3)
     return await qubit.measure()
+
+
+async def uses_its_slot_while_attempts_go_on(node: Node) -> list[str]:
+    """Its only slot is taken from the request on, whether the pair comes or the request is given up."""
+    told = []
+    asking = asyncio.create_task(node.entangle("bob"))
+    await asyncio.sleep(1e-3)
+    try:
+        node.qubit()
+    except OutOfMemory as error:
+        told.append(str(error))
+    asking.cancel()
+    await asyncio.wait((asking,))
+    node.qubit().discard()
+    told.append("free again")
+    return told
+
+
+async def asks_in_vain(node: Node) -> None:
+    asking = asyncio.create_task(node.entangle("alice"))
+    await asyncio.sleep(2e-3)
+    asking.cancel()
