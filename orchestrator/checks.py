@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel
 
 from orchestrator import shapes, units
+from orchestrator.failures import RESUME
 from orchestrator.near import nearest
 from orchestrator.presets import over_preset
 from orchestrator.problems import Finding, Path
@@ -45,6 +46,11 @@ def _of_settings(config: Config) -> Iterator[Finding]:
         yield Finding(_NODES, "a network needs at least one node", needs=_MORE_NODES)
     if not config.events and (config.telemetry.mqtt or config.telemetry.prometheus):
         yield Finding(("events",), "telemetry is made of the event log; leave one of the two out", (("telemetry",),))
+    if config.clock.mode == "real":
+        resumed: list[Path] = [("nodes", name) for name, node in config.nodes.items() if node.restart == RESUME]
+        for path in [*([("failures",)] if config.failures.restart == RESUME else []), *resumed]:
+            detail = "only a run on the virtual clock can be executed again from its record; write fresh or never"
+            yield Finding((*path, "restart"), detail, (("clock", "mode"),))
     if config.graphs:
         yield Finding(("graphs",), "files of graphs are read where a configuration is loaded from a file or a mapping")
 

@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from orchestrator import checks, units
+from orchestrator.failures import FailuresConfig, Restart
 from orchestrator.graphs import GraphConfig
 from orchestrator.hardware import HardwareConfig
 from orchestrator.links import LinkConfig
@@ -70,6 +71,7 @@ class NodeConfig(HardwareConfig):
     programs: Annotated[dict[Name, ProgramConfig], BeforeValidator(without_own_keys)] = Field(
         default_factory=dict, description="Several programs, by name; each talks to those of its name."
     )
+    restart: Restart | None = Field(None, description="When its process is lost; left out: what `failures` says.")
 
     def findings(self) -> Iterator[Finding]:
         yield from super().findings()
@@ -241,6 +243,7 @@ class Config(Model):
         BeforeValidator(_nodes_per_process),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
     ] = Field(1, description="How many nodes share a process; all: the whole network in one.")
+    failures: FailuresConfig = Field(FailuresConfig(), description="What is done when a node's process is lost.")
     events: bool = Field(True, description="Whether the event log is written.")
     telemetry: TelemetryConfig = Field(
         TelemetryConfig(), description="Events, metrics and statuses over MQTT, and metrics for Prometheus."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.delays import FromMatrix, SameForAll
+from orchestrator.failures import NEVER
 from orchestrator.oracle.spec import LinkSpec, OracleSpec, log_path
 from orchestrator.topology import Network, NodeDescription
 from qnode.core.coins import derive_key
@@ -133,6 +134,10 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
         sources=tuple(sources),
         hardware=tuple(numbers),
         hardware_of={node.name: numbers[node.hardware] for node in network.nodes.values()},
+        restart={node.name: node.restart for node in network.nodes.values() if node.restart != NEVER},
+        restarts=network.failures.restarts,
+        restart_ns=network.failures.restart_ns,
+        detection_ns=network.failures.detection_ns,
     )
 
 

@@ -120,6 +120,7 @@ _HEADINGS: Final = {
     "ClassicalConfig": "`classical`",
     "DelayMatrix": "`classical.delay`",
     "ObservedConfig": "`observe`: each of a list",
+    "FailuresConfig": "`failures`",
     "TelemetryConfig": "`telemetry`",
     "MqttConfig": "`telemetry.mqtt`",
     "PrometheusConfig": "`telemetry.prometheus`",

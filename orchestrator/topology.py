@@ -14,6 +14,7 @@ from typing import Any, Literal
 from orchestrator import shapes, units
 from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
+from orchestrator.failures import NEVER, Failures, Restart
 from orchestrator.links import LinkConfig
 from qnode.ids import NodeName, ProgramName
 from qnode.photons.hardware import PhotonLink
@@ -42,6 +43,7 @@ class NodeDescription:
     hardware: Hardware
     programs: tuple[ProgramDescription, ...]
     base: Path
+    restart: Restart = NEVER
 
     @property
     def qubits(self) -> int:
@@ -90,6 +92,7 @@ class Network:
     nodes_per_process: int
     observe: tuple[Observation, ...]
     events: bool
+    failures: Failures
 
     def neighbours(self, node: NodeName) -> tuple[NodeName, ...]:
         """The nodes that a node has a link with, in the order of the links."""
@@ -148,6 +151,7 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         nodes_per_process=len(nodes) if config.nodes_per_process == "all" else config.nodes_per_process,
         observe=tuple(_observations(config)),
         events=config.events,
+        failures=config.failures.numbers(),
     )
 
 
@@ -158,8 +162,9 @@ def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
             ProgramDescription(ProgramName(name), program.run, program.args, program.service)
             for name, program in node.all_programs.items()
         )
+        restart = config.failures.restart if node.restart is None else node.restart
         for name in shapes.expand(pattern):
-            yield NodeDescription(NodeName(name), hardware, programs, base)
+            yield NodeDescription(NodeName(name), hardware, programs, base, restart)
 
 
 def _links(config: Config) -> Iterator[LinkDescription]:

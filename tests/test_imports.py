@@ -64,6 +64,7 @@ PURE: Final = (
     "orchestrator.drawing",
     "orchestrator.layout",
     "orchestrator.draft",
+    "orchestrator.failures",
     "orchestrator.gate_errors",
     "orchestrator.graphs",
     "orchestrator.hardware",

@@ -45,6 +45,10 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         paused: Whether nobody runs until whoever started the run says so.
         sources: The different sources of pairs that there are; many links share few of them.
         hardware, hardware_of: What the nodes are made of, each kind once, and which of them each node is.
+        restart: What is done when a node's process is lost, "fresh" or "resume"; a node that is not there stays away.
+        restarts: How often a node may come back.
+        restart_ns: Network time from the loss of a node to its next, fresh life.
+        detection_ns: Network time until others learn of a loss; longer, where a message takes longer.
     """
 
     run_id: str
@@ -72,6 +76,10 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     hardware: tuple[Hardware, ...] = ()
     hardware_of: dict[str, int] = {}
     sources: tuple[PairSource, ...] = ()
+    restart: dict[str, str] = {}
+    restarts: int = 0
+    restart_ns: int = 0
+    detection_ns: int = 0
 
     def source_of(self, link: LinkSpec) -> PairSource:
         """How a link's pairs come about."""

@@ -63,6 +63,14 @@ class Expired(msgspec.Struct, array_like=True, tag=65, frozen=True):
     qubit: str
 
 
+class Lost(msgspec.Struct, array_like=True, tag=66, frozen=True):
+    """Another node is gone. Its life `incarnation` is over; whoever waits for it waits in vain."""
+
+    peer: str
+    incarnation: int
+    reason: str
+
+
 class Emitted(msgspec.Struct, array_like=True, tag=72, frozen=True):
     """All pulses of a train have left, the first at start_ns."""
 
@@ -109,4 +117,17 @@ class Tampered(msgspec.Struct, array_like=True, tag=75, frozen=True):
     data: bytes = b""
 
 
-Item = Outcomes | DirectOutcomes | Paired | Message | Arrived | Failed | Expired | Emitted | Clicked | Tapped | Tampered
+Item = (
+    Outcomes
+    | DirectOutcomes
+    | Paired
+    | Message
+    | Arrived
+    | Failed
+    | Expired
+    | Lost
+    | Emitted
+    | Clicked
+    | Tapped
+    | Tampered
+)

@@ -58,12 +58,24 @@ class Ended(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
-    """The first frame of every connection; `nodes` are the names and incarnations that live behind it."""
+    """The first frame of every connection.
+
+    Attributes:
+        token: The run's secret, on ipc and loopback.
+        role: "node", "cluster", "steering" or "agent".
+        nodes: The names and incarnations that live behind it.
+        session: Drawn by the process once: with it, a connection that was cut is taken up again.
+        facts: What all processes of the run must agree on, each by its name, as a digest or a version.
+        address: Where other processes reach this one.
+    """
 
     version: int
     token: bytes
     role: str
     nodes: tuple[tuple[str, int], ...]
+    session: bytes = b""
+    facts: dict[str, str] = {}
+    address: str = ""
 
 
 class Report(msgspec.Struct, array_like=True, tag=41, frozen=True):
@@ -225,7 +237,10 @@ class Ping(msgspec.Struct, array_like=True, tag=44, frozen=True):
 
 
 class Welcome(msgspec.Struct, array_like=True, tag=80, frozen=True):
+    """A greeting was good; `incarnations` says which life of each of its nodes the process is."""
+
     version: int
+    incarnations: dict[str, int] = {}
 
 
 class Refused(msgspec.Struct, array_like=True, tag=81, frozen=True):
@@ -259,6 +274,12 @@ class Stop(msgspec.Struct, array_like=True, tag=83, frozen=True):
 
 class Show(msgspec.Struct, array_like=True, tag=85, frozen=True):
     """Somebody looks at the paused run: send what you computed by yourself."""
+
+
+class Book(msgspec.Struct, array_like=True, tag=86, frozen=True):
+    """Where each process is reached by the others; told again when one comes back elsewhere."""
+
+    addresses: dict[int, str]
 
 
 class Pong(msgspec.Struct, array_like=True, tag=84, frozen=True):
@@ -349,7 +370,7 @@ class Paused(msgspec.Struct, array_like=True, tag=123, frozen=True):
 
 
 ToOracle = Hello | Part | Report | Wake | Farewell | Shown | Ping | Finish | Steer
-ToNode = Welcome | Refused | Grant | Show | Stop | Pong
+ToNode = Welcome | Refused | Book | Grant | Show | Stop | Pong
 ToCluster = Welcome | Refused | Progress | Steered | Paused | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received
 

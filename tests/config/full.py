@@ -216,7 +216,12 @@ observe:
 TELEMETRY: Final = """\
 version: 1
 nodes:
-  alice: {}
+  alice: {restart: resume}
+failures:
+  restart: fresh
+  restarts: 5
+  restart_delay: 1 ms
+  detection_delay: 10 us
 events: true
 telemetry:
   mqtt:
