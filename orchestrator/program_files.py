@@ -49,20 +49,18 @@ def digest_of(text: bytes) -> str:
     return blake2b(text, digest_size=16).hexdigest()
 
 
-def files_of(source: Source, folder: Path) -> Mapping[str, Path]:
+def files_of(source: Source, folder: Path, programs: Iterable[str] | None = None) -> Mapping[str, Path]:
     """The files of a run's programs, each by the name that it has for whoever imports it; sorted by name.
 
     Args:
         folder: Of the run, which has the files of programs that were typed into a notebook.
+        programs: Where the functions are that matter; None: of all nodes.
     """
     folders = (source.base, folder, *map(Path, source.path))
-    programs = {program.run for node in source.network.nodes.values() for program in node.programs}
+    if programs is None:
+        programs = {program.run for node in source.network.nodes.values() for program in node.programs}
     search = (*(str(one.resolve()) for one in folders), *sys.path)
-    found = {_name(file, search): file for file in _walk(programs, search)}
-    matrix = getattr(source.config.classical.delay, "matrix", None)
-    if matrix is not None:
-        found[copied_name(matrix)] = Path(source.base, matrix)
-    return dict(sorted(found.items()))
+    return dict(sorted((_name(file, search), file) for file in _walk(programs, search)))
 
 
 def copied_name(where: str) -> str:
