@@ -303,9 +303,9 @@ def _output(node: str, on_output: Callable[[str], None] | None) -> Iterator[_Tol
         writer.finish()
     finally:
         sys.stdout, sys.stderr = out, err
+        set_up_logging(named=False)  # its handler is kept for the next time, and lets go of our stream
         root.handlers[:] = handlers
         root.setLevel(level)
-        stream.detach()
 
 
 def _forget_modules(before: set[str], folders: tuple[str, ...]) -> None:
