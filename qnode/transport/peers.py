@@ -10,7 +10,7 @@ import zmq
 
 from qnode.errors import MalformedMessage
 from qnode.transport.client import Context
-from qnode.transport.sockets import SILENT, Arrivals, Speakers, bind, check_size, make_socket
+from qnode.transport.sockets import SILENT, Arrivals, Losses, Speakers, bind, check_size, make_socket
 from qnode.wire.messages import BetweenNodes, Direct, Parcel, Received, Stored, decode_between_nodes, encode
 
 Key = tuple[int, int | bytes]  # a process, and the number or digest of a message for it
@@ -48,6 +48,7 @@ class Peers:
         self._process_of = process_of
         self._accept = accept
         self._outgoing: dict[int, zmq.Socket[bytes]] = {}
+        self._losses: dict[int, Losses] = {}
         self._poller = zmq.Poller()
         self._speakers = Speakers()
         self._process_behind: dict[bytes, int] = {}
@@ -68,15 +69,17 @@ class Peers:
 
     def sources(self) -> list[zmq.Socket[bytes]]:
         """Every socket that may have something for us."""
-        return [self.socket, *self._outgoing.values()]
+        return [self.socket, *self._outgoing.values(), *(losses.socket for losses in self._losses.values())]
 
     def serve(self, timeout_ms: int | None = 0) -> None:
         """Take in what has come, waiting at most timeout_ms for the first (None: for ever)."""
         for socket, _ in self._poller.poll(timeout_ms):
             if socket is self.socket:
                 self._take_messages()
+            elif (process := self._process_of_socket(socket)) is not None:
+                self._take_acknowledgements(process, socket)
             else:
-                self._take_acknowledgements(socket)
+                self._resend(next(number for number, one in self._losses.items() if one.socket is socket))
 
     def refusals(self) -> Mapping[str, int]:
         """How often something was refused so far, by reason; what the socket itself refused counts as silent."""
@@ -85,16 +88,36 @@ class Peers:
 
     def close(self) -> None:
         self._arrivals.close()
-        for socket in self.sources():
+        for losses in self._losses.values():
+            losses.close()
+        for socket in (self.socket, *self._outgoing.values()):
             socket.close()
 
     def _to(self, process: int) -> zmq.Socket[bytes]:
         socket = self._outgoing.get(process)
         if socket is None:
             socket = self._outgoing[process] = make_socket(self._context, zmq.DEALER)
+            self._losses[process] = losses = Losses(self._context, socket)
             socket.connect(self._pattern.format(process))
             self._poller.register(socket, zmq.POLLIN)
+            self._poller.register(losses.socket, zmq.POLLIN)
         return socket
+
+    def _process_of_socket(self, socket: object) -> int | None:
+        return next((number for number, one in self._outgoing.items() if one is socket), None)
+
+    def _resend(self, process: int) -> None:
+        """The connection is lost, perhaps with the process: what it has not acknowledged goes over a new one."""
+        if not self._losses[process].came():
+            return
+        losses, socket = self._losses.pop(process), self._outgoing.pop(process)
+        for one in (losses.socket, socket):
+            self._poller.unregister(one)
+        losses.close()
+        socket.close(linger=0)
+        for (target, _), frame in self.unacknowledged.items():
+            if target == process:
+                self._to(process).send(frame)
 
     def _take_messages(self) -> None:
         for connection, frame in self._pending(self.socket):
@@ -133,8 +156,7 @@ class Peers:
         except zmq.ZMQError as error:
             self.refused[f"unreachable ({error.errno})"] += 1  # whoever asked is gone
 
-    def _take_acknowledgements(self, socket: zmq.Socket[bytes]) -> None:
-        process = next(number for number, one in self._outgoing.items() if one is socket)
+    def _take_acknowledgements(self, process: int, socket: zmq.Socket[bytes]) -> None:
         for _, frame in self._pending(socket):
             try:
                 message = decode_between_nodes(frame)

@@ -6,14 +6,23 @@ import hmac
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import zmq
 
 from qnode.errors import MalformedMessage, QnodeError, TransportError
-from qnode.transport.sockets import SILENT, Arrivals, Speakers, bind, check_size, make_socket
-from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_oracle, encode, fields_of
+from qnode.transport.sockets import SILENT, Arrivals, Latest, Speakers, bind, check_size, make_socket
+from qnode.wire.messages import (
+    PROTOCOL_VERSION,
+    TO_BE_TOLD,
+    Hello,
+    Refused,
+    Welcome,
+    decode_to_oracle,
+    encode,
+    fields_of,
+)
 
 LOOK_NS: Final = 500_000  # wall time; a step of the virtual clock takes half of it
 MOST_BLIND: Final = 63  # receives without looking, after looking was in vain again and again
@@ -25,10 +34,14 @@ class Server:
     """Takes frames from connections that said a valid Hello; everything else is refused and counted.
 
     A connection is a routing id that ZeroMQ made: clients choose none. Its first frame binds it to the nodes that it
-    names, and a node that has a connection keeps it until that is let go.
+    names. A node that has a connection keeps it until the same session greets again, over another, or a process that
+    may take its place does. Whatever the old connection still says is refused.
 
     Attributes:
         nodes_of, connection_of: Which nodes are behind a connection, and the other way round.
+        hellos: What each connection greeted with.
+        incarnations: Which life each node is in; a process that is in another is refused.
+        admits: Whether another process may take the place of the one that is connected with these nodes.
         roles: What a connection said it is: "node", "cluster" or "steering".
         refused: How often something was refused, by reason.
     """
@@ -38,6 +51,12 @@ class Server:
         self.nodes_of: dict[bytes, frozenset[str]] = {}
         self.connection_of: dict[str, bytes] = {}
         self.roles: dict[bytes, str] = {}
+        self.hellos: dict[bytes, Hello] = {}
+        self.incarnations: Mapping[str, int] = {}
+        self.admits: Callable[[frozenset[str]], bool] = lambda nodes: False
+        self._connection_of_session: dict[bytes, bytes] = {}
+        self._replaced = Latest()
+        self._replaced_sessions: set[bytes] = set()
         self._token = token
         self._vain = 0
         self._blind = 0
@@ -72,6 +91,9 @@ class Server:
                 return None
             if connection in self.nodes_of:
                 return connection, frames
+            if connection in self._replaced:
+                self.refused["from a connection that was replaced"] += 1
+                continue
             self._speakers.add(connection)
             if self._greet(connection, frames):
                 return connection, []
@@ -139,11 +161,17 @@ class Server:
             self.send(connection, [encode(Refused("ProtocolViolation", {"detail": reason}))])
             return False
         names = frozenset(name for name, _ in hello.nodes)
+        for old in self._before(hello, names):
+            self._replace(old, hello.session)
         self.nodes_of[connection] = names
         self.roles[connection] = hello.role
+        self.hellos[connection] = hello
+        if hello.session:
+            self._connection_of_session[hello.session] = connection
         for name in names:
             self.connection_of[name] = connection
-        self.send(connection, [encode(Welcome(PROTOCOL_VERSION))])
+        lives = {name: self.incarnations[name] for name in sorted(names & self.incarnations.keys())}
+        self.send(connection, [encode(Welcome(PROTOCOL_VERSION, lives))])
         return True
 
     def _why_not(self, hello: Hello) -> str:
@@ -151,9 +179,35 @@ class Server:
             return f"protocol version {hello.version} is not {PROTOCOL_VERSION}: the other side runs another qnode"
         if not hmac.compare_digest(hello.token, self._token):
             return "the token is not this run's"
-        if any(name in self.connection_of for name, _ in hello.nodes):
-            return "a node of that name is connected already"
+        if hello.session in self._replaced_sessions:
+            return "another process has taken the place of this one"
+        for name, incarnation in hello.nodes:
+            now = self.incarnations.get(name, incarnation)
+            if incarnation not in (now, TO_BE_TOLD):
+                return f"{name} is in incarnation {now}, not {incarnation}"
+        names = frozenset(name for name, _ in hello.nodes)
+        for old in self._before(hello, names):
+            same = hello.session and self.hellos[old].session == hello.session and self.roles[old] == hello.role
+            if self.nodes_of[old] != names or not (same or self.admits(names)):
+                return "a node of that name is connected already"
         return ""
+
+    def _before(self, hello: Hello, names: frozenset[str]) -> set[bytes]:
+        """The connections that have had what this greeting is for."""
+        found = {self.connection_of[name] for name in names if name in self.connection_of}
+        if hello.session in self._connection_of_session:
+            found.add(self._connection_of_session[hello.session])
+        return found
+
+    def _replace(self, connection: bytes, session: bytes) -> None:
+        for name in self.nodes_of.pop(connection):
+            del self.connection_of[name]
+        del self.roles[connection]
+        before = self.hellos.pop(connection).session
+        self._connection_of_session.pop(before, None)
+        if before and before != session:
+            self._replaced_sessions.add(before)
+        self._replaced.add(connection)
 
 
 def _hello(frames: list[bytes]) -> Hello:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +13,8 @@ from qnode.wire.messages import MAX_FRAME_BYTES
 
 LINGER_MS: Final = 1_000  # what a last message has, to get out
 RECONNECT_MS: Final = 2  # whoever is bound second should not make the first wait
+RECONNECT_MAX_MS: Final = 200
+SESSION_BYTES: Final = 16
 
 
 SILENT: Final = "a connection that sent nothing we could read"  # not our protocol, or a frame that is too long
@@ -30,7 +33,7 @@ def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socke
     socket.setsockopt(zmq.RCVHWM, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
     socket.setsockopt(zmq.BACKLOG, 4096)
     if kind == zmq.ROUTER:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -59,26 +62,41 @@ def check_size(frames: Sequence[bytes]) -> None:
             )
 
 
+class Latest:
+    """Connections, of which only the latest are remembered: strangers may come and go for as long as a run takes."""
+
+    def __init__(self, remembered: int = 4096) -> None:
+        self._remembered = remembered
+        self._latest: dict[bytes, None] = {}
+
+    def __contains__(self, connection: bytes) -> bool:
+        return connection in self._latest
+
+    def __len__(self) -> int:
+        return len(self._latest)
+
+    def add(self, connection: bytes) -> None:
+        self._latest[connection] = None
+        if len(self._latest) > self._remembered:
+            del self._latest[next(iter(self._latest))]
+
+
 class Speakers:
     """Counts the connections that have said something, whatever it was.
 
-    Strangers may come and go for as long as a run takes: only the latest are remembered. One that speaks again after
-    that many others counts twice, which costs a silent one its place in the count, and nothing else.
+    One that speaks again after so many others that it is forgotten counts twice, which costs a silent one its place in
+    the count, and nothing else.
     """
 
     def __init__(self, remembered: int = 4096) -> None:
         self.count = 0
-        self._remembered = remembered
-        self._latest: dict[bytes, None] = {}
+        self._latest = Latest(remembered)
 
     def add(self, connection: bytes) -> None:
         """A connection has said something, perhaps not for the first time."""
-        if connection in self._latest:
-            return
-        self.count += 1
-        self._latest[connection] = None
-        if len(self._latest) > self._remembered:
-            del self._latest[next(iter(self._latest))]
+        if connection not in self._latest:
+            self.count += 1
+            self._latest.add(connection)
 
 
 class Arrivals:
@@ -109,3 +127,31 @@ class Arrivals:
         """To be called before the socket is closed."""
         self._monitored.disable_monitor()
         self._events.close()
+
+
+_losses: Final = itertools.count()
+
+
+class Losses:
+    """Tells that a socket which connects to somebody has lost its connection."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], watched: zmq.Socket[bytes]) -> None:
+        self._watched = watched
+        address = f"inproc://losses-{next(_losses)}"
+        watched.monitor(address, zmq.EVENT_DISCONNECTED)
+        self.socket = context.socket(zmq.PAIR)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.connect(address)
+
+    def came(self) -> bool:
+        """Whether it has, since this was last asked."""
+        found = False
+        while self.socket.poll(0):
+            self.socket.recv_multipart()
+            found = True
+        return found
+
+    def close(self) -> None:
+        """To be called before the socket is closed."""
+        self._watched.disable_monitor()
+        self.socket.close()
