@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections.abc import Mapping
 from types import FrameType
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from qnode.core.coins import derive_key
@@ -23,7 +25,7 @@ from qnode.runtime.virtual import Outside, drive_virtual
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client, make_context
 from qnode.transport.peers import Peers
-from qnode.wire.messages import Direct, Parcel
+from qnode.wire.messages import TO_BE_TOLD, Direct, Parcel
 from qnode.wire.plan import ProcessSpec, RunSpec
 
 GREETING_S: Final = 30.0  # wall time that an oracle of the same machine has to answer
@@ -44,30 +46,35 @@ def run_process(
     output = Output(run.log, _label(process)) if run.log else None
     set_up_logging(named=output is None)
     make_asyncio_deterministic()
-    reseed(process)
     sys.path[:0] = [run.base, *run.path]
     store = ParcelStore(f"{run.parcels}/{process.number}")
     context = make_context(len(run.processes))
+    virtual = run.clock == "virtual"
     try:
-        client = Client(context, run.oracle, watched=alone_s is not None)
+        # On the real clock nobody can take up what was under way when the oracle was lost.
+        client = Client(
+            context, run.oracle, watched=virtual or alone_s is not None, patience_s=alone_s if virtual else 0.0
+        )
         inbox: list[Direct] = []
 
         def accept(message: Parcel | Direct) -> None:
             if isinstance(message, Parcel):
                 store.put(message.digest, message.payload)
-            elif run.clock == "virtual":
+            elif virtual:
                 raise MalformedMessage(detail="on the virtual clock messages come from the oracle, or not at all")
             else:
                 inbox.append(message)
 
         peers = Peers(context, run.peers, process.number, process.token, run.processes.__getitem__, accept)
+        greeting = [(node.name, TO_BE_TOLD) for node in process.nodes]
+        welcome = client.greet(process.token, greeting, timeout_s=GREETING_S if alone_s is None else alone_s)
+        process = in_lives(process, welcome.incarnations)
+        reseed(process)
         hosts = {node.name: NodeHost(node, run, store.get) for node in process.nodes}
         watchdog.rounds_of = lambda name: hosts[name].loop.rounds if name else 0
         watchdog.spinning_at = lambda name: hosts[name].spinning_at()
-        greeting = [(node.name, node.incarnation) for node in process.nodes]
-        client.greet(process.token, greeting, timeout_s=GREETING_S if alone_s is None else alone_s)
         outside = Outside(hosts.values())
-        if run.clock == "virtual":
+        if virtual:
             drive_virtual(hosts, client, peers, outside, watchdog, process.token)
         else:
             drive_real(run, hosts, client, peers, inbox, outside, watchdog, process.token)
@@ -88,6 +95,13 @@ def run_process(
 def _label(process: ProcessSpec) -> str:
     first, *others = process.nodes
     return f"{first.name} and {len(others)} more" if others else first.name
+
+
+def in_lives(process: ProcessSpec, incarnations: Mapping[str, int]) -> ProcessSpec:
+    """The process with its nodes in the lives that the oracle says they are in."""
+    change = msgspec.structs.replace
+    nodes = (change(node, incarnation=incarnations.get(node.name, node.incarnation)) for node in process.nodes)
+    return change(process, nodes=tuple(nodes))
 
 
 def reseed(process: ProcessSpec) -> None:
