@@ -208,3 +208,8 @@ def log_path(folder: str | Path) -> Path:
 
 def events_path(folder: str | Path) -> Path:
     return Path(folder) / "events.jsonl"
+
+
+def payloads_path(folder: str | Path) -> Path:
+    """Where long payloads are kept, in a folder for each process that received some."""
+    return Path(folder) / "payloads"
