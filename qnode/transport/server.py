@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import zmq
 
 from qnode.errors import MalformedMessage, QnodeError, TransportError
-from qnode.transport.sockets import SILENT, Arrivals, Speakers, bind, check_size, make_socket
+from qnode.transport.security import Complaints, Doorkeeper, is_named, serve_with, speaker_of
+from qnode.transport.sockets import SILENT, Arrivals, Speakers, bind, check_size, is_tcp, make_socket
 from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_oracle, encode, fields_of
+from qnode.wire.plan import Keys
 
 LOOK_NS: Final = 500_000  # wall time; a step of the virtual clock takes half of it
 MOST_BLIND: Final = 63  # receives without looking, after looking was in vain again and again
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_ADDRESS: Final = re.compile(r"tcp://(\{oracle\}|[\w.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}(%\w{1,20})?\]):\d{1,5}", re.ASCII)
+_NAME_CHARS: Final = 60  # of what a stranger says, in a line of ours
 IDLE_MS: Final = 250  # how long the server waits at most before its owner can do something else
 
 
@@ -27,25 +32,46 @@ class Server:
     A connection is a routing id that ZeroMQ made: clients choose none. Its first frame binds it to the nodes that it
     names, and a node that has a connection keeps it until that is let go.
 
+    Args:
+        keys: Who we are, where messages leave the machine: then a connection is who its key says.
+        why_not: What speaks against letting somebody in who says this Hello; "" for nothing.
+
     Attributes:
         nodes_of, connection_of: Which nodes are behind a connection, and the other way round.
+        addresses: Where each node that said so is reached by the others.
         roles: What a connection said it is: "node", "cluster" or "steering".
         refused: How often something was refused, by reason.
     """
 
-    def __init__(self, address: str, token: bytes) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: bytes,
+        *,
+        keys: Keys | None = None,
+        why_not: Callable[[Hello], str] | None = None,
+    ) -> None:
         self.refused: Counter[str] = Counter()
+        self.addresses: dict[str, str] = {}
         self.nodes_of: dict[bytes, frozenset[str]] = {}
         self.connection_of: dict[str, bytes] = {}
         self.roles: dict[bytes, str] = {}
         self._token = token
+        self._keys = keys
+        self._objects = why_not
+        self._complaints = Complaints()
+        self._speaker = ("", "")
         self._vain = 0
         self._blind = 0
         self._speakers = Speakers()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = make_socket(self._context, zmq.ROUTER)
         self._socket.setsockopt(zmq.RCVTIMEO, IDLE_MS)
+        self._take = self._take_named if is_tcp(address) else self._socket.recv_multipart
         self._arrivals = Arrivals(self._context, self._socket)
+        if keys is not None:
+            Doorkeeper(self._context, keys, self._complaints)
+            serve_with(self._socket, keys)
         try:
             bind(self._socket, address)
         except TransportError:
@@ -67,7 +93,7 @@ class Server:
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while timeout_ms is None or self._socket.poll(timeout_ms):
             try:
-                connection, *frames = self._socket.recv_multipart()
+                connection, *frames = self._take()
             except zmq.Again:
                 return None
             if connection in self.nodes_of:
@@ -80,6 +106,14 @@ class Server:
                 if timeout_ms < 0:
                     return None
         return None
+
+    def _take_named(self) -> list[bytes]:
+        """A message of a connection through a network; if that is not known yet, whose it is, too."""
+        frames = self._socket.recv_multipart(copy=False)
+        connection = frames[0].bytes
+        if connection not in self.nodes_of:
+            self._speaker = speaker_of(frames[-1])
+        return [connection, *(frame.bytes for frame in frames[1:])]
 
     def send(self, connection: bytes, frames: Sequence[bytes]) -> bool:
         """Never waits. False if nobody is at the other end any more.
@@ -136,6 +170,7 @@ class Server:
         reason = self._why_not(hello)
         if reason:
             self.refused[reason] += 1
+            self._complain(hello, reason)
             self.send(connection, [encode(Refused("ProtocolViolation", {"detail": reason}))])
             return False
         names = frozenset(name for name, _ in hello.nodes)
@@ -143,6 +178,8 @@ class Server:
         self.roles[connection] = hello.role
         for name in names:
             self.connection_of[name] = connection
+            if hello.address:
+                self.addresses[name] = hello.address
         self.send(connection, [encode(Welcome(PROTOCOL_VERSION))])
         return True
 
@@ -151,9 +188,29 @@ class Server:
             return f"protocol version {hello.version} is not {PROTOCOL_VERSION}: the other side runs another qnode"
         if not hmac.compare_digest(hello.token, self._token):
             return "the token is not this run's"
+        names = frozenset(name for name, _ in hello.nodes)
+        if self._keys is not None and not is_named(self._speaker[0], names, hello.role):
+            return f"its key is that of {self._speaker[0]}, and it says that it is {_named(hello)}"
+        if hello.address and not _ADDRESS.fullmatch(hello.address):
+            return f"{hello.address[:_NAME_CHARS]!r} is no address at which others could reach it"
+        if self._objects is not None and (objection := self._objects(hello)):
+            return objection
         if any(name in self.connection_of for name, _ in hello.nodes):
             return "a node of that name is connected already"
         return ""
+
+
+    def _complain(self, hello: Hello, reason: str) -> None:
+        """One line for whoever sees to the oracle; a run on one machine is told at the other end alone."""
+        _, where = self._speaker
+        if where:
+            self._complaints.say(f"refused {_named(hello)} at {where}: {reason}")
+
+
+def _named(hello: Hello) -> str:
+    """Who somebody says they are, in a few words whatever they say."""
+    names = [name[:_NAME_CHARS] for name, _ in hello.nodes[:2]]
+    return (" and ".join(names) + (" and others" if len(hello.nodes) > 2 else "")) or hello.role[:_NAME_CHARS]
 
 
 def _hello(frames: list[bytes]) -> Hello:

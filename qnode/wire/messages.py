@@ -277,9 +277,12 @@ class Show(msgspec.Struct, array_like=True, tag=85, frozen=True):
 
 
 class Book(msgspec.Struct, array_like=True, tag=86, frozen=True):
-    """Where each process is reached by the others; told again when one comes back elsewhere."""
+    """Where each node's process is reached by the others; told again when one comes back elsewhere.
 
-    addresses: dict[int, str]
+    An address may have {oracle} for the host under which whoever reads it reaches the oracle.
+    """
+
+    addresses: dict[str, str]
 
 
 class Pong(msgspec.Struct, array_like=True, tag=84, frozen=True):
@@ -305,7 +308,13 @@ class Stored(msgspec.Struct, array_like=True, tag=101, frozen=True):
 
 
 class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
-    """A classical message on the real clock, from node to node."""
+    """A classical message on the real clock, from node to node.
+
+    Attributes:
+        number: Of all that the sender's process has for that of the target, counted from 1.
+        incarnation: The life of its source in which it was sent.
+        first: The number from which on the sender still keeps its messages: what is below was acknowledged.
+    """
 
     token: bytes
     source: str
@@ -313,6 +322,8 @@ class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
     number: int
     sent_ns: int
     message: Message
+    incarnation: int = 0
+    first: int = 1
 
 
 class Received(msgspec.Struct, array_like=True, tag=103, frozen=True):
