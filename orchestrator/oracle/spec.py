@@ -11,7 +11,7 @@ from orchestrator.oracle.counts import Counts
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
-from qnode.wire.plan import Keys
+from qnode.wire.keys import Keys
 
 PERFECT: Final = -1
 

@@ -54,7 +54,7 @@ def run_process(
     context = make_context(len(run.processes))
     is_alone = run.alone_s is not None
     try:
-        client = Client(context, run.oracle, watched=is_alone, keys=process.keys)
+        client = Client(context, run.oracle, patience_s=run.patience_s if is_alone else None, keys=process.keys)
         inbox: list[Direct] = []
 
         def accept(message: Parcel | Direct) -> None:

@@ -15,7 +15,7 @@ import zmq
 from zmq.utils import z85
 
 from qnode.errors import TransportError
-from qnode.wire.plan import ORACLE, Keys
+from qnode.wire.keys import ORACLE, Keys
 
 Context = zmq.Context[zmq.Socket[bytes]]
 

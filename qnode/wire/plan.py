@@ -8,27 +8,10 @@ import msgspec
 
 from qnode.errors import MalformedMessage
 from qnode.quantum.hardware import Hardware
+from qnode.wire.keys import Keys
 from qnode.wire.unreadable import UNREADABLE
 
 BLOCKED_S: Final = 10.0  # wall time
-ORACLE: Final = "oracle"  # what keys and hosts call it
-
-
-class Keys(msgspec.Struct, array_like=True, frozen=True):
-    """Who one process is to the others, where messages leave the machine.
-
-    Attributes:
-        name: A node's, or `ORACLE`.
-        secret: Its own secret key, in Z85.
-        public: Everybody's public key, in Z85, by name; its own too.
-    """
-
-    name: str
-    secret: bytes
-    public: dict[str, bytes]
-
-    def __repr__(self) -> str:
-        return f"<keys of {self.name}, {len(self.public)} known>"  # what is shown somewhere shows no secret
 
 
 class ProgramSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -77,6 +60,7 @@ class RunSpec(msgspec.Struct, array_like=True, frozen=True):
         log: The file that everything printed goes to; "" leaves it where it goes.
         alone_s: Wall time to wait for an oracle that somebody else started, and watches or not; None: whoever started
             this process started the oracle, too.
+        patience_s: Wall time that an oracle which somebody else started may be gone.
     """
 
     run_id: str
@@ -97,6 +81,7 @@ class RunSpec(msgspec.Struct, array_like=True, frozen=True):
     path: tuple[str, ...] = ()
     log: str = ""
     alone_s: float | None = None
+    patience_s: float = 0.0
 
 
 class ProcessSpec(msgspec.Struct, array_like=True, frozen=True):
