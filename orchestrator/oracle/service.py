@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from orchestrator.inspect import MarkObserver
-from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle import records
+from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.network import build_core, run_event
@@ -30,6 +30,7 @@ from qnode.wire.grants import CUT_BYTES, frames_of
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
     TO_BE_TOLD,
+    Book,
     Change,
     Farewell,
     Finish,
@@ -64,11 +65,20 @@ class OracleService:
 
     Args:
         on_progress: Told how far it is, like every cluster that is connected: first when all nodes are there.
+        on_joined: Told, before that, who has come and who is still missing, in the network's order.
     """
 
-    def __init__(self, spec: OracleSpec, server: Server, on_progress: Callable[[Progress], None] | None = None) -> None:
+    def __init__(
+        self,
+        spec: OracleSpec,
+        server: Server,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_joined: Callable[[frozenset[str], list[str]], None] | None = None,
+    ) -> None:
         self._spec = spec
         self._on_progress = on_progress
+        self._on_joined = on_joined
+        self._told_addresses: dict[str, str] = {}
         self._server = server
         server.incarnations = spec.incarnations
         server.admits = self._admits
@@ -150,6 +160,20 @@ class OracleService:
             if self._before is not None:
                 self._bring_up_to_date(connection, begun=False)
             missing -= self._server.nodes_of[connection]
+            if self._on_joined is not None and missing:
+                left = [node for node in self._spec.programs if node in missing]
+                self._on_joined(self._server.nodes_of[connection], left)
+        self._tell_addresses()
+
+    def _tell_addresses(self) -> None:
+        """Let all processes know where the others are, if that is not where a pattern says, and has changed."""
+        if self._server.addresses != self._told_addresses:
+            self._told_addresses = self._server.addresses
+            for connection in set(self._server.connection_of.values()):
+                self._tell_addresses_to(connection)
+
+    def _tell_addresses_to(self, connection: bytes) -> None:
+        self._server.send(connection, [encode(Book(self._told_addresses))])
 
     def _catch_up(self) -> None:
         """All that the record has been executed again: now everybody comes back and is told where the run is."""
@@ -177,6 +201,9 @@ class OracleService:
             self._controllers.add(connection)
         elif self._stop:
             self._server.send(connection, [self._stop])
+        elif self._told_addresses:  # it is back, or another in its place, which knows nobody
+            self._tell_addresses_to(connection)
+            self._tell_addresses()
 
     def _take_early(self, connection: bytes, frames: list[bytes]) -> None:
         for frame in frames:
@@ -548,7 +575,7 @@ def run_oracle(spec: OracleSpec, lifeline: int | None = None) -> int:
     if spec.folder:
         Output(str(log_path(spec.folder)), "oracle")
     set_up_logging()
-    service = OracleService(spec, Server(spec.address, spec.token))
+    service = OracleService(spec, Server(spec.address, spec.token, keys=spec.keys))
     try:
         service.serve()
     finally:

@@ -23,6 +23,7 @@ from qnode.transport.peers import Peers
 from qnode.wire.grants import joined
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
+    Book,
     Goodbye,
     Grant,
     Past,
@@ -157,6 +158,8 @@ class _Driver:
             case Show():
                 for host in self._hosts.values():
                     client.send([_shown(host)])
+            case Book():
+                self._peers.learn(message.addresses, client.host)
             case Welcome():
                 self._say_again()
             case Refused():  # what we say is not understood: nobody would ever grant us anything

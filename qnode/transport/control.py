@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 import zmq
 
 from qnode.errors import MalformedMessage
-from qnode.transport.sockets import SESSION_BYTES, Losses, make_socket
+from qnode.transport.security import connect_with
+from qnode.transport.sockets import SESSION_BYTES, Losses, connect, make_socket
+from qnode.wire.keys import ORACLE, Keys
 from qnode.wire.messages import PROTOCOL_VERSION, Command, Finish, Hello, Steer, ToCluster, decode_to_cluster, encode
 
 
@@ -19,8 +21,9 @@ class Control:
     When the oracle is gone and comes back, it is greeted again: then a second Welcome is among the news.
     """
 
-    def __init__(self, address: str, token: bytes, *, role: str = "cluster") -> None:
+    def __init__(self, address: str, token: bytes, *, role: str = "cluster", keys: Keys | None = None) -> None:
         self._address = address
+        self._keys = keys
         self._hello = encode(Hello(PROTOCOL_VERSION, token, role, (), secrets.token_bytes(SESSION_BYTES)))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._selector = selectors.DefaultSelector()
@@ -29,7 +32,9 @@ class Control:
     def _connect(self) -> None:
         self._socket = make_socket(self._context, zmq.DEALER)
         self._losses = Losses(self._context, self._socket)
-        self._socket.connect(self._address)
+        if self._keys is not None:
+            connect_with(self._socket, self._keys, ORACLE)
+        connect(self._socket, self._address)
         self._socket.send(self._hello)
         for socket in (self._socket, self._losses.socket):
             self._selector.register(int(socket.getsockopt(zmq.FD)), selectors.EVENT_READ)

@@ -280,9 +280,12 @@ class Show(msgspec.Struct, array_like=True, tag=85, frozen=True):
 
 
 class Book(msgspec.Struct, array_like=True, tag=86, frozen=True):
-    """Where each process is reached by the others; told again when one comes back elsewhere."""
+    """Where each node's process is reached by the others; told again when one comes back elsewhere.
 
-    addresses: dict[int, str]
+    An address may have {oracle} for the host under which whoever reads it reaches the oracle.
+    """
+
+    addresses: dict[str, str]
 
 
 class Goodbye(msgspec.Struct, array_like=True, tag=87, frozen=True):
@@ -330,7 +333,12 @@ class Stored(msgspec.Struct, array_like=True, tag=101, frozen=True):
 
 
 class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
-    """A classical message on the real clock, from node to node."""
+    """A classical message on the real clock, from node to node.
+
+    Attributes:
+        number: Of all that its source's process has sent, counted from 1.
+        incarnation: The life of its source in which it was sent.
+    """
 
     token: bytes
     source: str
@@ -338,6 +346,7 @@ class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
     number: int
     sent_ns: int
     message: Message
+    incarnation: int = 0
 
 
 class Received(msgspec.Struct, array_like=True, tag=103, frozen=True):
