@@ -134,6 +134,11 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
         sources=tuple(sources),
         hardware=tuple(numbers),
         hardware_of={node.name: numbers[node.hardware] for node in network.nodes.values()},
+        services={
+            node.name: names
+            for node in network.nodes.values()
+            if (names := tuple(program.name for program in node.programs if program.service))
+        },
         restart={node.name: node.restart for node in network.nodes.values() if node.restart != NEVER},
         restarts=network.failures.restarts,
         restart_ns=network.failures.restart_ns,
