@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -78,6 +79,20 @@ async def test_every_node_of_an_example_does_the_same_again(file: str, tmp_path:
         run = await net.run(timeout=60, on_output=None)
     for node in run.network.nodes:
         replayed(run, node)
+
+
+async def test_what_modules_remember_is_forgotten_before_each_replay(tmp_path: Path) -> None:
+    """As every run has processes of its own; a run in this process has imported them here, and keeps them."""
+    (tmp_path / "remembers.py").write_text("SEEN = []\n")
+    program = "import remembers\n\n\nasync def alice(node):\n    remembers.SEEN.append(1)\n"
+    (tmp_path / "counts.py").write_text(f"{program}    return len(remembers.SEEN)\n")
+    described = networks.config({"alice": ""})
+    described["nodes"]["alice"]["program"] = "counts.py:alice"
+    run = await networks.run(described, tmp_path / "runs", base=tmp_path, inline=True)
+    assert run["alice"] == 1
+    for _ in range(3):
+        replayed(run, "alice", said=False)
+    assert sys.modules.pop("remembers").SEEN == [1]
 
 
 # ---------------------------------------------------------------- runs that did not end well
