@@ -206,6 +206,29 @@ def _node(parser: Parser) -> None:
     )
 
 
+def _compose(parser: Parser) -> None:
+    parser.epilog = "qnode compose net.yaml > compose.yaml; the file's head says how to go on."
+    _config(parser)
+    _changes(parser)
+    _image(parser)
+    parser.add_argument("--build", type=Path, metavar="CONTEXT", help="build the image from qnode's own folder, here")
+
+
+def _kubernetes(parser: Parser) -> None:
+    parser.epilog = "qnode kubernetes net.yaml > net.k8s.yaml; the file's head says how to go on."
+    _config(parser)
+    _changes(parser)
+    _image(parser)
+    parser.add_argument("--storage", default="1Gi", metavar="SIZE", help="what the results may take (1Gi)")
+
+
+def _image(parser: Parser) -> None:
+    parser.add_argument("--image", metavar="NAME", help="the image of all containers; left out: qnode:VERSION")
+    parser.add_argument(
+        "--keys", type=Path, default=Path("keys"), metavar="DIR", help="where the files of `qnode keys` are (keys)"
+    )
+
+
 def _doctor(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print it as JSON")
 
@@ -233,6 +256,9 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
     "down": _down,
     "oracle": _oracle,
     "node": _node,
+    "compose": _compose,
+    "kubernetes": _kubernetes,
+    "slurm": _slurm,
     "doctor": _doctor,
     "completion": _completion,
     KEEPER.name: _keep,

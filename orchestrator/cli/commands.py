@@ -48,6 +48,11 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("oracle", "oracle CONFIG", "the oracle's process alone", "orchestrator.cli.oracle"),
         Command("node", "node CONFIG NODE", "one node's process alone, started by hand", "orchestrator.cli.node"),
     ),
+    "Elsewhere": (
+        Command("compose", "compose CONFIG", "a compose.yaml: it in containers", "orchestrator.cli.compose"),
+        Command("kubernetes", "kubernetes CONFIG", "manifests: it on Kubernetes", "orchestrator.cli.kubernetes"),
+        Command("slurm", "slurm CONFIG", "a script for sbatch: it on many hosts", "orchestrator.cli.slurm"),
+    ),
     "Yourself": (
         Command("doctor", "doctor", "what is installed, what is missing, limits", "orchestrator.cli.doctor"),
         Command("completion", "completion SHELL", "for bash, zsh or fish", "orchestrator.cli.completion"),
