@@ -94,6 +94,7 @@ SHELLS: Final = (  # inside what is pure otherwise
     "orchestrator.oracle.service",
     "orchestrator.oracle.event_writer",
     "orchestrator.oracle.record",
+    "orchestrator.oracle.regrant",
     "orchestrator.oracle.replay",
 )
 IMPURE_MODULES: Final = (

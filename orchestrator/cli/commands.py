@@ -47,6 +47,7 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("down", "down [NAME]", "end it; waits until everything is gone", "orchestrator.cli.down"),
         Command("oracle", "oracle CONFIG", "the oracle's process alone", "orchestrator.cli.oracle"),
         Command("node", "node CONFIG NODE", "one node's process alone, started by hand", "orchestrator.cli.node"),
+        Command("keys", "keys CONFIG DIR", "keys for oracle and nodes on many machines", "orchestrator.cli.keys"),
     ),
     "Elsewhere": (
         Command("compose", "compose CONFIG", "a compose.yaml: it in containers", "orchestrator.cli.compose"),

@@ -13,7 +13,7 @@ from orchestrator.cli.screen import Screen
 from orchestrator.cluster import Cluster
 from orchestrator.config import DelayMatrix
 from orchestrator.deploy.kubernetes import kubernetes
-from orchestrator.launch.preload import imports_of
+from orchestrator.launch.preload import local_files
 from qnode.errors import ConfigError
 
 _QUANTITY: Final = re.compile(r"[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?")
@@ -37,7 +37,7 @@ def _files(cluster: Cluster, config: Path) -> Iterator[str]:
         yield delay.matrix
     yield from (graph.file for graph in cluster.config.graphs.values())
     programs = {program.run for node in cluster.config.nodes.values() for program in node.all_programs.values()}
-    for file in imports_of(sorted(programs), (cluster.base,)).files:
+    for file in local_files(sorted(programs), (cluster.base,)):
         if file.is_relative_to(cluster.base):
             yield from (one.relative_to(cluster.base).as_posix() for one in _with_package(file, cluster.base))
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from orchestrator.installed import is_installed
 from orchestrator.sources import Unreadable, file_of, find_chain, find_file, find_module, parse
@@ -21,34 +21,31 @@ from orchestrator.sources import Unreadable, file_of, find_chain, find_file, fin
 _OURS: Final = ("qnode", "orchestrator")
 
 
-class Imports(NamedTuple):
-    """What programs import: installed modules, and the files of all others, in the order in which they are met."""
-
-    modules: tuple[str, ...]
-    files: tuple[Path, ...]
-
-
 def modules_of(programs: Iterable[str], folders: Sequence[Path]) -> tuple[str, ...]:
-    """The installed modules that programs import, as `imports_of` finds them."""
-    return imports_of(programs, folders).modules
-
-
-def imports_of(programs: Iterable[str], folders: Sequence[Path]) -> Imports:
-    """What programs import, themselves among the files.
+    """The installed modules that programs import, in the order in which they are met.
 
     Args:
         programs: Each `file.py:function` or `package.module:function`. What cannot be found or read names nothing.
         folders: Where program files are looked for; first on the programs' path.
     """
+    return _read(programs, folders)[0]
+
+
+def local_files(programs: Iterable[str], folders: Sequence[Path]) -> tuple[Path, ...]:
+    """The files of programs, and those of what they import that is not installed, resolved, in order of their paths."""
+    return tuple(sorted({file.resolve() for file in _read(programs, folders)[1]}))
+
+
+def _read(programs: Iterable[str], folders: Sequence[Path]) -> tuple[tuple[str, ...], set[Path]]:
     search = (*(str(folder.resolve()) for folder in folders), *sys.path)
     wanted = dict.fromkeys(filter(None, (_file_of(program, search) for program in programs)))
     found: dict[str, None] = {}
-    seen: dict[Path, None] = {}
+    seen: set[Path] = set()
     while wanted:
         file, _ = wanted.popitem()
         if file in seen:
             continue
-        seen[file] = None
+        seen.add(file)
         for name in _imports_of(file, _time_of(file)):
             top = name.partition(".")[0]
             if top in _OURS:  # a script, or a test, may import Cluster: that takes longer than starting it
@@ -61,7 +58,7 @@ def imports_of(programs: Iterable[str], folders: Sequence[Path]) -> Imports:
                 found[name] = None
             else:
                 wanted.update(dict.fromkeys(_local_files(name, search)))
-    return Imports(tuple(found), tuple(seen))
+    return tuple(found), seen
 
 
 def _file_of(program: str, search: tuple[str, ...]) -> Path | None:

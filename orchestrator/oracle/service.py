@@ -31,6 +31,7 @@ from qnode.transport.server import Server
 from qnode.wire.grants import CUT_BYTES, frames_of
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
+    Book,
     Change,
     Farewell,
     Finish,
@@ -64,11 +65,20 @@ class OracleService:
 
     Args:
         on_progress: Told how far it is, like every cluster that is connected: first when all nodes are there.
+        on_joined: Told, before that, who has come and who is still missing, in the network's order.
     """
 
-    def __init__(self, spec: OracleSpec, server: Server, on_progress: Callable[[Progress], None] | None = None) -> None:
+    def __init__(
+        self,
+        spec: OracleSpec,
+        server: Server,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_joined: Callable[[frozenset[str], list[str]], None] | None = None,
+    ) -> None:
         self._spec = spec
         self._on_progress = on_progress
+        self._on_joined = on_joined
+        self._told_addresses: dict[str, str] = {}
         self._server = server
         self._writer = EventWriter(events_path(spec.folder)) if spec.folder and spec.events else None
         self._observer = MarkObserver(spec.observe)
@@ -139,6 +149,18 @@ class OracleService:
             followed = followed or self._server.roles[connection] == "cluster"
             self._welcome(connection)
             missing -= self._server.nodes_of[connection]
+            if self._on_joined is not None and missing:
+                left = [node for node in self._spec.programs if node in missing]
+                self._on_joined(self._server.nodes_of[connection], left)
+        self._tell_addresses()
+
+    def _tell_addresses(self) -> None:
+        """Let all processes know where the others are, if that is not where a pattern says, and has changed."""
+        if self._server.addresses != self._told_addresses:
+            self._told_addresses = dict(self._server.addresses)
+            book = [encode(Book(self._told_addresses))]
+            for connection in set(self._server.connection_of.values()):
+                self._server.send(connection, book)
 
     def _welcome(self, connection: bytes) -> None:
         if self._server.roles[connection] in ("cluster", "steering"):
@@ -438,7 +460,7 @@ def run_oracle(spec: OracleSpec, lifeline: int | None = None) -> int:
     if spec.folder:
         Output(str(log_path(spec.folder)), "oracle")
     set_up_logging()
-    service = OracleService(spec, Server(spec.address, spec.token))
+    service = OracleService(spec, Server(spec.address, spec.token, keys=spec.keys))
     try:
         service.serve()
     finally:

@@ -11,6 +11,7 @@ from orchestrator.oracle.counts import Counts
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
+from qnode.wire.keys import Keys
 
 PERFECT: Final = -1
 
@@ -49,6 +50,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         restarts: How often a node may come back.
         restart_ns: Network time from the loss of a node to its next, fresh life.
         detection_ns: Network time until others learn of a loss; longer, where a message takes longer.
+        keys: Who the oracle is, where messages leave the machine.
     """
 
     run_id: str
@@ -80,6 +82,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     restarts: int = 0
     restart_ns: int = 0
     detection_ns: int = 0
+    keys: Keys | None = None
 
     def source_of(self, link: LinkSpec) -> PairSource:
         """How a link's pairs come about."""
@@ -87,7 +90,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
 
     def without_secrets(self) -> OracleSpec:
         """As it may be kept: without what lets others speak to this run, and without this machine's paths."""
-        return msgspec.structs.replace(self, token=b"", address="", folder="", followed=True, paused=False)
+        return msgspec.structs.replace(self, token=b"", keys=None, address="", folder="", followed=True, paused=False)
 
 
 encode_oracle = msgspec.msgpack.Encoder().encode

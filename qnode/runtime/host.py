@@ -18,10 +18,11 @@ from qnode.api.node import Node
 from qnode.api.services import NodeServices, Turn
 from qnode.core.coins import Coins, derive_key
 from qnode.core.machine import NodeMachine
-from qnode.errors import NotPackable, PeerLost, QnodeError, Spinning
+from qnode.errors import PeerLost, QnodeError, Spinning
 from qnode.ids import NodeName, ProgramName
 from qnode.quantum.register import Register
-from qnode.runtime.loop import CLEAN_UP_ROUNDS, MAX_ROUNDS, NodeLoop, NodeTask, Spins, background
+from qnode.runtime.executed import outcome_of
+from qnode.runtime.loop import CLEAN_UP_ROUNDS, MAX_ROUNDS, Job, NodeLoop, NodeTask, Spins, background
 from qnode.runtime.loop import program as program_of_task
 from qnode.runtime.programs import Main, load_program
 from qnode.runtime.watchdog import UNKNOWN
@@ -37,7 +38,7 @@ from qnode.wire.messages import (
     Shown,
     Waits,
 )
-from qnode.wire.payload import pack, pack_result
+from qnode.wire.payload import pack_result
 from qnode.wire.plan import NodeSpec, ProgramSpec, RunSpec
 
 log = logging.getLogger("qnode")
@@ -57,6 +58,7 @@ class NodeHost:
     """A node that runs when it is granted an instant, and then reports.
 
     Attributes:
+        folders: What program files are relative to, and import from.
         on_failed: Told which program has raised, and where; the frames are only there for whoever keeps them.
 
     Args:
@@ -86,7 +88,7 @@ class NodeHost:
             all_shared=node.all_shared,
         )
         self.services = NodeServices(self.machine, self.loop, self.loop, run.processes.keys())
-        self._folders = (run.base, *run.path)
+        self.folders = (run.base, *run.path)
         self._payload_of = payload_of
         self._ended: list[Ended] = []
         self._parts = 0
@@ -170,7 +172,7 @@ class NodeHost:
     async def _run(self, program: ProgramSpec, node: Node) -> None:
         try:
             try:
-                function = load_program(program.run, self._folders)
+                function = load_program(program.run, self.folders)
                 result = await function(node, **program.args)
             finally:
                 if not self.loop.stopping:
@@ -244,12 +246,11 @@ class NodeHost:
             return _with_notes(error)
         return "".join(traceback.format_exception(type(error), error, tb))
 
-    def _record_executed(self, outcome: object) -> bool:
-        try:
-            self.machine.executed(pack(outcome))
-        except NotPackable:
-            return False
-        return True
+    def _record_executed(self, job: Job) -> bool:
+        outcome = outcome_of(job, self.folders)
+        if outcome is not None:
+            self.machine.executed(outcome)
+        return outcome is not None
 
     # ------------------------------------------------------------ the end
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
@@ -26,16 +28,18 @@ from qnode.transport.peers import Peers
 from qnode.wire.messages import Direct, Parcel
 from qnode.wire.plan import ProcessSpec, RunSpec
 
+_log: Final = logging.getLogger(__name__)
+
 GREETING_S: Final = 30.0  # wall time that an oracle of the same machine has to answer
 
 
 def run_process(
-    run: RunSpec, process: ProcessSpec, lifeline: int | None = None, *, alone_s: float | None = None
+    run: RunSpec, process: ProcessSpec, lifeline: int | None = None, told: Callable[[str], None] = _log.info
 ) -> int:
     """Be one process of a run until the oracle stops it; the exit code.
 
-    `lifeline` is a pipe that ends when whoever started us is gone: then so are we. A process that no launcher watches
-    waits `alone_s` seconds for the oracle, notices by itself that it is gone, and leaves its signals as they are.
+    `lifeline` is a pipe that ends when whoever started us is gone: then so are we. Where nobody who started us sees to
+    the oracle (`alone_s`), we wait for it that long, notice by ourselves that it is gone, and tell what we wait for.
 
     Raises QnodeError, with nothing left open, if the oracle or another process cannot be spoken to; OSError if the log
     cannot be written.
@@ -48,8 +52,9 @@ def run_process(
     sys.path[:0] = [run.base, *run.path]
     store = ParcelStore(f"{run.parcels}/{process.number}")
     context = make_context(len(run.processes))
+    is_alone = run.alone_s is not None
     try:
-        client = Client(context, run.oracle, watched=alone_s is not None)
+        client = Client(context, run.oracle, patience_s=run.patience_s if is_alone else None, keys=process.keys)
         inbox: list[Direct] = []
 
         def accept(message: Parcel | Direct) -> None:
@@ -60,12 +65,31 @@ def run_process(
             else:
                 inbox.append(message)
 
-        peers = Peers(context, run.peers, process.number, process.token, run.processes.__getitem__, accept)
+        peers = Peers(
+            context,
+            run.peers,
+            process.number,
+            process.token,
+            run.processes.__getitem__,
+            accept,
+            listen=process.listen,
+            keys=process.keys,
+        )
         hosts = {node.name: NodeHost(node, run, store.get) for node in process.nodes}
         watchdog.rounds_of = lambda name: hosts[name].loop.rounds if name else 0
         watchdog.spinning_at = lambda name: hosts[name].spinning_at()
         greeting = [(node.name, node.incarnation) for node in process.nodes]
-        client.greet(process.token, greeting, timeout_s=GREETING_S if alone_s is None else alone_s)
+        if is_alone:
+            told(f"waiting for the oracle at {run.oracle}")
+        client.greet(
+            process.token,
+            greeting,
+            timeout_s=GREETING_S if run.alone_s is None else run.alone_s,
+            facts=process.facts,
+            address=process.advertise.replace("{port}", str(peers.port)) if process.advertise else "",
+        )
+        if is_alone:
+            told("the oracle is here; waiting for the other nodes")
         outside = Outside(hosts.values())
         if run.clock == "virtual":
             drive_virtual(hosts, client, peers, outside, watchdog, process.token)

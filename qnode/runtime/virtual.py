@@ -19,7 +19,7 @@ from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
 from qnode.wire.grants import joined
-from qnode.wire.messages import MAX_FRAME_BYTES, Grant, Refused, Show, Stop, ToNode, Wake, encode, error_of
+from qnode.wire.messages import MAX_FRAME_BYTES, Book, Grant, Refused, Show, Stop, ToNode, Wake, encode, error_of
 
 
 class Outside:
@@ -79,6 +79,9 @@ def drive_virtual(
             if isinstance(message, Show):
                 for host in hosts.values():
                     client.send([_shown(host)])
+                continue
+            if isinstance(message, Book):
+                peers.learn(message.addresses, client.host)
                 continue
             if isinstance(message, Refused):  # what we say is not understood: nobody would ever grant us anything
                 raise error_of(message)

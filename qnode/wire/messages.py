@@ -11,6 +11,8 @@ frame for each node of the process, so a process with many nodes still sends one
     process -> oracle   Wake                           something from outside the emulator is waiting
     oracle  -> process  Stop                           the run is over
     process -> oracle   Farewell, Farewell, ...        what each node was still waiting for
+    oracle  -> process  Goodbye                        it is kept: the process may end
+    oracle  -> process  Past, Past, ...                what nodes of a lost process had lived through
     cluster -> oracle   Finish                         the run is to end now, with what there is
     cluster -> oracle   Steer                          pause, go on, or meddle with a run that is paused
     oracle  -> cluster  Steered, Paused                what came of it; network time stands still
@@ -23,6 +25,8 @@ PROTOCOL_VERSION.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Final, TypeVar
 
 import msgspec
@@ -33,6 +37,7 @@ from qnode.wire.operations import Adopt, Op
 from qnode.wire.unreadable import UNREADABLE
 
 PROTOCOL_VERSION = 1
+TO_BE_TOLD: Final = -1  # the incarnation of a process that is to be told in which life its nodes are
 MAX_FRAME_BYTES = 64 * 2**20  # a longer frame is refused by the socket itself
 MAX_RESULT_BYTES = 32 * 2**20  # of one result or record, packed: its report needs room besides
 INLINE_PAYLOAD_BYTES = 64 * 2**10  # a longer payload goes from node to node, and its digest in the report
@@ -63,7 +68,7 @@ class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
     Attributes:
         token: The run's secret, on ipc and loopback.
         role: "node", "cluster", "steering" or "agent".
-        nodes: The names and incarnations that live behind it.
+        nodes: The names and incarnations that live behind it; TO_BE_TOLD if the process has not lived yet.
         session: Drawn by the process once: with it, a connection that was cut is taken up again.
         facts: What all processes of the run must agree on, each by its name, as a digest or a version.
         address: Where other processes reach this one.
@@ -277,9 +282,38 @@ class Show(msgspec.Struct, array_like=True, tag=85, frozen=True):
 
 
 class Book(msgspec.Struct, array_like=True, tag=86, frozen=True):
-    """Where each process is reached by the others; told again when one comes back elsewhere."""
+    """Where each node's process is reached by the others; told again when one comes back elsewhere.
 
-    addresses: dict[int, str]
+    An address may have {oracle} for the host under which whoever reads it reaches the oracle.
+    """
+
+    addresses: dict[str, str]
+
+
+class Goodbye(msgspec.Struct, array_like=True, tag=87, frozen=True):
+    """The farewells are kept: the process may end."""
+
+
+class Past(msgspec.Struct, array_like=True, tag=88, frozen=True):
+    """A step that a node has gone through in a process that was lost: it goes through it again, and sends nothing.
+
+    Attributes:
+        grant: What it was granted, encoded.
+        said: The digest of what it said then, see `digest_of_said`.
+        executed: What functions outside its loop returned during that step, packed, in order.
+    """
+
+    grant: bytes
+    said: bytes
+    executed: tuple[bytes, ...] = ()
+
+
+def digest_of_said(frames: Iterable[bytes]) -> bytes:
+    """Of the parts and the report of one step, as they travel."""
+    digest = blake2b(digest_size=16)
+    for frame in frames:
+        digest.update(frame)
+    return digest.digest()
 
 
 class Pong(msgspec.Struct, array_like=True, tag=84, frozen=True):
@@ -305,7 +339,12 @@ class Stored(msgspec.Struct, array_like=True, tag=101, frozen=True):
 
 
 class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
-    """A classical message on the real clock, from node to node."""
+    """A classical message on the real clock, from node to node.
+
+    Attributes:
+        number: Of all that its source's process has sent, counted from 1.
+        incarnation: The life of its source in which it was sent.
+    """
 
     token: bytes
     source: str
@@ -313,6 +352,7 @@ class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
     number: int
     sent_ns: int
     message: Message
+    incarnation: int = 0
 
 
 class Received(msgspec.Struct, array_like=True, tag=103, frozen=True):
@@ -370,7 +410,7 @@ class Paused(msgspec.Struct, array_like=True, tag=123, frozen=True):
 
 
 ToOracle = Hello | Part | Report | Wake | Farewell | Shown | Ping | Finish | Steer
-ToNode = Welcome | Refused | Book | Grant | Show | Stop | Pong
+ToNode = Welcome | Refused | Book | Grant | Show | Stop | Goodbye | Past | Pong
 ToCluster = Welcome | Refused | Progress | Steered | Paused | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received
 
