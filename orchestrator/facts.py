@@ -69,9 +69,7 @@ def _sentence(name: str, theirs: str | None, ours: str | None) -> str:
     if name.startswith(SECTION):
         return f"`{name.removeprefix(SECTION)[:_CHARS]}` in the configuration (with --set) differs from the oracle's"
     if name == MEANING:
-        return (
-            "a file that the configuration names, such as a matrix of delays, differs from the oracle's"
-        )
+        return "a file that the configuration names, such as a matrix of delays, differs from the oracle's"
     program = name.removeprefix(PROGRAM)[:_CHARS]
     if ours is None:
         return f"program {program} is not at the oracle"

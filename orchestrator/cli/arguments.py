@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -198,6 +199,7 @@ def _oracle(parser: Parser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
+    _ready(parser)
     _runs_folder(parser)
 
 
@@ -222,6 +224,7 @@ def _node(parser: Parser) -> None:
     parser.add_argument(
         "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait for the oracle (300)"
     )
+    _ready(parser)
 
 
 def _make_keys(parser: Parser) -> None:
@@ -349,6 +352,16 @@ def _keys(parser: Parser) -> None:
         type=Path,
         metavar="FILE",
         help="its own of those that `qnode keys` made, or their folder; left out: QNODE_TOKEN, on this machine only",
+    )
+
+
+def _ready(parser: Parser) -> None:
+    parser.add_argument(
+        "--ready",
+        type=Path,
+        default=os.environ.get("QNODE_READY"),
+        metavar="FILE",
+        help="a file that is there while it takes part, for health checks; left out: QNODE_READY, or none",
     )
 
 

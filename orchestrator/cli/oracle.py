@@ -22,6 +22,7 @@ from orchestrator.cli.signals import raise_at_signals
 from orchestrator.facts import differences
 from orchestrator.oracle.service import OracleService
 from orchestrator.oracle.spec import OracleSpec, Summary, cut_short
+from orchestrator.ready import ReadyFile
 from orchestrator.run import Run, Source
 from orchestrator.telemetry.beside import Telemetry
 from orchestrator.text import count, names_of
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     folder, lock = _begin(options, source, started, server)
     telemetry = Telemetry(source, folder)
     followed = _Followed(screen, telemetry)
+    ready = ReadyFile(options.ready)
     if not options.json:
         screen.say(screen.heading(report.heading(network)))
     failure: QnodeError | None = None
@@ -57,7 +59,9 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
         spec = msgspec.structs.replace(spec, folder=str(folder), join_timeout_s=options.wait)
         try:
             with telemetry:
-                telemetry.steer(_nearby(where, server), spec.token, spec.keys)
+                nearby = _nearby(where, server)
+                telemetry.steer(nearby, spec.token, spec.keys)
+                ready.say(nearby, spec.folder)
                 summary = _serve(spec, server, screen, followed)
         except KeyboardInterrupt:
             failure = Interrupted(time=format_time(followed.reached.now_ns))
@@ -65,6 +69,8 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
         except ProcessLost as error:
             failure = error
             summary = followed.cut_short("lost")
+        finally:
+            ready.remove()
         wall_s = time.perf_counter() - clock
         found = Run(source, summary, folder=folder, started=started, wall_s=wall_s, failure=failure)
         saving.save(found)

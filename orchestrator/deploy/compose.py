@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.deploy.parts import KEY_ENDING, Deployed, commented, listed, quoted, require_inside
+from orchestrator.deploy.parts import KEY_ENDING, Deployed, as_name, commented, listed, quoted, require_inside
 from orchestrator.failures import NEVER
 from orchestrator.values import RESERVED_NODE_NAMES
 from qnode.ids import NodeName
@@ -47,10 +47,10 @@ def compose(what: Deployed, places: Places) -> str:
         "\n".join(_common(what, places)),
         "services:",
         "\n".join(_oracle(what, places)),
-        *("\n".join(_node(what, name)) for name in what.network.nodes),
+        *("\n".join(_node(what, node)) for node in what.network.nodes),
         "",
         "secrets: # each process sees its own key and no other",
-        *(_secret(places, name) for name in (ORACLE, *what.names)),
+        *(_secret(places, one) for one in (ORACLE, *what.names)),
         "",
         "volumes:",
         "  runs: {}",
@@ -76,7 +76,7 @@ def _head(what: Deployed, places: Places) -> Iterator[str]:
     yield "Then, as often as you like:"
     yield f"  docker compose up{' --build' if places.context else ''}"
     yield "  docker compose logs alice, or any other service" if "alice" in what.names else "  docker compose logs"
-    yield f"  docker compose cp {ORACLE}:{RUNS} .qnode && qnode results    the runs, from their volume"
+    yield f"  mkdir -p .qnode && docker compose cp {ORACLE}:{RUNS}/. .qnode/runs && qnode results    out of the volume"
     yield "  docker compose down --volumes"
 
 
@@ -117,23 +117,23 @@ def _oracle(what: Deployed, places: Places) -> Iterator[str]:
     yield f"      - {{type: volume, source: runs, target: {RUNS}}}"
 
 
-def _node(what: Deployed, name: NodeName) -> Iterator[str]:
-    key = f"{name}{KEY_ENDING}"
-    policy = what.network.nodes[name].restart
+def _node(what: Deployed, node: NodeName) -> Iterator[str]:
+    key = f"{node}{KEY_ENDING}"
+    policy = what.network.nodes[node].restart
     yield ""
-    yield f"  {quoted(name)}:"
+    yield f"  {as_name(node)}:"
     yield "    <<: *node"
-    yield f"    command: {_list(what.node(name, FOLDER, f'{SECRETS}/{key}', ORACLE))}"
-    yield f"    secrets: [{quoted(key)}]"
+    yield f"    command: {_list(what.node(node, FOLDER, f'{SECRETS}/{key}', ORACLE))}"
+    yield f"    secrets: [{as_name(key)}]"
     if policy == NEVER:
         yield '    restart: "no"'
     else:
         yield f"    restart: on-failure:{what.network.failures.restarts} # restart: {policy} in the configuration"
 
 
-def _secret(places: Places, name: str) -> str:
-    file = f"{name}{KEY_ENDING}"
-    return f"  {quoted(file)}: {{file: {_value(f'{places.keys}/{file}')}}}"
+def _secret(places: Places, whose: str) -> str:
+    file = f"{whose}{KEY_ENDING}"
+    return f"  {as_name(file)}: {{file: {_value(f'{places.keys}/{file}')}}}"
 
 
 def _value(text: str) -> str:

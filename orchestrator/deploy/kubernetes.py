@@ -6,7 +6,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from orchestrator.deploy.parts import KEY_ENDING, PORT, Deployed, commented, indented, listed, quoted, require_inside
+from orchestrator.deploy.parts import (
+    KEY_ENDING,
+    PORT,
+    Deployed,
+    as_name,
+    commented,
+    indented,
+    listed,
+    quoted,
+    require_inside,
+)
 from orchestrator.failures import NEVER
 from qnode.errors import ConfigError
 from qnode.ids import NodeName
@@ -95,14 +105,14 @@ def _head(what: Deployed, names: Names, keys: str) -> Iterator[str]:
 
 def _metadata(base: str, name: str, component: str = "") -> Iterator[str]:
     yield "metadata:"
-    yield f"  name: {quoted(name)}"
+    yield f"  name: {as_name(name)}"
     yield from indented(_labels(base, component), 2)
 
 
 def _labels(base: str, component: str = "") -> Iterator[str]:
     yield "labels:"
     yield "  app.kubernetes.io/name: qnode"
-    yield f"  app.kubernetes.io/instance: {quoted(base)}"
+    yield f"  app.kubernetes.io/instance: {as_name(base)}"
     if component:
         yield f"  app.kubernetes.io/component: {component}"
 
@@ -121,7 +131,7 @@ def _config_map(base: str, files: Mapping[str, str]) -> Iterator[str]:
     yield from _metadata(base, f"{base}-files")
     yield "data:"
     for path, text in files.items():
-        yield f"  {quoted(_key(path))}: {quoted(text) if _is_odd(text) else _block(text)}"
+        yield f"  {as_name(_key(path))}: {quoted(text) if _is_odd(text) else _block(text)}"
 
 
 def _key(path: str) -> str:
@@ -154,12 +164,11 @@ def _claim(base: str, storage: str) -> Iterator[str]:
 
 
 def _service(base: str) -> Iterator[str]:
-    yield "# The oracle's name in the cluster; without an address of its own, for there is one oracle."
+    yield "# The oracle's name in the cluster. It has an address before the oracle has, so that nodes may start first."
     yield "apiVersion: v1"
     yield "kind: Service"
     yield from _metadata(base, f"{base}-oracle", ORACLE)
     yield "spec:"
-    yield "  clusterIP: None"
     yield "  publishNotReadyAddresses: true"
     yield "  selector:"
     yield from list(indented(_labels(base, ORACLE), 2))[1:]
@@ -225,9 +234,9 @@ def _volumes(names: Names, files: Mapping[str, str], secret: str, *, with_runs: 
     yield f"    name: {names.base}-files"
     yield "    items:"
     for path in files:
-        yield f"      - {{key: {quoted(_key(path))}, path: {quoted(path)}}}"
+        yield f"      - {{key: {as_name(_key(path))}, path: {quoted(path)}}}"
     yield "- name: keys"
-    yield f"  secret: {{secretName: {quoted(secret)}, defaultMode: 256}} # 0400, and what fsGroup adds"
+    yield f"  secret: {{secretName: {as_name(secret)}, defaultMode: 256}} # 0400, and what fsGroup adds"
     yield "- {name: tmp, emptyDir: {sizeLimit: 1Gi}}"
     if with_runs:
         yield f"- {{name: runs, persistentVolumeClaim: {{claimName: {names.base}-runs}}}}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
@@ -69,6 +69,15 @@ def quoted(text: str) -> str:
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in written)
 
 
+def as_name(text: str) -> str:
+    """A name as YAML has it: as it is, unless it would be read as something else."""
+    return text if _BARE.fullmatch(text) and text.lower() not in _WORDS else quoted(text)
+
+
+_BARE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_WORDS: Final = frozenset(("y", "yes", "n", "no", "on", "off", "true", "false", "null"))
+
+
 def listed(words: Iterable[str]) -> str:
     """Texts as a YAML list in one line."""
     return f"[{', '.join(map(quoted, words))}]"
@@ -82,8 +91,3 @@ def commented(lines: Iterable[str]) -> str:
 def indented(lines: Iterable[str], by: int) -> Iterator[str]:
     """Lines further to the right; empty ones stay empty."""
     return (" " * by + line if line else "" for line in lines)
-
-
-def typed(words: Sequence[str]) -> str:
-    """A command as one types it; a line of a comment whatever its words are."""
-    return " ".join(shlex.join(words).split("\n"))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import secrets
-import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
