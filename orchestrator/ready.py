@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from orchestrator.folders import write_whole
 from qnode.errors import ConfigError
+
+
+_OUTPUT: Final = Path("-")
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -26,30 +31,34 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class ReadyFile:
-    """The file, or none; it belongs to the process that has said something in it."""
+    """The file, or none; it belongs to the process that has said something in it. `-` is a line of standard output."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def say(self, address: str, folder: str = "") -> None:
         """From now on it is there. Raises ConfigError if it cannot be written."""
-        if self._path is None:
+        told = msgspec.json.encode(Ready(os.getpid(), address, folder))
+        if self._path == _OUTPUT:
+            sys.stdout.write(told.decode() + "\n")
+            sys.stdout.flush()
+        if self._path is None or self._path == _OUTPUT:
             return
         try:
-            write_whole(self._path, msgspec.json.encode(Ready(os.getpid(), address, folder)))
+            write_whole(self._path, told)
         except OSError as error:
             detail = f"cannot be written: {error.strerror or error}; choose another file with --ready"
             raise ConfigError(place=str(self._path), detail=detail) from None
 
     def remove(self) -> None:
         """It is not there any more; safe to call twice."""
-        if self._path is not None:
+        if self._path is not None and self._path != _OUTPUT:
             self._path.unlink(missing_ok=True)
 
 
-def read(path: Path) -> Ready | None:
-    """What it says; None if it is not there."""
+def heard(line: str) -> Ready | None:
+    """What a line of output says, if it is such a one."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Ready)
-    except FileNotFoundError:
+        return msgspec.json.decode(line, type=Ready)
+    except msgspec.DecodeError:
         return None

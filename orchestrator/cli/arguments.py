@@ -73,6 +73,11 @@ def _run(parser: Parser) -> None:
     parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the results and nothing else")
     parser.add_argument("--inline", action="store_true", help="run everything in this process, for debugging")
+    parser.add_argument("--on", choices=("slurm",), help="run it on Slurm's hosts: in the allocation, or in a new one")
+    _hosts(parser)
+    parser.add_argument(
+        "--slurm", default="", metavar="OPTIONS", help='for a new allocation, such as "--partition=long --time=1:00:00"'
+    )
     _runs_folder(parser)
 
 
@@ -199,6 +204,9 @@ def _oracle(parser: Parser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
+    parser.add_argument(
+        "--folder", type=Path, metavar="DIR", help="where this run is saved, a new and empty folder; left out: numbered"
+    )
     _ready(parser)
     _runs_folder(parser)
 
@@ -361,7 +369,7 @@ def _ready(parser: Parser) -> None:
         type=Path,
         default=os.environ.get("QNODE_READY"),
         metavar="FILE",
-        help="a file that is there while it takes part, for health checks; left out: QNODE_READY, or none",
+        help="a file that is there while it takes part, for health checks; - is standard output; left out: QNODE_READY",
     )
 
 

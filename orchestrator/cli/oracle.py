@@ -125,7 +125,7 @@ def _nearby(where: Endpoint, server: Server) -> str:
 def _begin(options: argparse.Namespace, source: Source, started: datetime, server: Server) -> tuple[Path, BinaryIO]:
     """The run's folder, and the lock that says that it is under way."""
     try:
-        folder = saving.new_folder(options.runs_folder, source.name)
+        folder = options.folder or saving.new_folder(options.runs_folder, source.name)
         return folder, saving.begin(folder, source, started)
     except BaseException:
         server.close()

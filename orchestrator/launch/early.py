@@ -78,7 +78,7 @@ def python(module: str, *arguments: str) -> list[str]:
 
     The current folder stays out of `sys.path`: a program called random.py there must not become everybody's `random`.
     """
-    code = f"import sys; sys.path.append({_ROOT!r}); from {module} import main; main()"
+    code = f"import sys; sys.path.append({_ROOT!r}); from {module} import main; sys.exit(main())"
     return [sys.executable, "-P", "-c", code, *arguments]
 
 
