@@ -22,6 +22,7 @@
     │   ├── NotOwner
     │   ├── UnknownQubit
     │   ├── UnknownPair
+    │   ├── NotTheSame            a node that goes another way when it is executed again
     │   └── MalformedMessage
     ├── EntanglementFailure       no pair came of a request
     │   ├── RequestMismatch
@@ -202,6 +203,13 @@ class UnknownPair(ProtocolViolation):
 
 class MalformedMessage(ProtocolViolation):
     pass
+
+
+class NotTheSame(ProtocolViolation):
+    sentence = (
+        "step {step} of node {node}, at {time}, came out otherwise than before its process was lost: its programs are"
+        " not deterministic, so the node cannot be resumed"
+    )
 
 
 class EntanglementFailure(QnodeError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,6 +118,8 @@ class Again:
 
     Attributes:
         rounds: How many were executed.
+        over: Whether the run was ended within the last of them, or before it.
+        farewells: What nodes said when the run was over, encoded.
         divergence: What does not follow from the rounds before it, and ended it; None if all does.
     """
 
@@ -127,7 +128,9 @@ class Again:
         self.divergence: Divergence | None = None
         self.realtime = spec.clock == "real"
         self._granted: Mapping[NodeName, Grant] = {}
-        self._over = False
+        self.over = False
+        self.farewells: tuple[msgspec.Raw, ...] = ()
+        self._number = 0
         self._spec = spec
         self._core = core
         self._digest = GrantDigest()
@@ -141,26 +144,38 @@ class Again:
     def follow(self, rounds: Iterable[Round]) -> Iterator[Followed]:
         """One after the other, each when it has been executed; last, what was granted and is not answered."""
         core = self._core
-        run_event(core, self._spec)
-        self._scatter(core.first_grants())
-        number = -1
-        for number, recorded in zip(count(), rounds, strict=False):
-            try:
-                answers = self._round(recorded)
-            except _Diverged as diverged:
-                self.divergence = Divergence(number, diverged.node, diverged.what)
-                return
-            yield Followed(number, self._granted, answers, recorded)
-            self.rounds += not recorded.over
-            self._over = recorded.over
-            answered = {answer.node for answer in answers if isinstance(answer, Report)}
-            self._granted = {node: grant for node, grant in self._granted.items() if node not in answered}
-        if not self.realtime and not core.time.awaited and not self._over:
+        yield from self.catch_up(rounds)
+        if self.divergence is not None:
+            return
+        if not self.realtime and not core.time.awaited and not self.over:
             self._scatter(core.grants())  # what the last round led to: perhaps the end
         if core.outcome is not None:
             run_event(core, self._spec, ended=core.outcome.how)
         if self._granted:
-            yield Followed(number + 1, self._granted, (), None)
+            yield Followed(self._number, self._granted, (), None)
+
+    def catch_up(self, rounds: Iterable[Round]) -> Iterator[Followed]:
+        """One after the other, each when it has been executed; not what the last one leads to."""
+        run_event(self._core, self._spec)
+        self._scatter(self._core.first_grants())
+        for recorded in rounds:
+            try:
+                if recorded.is_change:
+                    self._change(recorded.changes)
+                    continue
+                if recorded.farewells:
+                    self.farewells = recorded.farewells
+                    continue
+                answers = self._round(recorded)
+            except _Diverged as diverged:
+                self.divergence = Divergence(self._number, diverged.node, diverged.what)
+                return
+            yield Followed(self._number, self._granted, answers, recorded)
+            self._number += 1
+            self.rounds += not recorded.over
+            self.over = recorded.over
+            answered = {answer.node for answer in answers if isinstance(answer, Report)}
+            self._granted = {node: grant for node, grant in self._granted.items() if node not in answered}
 
     def _round(self, recorded: Round) -> tuple[Part | Report, ...]:
         core = self._core

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from orchestrator.oracle.counts import Counts
+from orchestrator.oracle.segments import SEGMENT_BYTES
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
@@ -51,6 +52,9 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         restart_ns: Network time from the loss of a node to its next, fresh life.
         detection_ns: Network time until others learn of a loss; longer, where a message takes longer.
         keys: Who the oracle is, where messages leave the machine.
+        synced: Whether the disk has each round before anybody is granted what comes of it.
+        segment_bytes: How long a file of the record gets before another one is begun.
+        resume: Whether its record is there already, and is gone on with.
     """
 
     run_id: str
@@ -83,6 +87,9 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     restart_ns: int = 0
     detection_ns: int = 0
     keys: Keys | None = None
+    synced: bool = False
+    segment_bytes: int = SEGMENT_BYTES
+    resume: bool = False
 
     def source_of(self, link: LinkSpec) -> PairSource:
         """How a link's pairs come about."""
@@ -90,7 +97,9 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
 
     def without_secrets(self) -> OracleSpec:
         """As it may be kept: without what lets others speak to this run, and without this machine's paths."""
-        return msgspec.structs.replace(self, token=b"", keys=None, address="", folder="", followed=True, paused=False)
+        return msgspec.structs.replace(
+            self, token=b"", keys=None, address="", folder="", followed=True, paused=False, resume=False
+        )
 
 
 encode_oracle = msgspec.msgpack.Encoder().encode

@@ -6,10 +6,11 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from qnode.core.coins import derive_key
@@ -25,7 +26,7 @@ from qnode.runtime.virtual import Outside, drive_virtual
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client, make_context
 from qnode.transport.peers import Peers
-from qnode.wire.messages import Direct, Parcel
+from qnode.wire.messages import TO_BE_TOLD, Direct, Parcel
 from qnode.wire.plan import ProcessSpec, RunSpec
 
 _log: Final = logging.getLogger(__name__)
@@ -53,19 +54,26 @@ def run_process(
     output = Output(run.log, _label(process)) if run.log else None
     set_up_logging(named=output is None)
     make_asyncio_deterministic()
-    reseed(process)
     sys.path[:0] = [run.base, *run.path]
     store = ParcelStore(f"{run.parcels}/{process.number}")
     context = make_context(len(run.processes))
     is_alone = run.alone_s is not None
+    virtual = run.clock == "virtual"
     try:
-        client = Client(context, run.oracle, patience_s=run.patience_s if is_alone else None, keys=process.keys)
+        # On the real clock nobody can take up what was under way when the oracle was lost.
+        client = Client(
+            context,
+            run.oracle,
+            watched=virtual or is_alone,
+            patience_s=(run.patience_s if is_alone else None) if virtual else 0.0,
+            keys=process.keys,
+        )
         inbox: list[Direct] = []
 
         def accept(message: Parcel | Direct) -> None:
             if isinstance(message, Parcel):
                 store.put(message.digest, message.payload)
-            elif run.clock == "virtual":
+            elif virtual:
                 raise MalformedMessage(detail="on the virtual clock messages come from the oracle, or not at all")
             else:
                 inbox.append(message)
@@ -80,15 +88,11 @@ def run_process(
             listen=process.listen,
             keys=process.keys,
         )
-        hosts = {node.name: NodeHost(node, run, store.get) for node in process.nodes}
-        watchdog.rounds_of = lambda name: hosts[name].loop.rounds if name else 0
-        watchdog.spinning_at = lambda name: hosts[name].spinning_at()
-        greeting = [(node.name, node.incarnation) for node in process.nodes]
         if is_alone:
             told(f"waiting for the oracle at {run.oracle}")
-        client.greet(
+        welcome = client.greet(
             process.token,
-            greeting,
+            [(node.name, TO_BE_TOLD) for node in process.nodes],
             timeout_s=GREETING_S if run.alone_s is None else run.alone_s,
             facts=process.facts,
             address=process.advertise.replace("{port}", str(peers.port)) if process.advertise else "",
@@ -96,8 +100,13 @@ def run_process(
         joined(process.listen.replace("*", str(peers.port)))
         if is_alone:
             told("the oracle is here; waiting for the other nodes")
+        process = in_lives(process, welcome.incarnations)
+        reseed(process)
+        hosts = {node.name: NodeHost(node, run, store.get) for node in process.nodes}
+        watchdog.rounds_of = lambda name: hosts[name].loop.rounds if name else 0
+        watchdog.spinning_at = lambda name: hosts[name].spinning_at()
         outside = Outside(hosts.values())
-        if run.clock == "virtual":
+        if virtual:
             drive_virtual(hosts, client, peers, outside, watchdog, process.token)
         else:
             drive_real(run, hosts, client, peers, inbox, outside, watchdog, process.token)
@@ -118,6 +127,13 @@ def run_process(
 def _label(process: ProcessSpec) -> str:
     first, *others = process.nodes
     return f"{first.name} and {len(others)} more" if others else first.name
+
+
+def in_lives(process: ProcessSpec, incarnations: Mapping[str, int]) -> ProcessSpec:
+    """The process with its nodes in the lives that the oracle says they are in."""
+    change = msgspec.structs.replace
+    nodes = (change(node, incarnation=incarnations.get(node.name, node.incarnation)) for node in process.nodes)
+    return change(process, nodes=tuple(nodes))
 
 
 def reseed(process: ProcessSpec) -> None:

@@ -46,21 +46,23 @@ class Control:
         self._socket.close(linger=0)
 
     def fileno(self) -> int:
-        """It speaks up once, so all news must be taken each time."""
+        """It speaks up once, so all news must be taken each time; the first time without being asked."""
         descriptor: int = self._selector.fileno()
         return descriptor
 
     def news(self) -> Iterator[ToCluster]:
         """All that has arrived. Frames that are no news are passed over."""
-        while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-            for frame in self._socket.recv_multipart():
-                try:
-                    yield decode_to_cluster(frame)
-                except MalformedMessage:
-                    continue
-        if self._losses.came():
+        while True:
+            while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                for frame in self._socket.recv_multipart():
+                    try:
+                        yield decode_to_cluster(frame)
+                    except MalformedMessage:
+                        continue
+            if not self._losses.came():
+                return
             self._disconnect()
-            self._connect()
+            self._connect()  # and look again: a socket that nobody has looked at does not speak up
 
     def finish(self, how: str, without: Mapping[str, str] = {}) -> None:
         """Ask for the end of the run, now, with what there is; nodes that are gone, and why, are not waited for."""

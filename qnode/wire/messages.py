@@ -25,8 +25,6 @@ PROTOCOL_VERSION.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Final, TypeVar
 
 import msgspec
@@ -297,23 +295,19 @@ class Goodbye(msgspec.Struct, array_like=True, tag=87, frozen=True):
 class Past(msgspec.Struct, array_like=True, tag=88, frozen=True):
     """A step that a node has gone through in a process that was lost: it goes through it again, and sends nothing.
 
-    Attributes:
-        grant: What it was granted, encoded.
-        said: The digest of what it said then, see `digest_of_said`.
-        executed: What functions outside its loop returned during that step, packed, in order.
+    `content` is an encoded Step; `more`: the next frame of the same ZeroMQ message goes on with it.
     """
 
+    node: str
+    content: bytes
+    more: bool = False
+
+
+class Step(msgspec.Struct, array_like=True, frozen=True):
+    """What a node was granted, encoded, and what it said to that: parts, then the report, as they travelled."""
+
     grant: bytes
-    said: bytes
-    executed: tuple[bytes, ...] = ()
-
-
-def digest_of_said(frames: Iterable[bytes]) -> bytes:
-    """Of the parts and the report of one step, as they travel."""
-    digest = blake2b(digest_size=16)
-    for frame in frames:
-        digest.update(frame)
-    return digest.digest()
+    frames: tuple[bytes, ...]
 
 
 class Pong(msgspec.Struct, array_like=True, tag=84, frozen=True):
@@ -421,6 +415,7 @@ encode = msgspec.msgpack.Encoder().encode
 _to_oracle: msgspec.msgpack.Decoder[ToOracle] = msgspec.msgpack.Decoder(ToOracle)
 _to_node: msgspec.msgpack.Decoder[ToNode] = msgspec.msgpack.Decoder(ToNode)
 _to_cluster: msgspec.msgpack.Decoder[ToCluster] = msgspec.msgpack.Decoder(ToCluster)
+_step: msgspec.msgpack.Decoder[Step] = msgspec.msgpack.Decoder(Step)
 _between_nodes: msgspec.msgpack.Decoder[BetweenNodes] = msgspec.msgpack.Decoder(BetweenNodes)
 
 _T = TypeVar("_T")
@@ -446,6 +441,11 @@ def decode_to_node(frame: bytes) -> ToNode:
 def decode_to_cluster(frame: bytes) -> ToCluster:
     """What the oracle said to whoever started the run. Raises MalformedMessage."""
     return _decode(_to_cluster, frame)
+
+
+def decode_step(content: bytes) -> Step:
+    """What all frames of a Past say together. Raises MalformedMessage."""
+    return _decode(_step, content)
 
 
 def decode_between_nodes(frame: bytes) -> BetweenNodes:

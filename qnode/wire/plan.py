@@ -12,6 +12,7 @@ from qnode.wire.keys import Keys
 from qnode.wire.unreadable import UNREADABLE
 
 BLOCKED_S: Final = 10.0  # wall time
+PATIENCE_S: Final = 30.0  # wall time
 
 
 class ProgramSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -81,7 +82,7 @@ class RunSpec(msgspec.Struct, array_like=True, frozen=True):
     path: tuple[str, ...] = ()
     log: str = ""
     alone_s: float | None = None
-    patience_s: float = 0.0
+    patience_s: float = PATIENCE_S
 
 
 class ProcessSpec(msgspec.Struct, array_like=True, frozen=True):
