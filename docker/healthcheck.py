@@ -24,6 +24,8 @@ def main() -> str:
         os.kill(told["pid"], 0)
     except ProcessLookupError:
         return f"process {told['pid']} is gone"
+    if not told["address"].startswith("tcp://"):
+        return ""  # a socket of this machine alone: that the process is there has to do
     host, _, port = told["address"].removeprefix("tcp://").rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=3) as connection:

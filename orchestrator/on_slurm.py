@@ -6,7 +6,8 @@ import asyncio
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +71,7 @@ class Job:
         timeout: float | None,
         on_start: Callable[[], None],
         on_progress: Callable[[Progress], None],
-        on_output: Callable[[str], None],
+        on_output: Callable[[str], None] | None,
     ) -> Run:
         """Start all steps, wait for the end of the run, and see that they are gone; as `Cluster.run` with `check=False`.
 
@@ -90,7 +91,8 @@ class Job:
             raise ConfigError(place="the oracle's step", detail=str(error)) from None
         run = saved.load(folder)
         if failure is not None:
-            run = replace(run, failure=failure)
+            run = copy(run)
+            run.failure = failure
             saving.save(run)
         return run
 
@@ -108,7 +110,7 @@ class _Running:
         folder: Path,
         stack: AsyncExitStack,
         on_progress: Callable[[Progress], None],
-        on_output: Callable[[str], None],
+        on_output: Callable[[str], None] | None,
     ) -> None:
         self._job = job
         self._keys = folder / "keys"
@@ -134,8 +136,8 @@ class _Running:
             raise _NotBegun(_last_words(self._errors))
         port = self._ready.result().address.rpartition(":")[2]
         address = f"tcp://{slurm.address_of(self._oracle.host)}:{port}"
-        for host in dict.fromkeys(where for name, where in self._place.items() if name != ORACLE):
-            self._nodes[host] = await self._step("node", host, ["--host", host, "--oracle", address], self._show)
+        for name, host in self._place.items():
+            if name != ORACLE: self._nodes[name] = await self._step("node", host, ["--oracle", address], self._show, name)
         keys = keys_for(ORACLE, self._keys, source.name)
         self._control = Control(address, b"", keys=keys)
         self._stack.callback(self._control.close)
@@ -144,8 +146,8 @@ class _Running:
         self._stack.callback(loop.remove_reader, self._control.fileno())
         self._take_news()
 
-    async def _step(self, command: str, host: str, more: list[str], on_line: Callable[[str], None]) -> slurm.Step:
-        arguments = [command, *self._job.arguments, "--keys", str(self._keys), *more]
+    async def _step(self, command: str, host: str, more: list[str], on_line: Callable[[str], None], name=None) -> slurm.Step:
+        arguments = [command, self._job.arguments[0], *([name] if name else []), *self._job.arguments[1:], "--keys", str(self._keys), *more]
         step = slurm.Step(self._job.hosts[host], arguments, on_line, self._errors)
         await step.start()
         self._stack.push_async_callback(step.end)
@@ -161,7 +163,8 @@ class _Running:
 
     def _show(self, line: str) -> None:
         self._log.write(line.encode() + b"\n")
-        self._on_output(line)
+        if self._on_output is not None:
+            self._on_output(line)
 
     def _take_news(self) -> None:
         for message in self._control.news():
@@ -193,7 +196,9 @@ class _Running:
         names = [name for name, where in self._place.items() if where in hosts and name != ORACLE]
         reason = f"the step on {', '.join(self._job.hosts[host] for host in hosts)} ended: {_last_words(self._errors)}"
         await self._finish("lost", dict.fromkeys(names, reason))
-        return ProcessLost(nodes=tuple(names), name=f"node{'s' if len(names) > 1 else ''} {', '.join(names)}", reason=reason)
+        return ProcessLost(
+            nodes=tuple(names), name=f"node{'s' if len(names) > 1 else ''} {', '.join(names)}", reason=reason
+        )
 
     async def _finish(self, how: str, without: Mapping[str, str] = {}) -> None:
         self._control.finish(how, without)

@@ -12,7 +12,6 @@ import msgspec
 from orchestrator.folders import write_whole
 from qnode.errors import ConfigError
 
-
 _OUTPUT: Final = Path("-")
 
 

@@ -176,7 +176,9 @@ class RecordWriter:
 
     def farewells(self, now_ns: int, frames: Sequence[bytes]) -> None:
         """What nodes were still waiting for when the run was over: the last entry."""
-        self._write(entry_of(_encode(Round(now_ns, (), NOTHING_GRANTED, (), (), True, tuple(map(msgspec.Raw, frames))))))
+        self._write(
+            entry_of(_encode(Round(now_ns, (), NOTHING_GRANTED, (), (), True, tuple(map(msgspec.Raw, frames)))))
+        )
 
     def _append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes], *, over: bool) -> None:
         self._is_changed = False

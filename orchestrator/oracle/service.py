@@ -301,7 +301,11 @@ class OracleService:
             if self._spec.restart.get(node) != "resume":
                 raise InvalidOperation(detail=f"node {node} is not to be resumed: that is `restart: resume`")
         why = [
-            *([] if self._core.reproducible else ["something from outside has entered the run, and cannot be had again"]),
+            *(
+                []
+                if self._core.reproducible
+                else ["something from outside has entered the run, and cannot be had again"]
+            ),
             *([] if self._core.resumable else ["a function outside the loop returned what the record cannot hold"]),
         ]
         if why:

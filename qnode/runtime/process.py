@@ -97,7 +97,7 @@ def run_process(
             facts=process.facts,
             address=process.advertise.replace("{port}", str(peers.port)) if process.advertise else "",
         )
-        joined(process.listen.replace("*", str(peers.port)))
+        joined(process.listen.replace("*", str(peers.port)) if process.listen else "")
         if is_alone:
             told("the oracle is here; waiting for the other nodes")
         process = in_lives(process, welcome.incarnations)
