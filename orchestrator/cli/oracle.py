@@ -132,6 +132,9 @@ def _serve(spec: OracleSpec, server: Server, screen: Screen, followed: _Followed
         try:
             screen.tell(f"listening at {server.address}, waiting for {names_of(list(spec.programs))}")
             return service.serve()
+        except KeyboardInterrupt:
+            service.dismiss("interrupted")
+            raise
         finally:
             service.close()
     finally:

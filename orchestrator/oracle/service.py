@@ -131,6 +131,12 @@ class OracleService:
             self._server.send(connection, [encode(Goodbye())])
         return summary
 
+    def dismiss(self, reason: str) -> None:
+        """Let every node end, and wait for none: whoever started the oracle wants it to end now."""
+        for connection in set(self._server.connection_of.values()):
+            for message in (Stop(reason, self._core.time.now_ns), Goodbye()):
+                self._server.send(connection, [encode(message)])
+
     def close(self) -> None:
         if self._record is not None:
             self._record.close()
