@@ -53,7 +53,7 @@ from qnode.wire.messages import (
 from qnode.wire.plan import ProcessSpec
 
 
-class _Limits:
+class Limits:
     """What ends a run from outside: a time-out, and in the main thread Ctrl-C. Both reach a program that computes."""
 
     def __init__(self, timeout: float | None) -> None:
@@ -125,7 +125,7 @@ class InlineRun:
             raise ConfigError(place="clock", detail="only the virtual clock can run in one process; leave --inline out")
         self._launch = launch
         self._on_progress = on_progress
-        self._limits = _Limits(timeout)
+        self._limits = Limits(timeout)
         self._observer = MarkObserver(launch.oracle.observe)
         self._open = contextlib.ExitStack()
         folder, oracle = launch.oracle.folder, launch.oracle

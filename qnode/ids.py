@@ -12,7 +12,8 @@ A node that was restarted afresh names its own qubits "alice!1.4": an older inca
 
 from __future__ import annotations
 
-from typing import NewType
+import re
+from typing import Final, NewType
 
 NodeName = NewType("NodeName", str)
 ProgramName = NewType("ProgramName", str)
@@ -21,12 +22,20 @@ PairId = NewType("PairId", str)
 MessageId = NewType("MessageId", str)
 RequestId = NewType("RequestId", int)
 
+_OWN: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:![1-9][0-9]{0,18})?\.(?:0|[1-9][0-9]{0,18})")
+
 MAIN = ProgramName("main")
 
 
 def local_qubit_id(node: NodeName, incarnation: int, nth: int) -> QubitId:
     """The name of the nth qubit (from 0) that this incarnation of a node made."""
     return QubitId(f"{node}!{incarnation}.{nth}" if incarnation else f"{node}.{nth}")
+
+
+def maker_of(qubit: str) -> NodeName | None:
+    """The node that alone makes qubits of this name, whatever its incarnation. None if no node names its own so."""
+    found = _OWN.fullmatch(qubit)
+    return NodeName(found[1]) if found else None
 
 
 def pair_id(one: NodeName, other: NodeName, nth: int) -> PairId:

@@ -149,6 +149,24 @@ def _events(parser: Parser) -> None:
     _runs_folder(parser)
 
 
+def _replay(parser: Parser) -> None:
+    parser.add_argument("node", metavar="NODE", help="which node of the run")
+    _which_run(parser)
+    parser.add_argument("--until", metavar="TIME", help="stop at this network time, and show where each program is")
+    parser.add_argument(
+        "--pdb", action="store_true", help="stop at the first line of each program, and where one fails"
+    )
+    parser.add_argument(
+        "--life", type=_whole, metavar="N", help="which life of a node that was restarted, from 1; left out: the last"
+    )
+    parser.add_argument("--base", type=_folder, metavar="FOLDER", help="where the programs are, if they have moved")
+    parser.add_argument("--saved", action="store_true", help="take the programs as they were saved with the run")
+    parser.add_argument(
+        "--anyway", action="store_true", help="go on, whatever has changed, to see where it becomes another run"
+    )
+    _runs_folder(parser)
+
+
 def _up(parser: Parser) -> None:
     _config(parser)
     _changes(parser)
@@ -252,6 +270,7 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
     "runs": _runs,
     "link": _link,
     "events": _events,
+    "replay": _replay,
     "up": _up,
     "ps": _ps,
     "logs": _logs,
@@ -377,6 +396,12 @@ def _age(text: str) -> float:
     if len(number) > _MOST_DIGITS or int(number) * _AGES[unit] > _OLDEST_S:
         raise _refused(text, "an age of up to 1000 years; write a number and s, m, h, d or w, such as 7d")
     return float(int(number) * _AGES[unit])
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise _refused(text, "a folder that is there")
+    return Path(text)
 
 
 def _name(text: str) -> str:

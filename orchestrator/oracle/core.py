@@ -8,7 +8,7 @@ others still run. On the real clock each report is executed as it arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
@@ -33,6 +33,9 @@ from qnode.wire.messages import (
     Report,
     Wake,
 )
+
+
+_SHOWN_CHARS: Final = 200  # of a name that somebody made up
 
 
 class ProgramResult(NamedTuple):
@@ -64,6 +67,7 @@ class OracleCore:
         until_ns: A normal end of network time, or None.
         emit: Takes the events, or None if nobody wants them.
         realtime: True on the real clock: what is scheduled is handed out at once, with its time on it.
+        services: The names of each node's other programs.
         key: Of the randomness of arrays.
     """
 
@@ -78,6 +82,7 @@ class OracleCore:
         emit: Callable[[Event], None] | None = None,
         observer: Observer | None = None,
         realtime: bool = False,
+        services: Mapping[NodeName, Iterable[str]] = {},
         key: bytes = b"",
     ) -> None:
         self.time = Timekeeper(programs, tick_ns=tick_ns, until_ns=until_ns)
@@ -90,6 +95,8 @@ class OracleCore:
         self.reproducible = True
         self.resumable = True
         self._unfinished = {(node, program) for node, names in programs.items() for program in names}
+        self._programs = {node: {*names, *services.get(node, ())} for node, names in programs.items()}
+        self._ended: set[tuple[NodeName, str]] = set()
         self._realtime = realtime
         self._steps: dict[NodeName, int] = dict.fromkeys(programs, 0)
         self._round: dict[NodeName, Report] = {}
@@ -131,7 +138,8 @@ class OracleCore:
 
         The grant of a step below 0 means that there is none to give again: the node has it, or will get it.
 
-        Raises MalformedMessage if it is neither, or if it names times that network time never comes to.
+        Raises MalformedMessage if it is neither, or if it names times that network time never comes to, or the end of
+        a program that the node does not run.
         """
         node = NodeName(report.node)
         for timer_ns in (report.timer_ns, report.background_ns):
@@ -142,6 +150,8 @@ class OracleCore:
             came = len(self._parts.get(node, ()))
             if report.parts != came:
                 raise MalformedMessage(detail=f"{node} sent {report.parts} parts of step {report.step}; {came} came")
+            if report.ended:
+                self._check_ended(node, report.ended)
             return None
         if report.step == last and last:
             granted = self._granted.get(node)
@@ -150,6 +160,18 @@ class OracleCore:
         if 0 < report.step <= last:
             return Grant(report.node, -1, 0, ())
         raise MalformedMessage(detail=f"{node} reported step {report.step}; expected {last + 1}")
+
+    def _check_ended(self, node: NodeName, ended: tuple[Ended, ...]) -> None:
+        """What is refused to a program that has returned makes it fail after all; it returns once."""
+        programs = self._programs[node]
+        returned = [one.program for one in ended if not one.failed]
+        for name in (one.program for one in ended):
+            if name not in programs:
+                raise MalformedMessage(detail=f"{node} told of the end of {name[:_SHOWN_CHARS]!r}, which it does not run")
+        if len(set(returned)) < len(returned) or any((node, name) in self._ended for name in returned):
+            raise MalformedMessage(detail=f"{node} told again of the end of one of {', '.join(sorted(set(returned)))}")
+        if len(ended) > 2 * len(programs):
+            raise MalformedMessage(detail=f"{node} told of {len(ended)} ends of {len(programs)} programs")
 
     def part(self, part: Part) -> None:
         """Take a part that `check_part` let pass; what can be executed of the round so far is."""
@@ -300,6 +322,7 @@ class OracleCore:
 
     def _end(self, node: NodeName, ended: Ended) -> None:
         self._unfinished.discard((node, ended.program))
+        self._ended.add((node, ended.program))
         self.results.append(ProgramResult(node, ended.program, ended, self.time.now_ns))
         if ended.failed:
             self._failed = self._failed or Outcome("failed", self.time.now_ns, (node,))  # others of this round go on

@@ -184,7 +184,7 @@ class Generation:
         for end, qubit in zip((making.job.first, making.job.second), making.halves, strict=True):
             end.under_way.remove(qubit)
             end.left += 1
-            self._ledger.discard(end.node, (qubit,))
+            self._ledger.trace_out((qubit,))
         for stretch in making.attempts:
             stretch.stop(self._time.now_ns)
 

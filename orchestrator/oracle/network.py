@@ -75,6 +75,7 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         emit=emit,
         observer=observer,
         realtime=spec.clock == "real",
+        services={NodeName(node): programs for node, programs in spec.services.items()},
         key=derive_key(spec.seed, "arrays"),
     )
     photons = {(NodeName(link.a), NodeName(link.b)): link.photons for link in spec.links if link.photons}

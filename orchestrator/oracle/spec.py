@@ -47,6 +47,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         paused: Whether nobody runs until whoever started the run says so.
         sources: The different sources of pairs that there are; many links share few of them.
         hardware, hardware_of: What the nodes are made of, each kind once, and which of them each node is.
+        services: Each node's programs that keep the run not alive.
         restart: What is done when a node's process is lost, "fresh" or "resume"; a node that is not there stays away.
         restarts: How often a node may come back.
         restart_ns: Network time from the loss of a node to its next, fresh life.
@@ -82,6 +83,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     hardware: tuple[Hardware, ...] = ()
     hardware_of: dict[str, int] = {}
     sources: tuple[PairSource, ...] = ()
+    services: dict[str, tuple[str, ...]] = {}
     restart: dict[str, str] = {}
     restarts: int = 0
     restart_ns: int = 0
@@ -213,3 +215,8 @@ def log_path(folder: str | Path) -> Path:
 
 def events_path(folder: str | Path) -> Path:
     return Path(folder) / "events.jsonl"
+
+
+def payloads_path(folder: str | Path) -> Path:
+    """Where long payloads are kept, in a folder for each process that received some."""
+    return Path(folder) / "payloads"

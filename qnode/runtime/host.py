@@ -59,6 +59,7 @@ class NodeHost:
 
     Attributes:
         folders: What program files are relative to, and import from.
+        on_loaded: Told of each program's function before it is called.
         on_failed: Told which program has raised, and where; the frames are only there for whoever keeps them.
 
     Args:
@@ -95,6 +96,7 @@ class NodeHost:
         self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
         self._peer_lost: dict[str, str] = {}
+        self.on_loaded: Callable[[Main], None] = lambda function: None
         self.on_failed: Callable[[str, TracebackType | None], None] = lambda program, tb: None
         self.loop.on_executed = self._record_executed
         self.services.on_unheard = self._fail_unheard
@@ -173,6 +175,7 @@ class NodeHost:
         try:
             try:
                 function = load_program(program.run, self.folders)
+                self.on_loaded(function)
                 result = await function(node, **program.args)
             finally:
                 if not self.loop.stopping:
@@ -279,7 +282,7 @@ class NodeHost:
 
     def farewell(self, lateness_ns: int = 0, clock_bound_ns: int = 0, refused: int = 0) -> Farewell:
         """What every unfinished program is waiting for, and what is left over."""
-        waits = tuple(self._waits())
+        waits = tuple(self.waits())
         unread = self.services.letters.unread()
         return Farewell(
             self.name,
@@ -299,7 +302,8 @@ class NodeHost:
         """Cancel what still runs, give it one chance to clean up, and close the loop."""
         self.loop.shut_down()
 
-    def _waits(self) -> Iterator[Waits]:
+    def waits(self) -> Iterator[Waits]:
+        """What the programs and their tasks are waiting for, and at which lines."""
         mains = {task: name for name, task in self._mains.items()}
         for task in self.loop.unfinished():
             coroutine = task.get_coro()
