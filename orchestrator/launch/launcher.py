@@ -13,6 +13,7 @@ from orchestrator.launch import early
 from orchestrator.launch.limits import require_descriptors
 from orchestrator.launch.protocol import (
     Answer,
+    End,
     Exited,
     Fork,
     Forked,
@@ -20,6 +21,7 @@ from orchestrator.launch.protocol import (
     Killed,
     Open,
     Opened,
+    Order,
     Prepare,
     Reader,
     Unable,
@@ -28,7 +30,7 @@ from orchestrator.launch.protocol import (
 from orchestrator.oracle.spec import encode_oracle
 from orchestrator.plan import LaunchPlan
 from qnode.errors import ProcessLost, TransportError
-from qnode.wire.plan import encode_spec
+from qnode.wire.plan import ProcessSpec, encode_spec
 
 ORACLE: Final = -1
 _END_S: Final = 10.0  # wall time that the forkserver has to end everything
@@ -140,12 +142,24 @@ class Launcher:
                     _cannot_start(detail)
 
     async def exited(self) -> Exited:
-        """The next process that ends."""
+        """The next process that ends. Raises TransportError if one could not be started again."""
         while not self._exits:
-            answer = await self._answer()
-            if isinstance(answer, Exited):
-                self._exits.append(answer)
+            match await self._answer():
+                case Exited() as exited:
+                    self._exits.append(exited)
+                case Forked(number=number, pid=pid):
+                    self.pids[number] = pid
+                case Unable(detail=detail):
+                    _cannot_start(detail)
         return self._exits.popleft()
+
+    def end_process(self, number: int) -> None:
+        """Kill one process, if it is still there; `exited` tells when it has ended."""
+        self._tell(End(number))
+
+    def start_again(self, process: ProcessSpec) -> None:
+        """Start a process in the place of one that has ended; `pids` has it soon."""
+        self._tell(Fork(process.number, "node", encode_spec(process)))
 
     async def end_run(self) -> None:
         """End what is left of the run; returns once nothing is."""
@@ -186,7 +200,7 @@ class Launcher:
             self._process.kill()
             self._process.wait()
 
-    def _tell(self, *orders: Open | Prepare | Fork | Kill) -> None:
+    def _tell(self, *orders: Order) -> None:
         try:
             send(self._socket, *orders)
         except OSError:  # it is gone, or the launcher was closed

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from qnode.core.coins import Coins
 from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, UnknownQubit
-from qnode.ids import NodeName, PairId, QubitId, half_id, pair_id
+from qnode.ids import NodeName, PairId, QubitId, half_id, maker_of, pair_id
 from qnode.quantum.bell import PHI_PLUS, BellState
 from qnode.quantum.hardware import IDEAL
 from qnode.quantum.noisy import NO_CLOCK, Laboratory, NoisyRegister, Stretch
@@ -43,6 +43,7 @@ class Ledger:
         self.owner: dict[QubitId, NodeName] = {}
         self._coins = coins
         self.labs = _Laboratories(labs or {})
+        self.lives: Mapping[NodeName, int] = {}  # which each node is in; 0 if it does not say
         self._pairs: dict[tuple[NodeName, NodeName], int] = {}
 
     def coin(self, name: str) -> float:
@@ -59,9 +60,10 @@ class Ledger:
         for at_ns, kind in clocks:
             if len(clocks) != len(state.qubits) or not NO_CLOCK <= at_ns < NEVER_NS or kind not in (0, 1):
                 raise MalformedMessage(detail=f"{node} sent the clocks {clocks[:8]!r} with {len(state.qubits)} qubits")
+        made_here = maker_of(node, self.lives.get(node, 0))
         for qubit in state.qubits:
             maker, _, number = qubit.rpartition(".")
-            if maker.partition("!")[0] != node or not number.isdecimal():
+            if maker != made_here or not number.isdecimal():
                 raise NotOwner(caller=node, qubit=qubit, owner="another node")
             if qubit in self.owner:
                 raise NotOwner(caller=node, qubit=qubit, owner=f"{self.owner[qubit]} already")
@@ -174,6 +176,12 @@ class Ledger:
         for qubit in gone:
             self.noisy.discard(qubit)
             del self.owner[qubit]
+
+    def lose(self, node: NodeName) -> tuple[QubitId, ...]:
+        """A node is gone: what it holds, and what is on its way to it, is traced out; which qubits that was."""
+        gone = tuple(qubit for qubit, owner in self.owner.items() if owner == node)
+        self.discard(node, gone)
+        return gone
 
     def transfer(self, node: NodeName, qubit: QubitId, to: NodeName, at_ns: int = 0, transmission: float = 1.0) -> bool:
         """A qubit leaves for another owner; False if it is lost on the way."""

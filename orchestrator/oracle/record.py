@@ -21,6 +21,7 @@ from typing import Final
 
 import msgspec
 
+from orchestrator.oracle.losses import Loss
 from qnode.errors import MalformedMessage
 from qnode.wire.messages import Change
 from qnode.wire.unreadable import UNREADABLE
@@ -47,6 +48,7 @@ class Round(msgspec.Struct, array_like=True, frozen=True):
         reports: In execution order.
         changes: What somebody changed before it, while the run was paused.
         over: The run ended within this round, or before it began; what was executed of it is all there.
+        losses: Nodes whose processes were gone; they have no report here unless it had come before.
     """
 
     now_ns: int
@@ -55,6 +57,7 @@ class Round(msgspec.Struct, array_like=True, frozen=True):
     reports: tuple[msgspec.Raw, ...]
     changes: tuple[Changed, ...] = ()
     over: bool = False
+    losses: tuple[Loss, ...] = ()
 
 
 class GrantDigest:
@@ -100,18 +103,21 @@ class RecordWriter:
         """The run was changed: the next entry begins with it."""
         self._changes.append(Changed(at_ns, change))
 
-    def append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes]) -> None:
+    def append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes], losses: Sequence[Loss] = ()) -> None:
         """One round, its reports in execution order. Raises OSError (no space left, say) before anything is granted."""
-        self._append(now_ns, woken, reports, over=False)
+        self._append(now_ns, woken, reports, over=False, losses=losses)
 
     def end(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes]) -> None:
         """The run is over: what was executed of a round that will never be complete, and what was changed before it."""
         if reports or self._changes:
             self._append(now_ns, woken, reports, over=True)
 
-    def _append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes], *, over: bool) -> None:
+    def _append(
+        self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes], *, over: bool, losses: Sequence[Loss] = ()
+    ) -> None:
         changes, self._changes = tuple(self._changes), []
-        entry = Round(now_ns, tuple(woken), self._granted.take(), tuple(map(msgspec.Raw, reports)), changes, over)
+        granted, frames = self._granted.take(), tuple(map(msgspec.Raw, reports))
+        entry = Round(now_ns, tuple(woken), granted, frames, changes, over, tuple(losses))
         self._write(entry_of(_encode(entry)))
 
     def _write(self, data: bytes) -> None:

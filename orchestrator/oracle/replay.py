@@ -119,14 +119,22 @@ class _Again:
     def execute(self, rounds: Iterable[Round]) -> Divergence | None:
         core = self._core
         run_event(core, self._spec)
-        self._scatter(core.first_grants().values())
+        begun = False
         for number, recorded in zip(count(), rounds, strict=False):
             try:
+                if not begun:  # what was changed before the first round was changed before anybody ran
+                    begun = True
+                    self._change(recorded.changes)
+                    if not recorded.over or recorded.granted != NOTHING_GRANTED:
+                        self._scatter(core.first_grants().values())
+                    recorded = msgspec.structs.replace(recorded, changes=())
                 self._round(recorded)
             except _Diverged as diverged:
                 return Divergence(number, diverged.node, diverged.what)
             self.rounds += not recorded.over
             self._over = recorded.over
+        if not begun:
+            self._scatter(core.first_grants().values())
         if not self.realtime and not core.time.awaited and not self._over:
             core.grants()  # what the last round led to: perhaps the end
         if core.outcome is not None:
@@ -136,8 +144,10 @@ class _Again:
     def _round(self, recorded: Round) -> None:
         core = self._core
         self._change(recorded.changes)
-        nothing_more = recorded.over and recorded.granted == NOTHING_GRANTED
+        between = not recorded.reports and recorded.granted == NOTHING_GRANTED and bool(recorded.losses)
+        nothing_more = between or (recorded.over and recorded.granted == NOTHING_GRANTED)
         if self.realtime:
+            core.keep_appointments(recorded.now_ns)
             core.time.go_to(recorded.now_ns)
         elif not core.time.awaited and not nothing_more:
             self._wake(recorded.woken)
@@ -149,18 +159,25 @@ class _Again:
         frames = [self._report(frame) for frame in recorded.reports]
         reports = [frame for frame in frames if isinstance(frame, Report)]
         if not self.realtime and not recorded.over:
-            self._check_senders([report.node for report in reports])
+            self._check_senders([report.node for report in reports], {loss.node for loss in recorded.losses})
         if recorded.woken != core.time.last_woken:
             raise _Diverged("", f"woken were {recorded.woken}, but it should be {core.time.last_woken}")
         if not nothing_more and recorded.granted != self._digest.take():
             raise _Diverged("", "what was granted before it is not what follows from the rounds before")
         for frame in frames:
             self._take(frame)
+        for loss in recorded.losses:
+            if loss.node not in self._spec.programs:
+                raise _Diverged(loss.node, "lost, and there is no such node")
+            core.losing(loss)
         if recorded.over:
             return
         core.execute()
         if self.realtime:
-            self._deliver(over=not reports)
+            self._scatter(core.scheduled_grants())
+            until_ns = self._spec.until_ns
+            if not reports and until_ns is not None and core.time.now_ns >= until_ns:
+                core.end("until")
 
     def _change(self, changes: tuple[Changed, ...]) -> None:
         for one in changes:
@@ -173,19 +190,11 @@ class _Again:
         for node in woken:
             if node not in self._spec.programs:
                 raise _Diverged(node, "woken, and there is no such node")
-            self._core.wake(Wake(node, self._spec.incarnations[node]))
+            self._core.wake(Wake(node, self._core.lives.current[NodeName(node)]))
 
     def _scatter(self, grants: Iterable[Grant]) -> None:
         for grant in grants:
             self._digest.add(encode(grant))
-
-    def _deliver(self, *, over: bool) -> None:
-        core = self._core
-        for delivery in core.take_scheduled():
-            if core.operations.deliver(delivery):
-                self._scatter((Grant(delivery.node, 0, delivery.at_ns, (delivery.item,)),))
-        if over:
-            core.end("until")
 
     def _report(self, frame: msgspec.Raw) -> Part | Report:
         try:
@@ -196,12 +205,12 @@ class _Again:
             raise _Diverged("", f"{type(report).__name__} stands where a report should")
         if report.node not in self._spec.programs:
             raise _Diverged(report.node, "reported, and there is no such node")
-        if report.incarnation != self._spec.incarnations[report.node]:
+        if report.incarnation != self._core.lives.current[NodeName(report.node)]:
             raise _Diverged(report.node, f"reported as incarnation {report.incarnation}, which it is not in")
         return report
 
-    def _check_senders(self, senders: list[str]) -> None:
-        expected = sorted(self._core.time.awaited)
+    def _check_senders(self, senders: list[str], lost: set[str]) -> None:
+        expected = sorted(self._core.time.awaited - (lost - set(senders)))
         for node in senders:
             if node not in expected:
                 raise _Diverged(node, "reported, and was not granted this round")

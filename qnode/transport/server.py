@@ -112,6 +112,12 @@ class Server:
                 return
         self._vain = 0
 
+    def let_go(self, node: str) -> None:
+        """A node has no connection any more: what its old one brings is refused, and it may have another."""
+        connection = self.connection_of.pop(node, None)
+        if connection is not None:
+            self.nodes_of[connection] -= {node}
+
     def refuse(self, connection: bytes, error: QnodeError) -> None:
         """Answer what must not be done with the error, and count it."""
         self.refused[error.code] += 1
