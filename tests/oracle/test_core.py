@@ -279,7 +279,7 @@ def test_on_the_real_clock_every_report_is_executed_as_it_arrives_and_results_ca
     assert [(one.now_ns, one.node) for one in handed] == [
         (7 + LINK_NS, BOB),
         (7 + LINK_NS, ALICE),
-    ]  # no message: direct
+    ]
     assert core.counts.messages == 1
 
 

@@ -318,8 +318,13 @@ def test_what_is_no_state_is_refused_and_changes_nothing(broken: Callable[[Compo
 def test_names_of_a_later_life_of_the_node_are_its_own() -> None:
     ledger = new_ledger()
     state = component_of(ALICE, 0, 1)._replace(qubits=(local_qubit_id(ALICE, 2, 0),))
+    with pytest.raises(NotOwner):
+        ledger.adopt(ALICE, state)
+    ledger.lives = {ALICE: 2}
     ledger.adopt(ALICE, state)
     assert ledger.owner == {QubitId("alice!2.0"): ALICE}
+    with pytest.raises(NotOwner):  # those of an earlier one are not
+        ledger.adopt(ALICE, component_of(ALICE, 0, 1))
 
 
 Step = Callable[[Ledger, QubitId], object]
