@@ -76,7 +76,11 @@ Which = Annotated[
         }
     ),
 ]
-Event = Annotated[str, AfterValidator(_event), WithJsonSchema({"enum": list(TRIGGERS)})]
+Event = Annotated[
+    str,
+    AfterValidator(_event),
+    WithJsonSchema({"title": "kind of event", "enum": list(TRIGGERS), "examples": ["deliver"]}),
+]
 
 
 class TriggerConfig(Model):
