@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
-from orchestrator import shapes, units
+from orchestrator import placing, shapes, units
 from orchestrator.failures import RESUME
 from orchestrator.faults import ALL, WaysConfig, expand_or_itself
 from orchestrator.near import nearest
@@ -37,6 +37,8 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _of_links(config)
     if config.faults:
         yield from _of_faults(config)
+    names = (name for pattern in config.nodes for name in shapes.expand(pattern))
+    yield from placing.findings(config.hosts, config.place, names)
     if config.formalism == "bell_diagonal":
         yield from _of_bell_diagonal(config)
     if config.formalism == "stabilizer":

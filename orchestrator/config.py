@@ -20,6 +20,7 @@ from orchestrator.faults import FaultConfig
 from orchestrator.graphs import GraphConfig
 from orchestrator.hardware import HardwareConfig
 from orchestrator.links import LinkConfig
+from orchestrator.placing import Hosts, Place
 from orchestrator.presets import over_preset
 from orchestrator.problems import Finding
 from orchestrator.telemetry.settings import TelemetryConfig
@@ -255,6 +256,11 @@ class Config(Model):
     failures: FailuresConfig = Field(FailuresConfig(), description="What is done when a node's process is lost.")
     faults: Annotated[tuple[FaultConfig, ...], BeforeValidator(_faults)] = Field(
         (), description="What happens to the network, and when: a list of faults."
+    )
+    hosts: Hosts = Field(default_factory=dict, description="Machines by name, or a list of names; for `place`.")
+    place: Place = Field(
+        default_factory=dict,
+        description="The host of `oracle` and of nodes; what is not placed is spread evenly over all hosts.",
     )
     events: bool = Field(True, description="Whether the event log is written.")
     telemetry: TelemetryConfig = Field(

@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.launch.launcher import Launcher
 from orchestrator.plan import LaunchPlan
-from qnode.wire.plan import ProcessSpec
+from qnode.wire.plan import ProcessSpec, encode_spec
 
 NO_MORE: Final = -1  # instead of an incarnation
 
@@ -25,13 +25,19 @@ class Replacing:
         self._launcher = launcher
         self._processes = {process.number: process for process in launch.processes}
         self._number_of = launch.run.processes
+        self._lives: dict[str, int] = {}
         self._ended: set[int] = set()  # and nothing is started in their place yet
         self._ending: dict[int, ProcessSpec | None] = {}  # and what comes after it
         self.running = set(self._processes)
 
     def replace(self, lives: Mapping[str, int]) -> None:
-        """The oracle has lost these nodes: their process is ended, and another started if they live on."""
-        for number in sorted({self._number_of[node] for node in lives}):
+        """The oracle has lost these nodes: their process is ended, and another started if they live on.
+
+        What it says again is done already.
+        """
+        news = {node: life for node, life in lives.items() if self._lives.get(node) != life}
+        self._lives |= news
+        for number in sorted({self._number_of[node] for node in news}):
             process = self._processes[number]
             again = tuple(
                 msgspec.structs.replace(node, incarnation=lives[node.name])
@@ -44,6 +50,10 @@ class Replacing:
             else:
                 self._ending[number] = following
                 self._launcher.end_process(number)
+
+    def expects(self, number: int) -> bool:
+        """Whether a process is to end."""
+        return number in self._ending
 
     def ended(self, number: int, reason: str) -> dict[str, str]:
         """A process has ended. The nodes that are lost with it and of which nobody knows yet, and why."""
@@ -59,4 +69,4 @@ class Replacing:
             self._processes[number] = process
             self._ended.discard(number)
             self.running.add(number)
-            self._launcher.start_again(process)
+            self._launcher.start_again(number, "node", encode_spec(process))

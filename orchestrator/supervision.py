@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from orchestrator.failures import TOO_EARLY
+from orchestrator.keeper import Keeper
 from orchestrator.launch.launcher import ORACLE, Launcher
 from orchestrator.launch.protocol import Exited
 from orchestrator.oracle.spec import Summary, decode_summary
@@ -88,7 +89,7 @@ async def follow(
 
     loop.add_reader(control.fileno(), take_news)
     take_news()
-    watching = asyncio.ensure_future(_watch(launcher, ended, replacing.running, lose))
+    watching = asyncio.ensure_future(_watch(launcher, Keeper(launcher, launch), replacing, ended, lose))
     try:
         left = None if deadline is None else max(0.0, deadline - loop.time())
         await asyncio.wait((ended, watching), timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -119,27 +120,34 @@ async def follow(
 
 
 async def _watch(
-    launcher: Launcher, ended: asyncio.Future[Summary], running: set[int], lose: Callable[[Exited], bool]
+    launcher: Launcher,
+    keeper: Keeper,
+    replacing: Replacing,
+    ended: asyncio.Future[Summary],
+    lose: Callable[[Exited], bool],
 ) -> Exited | None:
     """Wait until all processes have ended as they should: None. The first that the run cannot do without is returned.
 
     Args:
-        running: The numbers of all node processes that are there.
-        lose: Told of one that has ended before the run; it says whether the run goes on.
+        lose: Told of a node's process that has ended before the run; it says whether the run goes on.
     """
     oracle = {ORACLE}
-    while running | oracle:
+    while replacing.running | oracle:
         exited = await launcher.exited()
-        if exited.number != ORACLE and exited.status and not ended.done() and lose(exited):
+        if ended.done() and exited.number == ORACLE and exited.status:
+            return None  # it has told all that it had to, and nobody else can tell the nodes that they may end
+        if not ended.done() and not replacing.expects(exited.number) and keeper.start_again(exited):
             continue
-        for numbers in (running, oracle):
+        if exited.number != ORACLE and exited.status and not ended.done() and lose(keeper.why_not(exited)):
+            continue
+        for numbers in (replacing.running, oracle):
             numbers.discard(exited.number)
         if not exited.status and not ended.done():
             with suppress(TimeoutError):  # the oracle's last message may still be under way
                 async with asyncio.timeout(GRACE_S):
                     await asyncio.shield(ended)
         if not ended.done():
-            return exited
+            return keeper.why_not(exited)
     return None
 
 

@@ -13,6 +13,7 @@ incarnation's names never come back.
 
 from __future__ import annotations
 
+import re
 from typing import Final, NewType
 
 NodeName = NewType("NodeName", str)
@@ -22,20 +23,28 @@ PairId = NewType("PairId", str)
 MessageId = NewType("MessageId", str)
 RequestId = NewType("RequestId", int)
 
+_OWN: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:![1-9][0-9]{0,18})?\.(?:0|[1-9][0-9]{0,18})")
+
 MAIN = ProgramName("main")
 
 NUMBERS_OF_A_LIFE: Final = 2**40
 """Each incarnation of a node numbers its messages from a multiple of it on."""
 
 
-def maker_of(node: str, incarnation: int) -> str:
+def life_of(node: str, incarnation: int) -> str:
     """What an incarnation of a node is called where its qubits and messages are named."""
     return f"{node}!{incarnation}" if incarnation else node
 
 
 def local_qubit_id(node: NodeName, incarnation: int, nth: int) -> QubitId:
     """The name of the nth qubit (from 0) that this incarnation of a node made."""
-    return QubitId(f"{maker_of(node, incarnation)}.{nth}")
+    return QubitId(f"{life_of(node, incarnation)}.{nth}")
+
+
+def maker_of(qubit: str) -> NodeName | None:
+    """The node that alone makes qubits of this name, whatever its incarnation. None if no node names its own so."""
+    found = _OWN.fullmatch(qubit)
+    return NodeName(found[1]) if found else None
 
 
 def pair_id(one: NodeName, other: NodeName, nth: int) -> PairId:
@@ -62,4 +71,4 @@ def other_half(half: QubitId) -> tuple[PairId, NodeName, QubitId] | None:
 def message_id(sender: str, receiver: str, number: int) -> MessageId:
     """The name of a classical message from one node to another; its number tells the sender's life, too."""
     life, nth = divmod(number, NUMBERS_OF_A_LIFE) if number >= 0 else (0, number)
-    return MessageId(f"{maker_of(sender, life)}:{receiver}#{nth}")
+    return MessageId(f"{life_of(sender, life)}:{receiver}#{nth}")

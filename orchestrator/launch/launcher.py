@@ -30,7 +30,7 @@ from orchestrator.launch.protocol import (
 from orchestrator.oracle.spec import encode_oracle
 from orchestrator.plan import LaunchPlan
 from qnode.errors import ProcessLost, TransportError
-from qnode.wire.plan import ProcessSpec, encode_spec
+from qnode.wire.plan import encode_spec
 
 ORACLE: Final = -1
 _END_S: Final = 10.0  # wall time that the forkserver has to end everything
@@ -157,9 +157,10 @@ class Launcher:
         """Kill one process, if it is still there; `exited` tells when it has ended."""
         self._tell(End(number))
 
-    def start_again(self, process: ProcessSpec) -> None:
+    def start_again(self, number: int, kind: str, spec: bytes) -> None:
         """Start a process in the place of one that has ended; `pids` has it soon."""
-        self._tell(Fork(process.number, "node", encode_spec(process)))
+        self.pids.pop(number, None)
+        self._tell(Fork(number, kind, spec))
 
     async def end_run(self) -> None:
         """End what is left of the run; returns once nothing is."""

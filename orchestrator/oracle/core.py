@@ -8,7 +8,7 @@ others still run. On the real clock each report is executed as it arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
@@ -41,6 +41,9 @@ if TYPE_CHECKING:  # imported when there is one
     from orchestrator.oracle.faults import Faults, Watch
 
 
+_SHOWN_CHARS: Final = 200  # of a name that somebody made up
+
+
 class ProgramResult(NamedTuple):
     """How one program ended, and when."""
 
@@ -67,13 +70,15 @@ class OracleCore:
         lives: Which life each node is in, and who is not there.
         missing: Nodes that were lost without a script, and why; they will not come back.
         faults: What scripts do to the network.
-        on_replace: Told which node's process is not to be there any more, and its next life, or -1 if it has none.
+        replaced: Nodes whose first process is not to be there any more, and the life of the next one, or -1.
+        on_replace: Told of each that is added there.
 
     Args:
         programs: The names of each node's programs that keep the run alive.
         until_ns: A normal end of network time, or None.
         emit: Takes the events, or None if nobody wants them.
         realtime: True on the real clock: what is scheduled is handed out at once, with its time on it.
+        services: The names of each node's other programs.
         key: Of the randomness of arrays.
         incarnations: Which life each node is in; 0 if it does not say.
         detection_ns: Network time until others learn of a loss, at least.
@@ -92,6 +97,7 @@ class OracleCore:
         emit: Callable[[Event], None] | None = None,
         observer: Observer | None = None,
         realtime: bool = False,
+        services: Mapping[NodeName, Iterable[str]] = {},
         key: bytes = b"",
         incarnations: Mapping[NodeName, int] = {},
         detection_ns: int = 0,
@@ -106,6 +112,7 @@ class OracleCore:
         )
         self.faults: Faults | None = None
         self.missing: dict[NodeName, str] = {}
+        self.replaced: dict[NodeName, int] = {}
         self.on_replace: Callable[[NodeName, int], object] = lambda node, life: None
         self.watch = watch
         self.delays = delays
@@ -113,7 +120,7 @@ class OracleCore:
         self._until_ns = until_ns
         self._detection_ns = detection_ns
         self._restart_ns = restart_ns
-        self._programs = {node: tuple(names) for node, names in programs.items()}
+        self._of_runs = {node: tuple(names) for node, names in programs.items()}  # which keep the run alive
         self._losing: dict[NodeName, Loss] = {}
         self._begun: list[NodeName] = []  # lives that have begun, for the real clock
         self.results: list[ProgramResult] = []
@@ -122,6 +129,8 @@ class OracleCore:
         self.reproducible = True
         self.resumable = True
         self._unfinished = {(node, program) for node, names in programs.items() for program in names}
+        self._programs = {node: {*names, *services.get(node, ())} for node, names in programs.items()}
+        self._ended: set[tuple[NodeName, str]] = set()
         self._realtime = realtime
         self._steps: dict[NodeName, int] = dict.fromkeys(programs, 0)
         self._round: dict[NodeName, Report] = {}
@@ -166,7 +175,8 @@ class OracleCore:
 
         The grant of a step below 0 means that there is none to give again: the node has it, or will get it.
 
-        Raises MalformedMessage if it is neither, or if it names times that network time never comes to.
+        Raises MalformedMessage if it is neither, or if it names times that network time never comes to, or the end of
+        a program that the node does not run.
         """
         node = NodeName(report.node)
         self._check_there(node)
@@ -178,6 +188,8 @@ class OracleCore:
             came = len(self._parts.get(node, ()))
             if report.parts != came:
                 raise MalformedMessage(detail=f"{node} sent {report.parts} parts of step {report.step}; {came} came")
+            if report.ended:
+                self._check_ended(node, report.ended)
             return None
         if report.step == last and last:
             granted = self._granted.get(node)
@@ -186,6 +198,20 @@ class OracleCore:
         if 0 < report.step <= last:
             return Grant(report.node, -1, 0, ())
         raise MalformedMessage(detail=f"{node} reported step {report.step}; expected {last + 1}")
+
+    def _check_ended(self, node: NodeName, ended: tuple[Ended, ...]) -> None:
+        """What is refused to a program that has returned makes it fail after all; it returns once."""
+        programs = self._programs[node]
+        returned = [one.program for one in ended if not one.failed]
+        for name in (one.program for one in ended):
+            if name not in programs:
+                raise MalformedMessage(
+                    detail=f"{node} told of the end of {name[:_SHOWN_CHARS]!r}, which it does not run"
+                )
+        if len(set(returned)) < len(returned) or any((node, name) in self._ended for name in returned):
+            raise MalformedMessage(detail=f"{node} told again of the end of one of {', '.join(sorted(set(returned)))}")
+        if len(ended) > 2 * len(programs):
+            raise MalformedMessage(detail=f"{node} told of {len(ended)} ends of {len(programs)} programs")
 
     def part(self, part: Part) -> None:
         """Take a part that `check_part` let pass; what can be executed of the round so far is."""
@@ -241,10 +267,11 @@ class OracleCore:
         time.lose(node)
         qubits = self.operations.lose(node)
         self._granted.pop(node, None)
+        self._steps[node] = 0
         self._parts.pop(node, None)
         self._to_hold.pop(node, None)
         self.operations.log("node_lost", node, n=lost_life, qubits=qubits, detail=reason)
-        for program in self._programs[node]:
+        for program in self._of_runs[node]:
             self._unfinished.discard((node, program))
         back_ns = time.on_grid(time.now_ns + self._restart_ns) if fresh else NEVER_NS
         for peer in sorted(self.lives.current):
@@ -256,8 +283,9 @@ class OracleCore:
             time.appoint(back_ns, lambda: self._begin_again(node))
         elif not scripted:
             self.missing[node] = reason
-        self.on_replace(node, lost_life + 1 if fresh else -1)
-        self._unfinished |= {(node, program) for program in self._programs[node]} if fresh else set()
+        self.replaced[node] = lost_life + 1 if fresh else -1
+        self.on_replace(node, self.replaced[node])
+        self._unfinished |= {(node, program) for program in self._of_runs[node]} if fresh else set()
         self._end_if_done()
 
     def _begin_again(self, node: NodeName) -> None:
@@ -265,9 +293,9 @@ class OracleCore:
         time = self.time
         life = self.lives.begin(node)
         time.begin(node)
-        self._steps[node] = 0
         self._begun.append(node)
         self.results = [one for one in self.results if one.node != node]
+        self._ended = {one for one in self._ended if one[0] != node}
         self.operations.log("node_restarted", node, n=life)
         for peer in sorted(self.lives.current):
             if peer == node:
@@ -412,9 +440,13 @@ class OracleCore:
             return self._granted
         return {}
 
-    def granted(self, node: NodeName) -> Grant | None:
-        """What a node that has not reported since was granted last; None if nobody waits for it."""
-        return self._granted.get(node) if self._realtime or node in self.time.awaited else None
+    def granted_to(self, node: NodeName) -> Grant | None:
+        """What a node was granted when somebody was last; None if it was not."""
+        return self._granted.get(node)
+
+    def step_of(self, node: NodeName) -> int:
+        """The number of a node's last report."""
+        return self._steps[node]
 
     def keep_appointments(self, now_ns: int) -> bool:
         """On the real clock: do what was to be done by now. False if there was nothing."""
@@ -454,6 +486,7 @@ class OracleCore:
 
     def _end(self, node: NodeName, ended: Ended) -> None:
         self._unfinished.discard((node, ended.program))
+        self._ended.add((node, ended.program))
         self.results.append(ProgramResult(node, ended.program, ended, self.time.now_ns))
         if ended.failed and ended.lost in self.missing:  # others go on, as well as they can
             self.operations.log("program_failed", node, program=ended.program, detail=ended.error)

@@ -239,7 +239,7 @@ class Generation:
             if qubit in end.under_way:  # else it was withdrawn
                 end.under_way.remove(qubit)
                 end.left += 1
-                self._ledger.discard(end.node, (qubit,))
+                self._ledger.trace_out((qubit,))
         for stretch in making.attempts:
             stretch.stop(self._time.now_ns)
 

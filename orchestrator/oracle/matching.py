@@ -54,14 +54,19 @@ class Matching:
         self._waiting: dict[_Talk, deque[Demand]] = {}
         self._open: dict[Key, Demand] = {}
 
+    def check_new(self, key: Key) -> None:
+        """Raises MalformedMessage if the node has an open request of that number."""
+        if key in self._open:
+            raise MalformedMessage(detail=f"{key[0]} used request number {key[1]} twice")
+
     def ask(self, node: NodeName, wanted: Entangle) -> tuple[Demand, Demand] | None:
         """A new request. Returns (the earlier one, this one) if the peer's was waiting for it: the earlier requests.
 
-        Raises MalformedMessage if the node has an open request of that number.
+        Raises as `check_new`.
         """
         mine = Demand(node, wanted, self._tagged(node, NodeName(wanted.peer), wanted.tag))
-        if self._open.setdefault(mine.key, mine) is not mine:
-            raise MalformedMessage(detail=f"{node} used request number {wanted.request} twice")
+        self.check_new(mine.key)
+        self._open[mine.key] = mine
         other = self._meets(mine)
         if other is None:
             self._waiting.setdefault(_talk(mine), deque()).append(mine)

@@ -81,6 +81,7 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         emit=emit,
         observer=observer,
         realtime=spec.clock == "real",
+        services={NodeName(node): programs for node, programs in spec.services.items()},
         key=derive_key(spec.seed, "arrays"),
         incarnations={NodeName(node): life for node, life in spec.incarnations.items()},
         detection_ns=spec.detection_ns,

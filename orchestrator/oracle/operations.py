@@ -23,8 +23,9 @@ from qnode.errors import (
     QnodeError,
     RequestMismatch,
     StateError,
+    UnknownQubit,
 )
-from qnode.ids import NodeName, QubitId, message_id, other_half
+from qnode.ids import NodeName, QubitId, maker_of, message_id, other_half
 from qnode.quantum.noisy import NoisyRegister, SeenAt
 from qnode.quantum.pair_source import PairSource
 from qnode.quantum.register import CLIFFORD_ONLY, ComponentState, Register
@@ -72,6 +73,7 @@ ROUNDING: Final = 1e-9  # of a fidelity
 if TYPE_CHECKING:
     from orchestrator.oracle.pulses import PulseTrains
 
+DIGEST_BYTES: Final = 32
 MOST_PAIRS: Final = 100_000  # of one request: a node that lies about n must not fill the oracle's memory
 
 
@@ -211,7 +213,7 @@ class Operations:
 
     def _discard_under_way(self, demand: Demand) -> tuple[QubitId, ...]:
         gone, demand.under_way = tuple(demand.under_way), []
-        self.ledger.discard(demand.node, gone)
+        self.ledger.trace_out(gone)
         return gone
 
     def execute(self, node: NodeName, ops: tuple[Op, ...], step: int = 0, first: int = 0) -> None:
@@ -246,6 +248,7 @@ class Operations:
                 demand = self.matching.delivered((node, item.request), QubitId(item.qubit))
                 if demand is None:
                     return False
+                self.ledger.delivered(QubitId(item.qubit))
                 if self._emit:
                     wanted, qubits = demand.wanted, (item.qubit,)
                     self._emit(
@@ -324,6 +327,9 @@ class Operations:
             raise NotANeighbour(node=node, peer=op.peer, neighbours="as configured")
         if not 1 <= op.n <= MOST_PAIRS:
             raise MalformedMessage(detail=f"{node} asked for {op.n} pairs at once; 1 to {MOST_PAIRS} are possible")
+        if not 0.0 <= op.min_fidelity <= 1.0:  # one that is no number would take the other end's wish away, too
+            raise MalformedMessage(detail=f"{node} asked for pairs of fidelity {op.min_fidelity}; 0 to 1 are possible")
+        self.matching.check_new((node, op.request))
         self._lives.require(node, NodeName(op.peer))
         if self._emit:
             self._emit(
@@ -489,6 +495,11 @@ class Operations:
         now_ns = self._time.now_ns
         if self._realtime:
             self._check_times(node, op.sent_ns)
+        elif op.size != len(op.payload) if not op.digest else op.payload or len(op.digest) != DIGEST_BYTES:
+            raise MalformedMessage(
+                detail=f"{node} sent a message of {op.size} bytes with {len(op.payload)} and a digest of"
+                f" {len(op.digest)} bytes"
+            )
         self.counts.messages += 1
         if self._realtime:  # it has gone from node to node
             if self._emit:
@@ -533,19 +544,27 @@ class Operations:
         return None
 
     def _mark(self, node: NodeName, op: Mark) -> None:
-        self.log("mark", node, program=op.program, name=op.label, qubits=(op.qubit,))
-        if self._observer is None:
-            return
-        qubit = QubitId(op.qubit)
+        qubit, states = QubitId(op.qubit), self._shown(node, op)
+        self.log("mark", node, program=op.program, name=op.label, qubits=(qubit,))
+        if self._observer is not None and states is not None:
+            self._observer.at_mark(op.label, node, qubit, states)
+
+    def _shown(self, node: NodeName, op: Mark) -> SeenAt | None:
+        """Where the observer may look for a marked qubit; None for one that its node computes and does not show."""
+        qubit, ledger = QubitId(op.qubit), self.ledger
         if op.state is None:
-            if self.ledger.owner.get(qubit) == node:
-                self._observer.at_mark(op.label, node, qubit, self.ledger.noisy.seen_at(self._time.now_ns))
-            return
-        run = self.ledger.register
+            if qubit not in ledger.owner and maker_of(qubit) == node:
+                return None
+            ledger.check(node, (qubit,))
+            return ledger.noisy.seen_at(self._time.now_ns)
+        ledger.check_own(node, (qubit, *op.state.qubits))
+        run = ledger.register
         copy = NoisyRegister(Register(run.formalism, run.max_state_vector_qubits), _no_coins)
-        copy.adopt(self.ledger.labs[node], _component(op.state), op.state.clocks)
-        if qubit in copy.register:
-            self._observer.at_mark(op.label, node, qubit, copy.seen_at(self._time.now_ns))
+        ledger.check_clocks(node, op.state.qubits, op.state.clocks)
+        copy.adopt(ledger.labs[node], _component(op.state), op.state.clocks)
+        if qubit not in copy.register:
+            raise UnknownQubit(caller=node, qubit=qubit)
+        return copy.seen_at(self._time.now_ns)
 
     def _note(self, node: NodeName, op: Note) -> None:
         self.noted[node, op.name] = op.value
@@ -559,8 +578,11 @@ class Operations:
         event, gate, params, detail = op.event, op.gate, op.params, ""
         if event not in LOCAL_KINDS or not all(map(isfinite, params)):
             raise MalformedMessage(detail=f"{node} told of {event!r} with {params}, which no node can have done alone")
-        if event == "lost":
+        if event == "lost":  # it has come from elsewhere
+            self.ledger.check(node, op.qubits)  # type: ignore[arg-type]
             gate, detail = "", gate
+        else:
+            self.ledger.check_own(node, op.qubits)
         if self._emit:
             self._emit(
                 Event(

@@ -466,8 +466,8 @@ class PulseTrains:
                 detail=f"{node} has no light {op.light!r} in its hands: it was forwarded, measured, or never there"
             )
         nth = self._done_to.get(op.light, 0)
-        self._done_to[op.light] = nth + 1
         answer = self._do(node, op, held, nth)
+        self._done_to[op.light] = nth + 1
         self._time.schedule(self._time.now_ns, node, answer)
         self._log("tap", node, request=op.request, n=len(held.pulses.codes), gate=op.action, name=op.light)
 
