@@ -12,6 +12,7 @@ from orchestrator.oracle.segments import SEGMENT_BYTES
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
+from qnode.wire.faults import Fault
 from qnode.wire.keys import Keys
 
 PERFECT: Final = -1
@@ -52,6 +53,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         restarts: How often a node may come back.
         restart_ns: Network time from the loss of a node to its next, fresh life.
         detection_ns: Network time until others learn of a loss; longer, where a message takes longer.
+        faults: What a script does to the network.
         keys: Who the oracle is, where messages leave the machine.
         synced: Whether the disk has each round before anybody is granted what comes of it.
         segment_bytes: How long a file of the record gets before another one is begun.
@@ -88,6 +90,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     restarts: int = 0
     restart_ns: int = 0
     detection_ns: int = 0
+    faults: tuple[Fault, ...] = ()
     keys: Keys | None = None
     synced: bool = False
     segment_bytes: int = SEGMENT_BYTES
@@ -146,7 +149,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     """How a run ended.
 
     Attributes:
-        how: "done", "until", "failed", "deadlock", "livelock" or "stall".
+        how: "done", "until", "failed", "deadlock", "livelock", "stall" or "lost".
         counts: steps, reports, operations, messages, pairs, transfers, absorbed, refused.
         frames_refused: What was refused at the oracle's socket, by reason, and at those of node processes.
         unread: Messages that no program received, by node.
@@ -154,6 +157,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
         used: Qubits that were ever in a node's memory, by node.
         lost: Qubits that arrived at a node that had no place for them, by node and reason.
         peer_lost: Programs that were ended by the loss of a node that they waited for: node, program, which was lost.
+        gone: Nodes that were not there any more at the end, and why.
         lateness_ns: On the real clock, how late a node was at worst, by node.
         clock_bound_ns: On the real clock, by how much a node's idea of network time may have been off, by node.
     """
@@ -177,6 +181,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     used: dict[str, int] = {}
     lost: dict[str, dict[str, int]] = {}
     peer_lost: tuple[tuple[str, str, str], ...] = ()
+    gone: dict[str, str] = {}
 
 
 def cut_short(how: str, *, at_ns: int = 0, steps: int = 0) -> Summary:

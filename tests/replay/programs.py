@@ -173,7 +173,7 @@ async def sleeps(node: Node, steps: int = 1000) -> int:
 
 async def hangs(node: Node, path: str) -> None:
     """Its process ends in the middle of a step."""
-    import os  # noqa: PLC0415
+    import os
 
     await asyncio.sleep(1e-3)
     if os.path.exists(path):
