@@ -214,6 +214,7 @@ def _oracle(parser: Parser) -> None:
     parser.add_argument(
         "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait for all nodes (300)"
     )
+    _patience(parser, "how long a node may be gone until it is lost (30)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
     _runs_folder(parser)
@@ -222,7 +223,10 @@ def _oracle(parser: Parser) -> None:
 def _node(parser: Parser) -> None:
     parser.epilog = _BY_HAND
     _config(parser)
-    parser.add_argument("node", metavar="NODE", help="which of the configuration's nodes to be")
+    parser.add_argument("node", nargs="?", metavar="NODE", help="which of the configuration's nodes to be")
+    parser.add_argument(
+        "--host", metavar="HOST", help="all nodes that `place` puts on this host; --keys is then a folder"
+    )
     _changes(parser)
     parser.add_argument(
         "--oracle", required=True, metavar="ADDRESS", help="where it is: tcp://HOST:PORT, or ipc://PATH as it listens"
@@ -240,6 +244,7 @@ def _node(parser: Parser) -> None:
     parser.add_argument(
         "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait for the oracle (300)"
     )
+    _patience(parser, "how long the oracle may be gone once it was here (30)")
 
 
 def _make_keys(parser: Parser) -> None:
@@ -329,6 +334,10 @@ def _runs_folder(parser: Parser) -> None:
     )
 
 
+def _patience(parser: Parser, what: str) -> None:
+    parser.add_argument("--patience", type=_seconds, default=_PATIENCE_S, metavar="SECONDS", help=what)
+
+
 def _keys(parser: Parser) -> None:
     parser.add_argument(
         "--keys",
@@ -380,6 +389,7 @@ def _from_to(text: str, least: int, most: int, which: str) -> int:
     return number
 
 
+_PATIENCE_S: Final = 30.0  # a laptop may be closed and opened again
 _LONGEST_S: Final = 366 * 86400
 _MOST: Final = 1_000_000
 _MOST_DIGITS: Final = 4000  # what Python turns into a number at once

@@ -49,7 +49,7 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("logs", "logs [NAME]", "what its programs print; -f to follow", "orchestrator.cli.logs"),
         Command("down", "down [NAME]", "end it; waits until everything is gone", "orchestrator.cli.down"),
         Command("oracle", "oracle CONFIG", "the oracle's process alone", "orchestrator.cli.oracle"),
-        Command("node", "node CONFIG NODE", "one node's process alone, started by hand", "orchestrator.cli.node"),
+        Command("node", "node CONFIG NODE", "one node alone, or all of one host (--host)", "orchestrator.cli.node"),
         Command("keys", "keys CONFIG DIR", "keys for oracle and nodes on many machines", "orchestrator.cli.keys"),
     ),
     "Yourself": (
