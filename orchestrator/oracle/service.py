@@ -10,6 +10,7 @@ from typing import Final
 from orchestrator.failures import FRESH
 from orchestrator.inspect import MarkObserver
 from orchestrator.oracle import records
+from orchestrator.oracle.absences import Absences
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
@@ -63,6 +64,8 @@ FAREWELL_S: Final = 5.0  # wall time that programs have to clean up, and nodes t
 HASTY_FAREWELL_S: Final = 0.3  # the same, where somebody waits for the end
 LOST_FAREWELL_S: Final = 2.0  # the same, where a process was lost
 PROGRESS_S: Final = 0.25
+_NOBODY: Final = b""  # no connection is called so
+_NOTHING: Final = encode(Book({}))
 
 
 class OracleService:
@@ -84,6 +87,8 @@ class OracleService:
         self._on_progress = on_progress
         self._on_joined = on_joined
         self._told_addresses: dict[str, str] = {}
+        self._absences = Absences(spec.patience_s)
+        self._has_begun = False
         self._server = server
         server.incarnations = spec.incarnations
         server.admits = self._admits
@@ -179,7 +184,19 @@ class OracleService:
             if self._on_joined is not None and missing:
                 left = [node for node in self._spec.programs if node in missing]
                 self._on_joined(self._server.nodes_of[connection], left)
+            if not missing and not self._spec.followed:  # else whoever started them would know
+                missing |= self._gone_again()
+        self._has_begun = True
         self._tell_addresses()
+
+    def _gone_again(self) -> set[str]:
+        """Nodes that were here while others were waited for, and are not any more."""
+        gone = {node for node in self._server.connection_of if not self._is_there(node)}
+        for node in gone:
+            self._server.let_go(node)
+        if gone and self._on_joined is not None:
+            self._on_joined(frozenset(), sorted(gone))
+        return gone
 
     def _tell_addresses(self) -> None:
         """Let all processes know where the others are, if that is not where a pattern says, and has changed."""
@@ -210,6 +227,8 @@ class OracleService:
 
     def _admits(self, nodes: frozenset[str]) -> bool:
         """Whether another process may take the place of the one that had these nodes."""
+        if not self._spec.followed and not self._has_begun and not any(map(self._is_there, nodes)):
+            return True
         return self._spec.clock == "virtual" and all(self._spec.restart.get(node) == "resume" for node in nodes)
 
     def _welcome(self, connection: bytes) -> None:
@@ -283,11 +302,29 @@ class OracleService:
         running = len(clock.last_active) if clock.awaited else 0
         while (received := self._server.receive(running=running)) is None:
             self._flush_events()  # the network is idle, and somebody may be reading
+            if self._lose_absent():
+                return _NOBODY, []
         connection, frames = received
         if not frames:
             self._welcome(connection)  # one more who wants to know, or to steer
             self._bring_up_to_date(connection)
         return received
+
+    def _lose_absent(self) -> bool:
+        """Whether nodes of other machines were gone for too long, and the run has gone on without them."""
+        if not self._told_addresses:  # all are here, and whoever started them tells
+            return False
+        nodes = [node for node in self._spec.programs if node not in self._core.lives.gone]
+        overdue = self._absences.overdue(nodes, self._is_there, time.monotonic())
+        if self._lose(overdue):
+            self._execute()
+            self._go_on()
+        return bool(overdue)
+
+    def _is_there(self, node: str) -> bool:
+        """By saying something that says nothing: a connection that is gone takes nothing any more."""
+        connection = self._server.connection_of.get(node)
+        return connection is not None and self._server.send(connection, [_NOTHING])
 
     def _bring_up_to_date(self, connection: bytes, *, begun: bool = True) -> None:
         """What was sent to these nodes over a connection that they have no more may be lost, and they with it."""
