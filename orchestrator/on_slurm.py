@@ -136,8 +136,8 @@ class _Running:
             raise _NotBegun(_last_words(self._errors))
         port = self._ready.result().address.rpartition(":")[2]
         address = f"tcp://{slurm.address_of(self._oracle.host)}:{port}"
-        for name, host in self._place.items():
-            if name != ORACLE: self._nodes[name] = await self._step("node", host, ["--oracle", address], self._show, name)
+        for host in dict.fromkeys(where for name, where in self._place.items() if name != ORACLE):
+            self._nodes[host] = await self._step("node", host, ["--host", host, "--oracle", address], self._show)
         keys = keys_for(ORACLE, self._keys, source.name)
         self._control = Control(address, b"", keys=keys)
         self._stack.callback(self._control.close)
@@ -146,8 +146,8 @@ class _Running:
         self._stack.callback(loop.remove_reader, self._control.fileno())
         self._take_news()
 
-    async def _step(self, command: str, host: str, more: list[str], on_line: Callable[[str], None], name=None) -> slurm.Step:
-        arguments = [command, self._job.arguments[0], *([name] if name else []), *self._job.arguments[1:], "--keys", str(self._keys), *more]
+    async def _step(self, command: str, host: str, more: list[str], on_line: Callable[[str], None]) -> slurm.Step:
+        arguments = [command, *self._job.arguments, "--keys", str(self._keys), *more]
         step = slurm.Step(self._job.hosts[host], arguments, on_line, self._errors)
         await step.start()
         self._stack.push_async_callback(step.end)

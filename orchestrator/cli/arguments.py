@@ -155,6 +155,24 @@ def _events(parser: Parser) -> None:
     _runs_folder(parser)
 
 
+def _replay(parser: Parser) -> None:
+    parser.add_argument("node", metavar="NODE", help="which node of the run")
+    _which_run(parser)
+    parser.add_argument("--until", metavar="TIME", help="stop at this network time, and show where each program is")
+    parser.add_argument(
+        "--pdb", action="store_true", help="stop at the first line of each program, and where one fails"
+    )
+    parser.add_argument(
+        "--life", type=_whole, metavar="N", help="which life of a node that was restarted, from 1; left out: the last"
+    )
+    parser.add_argument("--base", type=_folder, metavar="FOLDER", help="where the programs are, if they have moved")
+    parser.add_argument("--saved", action="store_true", help="take the programs as they were saved with the run")
+    parser.add_argument(
+        "--anyway", action="store_true", help="go on, whatever has changed, to see where it becomes another run"
+    )
+    _runs_folder(parser)
+
+
 def _up(parser: Parser) -> None:
     _config(parser)
     _changes(parser)
@@ -202,6 +220,7 @@ def _oracle(parser: Parser) -> None:
     parser.add_argument(
         "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait for all nodes (300)"
     )
+    _patience(parser, "how long a node may be gone until it is lost (30)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
     parser.add_argument(
@@ -214,7 +233,10 @@ def _oracle(parser: Parser) -> None:
 def _node(parser: Parser) -> None:
     parser.epilog = _BY_HAND
     _config(parser)
-    parser.add_argument("node", metavar="NODE", help="which of the configuration's nodes to be")
+    parser.add_argument("node", nargs="?", metavar="NODE", help="which of the configuration's nodes to be")
+    parser.add_argument(
+        "--host", metavar="HOST", help="all nodes that `place` puts on this host; --keys is then a folder"
+    )
     _changes(parser)
     parser.add_argument(
         "--oracle", required=True, metavar="ADDRESS", help="where it is: tcp://HOST:PORT, or ipc://PATH as it listens"
@@ -232,6 +254,7 @@ def _node(parser: Parser) -> None:
     parser.add_argument(
         "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait for the oracle (300)"
     )
+    _patience(parser, "how long the oracle may be gone once it was here (30)")
     _ready(parser)
 
 
@@ -293,6 +316,7 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
     "runs": _runs,
     "link": _link,
     "events": _events,
+    "replay": _replay,
     "up": _up,
     "ps": _ps,
     "logs": _logs,
@@ -352,6 +376,10 @@ def _runs_folder(parser: Parser) -> None:
     parser.add_argument(
         "--runs-folder", type=Path, default=RUNS_FOLDER, metavar="DIR", help=f"where runs are saved ({RUNS_FOLDER})"
     )
+
+
+def _patience(parser: Parser, what: str) -> None:
+    parser.add_argument("--patience", type=_seconds, default=_PATIENCE_S, metavar="SECONDS", help=what)
 
 
 def _keys(parser: Parser) -> None:
@@ -421,6 +449,7 @@ def _from_to(text: str, least: int, most: int, which: str) -> int:
     return number
 
 
+_PATIENCE_S: Final = 30.0  # a laptop may be closed and opened again
 _LONGEST_S: Final = 366 * 86400
 _MOST: Final = 1_000_000
 _MOST_DIGITS: Final = 4000  # what Python turns into a number at once
@@ -437,6 +466,12 @@ def _age(text: str) -> float:
     if len(number) > _MOST_DIGITS or int(number) * _AGES[unit] > _OLDEST_S:
         raise _refused(text, "an age of up to 1000 years; write a number and s, m, h, d or w, such as 7d")
     return float(int(number) * _AGES[unit])
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise _refused(text, "a folder that is there")
+    return Path(text)
 
 
 def _name(text: str) -> str:

@@ -56,7 +56,9 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
         screen.say(screen.heading(report.heading(network)))
     failure: QnodeError | None = None
     with lock:
-        spec = msgspec.structs.replace(spec, folder=str(folder), join_timeout_s=options.wait)
+        spec = msgspec.structs.replace(
+            spec, folder=str(folder), join_timeout_s=options.wait, patience_s=options.patience
+        )
         try:
             with telemetry:
                 nearby = _nearby(where, server)
@@ -102,7 +104,8 @@ class _Followed:
         """Say who has come and who has not; of very many, only now and then."""
         few = len(missing) <= _FEW
         if few or len(missing) % _SOME == 0:
-            self._screen.tell(f"{names_of(sorted(came))} came; waiting for {names_of(missing)}")
+            what = f"{names_of(sorted(came))} came" if came else f"{names_of(missing)} went again"
+            self._screen.tell(f"{what}; waiting for {names_of(missing)}")
 
     def cut_short(self, how: str) -> Summary:
         return cut_short(how, at_ns=self.reached.now_ns, steps=self.reached.steps)
@@ -138,6 +141,9 @@ def _serve(spec: OracleSpec, server: Server, screen: Screen, followed: _Followed
         try:
             screen.tell(f"listening at {server.address}, waiting for {names_of(list(spec.programs))}")
             return service.serve()
+        except KeyboardInterrupt:
+            service.dismiss("interrupted")
+            raise
         finally:
             service.close()
     finally:

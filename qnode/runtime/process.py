@@ -110,6 +110,8 @@ def run_process(
             drive_virtual(hosts, client, peers, outside, watchdog, process.token)
         else:
             drive_real(run, hosts, client, peers, inbox, outside, watchdog, process.token)
+        if is_alone:
+            told("the run is over")
         watchdog.stop()
         for host in hosts.values():
             host.close()

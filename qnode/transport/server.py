@@ -176,6 +176,17 @@ class Server:
                 return
         self._vain = 0
 
+    def let_go(self, node: str) -> None:
+        """A node has no connection any more: what its old one brings is refused, and it may have another."""
+        connection = self.connection_of.pop(node, None)
+        if connection is None:
+            return
+        self.nodes_of[connection] -= {node}
+        session = self.hellos[connection].session
+        if session and not self.nodes_of[connection]:
+            self._connection_of_session.pop(session, None)
+            self._replaced_sessions.add(session)
+
     def refuse(self, connection: bytes, error: QnodeError) -> None:
         """Answer what must not be done with the error, and count it."""
         self.refused[error.code] += 1

@@ -64,9 +64,7 @@ class Engine:
 @contextlib.contextmanager
 def engine(folder: Path) -> Iterator[Engine]:
     """One that has the image of Python and ours. Skips where it cannot be started."""
-    require(
-        ("dockerd", "docker", "unshare", "ip", "mmdebstrap"), "docker.io iptables iproute2 util-linux mmdebstrap"
-    )
+    require(("dockerd", "docker", "unshare", "ip", "mmdebstrap"), "docker.io iptables iproute2 util-linux mmdebstrap")
     composer = compose_binary()
     socket = folder / "docker.sock"
     words = ["dockerd", "--storage-driver=overlay2", f"--host=unix://{socket}", f"--pidfile={folder}/pid"]

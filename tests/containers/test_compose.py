@@ -16,9 +16,9 @@ def test_teleportation_comes_up_ends_and_is_the_run_of_one_machine(network: Depl
     (network.folder / "net.py").rename(network.folder / "teleport.py")
     printed = network.up()
     assert network.exit_codes() == {"alice": 0, "bob": 0, "oracle": 0}, printed
-    assert "bob       teleport.py:bob                  0" in network.logs("oracle").replace("   teleport", "       teleport")[:0] or (
-        "teleport.py:bob" in network.logs("oracle")
-    )
+    assert "bob       teleport.py:bob                  0" in network.logs("oracle").replace(
+        "   teleport", "       teleport"
+    )[:0] or ("teleport.py:bob" in network.logs("oracle"))
     assert "the oracle is here" in network.logs("alice")
     assert "teleport.py:bob" not in network.logs("bob")
     assert same_run(network.result(), network.run_here())

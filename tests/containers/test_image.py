@@ -33,7 +33,9 @@ def test_its_processes_are_nobody_s_root_and_can_write_nowhere_but_where_runs_go
         return docker.docker("run", "--rm", "--entrypoint", "sh", IMAGE, "-c", script)
 
     assert shell("id --user; id --group").split() == ["10001", "10001"]
-    assert shell("for path in / /opt/qnode /network /etc /runs; do test -w $path && echo $path; done; true") == "/runs\n"
+    assert (
+        shell("for path in / /opt/qnode /network /etc /runs; do test -w $path && echo $path; done; true") == "/runs\n"
+    )
 
 
 def test_what_is_in_it_is_what_was_locked(docker: Engine) -> None:
