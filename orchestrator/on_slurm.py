@@ -73,7 +73,7 @@ class Job:
         on_progress: Callable[[Progress], None],
         on_output: Callable[[str], None] | None,
     ) -> Run:
-        """Start all steps, wait for the end of the run, and see that they are gone; as `Cluster.run` with `check=False`.
+        """Start all steps, wait for the end of the run, and see that they are gone; its failure is not raised.
 
         Raises:
             ConfigError: If the oracle could not begin; it says why.
@@ -187,6 +187,7 @@ class _Running:
         except asyncio.CancelledError:
             await self._finish("interrupted")
             raise
+        await asyncio.wait(ends, timeout=_GRACE_S)  # nodes hear of it by themselves, and tidy up
         if not saved.is_run(self._folder) or saved.is_under_way(self._folder):
             return ProcessLost(name="the oracle", reason=f"its step ended: {_last_words(self._errors)}")
         return None

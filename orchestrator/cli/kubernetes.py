@@ -13,7 +13,7 @@ from orchestrator.cli.screen import Screen
 from orchestrator.cluster import Cluster
 from orchestrator.config import DelayMatrix
 from orchestrator.deploy.kubernetes import kubernetes
-from orchestrator.launch.preload import local_files
+from orchestrator.program_files import files_of
 from qnode.errors import ConfigError
 
 _QUANTITY: Final = re.compile(r"[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?")
@@ -36,16 +36,9 @@ def _files(cluster: Cluster, config: Path) -> Iterator[str]:
     if isinstance(delay, DelayMatrix):
         yield delay.matrix
     yield from (graph.file for graph in cluster.config.graphs.values())
-    programs = {program.run for node in cluster.config.nodes.values() for program in node.all_programs.values()}
-    for file in local_files(sorted(programs), (cluster.base,)):
+    for name, file in files_of(cluster.set_up(0), cluster.base).items():
         if file.is_relative_to(cluster.base):
-            yield from (one.relative_to(cluster.base).as_posix() for one in _with_package(file, cluster.base))
-
-
-def _with_package(file: Path, base: Path) -> Iterator[Path]:
-    """A file; of one in a package, all of that: what its parts import from each other is not looked for."""
-    top = base / file.relative_to(base).parts[0]
-    yield from sorted(top.rglob("*.py")) if (top / "__init__.py").is_file() else [file]
+            yield name
 
 
 def _text(file: Path) -> str:

@@ -30,6 +30,7 @@ class OnSlurm:
         self._hosts: Mapping[str, str] = placed(tuple(cluster_of(options).config.hosts), slurm.hosts())
         changes = [*options.set, f"hosts=[{', '.join(self._hosts)}]"]
         self._changed = argparse.Namespace(**{**vars(options), "set": changes})
+        self._config = str(Path(options.config).resolve())
         self.cluster = cluster_of(self._changed)
 
     async def __aenter__(self) -> Self:
@@ -55,7 +56,7 @@ class OnSlurm:
         changed = argparse.Namespace(**{**vars(self._changed), "seed": seed})
         job = Job(
             self.cluster.set_up(seed),
-            [str(Path(self._options.config).resolve()), *changes_of(changed)],
+            [self._config, *changes_of(changed)],
             self._hosts,
             self._options.runs_folder,
         )

@@ -101,8 +101,12 @@ def _show(options: argparse.Namespace, screen: Screen, run: Run) -> int:
     if not options.quiet:
         tell_warnings(screen, run)
     if not options.quiet and not options.json:
-        screen.say(f"{report.closing(run)}\nrepeat: {repeated('run', options, run.seed)}")
+        screen.say(f"{report.closing(run)}\nrepeat: {_repeated(options, run.seed)}")
     return 0 if run.failure is None else tell_error(screen, run.failure, debug=options.debug)
+
+
+def _repeated(options: argparse.Namespace, seed: int) -> str:
+    return repeated("run", options, seed) + (f" --on {options.on}" if options.on else "")
 
 
 def tell_warnings(screen: Screen, run: Run) -> None:
@@ -115,7 +119,7 @@ async def _many(options: argparse.Namespace, screen: Screen, net: Net, network: 
     series = Series(network.seed, options.runs)
     since = time.monotonic()
     failed: Run | None = None
-    repeat = f"repeat: {repeated('run', options, network.seed)} --runs {options.runs}"
+    repeat = f"repeat: {_repeated(options, network.seed)} --runs {options.runs}"
     try:
         for nth, seed in enumerate(series.seeds, 1):
             run = await _once(options, screen, net, network, seed=seed, label=f"run {nth} of {options.runs}: ")
@@ -136,7 +140,7 @@ async def _many(options: argparse.Namespace, screen: Screen, net: Net, network: 
     if not options.quiet:
         done = f"run {len(series.runs) + 1} of {options.runs} failed, with seed {failed.seed}"
         screen.tell(f"{done}; saved in {from_here(failed.folder)}")
-        screen.tell(f"repeat: {repeated('run', options, failed.seed)}")
+        screen.tell(f"repeat: {_repeated(options, failed.seed)}")
     assert failed.failure is not None
     return tell_error(screen, failed.failure, debug=options.debug)
 

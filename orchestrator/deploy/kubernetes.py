@@ -122,8 +122,8 @@ def _config_map(base: str, files: Mapping[str, str]) -> Iterator[str]:
     if size > _MOST_BYTES:
         raise ConfigError(
             place="kubernetes",
-            detail=f"configuration and programs have {size:,} bytes, and a ConfigMap takes {_MOST_BYTES:,}; put them into"
-            f" an image of your own at {FOLDER}, and leave the ConfigMap out",
+            detail=f"configuration and programs have {size:,} bytes, and a ConfigMap takes {_MOST_BYTES:,}; put what is"
+            " large into an image of your own, as a module that can be imported",
         )
     yield "# The configuration and the programs, as they were when this was made."
     yield "apiVersion: v1"

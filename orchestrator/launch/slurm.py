@@ -69,12 +69,12 @@ class Step:
 
     async def start(self) -> None:
         """Returns once `srun` has started; `ended` is done when the step is over, with the exit status of `srun`."""
-        words = ["--no-kill", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={self.host}", "--unbuffered"]
+        words = ["--no-kill", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={self.host}"]
+        words += ["--unbuffered", "--quiet", "--disable-status"]  # the last: SIGINT is handed on
         with self._errors.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 _found("srun"),
                 *words,
-                "--quiet",
                 *python("orchestrator.cli", *self._arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -98,8 +98,11 @@ class Step:
         return await self._process.wait()
 
     async def end(self) -> None:
-        """Ask for its end, and see that it comes; nothing if it has ended."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        """Ask for its end, and see that it comes; nothing if it has ended.
+
+        What `srun` hands on is SIGINT alone; at SIGTERM it kills its step, which then could remove nothing.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if not self.ended.done():
                 with suppress(ProcessLookupError):
                     self._process.send_signal(number)
@@ -108,7 +111,7 @@ class Step:
 
 def _end_with_parent() -> None:
     """In the child, before it becomes `srun`: the step ends when we do, however that happens."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _said(*words: str) -> str:

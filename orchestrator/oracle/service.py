@@ -180,10 +180,10 @@ class OracleService:
             self._welcome(connection)
             if self._before is not None:
                 self._bring_up_to_date(connection, begun=False)
-            missing -= self._server.nodes_of[connection]
-            if self._on_joined is not None and missing:
-                left = [node for node in self._spec.programs if node in missing]
-                self._on_joined(self._server.nodes_of[connection], left)
+            came = self._server.nodes_of[connection]
+            missing -= came
+            if self._on_joined is not None and came and missing:  # whoever only follows the run brings none
+                self._on_joined(came, [node for node in self._spec.programs if node in missing])
             if not missing and not self._spec.followed:  # else whoever started them would know
                 missing |= self._gone_again()
         self._has_begun = True

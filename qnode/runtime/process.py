@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import sys
@@ -29,8 +28,6 @@ from qnode.transport.peers import Peers
 from qnode.wire.messages import TO_BE_TOLD, Direct, Parcel
 from qnode.wire.plan import ProcessSpec, RunSpec
 
-_log: Final = logging.getLogger(__name__)
-
 GREETING_S: Final = 30.0  # wall time that an oracle of the same machine has to answer
 
 
@@ -38,7 +35,7 @@ def run_process(
     run: RunSpec,
     process: ProcessSpec,
     lifeline: int | None = None,
-    told: Callable[[str], None] = _log.info,
+    told: Callable[[str], None] = lambda text: None,
     joined: Callable[[str], None] = lambda address: None,
 ) -> int:
     """Be one process of a run until the oracle stops it; the exit code.

@@ -77,8 +77,8 @@ def engine(folder: Path) -> Iterator[Engine]:
         wait_for(lambda: "Server Version" in started.docker("info", check=False), "an engine", log=log)
         with _cache() as cache:
             _stand_in(started, cache)
-        context = ["--file", ROOT / "docker" / "Dockerfile", ROOT]
-        started.docker("build", "--quiet", "--tag", IMAGE, *context, timeout=_BUILD_S)
+        built = ("build", "--quiet", "--tag", IMAGE, "--file", f"{ROOT}/docker/Dockerfile", str(ROOT))
+        started.docker(*built, timeout=_BUILD_S)
         yield started
 
 

@@ -60,13 +60,14 @@ class Deployed:
     engine: Engine
     folder: Path
 
-    def write(self, config: str = CONFIG, program: str = LASTING) -> None:
-        """All its files; the keys belong to the image's user."""
+    def write(self, config: str = CONFIG, program: str = LASTING, *, patience_s: int = 0) -> None:
+        """All its files; the keys belong to the image's user. An oracle's patience is what people change by hand."""
         (self.folder / "net.yaml").write_text(config)
         (self.folder / "net.py").write_text(program)
         made = qnode("compose", "net.yaml", "--image", IMAGE, cwd=self.folder)
         assert made.code == 0, made.err
-        (self.folder / "compose.yaml").write_text(made.out)
+        less = made.out.replace('"--listen"', f'"--patience", "{patience_s}", "--listen"') if patience_s else made.out
+        (self.folder / "compose.yaml").write_text(less)
         assert qnode("keys", "net.yaml", "keys", cwd=self.folder).code == 0
         for path in (self.folder / "keys", *(self.folder / "keys").iterdir()):
             os.chown(path, USER, USER)

@@ -16,9 +16,7 @@ def test_teleportation_comes_up_ends_and_is_the_run_of_one_machine(network: Depl
     (network.folder / "net.py").rename(network.folder / "teleport.py")
     printed = network.up()
     assert network.exit_codes() == {"alice": 0, "bob": 0, "oracle": 0}, printed
-    assert "bob       teleport.py:bob                  0" in network.logs("oracle").replace(
-        "   teleport", "       teleport"
-    )[:0] or ("teleport.py:bob" in network.logs("oracle"))
+    assert "teleport.py:bob" in network.logs("oracle")
     assert "the oracle is here" in network.logs("alice")
     assert "teleport.py:bob" not in network.logs("bob")
     assert same_run(network.result(), network.run_here())
@@ -35,8 +33,8 @@ def test_a_program_that_fails_is_the_oracle_s_exit_code_and_in_its_log(network: 
 def test_each_container_sees_its_own_key_and_no_other(network: Deployed) -> None:
     network.write()
     for service in ("oracle", "alice", "bob"):
-        seen = network.compose("run", "--rm", "--no-deps", "--entrypoint", "sh", service, "-c",
-                               "cd / && cat run/secrets/* && ls run/secrets network/keys network && id --user")  # fmt: skip
+        look = "cd / && cat run/secrets/* && ls run/secrets network/keys network && id --user"
+        seen = network.compose("run", "--rm", "--no-deps", "--entrypoint", "sh", service, "-c", look)
         assert f'name = "{service}"' in seen
         assert [line for line in seen.split() if line.endswith(".key")] == [f"{service}.key"]
         assert "net.py" in seen
@@ -55,7 +53,7 @@ def test_a_node_that_crashes_is_started_again_and_the_run_is_the_same(network: D
 
 
 def test_a_node_that_crashes_and_is_not_to_come_back_is_lost(network: Deployed) -> None:
-    network.write()
+    network.write(patience_s=1)
     network.compose("up", "--detach")
     network.wait_for_line("alice", "round 10")
     network.crash("alice")

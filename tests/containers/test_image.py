@@ -13,7 +13,7 @@ import pytest
 
 from qnode import __version__
 from tests.cli.commands import qnode
-from tests.containers.engine import BASE_IMAGE, IMAGE, Engine
+from tests.containers.engine import BASE_IMAGE, IMAGE, ROOT, Engine
 from tests.containers.networks import Deployed
 from tests.engines.needs import wait_for
 
@@ -39,11 +39,13 @@ def test_its_processes_are_nobody_s_root_and_can_write_nowhere_but_where_runs_go
 
 
 def test_what_is_in_it_is_what_was_locked(docker: Engine) -> None:
-    installed = docker.docker("run", "--rm", "--entrypoint", "python", IMAGE, "-c", (
-        "from importlib.metadata import distributions as all_\n"
-        "print(*sorted(f'{one.name.lower()}=={one.version}' for one in all_(path=['/opt/qnode/lib/python3.11/site-packages'])))"
-    ))  # fmt: skip
-    locked = Path("docker/requirements.txt").read_text().splitlines()[1:]
+    site_packages = "/opt/qnode/lib/python3.11/site-packages"
+    script = f"""
+from importlib.metadata import distributions
+print(*sorted(f"{{one.name.lower()}}=={{one.version}}" for one in distributions(path=["{site_packages}"])))
+"""
+    installed = docker.docker("run", "--rm", "--entrypoint", "python", IMAGE, "-c", script)
+    locked = (ROOT / "docker" / "requirements.txt").read_text().splitlines()[1:]
     assert installed.split() == sorted([*locked, f"qnode=={__version__}"])
 
 
