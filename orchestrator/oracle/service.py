@@ -332,7 +332,7 @@ class OracleService:
         if not nodes:
             return
         self._returned.add(connection)
-        core, lived = self._core, {node: self._core.step_of(node) for node in nodes}
+        lived = {node: self._core.step_of(node) for node in nodes}
         if any(incarnation == TO_BE_TOLD for _, incarnation in self._server.hellos[connection].nodes) and any(
             lived.values()
         ):
