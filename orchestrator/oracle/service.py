@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from orchestrator.inspect import MarkObserver
-from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle import records
+from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.network import build_core, run_event
+from orchestrator.oracle.returning import Returning
 from orchestrator.oracle.spec import (
     OracleSpec,
     Summary,
@@ -20,16 +21,15 @@ from orchestrator.oracle.spec import (
     log_path,
 )
 from orchestrator.oracle.summary import summarise
-from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, NotTheSame, ProcessLost, QnodeError
+from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, ProcessLost, QnodeError
 from qnode.ids import NodeName
-from qnode.runtime.logs import format_time, set_up_logging
+from qnode.runtime.logs import set_up_logging
 from qnode.runtime.output import Output
 from qnode.runtime.watchdog import hold
 from qnode.transport.server import Server
 from qnode.wire.grants import CUT_BYTES, frames_of
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
-    TO_BE_TOLD,
     Change,
     Farewell,
     Finish,
@@ -70,8 +70,6 @@ class OracleService:
         self._spec = spec
         self._on_progress = on_progress
         self._server = server
-        server.incarnations = spec.incarnations
-        server.admits = self._admits
         before = records.before(spec)
         self._writer = EventWriter(events_path(spec.folder), again=spec.resume) if spec.folder and spec.events else None
         self._observer = MarkObserver(spec.observe)
@@ -89,7 +87,7 @@ class OracleService:
         self._frames: dict[NodeName, list[bytes]] = {}
         self._early: list[tuple[bytes, bytes]] = []
         self._stop = b""
-        self._returned: set[bytes] = set()
+        self._returning = Returning(spec, self._core, server)
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
         self._gone: Mapping[str, str] = {}
@@ -148,7 +146,7 @@ class OracleService:
             followed = followed or self._server.roles[connection] == "cluster"
             self._welcome(connection)
             if self._before is not None:
-                self._bring_up_to_date(connection, begun=False)
+                self._returning.come(connection)
             missing -= self._server.nodes_of[connection]
 
     def _catch_up(self) -> None:
@@ -167,10 +165,6 @@ class OracleService:
     def _settled(self) -> None:
         self._settle_events()
         self._flush_events()
-
-    def _admits(self, nodes: frozenset[str]) -> bool:
-        """Whether another process may take the place of the one that had these nodes."""
-        return self._spec.clock == "virtual" and all(self._spec.restart.get(node) == "resume" for node in nodes)
 
     def _welcome(self, connection: bytes) -> None:
         if self._server.roles[connection] in ("cluster", "steering"):
@@ -242,48 +236,9 @@ class OracleService:
         connection, frames = received
         if not frames:
             self._welcome(connection)  # one more who wants to know, or to steer
-            self._bring_up_to_date(connection)
+            self._helm.back(lambda show: self._server.send(connection, [encode(show)]))
+            self._returning.go_on(connection, self._returning.come(connection))
         return received
-
-    def _bring_up_to_date(self, connection: bytes, *, begun: bool = True) -> None:
-        """What was sent to these nodes over a connection that they have no more may be lost, and they with it."""
-        nodes = sorted(map(NodeName, self._server.nodes_of[connection]))
-        if not nodes:
-            return
-        self._returned.add(connection)
-        core, lived = self._core, {node: self._core.step_of(node) for node in nodes}
-        if any(incarnation == TO_BE_TOLD for _, incarnation in self._server.hellos[connection].nodes) and any(
-            lived.values()
-        ):
-            try:
-                lived = self._resume(connection, nodes)
-            except QnodeError as error:
-                self._server.refuse(connection, error)
-                return
-        if not begun:
-            return
-        self._helm.back(lambda show: self._server.send(connection, [encode(show)]))
-        for node in nodes:
-            grant = core.granted_to(node)
-            if grant is not None and grant.step == lived[node]:
-                self._server.send(connection, frames_of(grant, encode(grant)))
-
-    def _resume(self, connection: bytes, nodes: Collection[NodeName]) -> dict[NodeName, int]:
-        """Let a new process go through all that the record has of these nodes; how many steps of each that is."""
-        for node in nodes:
-            if self._spec.restart.get(node) != "resume":
-                raise InvalidOperation(detail=f"node {node} is not to be resumed: that is `restart: resume`")
-        why = [
-            *([] if self._core.reproducible else ["something from outside has entered the run, and cannot be had again"]),
-            *([] if self._core.resumable else ["a function outside the loop returned what the record cannot hold"]),
-        ]
-        if why:
-            raise InvalidOperation(detail=f"the process was lost and cannot be resumed: {'; '.join(why)}")
-        lived = dict.fromkeys(nodes, 0)
-        for node, frames in records.past_of(self._spec, nodes):
-            lived[NodeName(node)] += 1
-            self._server.send(connection, frames)
-        return lived
 
     def _settle_events(self) -> None:
         if self._writer is not None:
@@ -309,15 +264,14 @@ class OracleService:
                     if again.step >= 0:
                         self._server.send(connection, frames_of(again, encode(again)))
                     else:
-                        self._check_same(message, frame)
-                        self._count_repeated(connection, "a report that came before")  # not answered: nothing is wrong
+                        self._returning.repeated(connection, message, frame, self._frames)
                 case Part():
                     self._check_sender(connection, message.node, message.incarnation)
                     if self._core.check_part(message):
                         self._frames.setdefault(NodeName(message.node), []).append(frame)
                         self._core.part(message)
                     else:
-                        self._count_repeated(connection, "a part that came before")
+                        self._returning.repeated(connection, message, frame, self._frames)
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._core.wake(message)
@@ -338,17 +292,6 @@ class OracleService:
         except QnodeError as error:
             self._server.refuse(connection, error)
         return False
-
-    def _check_same(self, report: Report, frame: bytes) -> None:
-        """What a node has said in this round is what counts: another process of it must not go on from something else."""
-        frames = self._frames.get(NodeName(report.node))
-        if frames and report.step == self._core.step_of(NodeName(report.node)) and frame != frames[-1]:
-            raise NotTheSame(node=report.node, step=report.step, time=format_time(self._core.time.now_ns))
-
-    def _count_repeated(self, connection: bytes, what: str) -> None:
-        """Whoever has had to connect again cannot know what had come."""
-        if connection not in self._returned:
-            self._server.refused[what] += 1
 
     def _steer(self, connection: bytes, steer: Steer) -> None:
         if self._spec.clock != "virtual":
@@ -497,6 +440,7 @@ class OracleService:
                 continue
             connection, frames = received
             if not frames:
+                self._returning.come(connection)
                 self._welcome(connection)  # just in time to hear of the end
             for frame in frames:
                 self._take_farewell(connection, frame)

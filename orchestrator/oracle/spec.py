@@ -8,12 +8,13 @@ from typing import Final
 import msgspec
 
 from orchestrator.oracle.counts import Counts
-from orchestrator.oracle.segments import SEGMENT_BYTES
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
 
 PERFECT: Final = -1
+RESUME: Final = "resume"  # as in failures.py, whose models the oracle does without
+SEGMENT_BYTES: Final = 64 * 2**20  # of a record, before another file of it is begun
 
 
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -94,7 +95,9 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
 
     def without_secrets(self) -> OracleSpec:
         """As it may be kept: without what lets others speak to this run, and without this machine's paths."""
-        return msgspec.structs.replace(self, token=b"", address="", folder="", followed=True, paused=False, resume=False)
+        return msgspec.structs.replace(
+            self, token=b"", address="", folder="", followed=True, paused=False, resume=False
+        )
 
 
 encode_oracle = msgspec.msgpack.Encoder().encode
