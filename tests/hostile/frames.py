@@ -216,7 +216,7 @@ class Mutator:
         if not target:
             return
         at = draw.randrange(len(target))
-        match draw.randrange(10):
+        match draw.randrange(24):
             case 0:
                 del target[at]
             case 1:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from qnode.errors import QnodeError
+from qnode.ids import NodeName
 from qnode.wire.bits import unpack_bases, unpack_outcomes
 from qnode.wire.messages import (
+    Grant,
     Part,
     Report,
     Wake,
@@ -36,6 +38,7 @@ DECODERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
 }
 LOOKED_AT: Final = 16  # of so many refused frames one is followed by a look at everything
 FRAMES_OF_A_WORLD: Final = 400
+ROUNDS: Final = 30  # she may not want to run for long: then the world is made anew
 
 
 class Broken(AssertionError):
@@ -137,7 +140,8 @@ class Hostile:
     def _go_on(self, nth: int, frame: bytes) -> None:
         """The others report, and time goes on until alice is asked again; or another world is made."""
         of = self._bench
-        while True:
+        granted: Mapping[NodeName, Grant] = {}
+        for _ in range(ROUNDS):
             for node in sorted(of.core.time.awaited):
                 of.core.report(of.report(node, timer_ns=of.core.time.now_ns + 1 if node != ALICE else None))
             of.core.execute()
@@ -150,7 +154,7 @@ class Hostile:
             of.core.operations.ledger.check_invariants()
         except AssertionError as error:
             raise Broken(self._seed, nth, frame, f"broke the ledger: {error}") from error
-        if not granted or self._left <= 0 or of.core.time.now_ns >= SOON_NS:
+        if ALICE not in granted or self._left <= 0 or of.core.time.now_ns >= SOON_NS:
             self._renew()
 
 
