@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
-from orchestrator import shapes, units
+from orchestrator import placing, shapes, units
 from orchestrator.failures import RESUME
 from orchestrator.near import nearest
 from orchestrator.presets import over_preset
@@ -33,6 +33,8 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _of_kinds(config)
     yield from _of_nodes(config)
     yield from _of_links(config)
+    names = (name for pattern in config.nodes for name in shapes.expand(pattern))
+    yield from placing.findings(config.hosts, config.place, names)
     if config.formalism == "bell_diagonal":
         yield from _of_bell_diagonal(config)
     if config.formalism == "stabilizer":

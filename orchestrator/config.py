@@ -19,6 +19,7 @@ from orchestrator.failures import FailuresConfig, Restart
 from orchestrator.graphs import GraphConfig
 from orchestrator.hardware import HardwareConfig
 from orchestrator.links import LinkConfig
+from orchestrator.placing import Hosts, Place
 from orchestrator.presets import over_preset
 from orchestrator.problems import Finding
 from orchestrator.telemetry.settings import TelemetryConfig
@@ -244,6 +245,11 @@ class Config(Model):
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
     ] = Field(1, description="How many nodes share a process; all: the whole network in one.")
     failures: FailuresConfig = Field(FailuresConfig(), description="What is done when a node's process is lost.")
+    hosts: Hosts = Field(default_factory=dict, description="Machines by name, or a list of names; for `place`.")
+    place: Place = Field(
+        default_factory=dict,
+        description="The host of `oracle` and of nodes; what is not placed is spread evenly over all hosts.",
+    )
     events: bool = Field(True, description="Whether the event log is written.")
     telemetry: TelemetryConfig = Field(
         TelemetryConfig(), description="Events, metrics and statuses over MQTT, and metrics for Prometheus."

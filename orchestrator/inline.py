@@ -15,7 +15,7 @@ from asyncio import events
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -53,7 +53,7 @@ from qnode.wire.messages import (
 from qnode.wire.plan import ProcessSpec
 
 
-class _Limits:
+class Limits:
     """What ends a run from outside: a time-out, and in the main thread Ctrl-C. Both reach a program that computes."""
 
     def __init__(self, timeout: float | None) -> None:
@@ -125,7 +125,7 @@ class InlineRun:
             raise ConfigError(place="clock", detail="only the virtual clock can run in one process; leave --inline out")
         self._launch = launch
         self._on_progress = on_progress
-        self._limits = _Limits(timeout)
+        self._limits = Limits(timeout)
         self._observer = MarkObserver(launch.oracle.observe)
         self._open = contextlib.ExitStack()
         folder, oracle = launch.oracle.folder, launch.oracle
@@ -198,7 +198,7 @@ class InlineRun:
         self._on_progress(Progress(self._core.time.now_ns, self._core.counts.steps))
 
     def _inside(self) -> contextlib.AbstractContextManager[None]:
-        return _here(self._launch.run.base, *self._launch.run.path)
+        return here(self._launch.run.base, *self._launch.run.path)
 
     def _failed(self, node: str, program: str, tb: TracebackType | None) -> None:
         self.failed[node, program] = tb
@@ -282,8 +282,9 @@ class Generators:
             self._own[process.number] = _states()
         _set_states(self._outside)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._outside = _states()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._put_away()
@@ -312,7 +313,7 @@ def _set_states(states: tuple[Any, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _here(*folders: str) -> Iterator[None]:
+def here(*folders: str) -> Iterator[None]:
     """The process as a node process finds it, and afterwards as it was."""
     running = events._get_running_loop()
     as_completed, path, modules = asyncio.as_completed, list(sys.path), set(sys.modules)

@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestrator.delays import FromMatrix, SameForAll
 from orchestrator.failures import NEVER
-from orchestrator.oracle.spec import LinkSpec, OracleSpec, log_path
+from orchestrator.oracle.spec import LinkSpec, OracleSpec, log_path, payloads_path
 from orchestrator.topology import Network, NodeDescription
 from qnode.core.coins import derive_key
 from qnode.ids import NodeName
@@ -48,7 +48,7 @@ def plan(
         run_id: The run's name.
         token: What lets its processes speak to each other.
         directory: Where the sockets live; short, for the operating system limits the length of their paths.
-        folder: Where record and event log are written; "" for nowhere.
+        folder: Where record, event log and long payloads are written; "" for nowhere.
         path: Folders, besides the network's own, that programs may be in and import from.
         blocked_s: Wall time after which a program that blocks its loop is named.
     """
@@ -69,7 +69,7 @@ def plan(
         path=path,
         oracle=f"ipc://{directory}/o",
         peers=f"ipc://{directory}/{{}}",
-        parcels=f"{directory}/p",
+        parcels=str(payloads_path(folder)) if folder else f"{directory}/p",
         processes={name: number for number, group in enumerate(groups) for name in group},
         blocked_s=blocked_s,
         log=str(log_path(folder)) if folder else "",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
+from orchestrator.keeper import Keeper
 from orchestrator.launch.launcher import ORACLE, Launcher
 from orchestrator.launch.protocol import Exited
 from orchestrator.oracle.spec import Summary, decode_summary
@@ -99,17 +100,22 @@ async def follow(
 
 
 async def _watch(launcher: Launcher, launch: LaunchPlan, ended: asyncio.Future[Summary]) -> Exited | None:
-    """Wait until all processes have ended as they should: None. The first that has not is returned."""
+    """Wait until all processes have ended as they should: None. The first that has not, and stays away, is returned."""
     running = {ORACLE, *(process.number for process in launch.processes)}
+    keeper = Keeper(launcher, launch)
     while running:
         exited = await launcher.exited()
+        if ended.done() and exited.number == ORACLE and exited.status:
+            return None  # it has told all that it had to, and nobody else can tell the nodes that they may end
+        if not ended.done() and await keeper.start_again(exited):
+            continue
         running.discard(exited.number)
         if not exited.status and not ended.done():
             with suppress(TimeoutError):  # the oracle's last message may still be under way
                 async with asyncio.timeout(GRACE_S):
                     await asyncio.shield(ended)
         if not ended.done():
-            return exited
+            return keeper.why_not(exited)
     return None
 
 

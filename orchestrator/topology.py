@@ -6,12 +6,12 @@ Pure: the only file that is ever looked at is the matrix of delays, and only thr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator import shapes, units
+from orchestrator import placing, shapes, units
 from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
 from orchestrator.failures import NEVER, Failures, Restart
@@ -75,7 +75,10 @@ class Observation:
 
 @dataclass(frozen=True)
 class Network:
-    """Everything that a launch needs to know; `until_ns` None runs until every program that is no service returned."""
+    """Everything that a launch needs to know; `until_ns` None runs until every program that is no service returned.
+
+    `hosts` are addresses of machines by name, "" where none is said; `place` is the host of the oracle and each node.
+    """
 
     name: str
     seed: int
@@ -93,6 +96,8 @@ class Network:
     observe: tuple[Observation, ...]
     events: bool
     failures: Failures
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    place: Mapping[str, str] = field(default_factory=dict)
 
     def neighbours(self, node: NodeName) -> tuple[NodeName, ...]:
         """The nodes that a node has a link with, in the order of the links."""
@@ -152,6 +157,8 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         observe=tuple(_observations(config)),
         events=config.events,
         failures=config.failures.numbers(),
+        hosts={name: host.address or "" for name, host in config.hosts.items()},
+        place=placing.spread(tuple(config.hosts), config.place, tuple(nodes)),
     )
 
 

@@ -97,7 +97,7 @@ def _expanded(pattern: str) -> tuple[str, ...]:
         raise Refused(Finding((), str(error), meant=shapes.turned_round(pattern))) from None
 
 
-def _member(pattern: str) -> str:
+def checked_member(pattern: str) -> str:
     """Who is meant is asked of the whole configuration; here, only that it can be written out."""
     _expanded(pattern)
     return pattern
@@ -244,7 +244,7 @@ NameOfOther = Annotated[str, WithJsonSchema({"title": "name", "type": "string", 
 NodePattern = Annotated[str, AfterValidator(_node_names), WithJsonSchema({"type": "string", "pattern": NODE_PATTERN})]
 Member = Annotated[
     str,
-    AfterValidator(_member),
+    AfterValidator(checked_member),
     WithJsonSchema({"type": "string", "pattern": NODE_PATTERN, "examples": ["alice", "r[000..997]"]}),
 ]
 Members = Annotated[

@@ -22,6 +22,7 @@
     │   ├── NotOwner
     │   ├── UnknownQubit
     │   ├── UnknownPair
+    │   ├── NotTheSame            a node that goes another way when it is executed again
     │   └── MalformedMessage
     ├── EntanglementFailure       no pair came of a request
     │   ├── RequestMismatch
@@ -29,6 +30,7 @@
     │   ├── PairExpired
     │   └── GenerationTimeout
     ├── TransportError            processes and connections
+    │   ├── KeyRefused            who we are, or they are, by the keys
     │   └── PeerLost
     └── RunFailed                 the run as a whole
         ├── ProgramFailed
@@ -203,6 +205,13 @@ class MalformedMessage(ProtocolViolation):
     pass
 
 
+class NotTheSame(ProtocolViolation):
+    sentence = (
+        "step {step} of node {node}, at {time}, came out otherwise than before its process was lost: its programs are"
+        " not deterministic, so the node cannot be resumed"
+    )
+
+
 class EntanglementFailure(QnodeError):
     pass
 
@@ -227,6 +236,10 @@ class GenerationTimeout(EntanglementFailure):
 
 
 class TransportError(QnodeError):
+    pass
+
+
+class KeyRefused(TransportError):
     pass
 
 

@@ -83,6 +83,7 @@ PURE: Final = (
     "orchestrator.telemetry.tally",
     "orchestrator.telemetry.topics",
     "orchestrator.topology",
+    "orchestrator.placing",
     "orchestrator.plain",
     "orchestrator.plan",
     "orchestrator.units",
@@ -94,6 +95,7 @@ SHELLS: Final = (  # inside what is pure otherwise
     "orchestrator.oracle.service",
     "orchestrator.oracle.event_writer",
     "orchestrator.oracle.record",
+    "orchestrator.oracle.regrant",
     "orchestrator.oracle.replay",
 )
 IMPURE_MODULES: Final = (

@@ -149,6 +149,24 @@ def _events(parser: Parser) -> None:
     _runs_folder(parser)
 
 
+def _replay(parser: Parser) -> None:
+    parser.add_argument("node", metavar="NODE", help="which node of the run")
+    _which_run(parser)
+    parser.add_argument("--until", metavar="TIME", help="stop at this network time, and show where each program is")
+    parser.add_argument(
+        "--pdb", action="store_true", help="stop at the first line of each program, and where one fails"
+    )
+    parser.add_argument(
+        "--life", type=_whole, metavar="N", help="which life of a node that was restarted, from 1; left out: the last"
+    )
+    parser.add_argument("--base", type=_folder, metavar="FOLDER", help="where the programs are, if they have moved")
+    parser.add_argument("--saved", action="store_true", help="take the programs as they were saved with the run")
+    parser.add_argument(
+        "--anyway", action="store_true", help="go on, whatever has changed, to see where it becomes another run"
+    )
+    _runs_folder(parser)
+
+
 def _up(parser: Parser) -> None:
     _config(parser)
     _changes(parser)
@@ -186,7 +204,13 @@ def _oracle(parser: Parser) -> None:
     parser.epilog = _BY_HAND
     _config(parser)
     _changes(parser)
-    _address(parser)
+    parser.add_argument(
+        "--listen",
+        required=True,
+        metavar="ADDRESS",
+        help="tcp://0.0.0.0:PORT for nodes on other machines, tcp://127.0.0.1:PORT or ipc://PATH for this one",
+    )
+    _keys(parser)
     parser.add_argument(
         "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait for all nodes (300)"
     )
@@ -200,10 +224,29 @@ def _node(parser: Parser) -> None:
     _config(parser)
     parser.add_argument("node", metavar="NODE", help="which of the configuration's nodes to be")
     _changes(parser)
-    _address(parser)
+    parser.add_argument(
+        "--oracle", required=True, metavar="ADDRESS", help="where it is: tcp://HOST:PORT, or ipc://PATH as it listens"
+    )
+    _keys(parser)
+    parser.add_argument(
+        "--listen",
+        default="",
+        metavar="ADDRESS",
+        help="where other nodes reach this one, tcp://HOST:PORT; left out: a free port where it faces the oracle",
+    )
+    parser.add_argument(
+        "--advertise", default="", metavar="HOST", help="what other nodes are told of that: HOST or HOST:PORT"
+    )
     parser.add_argument(
         "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait for the oracle (300)"
     )
+
+
+def _make_keys(parser: Parser) -> None:
+    _config(parser)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="where the files go; made if it is not there")
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="change the configuration")
+    parser.add_argument("--force", action="store_true", help="replace files that are there")
 
 
 def _doctor(parser: Parser) -> None:
@@ -227,12 +270,14 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
     "runs": _runs,
     "link": _link,
     "events": _events,
+    "replay": _replay,
     "up": _up,
     "ps": _ps,
     "logs": _logs,
     "down": _down,
     "oracle": _oracle,
     "node": _node,
+    "keys": _make_keys,
     "doctor": _doctor,
     "completion": _completion,
     KEEPER.name: _keep,
@@ -244,14 +289,16 @@ An option that is given several times means any of these; different options
 narrow it down. The kinds and all fields: docs/events.md, or --schema."""
 
 _BY_HAND: Final = """\
-One oracle and one process for each node, all with the same configuration, seed
-and QNODE_TOKEN:
+One oracle and one process for each node, in any order, all with the same
+configuration, seed and version. On one machine, with a secret of all:
   export QNODE_TOKEN="$(openssl rand -hex 16)"
-  qnode oracle teleport.yaml --seed 1 --address tcp://127.0.0.1:5700 &
-  qnode node teleport.yaml alice --seed 1 --address tcp://127.0.0.1:5700 &
-  qnode node teleport.yaml bob --seed 1 --address tcp://127.0.0.1:5700
-With tcp the n-th node listens at the oracle's port + n, counted from 1 in the
-configuration's order."""
+  qnode oracle teleport.yaml --seed 1 --listen tcp://127.0.0.1:5700 &
+  qnode node teleport.yaml alice --seed 1 --oracle tcp://127.0.0.1:5700 &
+  qnode node teleport.yaml bob --seed 1 --oracle tcp://127.0.0.1:5700
+Across machines, with keys (docs/machines.md goes through it step by step):
+  qnode keys teleport.yaml keys
+  qnode oracle teleport.yaml --listen tcp://0.0.0.0:5700 --keys keys/oracle.key
+  qnode node teleport.yaml bob --oracle tcp://lab1:5700 --keys keys/bob.key"""
 
 
 # --- what several accept -------------------------------------------------------------------------------------------
@@ -282,9 +329,12 @@ def _runs_folder(parser: Parser) -> None:
     )
 
 
-def _address(parser: Parser) -> None:
+def _keys(parser: Parser) -> None:
     parser.add_argument(
-        "--address", required=True, help="the oracle's: tcp://127.0.0.1:PORT or ipc://PATH, the same for all"
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        help="its own of those that `qnode keys` made, or their folder; left out: QNODE_TOKEN, on this machine only",
     )
 
 
@@ -346,6 +396,12 @@ def _age(text: str) -> float:
     if len(number) > _MOST_DIGITS or int(number) * _AGES[unit] > _OLDEST_S:
         raise _refused(text, "an age of up to 1000 years; write a number and s, m, h, d or w, such as 7d")
     return float(int(number) * _AGES[unit])
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise _refused(text, "a folder that is there")
+    return Path(text)
 
 
 def _name(text: str) -> str:

@@ -17,6 +17,7 @@ class Command(NamedTuple):
         summary: What it does, in a few words.
         module: Where its `run(options)` is.
         launches: Whether it starts the processes of a network: then their launcher starts first of all.
+        executes: Whether it executes programs in its own process: then that has the surroundings of a node's process.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Command(NamedTuple):
     summary: str
     module: str
     launches: bool = False
+    executes: bool = False
 
 
 GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
@@ -39,6 +41,7 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
     "See": (
         Command("link", "link CONFIG A-B", "rate, fidelity and key fraction of a link", "orchestrator.cli.link", True),
         Command("events", "events [RUN]", "filter the log of what happened; -f to follow", "orchestrator.cli.events"),
+        Command("replay", "replay NODE [RUN]", "one node again, under pdb", "orchestrator.cli.replay", executes=True),
     ),
     "Operate": (
         Command("up", "up CONFIG", "a network in the background", "orchestrator.cli.up"),
@@ -47,6 +50,7 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("down", "down [NAME]", "end it; waits until everything is gone", "orchestrator.cli.down"),
         Command("oracle", "oracle CONFIG", "the oracle's process alone", "orchestrator.cli.oracle"),
         Command("node", "node CONFIG NODE", "one node's process alone, started by hand", "orchestrator.cli.node"),
+        Command("keys", "keys CONFIG DIR", "keys for oracle and nodes on many machines", "orchestrator.cli.keys"),
     ),
     "Yourself": (
         Command("doctor", "doctor", "what is installed, what is missing, limits", "orchestrator.cli.doctor"),

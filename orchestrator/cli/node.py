@@ -1,4 +1,4 @@
-"""`qnode node`: one node's process alone, for an oracle that `qnode oracle` started."""
+"""`qnode node`: one node's process alone, for an oracle that `qnode oracle` started, here or on another machine."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
-from orchestrator.cli.by_hand import Addresses, addresses, plan_by_hand, socket_file
+import msgspec
+
+from orchestrator.addresses import needs_keys, own_address, reaching, socket_file
+from orchestrator.cli.by_hand import identity, joining, plan_by_hand
 from orchestrator.cli.loading import cluster_of
 from orchestrator.cli.screen import Screen
 from orchestrator.cli.signals import at_signals
 from orchestrator.launch.rundir import RunDirectory
 from orchestrator.near import nearest
 from orchestrator.run import Source
-from qnode.errors import ConfigError, ProcessLost, ProtocolViolation, TransportError
+from qnode.errors import ConfigError, KeyRefused, ProcessLost, ProtocolViolation, TransportError
 from qnode.exits import EXIT_INTERRUPTED
 from qnode.runtime.process import run_process
+from qnode.wire.plan import ProcessSpec, RunSpec
 
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
@@ -30,29 +34,36 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     names = [str(name) for name in source.network.nodes]
     if options.node not in names:
         raise ConfigError(place=options.node, detail=f"the network has no such node{nearest(options.node, names)}")
-    where = addresses(options.address, len(names))
-    return _be(options, source, where, names.index(options.node))
+    return _be(options, source, names.index(options.node), screen)
 
 
-def _be(options: argparse.Namespace, source: Source, where: Addresses, nth: int) -> int:
-    secret = os.environ.get("QNODE_TOKEN", "")
-    plan_by_hand(source.network, where, secret)  # raises before there is anything to remove
+def _be(options: argparse.Namespace, source: Source, nth: int, screen: Screen) -> int:
+    oracle = reaching(options.oracle, n_nodes=len(source.network.nodes))
+    if oracle.is_open and options.keys is None:
+        raise needs_keys("--oracle", options.oracle)
+    who = identity(options.node, source, options.keys)
+    own = own_address(oracle, listen=options.listen, advertise=options.advertise, has_keys=who.keys is not None)
+    plan = plan_by_hand(source, oracle.address, wait_s=options.wait)
+    process = joining(source, plan.processes[nth], own, who)
     directory = RunDirectory()
-    parcels = str(directory.path / "p")
-    plan = plan_by_hand(source.network, where, secret, parcels=parcels, path=source.path)
-    process = plan.processes[nth]
     leave_nothing = _LeaveNothing(directory, socket_file(plan.run.peers.format(process.number)))
     try:
-        return run_process(plan.run, process, alone_s=options.wait)
-    except ProtocolViolation as error:
-        raise ConfigError(
-            place=f"the oracle at {where.oracle}",
-            detail=f"{error}; configuration, --set, --seed, version and QNODE_TOKEN must be the same for all processes",
-        ) from None
-    except TransportError as error:
-        raise ProcessLost(name="the oracle", reason=str(error)) from None
+        run = msgspec.structs.replace(plan.run, parcels=str(directory.path / "p"))
+        return _run(run, process, options, screen)
     finally:
         leave_nothing()
+
+
+def _run(run: RunSpec, process: ProcessSpec, options: argparse.Namespace, screen: Screen) -> int:
+    """Raises what it fails with, in words for whoever started it."""
+    try:
+        return run_process(run, process, told=screen.tell)
+    except ProtocolViolation as error:
+        raise ConfigError(place=f"the oracle at {run.oracle}", detail=f"{error}") from None
+    except KeyRefused as error:
+        raise ConfigError(place=str(options.keys or "--keys"), detail=str(error)) from None
+    except TransportError as error:
+        raise ProcessLost(name="the oracle", reason=str(error)) from None
 
 
 class _LeaveNothing:

@@ -139,6 +139,19 @@ class Launcher:
                 case Unable(detail=detail):
                     _cannot_start(detail)
 
+    async def start_again(self, number: int, kind: str, spec: bytes) -> None:
+        """Start a process in the place of one that has ended. Raises TransportError."""
+        self.pids.pop(number, None)
+        self._tell(Fork(number, kind, spec))
+        while number not in self.pids:
+            match await self._answer():
+                case Forked(number=started, pid=pid):
+                    self.pids[started] = pid
+                case Exited() as exited:
+                    self._exits.append(exited)
+                case Unable(detail=detail):
+                    _cannot_start(detail)
+
     async def exited(self) -> Exited:
         """The next process that ends."""
         while not self._exits:

@@ -294,6 +294,14 @@ class OracleCore:
             return self._granted
         return {}
 
+    def granted_to(self, node: NodeName) -> Grant | None:
+        """What a node was granted when somebody was last; None if it was not."""
+        return self._granted.get(node)
+
+    def step_of(self, node: NodeName) -> int:
+        """The number of a node's last report."""
+        return self._steps[node]
+
     def take_scheduled(self) -> Iterator[Delivery]:
         """On the real clock: what has been scheduled, with its times, and what its being delivered leads to."""
         while deliveries := self.time.take_all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Final
@@ -19,13 +20,18 @@ class EventWriter:
     What is executed of a round before it is complete is not in the record yet: it is written only after `settle`, so
     that the log stays a view of the record.
 
+    Args:
+        again: The log is there already, as far as it was written: what is emitted is compared with it first. From
+            where it is not the same, or was cut off, it is written anew.
+
     Attributes:
         emit: Takes an event. It is written by the next `flush` after `settle`; somebody must see to that, now and then.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, again: bool = False) -> None:
         self._path = path
-        self._file = path.open("xb", buffering=0)
+        self._file = path.open("r+b" if again and path.exists() else "xb", buffering=0)
+        self._compares = again
         self._pending: list[Event] = []
         self._settled = 0  # so many of them are in the record
         self._due = 0.0
@@ -48,7 +54,29 @@ class EventWriter:
             # Before: what cannot be written is not tried again behind a line that was cut off.
             del self._pending[: self._settled]
             self._settled = 0
+            if self._compares:
+                lines = self._not_there(lines)
             write_all(self._file.fileno(), lines, self._path)
+
+    def caught_up(self) -> None:
+        """All is settled that can have been in the log: whatever else stands there goes, and the rest is new."""
+        self.flush()
+        self._cut()
+
+    def _not_there(self, lines: bytes) -> bytes:
+        start = self._file.tell()
+        there = self._file.read(len(lines)) or b""
+        if there == lines:
+            return b""
+        same = len(os.path.commonprefix([there, lines]))
+        self._file.seek(start + same)
+        self._cut()
+        return lines[same:]
+
+    def _cut(self) -> None:
+        if self._compares:
+            self._file.truncate(self._file.tell())
+            self._compares = False
 
     def close(self) -> None:
         """Write what is settled, and close the file."""

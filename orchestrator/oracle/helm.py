@@ -103,6 +103,15 @@ class Helm:
         for answer, number in lookers:
             answer(Steered(number, seen=seen))
 
+    def back(self, ask: Callable[[Show], object]) -> None:
+        """A process has had to connect again: what it was asked before may be lost."""
+        if self._lookers:
+            ask(Show())
+
+    def let_end(self) -> None:
+        """The run is over, as its record shows: nobody need say that it may go on."""
+        self.paused = False
+
     def _go(self, until_ns: int | None) -> None:
         time = self._core.time
         at_ns = max(self._at_ns, time.now_ns)

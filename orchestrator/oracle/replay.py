@@ -6,9 +6,8 @@ does not follow the record (which was changed, or was written by another version
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +79,7 @@ def replay(path: Path, *, emit: Callable[[Event], None] | None = None, observer:
         raise MalformedMessage(detail=f"{path} describes no run: {error}") from None
     own = MarkObserver(spec.observe)
     core = build_core(spec, emit, observer or own)
-    again = _Again(spec, core)
+    again = Again(spec, core)
     divergence = again.execute(rounds)
     return Replay(
         spec=spec,
@@ -105,35 +104,80 @@ class _Diverged(Exception):
         self.what = what
 
 
-class _Again:
-    """The oracle's loop with the record in the place of the sockets."""
+class Followed(NamedTuple):
+    """One round: who was granted what, and which frames are the answer; None where the record ends."""
+
+    number: int
+    granted: Mapping[NodeName, Grant]
+    answers: tuple[Part | Report, ...]
+    recorded: Round | None
+
+
+class Again:
+    """The oracle's loop with the record in the place of the sockets.
+
+    Attributes:
+        rounds: How many were executed.
+        over: Whether the run was ended within the last of them, or before it.
+        farewells: What nodes said when the run was over, encoded.
+        divergence: What does not follow from the rounds before it, and ended it; None if all does.
+    """
 
     def __init__(self, spec: OracleSpec, core: OracleCore) -> None:
         self.rounds = 0
+        self.divergence: Divergence | None = None
         self.realtime = spec.clock == "real"
-        self._over = False
+        self._granted: Mapping[NodeName, Grant] = {}
+        self.over = False
+        self.farewells: tuple[msgspec.Raw, ...] = ()
+        self._number = 0
         self._spec = spec
         self._core = core
         self._digest = GrantDigest()
 
     def execute(self, rounds: Iterable[Round]) -> Divergence | None:
+        """All of them."""
+        for _ in self.follow(rounds):
+            pass
+        return self.divergence
+
+    def follow(self, rounds: Iterable[Round]) -> Iterator[Followed]:
+        """One after the other, each when it has been executed; last, what was granted and is not answered."""
         core = self._core
-        run_event(core, self._spec)
-        self._scatter(core.first_grants().values())
-        for number, recorded in zip(count(), rounds, strict=False):
-            try:
-                self._round(recorded)
-            except _Diverged as diverged:
-                return Divergence(number, diverged.node, diverged.what)
-            self.rounds += not recorded.over
-            self._over = recorded.over
-        if not self.realtime and not core.time.awaited and not self._over:
-            core.grants()  # what the last round led to: perhaps the end
+        yield from self.catch_up(rounds)
+        if self.divergence is not None:
+            return
+        if not self.realtime and not core.time.awaited and not self.over:
+            self._scatter(core.grants())  # what the last round led to: perhaps the end
         if core.outcome is not None:
             run_event(core, self._spec, ended=core.outcome.how)
-        return None
+        if self._granted:
+            yield Followed(self._number, self._granted, (), None)
 
-    def _round(self, recorded: Round) -> None:
+    def catch_up(self, rounds: Iterable[Round]) -> Iterator[Followed]:
+        """One after the other, each when it has been executed; not what the last one leads to."""
+        run_event(self._core, self._spec)
+        self._scatter(self._core.first_grants())
+        for recorded in rounds:
+            try:
+                if recorded.is_change:
+                    self._change(recorded.changes)
+                    continue
+                if recorded.farewells:
+                    self.farewells = recorded.farewells
+                    continue
+                answers = self._round(recorded)
+            except _Diverged as diverged:
+                self.divergence = Divergence(self._number, diverged.node, diverged.what)
+                return
+            yield Followed(self._number, self._granted, answers, recorded)
+            self._number += 1
+            self.rounds += not recorded.over
+            self.over = recorded.over
+            answered = {answer.node for answer in answers if isinstance(answer, Report)}
+            self._granted = {node: grant for node, grant in self._granted.items() if node not in answered}
+
+    def _round(self, recorded: Round) -> tuple[Part | Report, ...]:
         core = self._core
         self._change(recorded.changes)
         nothing_more = recorded.over and recorded.granted == NOTHING_GRANTED
@@ -141,12 +185,12 @@ class _Again:
             core.time.go_to(recorded.now_ns)
         elif not core.time.awaited and not nothing_more:
             self._wake(recorded.woken)
-            self._scatter(core.grants().values())
+            self._scatter(core.grants())
         if core.outcome is not None and not self.realtime:  # there, reports that came with the last are executed too
             raise _Diverged("", f"the run was over ({core.outcome.how}), and this round follows")
         if recorded.now_ns != core.time.now_ns:
             raise _Diverged("", f"executed at {recorded.now_ns} ns, but it is {core.time.now_ns} ns")
-        frames = [self._report(frame) for frame in recorded.reports]
+        frames = tuple([self._report(frame) for frame in recorded.reports])
         reports = [frame for frame in frames if isinstance(frame, Report)]
         if not self.realtime and not recorded.over:
             self._check_senders([report.node for report in reports])
@@ -157,10 +201,11 @@ class _Again:
         for frame in frames:
             self._take(frame)
         if recorded.over:
-            return
+            return frames
         core.execute()
         if self.realtime:
             self._deliver(over=not reports)
+        return frames
 
     def _change(self, changes: tuple[Changed, ...]) -> None:
         for one in changes:
@@ -175,7 +220,11 @@ class _Again:
                 raise _Diverged(node, "woken, and there is no such node")
             self._core.wake(Wake(node, self._spec.incarnations[node]))
 
-    def _scatter(self, grants: Iterable[Grant]) -> None:
+    def _scatter(self, grants: Mapping[NodeName, Grant]) -> None:
+        self._granted = grants
+        self._vouch(grants.values())
+
+    def _vouch(self, grants: Iterable[Grant]) -> None:
         for grant in grants:
             self._digest.add(encode(grant))
 
@@ -183,7 +232,7 @@ class _Again:
         core = self._core
         for delivery in core.take_scheduled():
             if core.operations.deliver(delivery):
-                self._scatter((Grant(delivery.node, 0, delivery.at_ns, (delivery.item,)),))
+                self._vouch((Grant(delivery.node, 0, delivery.at_ns, (delivery.item,)),))
         if over:
             core.end("until")
 

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from orchestrator.inspect import MarkObserver
+from orchestrator.oracle import records
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.network import build_core, run_event
-from orchestrator.oracle.record import RecordWriter
 from orchestrator.oracle.spec import (
     OracleSpec,
     Summary,
-    encode_oracle,
     encode_summary,
     events_path,
     log_path,
-    record_path,
 )
 from orchestrator.oracle.summary import summarise
-from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, ProcessLost, QnodeError
+from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, NotTheSame, ProcessLost, QnodeError
 from qnode.ids import NodeName
-from qnode.runtime.logs import set_up_logging
+from qnode.runtime.logs import format_time, set_up_logging
 from qnode.runtime.output import Output
 from qnode.runtime.watchdog import hold
 from qnode.transport.server import Server
 from qnode.wire.grants import CUT_BYTES, frames_of
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
+    TO_BE_TOLD,
+    Book,
     Change,
     Farewell,
     Finish,
+    Goodbye,
     Grant,
     Part,
     Paused,
@@ -64,18 +65,29 @@ class OracleService:
 
     Args:
         on_progress: Told how far it is, like every cluster that is connected: first when all nodes are there.
+        on_joined: Told, before that, who has come and who is still missing, in the network's order.
     """
 
-    def __init__(self, spec: OracleSpec, server: Server, on_progress: Callable[[Progress], None] | None = None) -> None:
+    def __init__(
+        self,
+        spec: OracleSpec,
+        server: Server,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_joined: Callable[[frozenset[str], list[str]], None] | None = None,
+    ) -> None:
         self._spec = spec
         self._on_progress = on_progress
+        self._on_joined = on_joined
+        self._told_addresses: dict[str, str] = {}
         self._server = server
-        self._writer = EventWriter(events_path(spec.folder)) if spec.folder and spec.events else None
+        server.incarnations = spec.incarnations
+        server.admits = self._admits
+        before = records.before(spec)
+        self._writer = EventWriter(events_path(spec.folder), again=spec.resume) if spec.folder and spec.events else None
         self._observer = MarkObserver(spec.observe)
         self._core: OracleCore = build_core(spec, self._writer.emit if self._writer else None, self._observer)
-        self._record = (
-            RecordWriter(record_path(spec.folder), encode_oracle(spec.without_secrets())) if spec.folder else None
-        )
+        self._before = None if before is None else records.catch_up(spec, self._core, before, self._settled)
+        self._record = records.writer(spec, before) if spec.folder else None
         self._helm = Helm(
             self._core,
             spec.programs,
@@ -85,7 +97,9 @@ class OracleService:
             paused=spec.paused,
         )
         self._frames: dict[NodeName, list[bytes]] = {}
-        self._early: list[tuple[bytes, Steer]] = []
+        self._early: list[tuple[bytes, bytes]] = []
+        self._stop = b""
+        self._returned: set[bytes] = set()
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
         self._gone: Mapping[str, str] = {}
@@ -94,8 +108,11 @@ class OracleService:
 
     def serve(self) -> Summary:
         """From the first greeting to the last farewell."""
-        self._await_members()
-        run_event(self._core, self._spec)
+        if self._before is None:
+            self._await_members()
+            run_event(self._core, self._spec)
+        else:
+            self._catch_up()
         self._settle_events()
         self._flush_events()
         self._tell_progress()
@@ -110,6 +127,8 @@ class OracleService:
         # Whoever started the run hears of it last: after that, this process may be killed at any moment.
         for connection in sorted(self._controllers, key=lambda one: self._server.roles[one] == "cluster"):
             self._server.send(connection, ended)
+        for connection in set(self._server.connection_of.values()):
+            self._server.send(connection, [encode(Goodbye())])
         return summary
 
     def close(self) -> None:
@@ -121,8 +140,8 @@ class OracleService:
 
     # ------------------------------------------------------------ who is there
 
-    def _await_members(self) -> None:
-        missing = set(self._spec.programs)
+    def _await_members(self, missing: Collection[str] | None = None) -> None:
+        missing = set(self._spec.programs if missing is None else missing)
         deadline = time.monotonic() + self._spec.join_timeout_s
         followed = not self._spec.followed
         while missing or not followed:
@@ -138,17 +157,60 @@ class OracleService:
                 continue
             followed = followed or self._server.roles[connection] == "cluster"
             self._welcome(connection)
+            if self._before is not None:
+                self._bring_up_to_date(connection, begun=False)
             missing -= self._server.nodes_of[connection]
+            if self._on_joined is not None and missing:
+                left = [node for node in self._spec.programs if node in missing]
+                self._on_joined(self._server.nodes_of[connection], left)
+        self._tell_addresses()
+
+    def _tell_addresses(self) -> None:
+        """Let all processes know where the others are, if that is not where a pattern says, and has changed."""
+        if self._server.addresses != self._told_addresses:
+            self._told_addresses = self._server.addresses
+            for connection in set(self._server.connection_of.values()):
+                self._tell_addresses_to(connection)
+
+    def _tell_addresses_to(self, connection: bytes) -> None:
+        self._server.send(connection, [encode(Book(self._told_addresses))])
+
+    def _catch_up(self) -> None:
+        """All that the record has been executed again: now everybody comes back and is told where the run is."""
+        assert self._before is not None  # whoever calls this has looked
+        if self._writer is not None:
+            self._writer.caught_up()
+        kept = [decode_to_oracle(bytes(frame)) for frame in self._before.farewells]
+        self._farewells.update((one.node, one) for one in kept if isinstance(one, Farewell))
+        if self._before.over or self._farewells:
+            self._helm.let_end()
+        if self._before.over and self._core.outcome is None:  # in the middle of a round, so by somebody
+            self._core.end("interrupted")
+        self._await_members(self._spec.programs.keys() - self._farewells.keys())
+
+    def _settled(self) -> None:
+        self._settle_events()
+        self._flush_events()
+
+    def _admits(self, nodes: frozenset[str]) -> bool:
+        """Whether another process may take the place of the one that had these nodes."""
+        return self._spec.clock == "virtual" and all(self._spec.restart.get(node) == "resume" for node in nodes)
 
     def _welcome(self, connection: bytes) -> None:
         if self._server.roles[connection] in ("cluster", "steering"):
             self._controllers.add(connection)
+        elif self._stop:
+            self._server.send(connection, [self._stop])
+        elif self._told_addresses:  # it is back, or another in its place, which knows nobody
+            self._tell_addresses_to(connection)
+            self._tell_addresses()
 
     def _take_early(self, connection: bytes, frames: list[bytes]) -> None:
         for frame in frames:
             message = self._decoded(connection, frame)
-            if isinstance(message, Steer) and connection in self._controllers:
-                self._early.append((connection, message))
+            steers = isinstance(message, Steer) and connection in self._controllers
+            if steers or (self._before is not None and message is not None):
+                self._early.append((connection, frame))
             elif message is not None:
                 self._server.refuse(connection, MalformedMessage(detail="the run has not begun"))
 
@@ -156,25 +218,40 @@ class OracleService:
 
     def _serve_virtual(self) -> None:
         core = self._core
-        for connection, steer in self._early:
-            self._steer(connection, steer)
+        early = [(connection, frame) for connection, frame in self._early if connection in self._server.nodes_of]
+        for connection, frame in early:
+            if connection in self._controllers:
+                self._take(connection, frame)
         while self._helm.paused and core.outcome is None:
             connection, frames = self._receive()
             for frame in frames:
                 self._take(connection, frame)
         if core.outcome is None:
-            self._scatter(core.first_grants())
+            self._begin()
+        for connection, frame in early:
+            if connection not in self._controllers:
+                self._take_all(connection, [frame])
         while core.outcome is None:
             connection, frames = self._receive()
-            complete = False
-            for frame in frames:
-                complete = self._take(connection, frame) or complete
-            if complete:
-                self._execute()
-                self._go_on()
-            elif not core.time.awaited:  # everybody waits for the outside or is paused, and something came
-                self._go_on()
+            self._take_all(connection, frames)
             self._flush_events()  # now the nodes have something to do: they do not wait for it
+
+    def _begin(self) -> None:
+        """The first grants, or those that the record leads to."""
+        if self._before is None or not self._before.rounds:
+            self._scatter(self._core.first_grants())
+        else:
+            self._go_on()
+
+    def _take_all(self, connection: bytes, frames: list[bytes]) -> None:
+        complete = False
+        for frame in frames:
+            complete = self._take(connection, frame) or complete
+        if complete:
+            self._execute()
+            self._go_on()
+        elif not self._core.time.awaited:  # everybody waits for the outside or is paused, and something came
+            self._go_on()
 
     def _go_on(self) -> None:
         grants = self._core.grants()
@@ -192,7 +269,48 @@ class OracleService:
         connection, frames = received
         if not frames:
             self._welcome(connection)  # one more who wants to know, or to steer
+            self._bring_up_to_date(connection)
         return received
+
+    def _bring_up_to_date(self, connection: bytes, *, begun: bool = True) -> None:
+        """What was sent to these nodes over a connection that they have no more may be lost, and they with it."""
+        nodes = sorted(map(NodeName, self._server.nodes_of[connection]))
+        if not nodes:
+            return
+        self._returned.add(connection)
+        core, lived = self._core, {node: self._core.step_of(node) for node in nodes}
+        if any(incarnation == TO_BE_TOLD for _, incarnation in self._server.hellos[connection].nodes) and any(
+            lived.values()
+        ):
+            try:
+                lived = self._resume(connection, nodes)
+            except QnodeError as error:
+                self._server.refuse(connection, error)
+                return
+        if not begun:
+            return
+        self._helm.back(lambda show: self._server.send(connection, [encode(show)]))
+        for node in nodes:
+            grant = core.granted_to(node)
+            if grant is not None and grant.step == lived[node]:
+                self._server.send(connection, frames_of(grant, encode(grant)))
+
+    def _resume(self, connection: bytes, nodes: Collection[NodeName]) -> dict[NodeName, int]:
+        """Let a new process go through all that the record has of these nodes; how many steps of each that is."""
+        for node in nodes:
+            if self._spec.restart.get(node) != "resume":
+                raise InvalidOperation(detail=f"node {node} is not to be resumed: that is `restart: resume`")
+        why = [
+            *([] if self._core.reproducible else ["something from outside has entered the run, and cannot be had again"]),
+            *([] if self._core.resumable else ["a function outside the loop returned what the record cannot hold"]),
+        ]
+        if why:
+            raise InvalidOperation(detail=f"the process was lost and cannot be resumed: {'; '.join(why)}")
+        lived = dict.fromkeys(nodes, 0)
+        for node, frames in records.past_of(self._spec, nodes):
+            lived[NodeName(node)] += 1
+            self._server.send(connection, frames)
+        return lived
 
     def _settle_events(self) -> None:
         if self._writer is not None:
@@ -218,14 +336,15 @@ class OracleService:
                     if again.step >= 0:
                         self._server.send(connection, frames_of(again, encode(again)))
                     else:
-                        self._server.refused["a report that came before"] += 1  # not answered: nothing is wrong
+                        self._check_same(message, frame)
+                        self._count_repeated(connection, "a report that came before")  # not answered: nothing is wrong
                 case Part():
                     self._check_sender(connection, message.node, message.incarnation)
                     if self._core.check_part(message):
                         self._frames.setdefault(NodeName(message.node), []).append(frame)
                         self._core.part(message)
                     else:
-                        self._server.refused["a part that came before"] += 1
+                        self._count_repeated(connection, "a part that came before")
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._core.wake(message)
@@ -246,6 +365,17 @@ class OracleService:
         except QnodeError as error:
             self._server.refuse(connection, error)
         return False
+
+    def _check_same(self, report: Report, frame: bytes) -> None:
+        """What a node has said in this round is what counts: another process of it must not go on from something else."""
+        frames = self._frames.get(NodeName(report.node))
+        if frames and report.step == self._core.step_of(NodeName(report.node)) and frame != frames[-1]:
+            raise NotTheSame(node=report.node, step=report.step, time=format_time(self._core.time.now_ns))
+
+    def _count_repeated(self, connection: bytes, what: str) -> None:
+        """Whoever has had to connect again cannot know what had come."""
+        if connection not in self._returned:
+            self._server.refused[what] += 1
 
     def _steer(self, connection: bytes, steer: Steer) -> None:
         if self._spec.clock != "virtual":
@@ -336,8 +466,8 @@ class OracleService:
             return round((time.monotonic_ns() - started_ns) * spec.speed)
 
         self._scatter(core.first_grants())
-        for connection, steer in self._early:
-            self._steer(connection, steer)
+        for connection, frame in self._early:
+            self._take(connection, frame)
         while core.outcome is None:
             received = self._server.receive(self._until_ms(network_ns()))
             core.time.go_to(network_ns())
@@ -383,10 +513,9 @@ class OracleService:
         self._settle_events()
         if self._writer is not None:
             self._writer.flush()  # farewells may take a while
-        stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.why_failed, **self._gone}))
-        connections = set(self._server.connection_of.values())
-        for connection in connections:
-            self._server.send(connection, [stop])
+        self._stop = encode(Stop(outcome.how, outcome.at_ns, {**self._core.why_failed, **self._gone}))
+        for connection in set(self._server.connection_of.values()):
+            self._server.send(connection, [self._stop])
         deadline = time.monotonic() + self._farewell_s
         awaited = self._spec.programs.keys() - self._gone.keys()
         while not awaited <= self._farewells.keys() and time.monotonic() < deadline:
@@ -398,6 +527,7 @@ class OracleService:
                 self._welcome(connection)  # just in time to hear of the end
             for frame in frames:
                 self._take_farewell(connection, frame)
+        self._record_farewells(outcome.at_ns)
         return summarise(
             self._core,
             self._observer.evaluate(),
@@ -408,11 +538,18 @@ class OracleService:
 
     def _record_unfinished(self) -> None:
         """What was executed of a round that somebody's end of the run has cut short."""
-        if self._record is None or self._spec.clock != "virtual":
+        if self._record is None or self._spec.clock != "virtual" or (self._before is not None and self._before.over):
             return
         executed = self._core.executed() if self._core.time.awaited else {}
         frames = [frame for node in sorted(self._frames) for frame in self._frames[node][: executed.get(node, 0)]]
         self._record.end(self._core.time.now_ns, self._core.time.last_woken, frames)
+
+    def _record_farewells(self, at_ns: int) -> None:
+        """From now on no node is needed to tell of the end."""
+        if self._record is None or self._spec.clock != "virtual" or not self._farewells:
+            return
+        if self._before is None or not self._before.farewells:
+            self._record.farewells(at_ns, [encode(one) for _, one in sorted(self._farewells.items())])
 
     def _take_farewell(self, connection: bytes, frame: bytes) -> None:
         message = self._decoded(connection, frame)
@@ -438,7 +575,7 @@ def run_oracle(spec: OracleSpec, lifeline: int | None = None) -> int:
     if spec.folder:
         Output(str(log_path(spec.folder)), "oracle")
     set_up_logging()
-    service = OracleService(spec, Server(spec.address, spec.token))
+    service = OracleService(spec, Server(spec.address, spec.token, keys=spec.keys))
     try:
         service.serve()
     finally:

@@ -8,9 +8,11 @@ from typing import Final
 import msgspec
 
 from orchestrator.oracle.counts import Counts
+from orchestrator.oracle.segments import SEGMENT_BYTES
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
+from qnode.wire.keys import Keys
 
 PERFECT: Final = -1
 
@@ -50,6 +52,10 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         restarts: How often a node may come back.
         restart_ns: Network time from the loss of a node to its next, fresh life.
         detection_ns: Network time until others learn of a loss; longer, where a message takes longer.
+        keys: Who the oracle is, where messages leave the machine.
+        synced: Whether the disk has each round before anybody is granted what comes of it.
+        segment_bytes: How long a file of the record gets before another one is begun.
+        resume: Whether its record is there already, and is gone on with.
     """
 
     run_id: str
@@ -82,6 +88,10 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     restarts: int = 0
     restart_ns: int = 0
     detection_ns: int = 0
+    keys: Keys | None = None
+    synced: bool = False
+    segment_bytes: int = SEGMENT_BYTES
+    resume: bool = False
 
     def source_of(self, link: LinkSpec) -> PairSource:
         """How a link's pairs come about."""
@@ -89,7 +99,9 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
 
     def without_secrets(self) -> OracleSpec:
         """As it may be kept: without what lets others speak to this run, and without this machine's paths."""
-        return msgspec.structs.replace(self, token=b"", address="", folder="", followed=True, paused=False)
+        return msgspec.structs.replace(
+            self, token=b"", keys=None, address="", folder="", followed=True, paused=False, resume=False
+        )
 
 
 encode_oracle = msgspec.msgpack.Encoder().encode
@@ -203,3 +215,8 @@ def log_path(folder: str | Path) -> Path:
 
 def events_path(folder: str | Path) -> Path:
     return Path(folder) / "events.jsonl"
+
+
+def payloads_path(folder: str | Path) -> Path:
+    """Where long payloads are kept, in a folder for each process that received some."""
+    return Path(folder) / "payloads"

@@ -426,8 +426,8 @@ class NodeMachine(Generic[W]):
     def note(self, program: str, name: str, value: bytes) -> None:
         self.outbox.append(Note(program, name, value))
 
-    def executed(self, result: bytes) -> None:
-        self.outbox.append(Executed(result))
+    def executed(self, outcome: Executed) -> None:
+        self.outbox.append(outcome)
 
     # ------------------------------------------------------------ the parts
 

@@ -18,10 +18,11 @@ from qnode.api.node import Node
 from qnode.api.services import NodeServices, Turn
 from qnode.core.coins import Coins, derive_key
 from qnode.core.machine import NodeMachine
-from qnode.errors import NotPackable, PeerLost, QnodeError, Spinning
+from qnode.errors import PeerLost, QnodeError, Spinning
 from qnode.ids import NodeName, ProgramName
 from qnode.quantum.register import Register
-from qnode.runtime.loop import CLEAN_UP_ROUNDS, MAX_ROUNDS, NodeLoop, NodeTask, Spins, background
+from qnode.runtime.executed import outcome_of
+from qnode.runtime.loop import CLEAN_UP_ROUNDS, MAX_ROUNDS, Job, NodeLoop, NodeTask, Spins, background
 from qnode.runtime.loop import program as program_of_task
 from qnode.runtime.programs import Main, load_program
 from qnode.runtime.watchdog import UNKNOWN
@@ -37,7 +38,7 @@ from qnode.wire.messages import (
     Shown,
     Waits,
 )
-from qnode.wire.payload import pack, pack_result
+from qnode.wire.payload import pack_result
 from qnode.wire.plan import NodeSpec, ProgramSpec, RunSpec
 
 log = logging.getLogger("qnode")
@@ -57,6 +58,8 @@ class NodeHost:
     """A node that runs when it is granted an instant, and then reports.
 
     Attributes:
+        folders: What program files are relative to, and import from.
+        on_loaded: Told of each program's function before it is called.
         on_failed: Told which program has raised, and where; the frames are only there for whoever keeps them.
 
     Args:
@@ -86,13 +89,14 @@ class NodeHost:
             all_shared=node.all_shared,
         )
         self.services = NodeServices(self.machine, self.loop, self.loop, run.processes.keys())
-        self._folders = (run.base, *run.path)
+        self.folders = (run.base, *run.path)
         self._payload_of = payload_of
         self._ended: list[Ended] = []
         self._parts = 0
         self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
         self._peer_lost: dict[str, str] = {}
+        self.on_loaded: Callable[[Main], None] = lambda function: None
         self.on_failed: Callable[[str, TracebackType | None], None] = lambda program, tb: None
         self.loop.on_executed = self._record_executed
         self.services.on_unheard = self._fail_unheard
@@ -170,7 +174,8 @@ class NodeHost:
     async def _run(self, program: ProgramSpec, node: Node) -> None:
         try:
             try:
-                function = load_program(program.run, self._folders)
+                function = load_program(program.run, self.folders)
+                self.on_loaded(function)
                 result = await function(node, **program.args)
             finally:
                 if not self.loop.stopping:
@@ -244,12 +249,11 @@ class NodeHost:
             return _with_notes(error)
         return "".join(traceback.format_exception(type(error), error, tb))
 
-    def _record_executed(self, outcome: object) -> bool:
-        try:
-            self.machine.executed(pack(outcome))
-        except NotPackable:
-            return False
-        return True
+    def _record_executed(self, job: Job) -> bool:
+        outcome = outcome_of(job, self.folders)
+        if outcome is not None:
+            self.machine.executed(outcome)
+        return outcome is not None
 
     # ------------------------------------------------------------ the end
 
@@ -278,7 +282,7 @@ class NodeHost:
 
     def farewell(self, lateness_ns: int = 0, clock_bound_ns: int = 0, refused: int = 0) -> Farewell:
         """What every unfinished program is waiting for, and what is left over."""
-        waits = tuple(self._waits())
+        waits = tuple(self.waits())
         unread = self.services.letters.unread()
         return Farewell(
             self.name,
@@ -298,7 +302,8 @@ class NodeHost:
         """Cancel what still runs, give it one chance to clean up, and close the loop."""
         self.loop.shut_down()
 
-    def _waits(self) -> Iterator[Waits]:
+    def waits(self) -> Iterator[Waits]:
+        """What the programs and their tasks are waiting for, and at which lines."""
         mains = {task: name for name, task in self._mains.items()}
         for task in self.loop.unfinished():
             coroutine = task.get_coro()

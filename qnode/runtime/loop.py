@@ -242,8 +242,9 @@ class NodeLoop(asyncio.SelectorEventLoop):
         rounds: How often it has gone round since it was last run.
         max_rounds: After so many it raises Spins.
         tasks_of: The tasks of each program, its main one excepted.
-        on_executed: Told the outcome of each function that ran outside the loop, in order of submission; it says
-            whether the outcome could be recorded.
+        on_executed: Told of each function that ran outside the loop, in order of submission; it says whether what came
+            of it could be recorded.
+        recorded: What the next functions to run outside the loop have come to already: they are not executed again.
     """
 
     def __init__(
@@ -260,7 +261,8 @@ class NodeLoop(asyncio.SelectorEventLoop):
         self.rounds = 0
         self.max_rounds = max_rounds
         self.tasks_of: dict[str, WeakSet[NodeTask[Any]]] = {}
-        self.on_executed: Callable[[object], bool] = lambda _: True
+        self.on_executed: Callable[[Job], bool] = lambda _: True
+        self.recorded: deque[Callable[[], Job]] = deque()
         self._tick_ns = tick_ns
         self._holds_clock = holds_clock
         self._timers: list[_Timer] = []
@@ -424,11 +426,14 @@ class NodeLoop(asyncio.SelectorEventLoop):
         self._check_closed()  # type: ignore[attr-defined]
         if not self._holds_clock:  # real time waits for nobody
             return super().run_in_executor(executor, func, *args)
+        future: asyncio.Future[T] = self.create_future()
+        if self.recorded:
+            self._jobs.add(self.recorded.popleft()(), future)
+            return future
         if executor is None:
             executor = self._default_executor = self._default_executor or concurrent.futures.ThreadPoolExecutor(  # type: ignore[has-type]
                 thread_name_prefix="asyncio"
             )
-        future: asyncio.Future[T] = self.create_future()
         self._jobs.add(executor.submit(func, *args), future)
         return future
 
@@ -480,12 +485,12 @@ class NodeLoop(asyncio.SelectorEventLoop):
 
     def _settle(self, done: Iterable[tuple[Job, asyncio.Future[Any]]]) -> None:
         for job, future in done:
+            if not self.on_executed(job):
+                self.unpackable = True
             if job.cancelled():
                 future.cancel()
                 continue
             error = job.exception()
-            if not self.on_executed(repr(error) if error else job.result()):
-                self.unpackable = True
             if future.done():
                 continue
             if isinstance(error, StopIteration):  # no coroutine could pass it on

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -48,6 +49,30 @@ class ParcelStore:
         return Path(self._folder, digest.hex())
 
 
+class Parting(NamedTuple):
+    """A long payload that has to be at its receiver before the header that announces it counts."""
+
+    peer: str
+    digest: bytes
+    payload: bytes
+
+
+def by_digest(ops: tuple[Op, ...]) -> tuple[tuple[Op, ...], list[Parting]]:
+    """Operations with digests in the place of long payloads, and these."""
+    partings: list[Parting] = []
+    if not any(isinstance(op, Send) and len(op.payload) > INLINE_PAYLOAD_BYTES for op in ops):
+        return ops, partings
+    slim: list[Op] = []
+    for op in ops:
+        if isinstance(op, Send) and len(op.payload) > INLINE_PAYLOAD_BYTES:
+            digest = digest_of(op.payload)
+            partings.append(Parting(op.peer, digest, op.payload))
+            slim.append(msgspec.structs.replace(op, payload=b"", digest=digest))
+        else:
+            slim.append(op)
+    return tuple(slim), partings
+
+
 def send_ahead(
     source: str, ops: tuple[Op, ...], peers: Peers, token: bytes, serve_while_waiting: int | None = None
 ) -> tuple[Op, ...]:
@@ -55,17 +80,10 @@ def send_ahead(
 
     Everybody who waits here also takes in what others send, so that two nodes can do this to each other.
     """
-    if not any(isinstance(op, Send) and len(op.payload) > INLINE_PAYLOAD_BYTES for op in ops):
+    slim, partings = by_digest(ops)
+    if not partings:
         return ops
-    slim: list[Op] = []
-    sent: set[Key] = set()
-    for op in ops:
-        if isinstance(op, Send) and len(op.payload) > INLINE_PAYLOAD_BYTES:
-            digest = digest_of(op.payload)
-            sent.add(peers.send(Parcel(token, source, op.peer, digest, op.payload)))
-            slim.append(msgspec.structs.replace(op, payload=b"", digest=digest))
-        else:
-            slim.append(op)
+    sent: set[Key] = {peers.send(Parcel(token, source, one.peer, one.digest, one.payload)) for one in partings}
     while not sent.isdisjoint(peers.unacknowledged):  # other messages are not waited for: their receiver may be gone
         peers.serve(serve_while_waiting)
-    return tuple(slim)
+    return slim

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sys
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from qnode.core.coins import derive_key
@@ -23,19 +26,21 @@ from qnode.runtime.virtual import Outside, drive_virtual
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client, make_context
 from qnode.transport.peers import Peers
-from qnode.wire.messages import Direct, Parcel
+from qnode.wire.messages import TO_BE_TOLD, Direct, Parcel
 from qnode.wire.plan import ProcessSpec, RunSpec
+
+_log: Final = logging.getLogger(__name__)
 
 GREETING_S: Final = 30.0  # wall time that an oracle of the same machine has to answer
 
 
 def run_process(
-    run: RunSpec, process: ProcessSpec, lifeline: int | None = None, *, alone_s: float | None = None
+    run: RunSpec, process: ProcessSpec, lifeline: int | None = None, told: Callable[[str], None] = _log.info
 ) -> int:
     """Be one process of a run until the oracle stops it; the exit code.
 
-    `lifeline` is a pipe that ends when whoever started us is gone: then so are we. A process that no launcher watches
-    waits `alone_s` seconds for the oracle, notices by itself that it is gone, and leaves its signals as they are.
+    `lifeline` is a pipe that ends when whoever started us is gone: then so are we. Where nobody who started us sees to
+    the oracle (`alone_s`), we wait for it that long, notice by ourselves that it is gone, and tell what we wait for.
 
     Raises QnodeError, with nothing left open, if the oracle or another process cannot be spoken to; OSError if the log
     cannot be written.
@@ -44,30 +49,58 @@ def run_process(
     output = Output(run.log, _label(process)) if run.log else None
     set_up_logging(named=output is None)
     make_asyncio_deterministic()
-    reseed(process)
     sys.path[:0] = [run.base, *run.path]
     store = ParcelStore(f"{run.parcels}/{process.number}")
     context = make_context(len(run.processes))
+    is_alone = run.alone_s is not None
+    virtual = run.clock == "virtual"
     try:
-        client = Client(context, run.oracle, watched=alone_s is not None)
+        # On the real clock nobody can take up what was under way when the oracle was lost.
+        client = Client(
+            context,
+            run.oracle,
+            watched=virtual or is_alone,
+            patience_s=(run.patience_s if is_alone else None) if virtual else 0.0,
+            keys=process.keys,
+        )
         inbox: list[Direct] = []
 
         def accept(message: Parcel | Direct) -> None:
             if isinstance(message, Parcel):
                 store.put(message.digest, message.payload)
-            elif run.clock == "virtual":
+            elif virtual:
                 raise MalformedMessage(detail="on the virtual clock messages come from the oracle, or not at all")
             else:
                 inbox.append(message)
 
-        peers = Peers(context, run.peers, process.number, process.token, run.processes.__getitem__, accept)
+        peers = Peers(
+            context,
+            run.peers,
+            process.number,
+            process.token,
+            run.processes.__getitem__,
+            accept,
+            listen=process.listen,
+            keys=process.keys,
+        )
+        if is_alone:
+            told(f"waiting for the oracle at {run.oracle}")
+        welcome = client.greet(
+            process.token,
+            [(node.name, TO_BE_TOLD) for node in process.nodes],
+            timeout_s=GREETING_S if run.alone_s is None else run.alone_s,
+            facts=process.facts,
+            address=process.advertise.replace("{port}", str(peers.port)) if process.advertise else "",
+        )
+        if is_alone:
+            told("the oracle is here; waiting for the other nodes")
+        process = in_lives(process, welcome.incarnations)
+        reseed(process)
         hosts = {node.name: NodeHost(node, run, store.get) for node in process.nodes}
         watchdog.rounds_of = lambda name: hosts[name].loop.rounds if name else 0
         watchdog.spinning_at = lambda name: hosts[name].spinning_at()
-        greeting = [(node.name, node.incarnation) for node in process.nodes]
-        client.greet(process.token, greeting, timeout_s=GREETING_S if alone_s is None else alone_s)
         outside = Outside(hosts.values())
-        if run.clock == "virtual":
+        if virtual:
             drive_virtual(hosts, client, peers, outside, watchdog, process.token)
         else:
             drive_real(run, hosts, client, peers, inbox, outside, watchdog, process.token)
@@ -88,6 +121,13 @@ def run_process(
 def _label(process: ProcessSpec) -> str:
     first, *others = process.nodes
     return f"{first.name} and {len(others)} more" if others else first.name
+
+
+def in_lives(process: ProcessSpec, incarnations: Mapping[str, int]) -> ProcessSpec:
+    """The process with its nodes in the lives that the oracle says they are in."""
+    change = msgspec.structs.replace
+    nodes = (change(node, incarnation=incarnations.get(node.name, node.incarnation)) for node in process.nodes)
+    return change(process, nodes=tuple(nodes))
 
 
 def reseed(process: ProcessSpec) -> None:

@@ -12,14 +12,33 @@ from functools import partial
 
 import msgspec
 
+from qnode.errors import NotTheSame
 from qnode.runtime.host import NodeHost
+from qnode.runtime.logs import format_time
 from qnode.runtime.parcels import send_ahead
 from qnode.runtime.reports import frame_of
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
 from qnode.wire.grants import joined
-from qnode.wire.messages import MAX_FRAME_BYTES, Grant, Refused, Show, Stop, ToNode, Wake, encode, error_of
+from qnode.wire.messages import (
+    MAX_FRAME_BYTES,
+    Book,
+    Goodbye,
+    Grant,
+    Past,
+    Refused,
+    Show,
+    Step,
+    Stop,
+    ToNode,
+    Wake,
+    Welcome,
+    decode_step,
+    decode_to_node,
+    encode,
+    error_of,
+)
 
 
 class Outside:
@@ -48,6 +67,10 @@ class Outside:
             waiting.append(host)
         return waiting
 
+    def asked(self) -> list[NodeHost]:
+        """The nodes that have been named, and have not run yet."""
+        return [self._host_of[name] for name in sorted(self._asked)]
+
     def close(self) -> None:
         self._selector.close()
 
@@ -62,42 +85,147 @@ def drive_virtual(
     hosts: Mapping[str, NodeHost], client: Client, peers: Peers, outside: Outside, watchdog: Watchdog, token: bytes
 ) -> None:
     """Run the nodes of this process until the oracle stops them."""
-    client.watch(outside.fileno())
-    client.watch(peers.socket)
-    for host in hosts.values():
-        host.machine.on_part = partial(_send_part, host, client, peers, token)
-    while True:
-        reports = []
-        begun: list[Grant] = []
-        for message in _wait(client, peers, outside):
-            if isinstance(message, Stop):
-                for host in hosts.values():
-                    host.lose(message.lost, message.at_ns)
-                refused = refused_by(hosts, peers, client)
-                client.send([encode(host.farewell(refused=refused[name])) for name, host in hosts.items()])
-                return
-            if isinstance(message, Show):
-                for host in hosts.values():
-                    client.send([_shown(host)])
-                continue
-            if isinstance(message, Refused):  # what we say is not understood: nobody would ever grant us anything
-                raise error_of(message)
-            if not isinstance(message, Grant) or message.node not in hosts:
-                client.refused += 1
-            else:
-                if message.more:
+    _Driver(hosts, client, peers, outside, watchdog, token).drive()
+
+
+class _Driver:
+    """Runs the nodes of a process, and keeps what they said until they are granted something for it.
+
+    When the oracle has lost the connection, or its process, all of that is said again; what had come is not done twice.
+    """
+
+    def __init__(
+        self,
+        hosts: Mapping[str, NodeHost],
+        client: Client,
+        peers: Peers,
+        outside: Outside,
+        watchdog: Watchdog,
+        token: bytes,
+    ) -> None:
+        self._hosts = hosts
+        self._client = client
+        self._peers = peers
+        self._outside = outside
+        self._watchdog = watchdog
+        self._token = token
+        self._unanswered: dict[str, list[bytes]] = {name: [] for name in hosts}
+        self._farewells: list[bytes] = []
+
+    def drive(self) -> None:
+        """Until the oracle has kept the farewells."""
+        client, hosts = self._client, self._hosts
+        client.watch(self._outside.fileno())
+        client.watch(self._peers.socket)
+        for host in hosts.values():
+            host.machine.on_part = partial(self._send_part, host)
+        while True:
+            reports = []
+            begun: list[Grant] = []
+            past: list[bytes] = []
+            for message in _wait(client, self._peers, self._outside):
+                if not isinstance(message, Grant):
+                    if isinstance(message, Past):
+                        past.append(message.content)
+                        if not message.more:
+                            self._live_again(message.node, decode_step(b"".join(past)))
+                            past.clear()
+                    elif self._take(message):
+                        return
+                elif message.node not in hosts:
+                    client.refused += 1
+                elif message.more:
                     begun.append(message)
-                    continue
-                if begun:
-                    message = joined([*begun, message])
-                    begun.clear()
-                host = hosts[message.node]
-                if message.step != host.step:
-                    continue  # a grant that came before; its report is on its way
-                reports.append(_run(host, message, peers, watchdog, token))
-                outside.has_run(message.node)
-        if reports:
-            client.send(reports)
+                else:
+                    if begun:
+                        message = joined([*begun, message])
+                        begun.clear()
+                    if message.step != hosts[message.node].step:
+                        continue  # a grant that came before; its report is on its way
+                    reports.append(self._run(hosts[message.node], message))
+                    self._outside.has_run(message.node)
+            if reports:
+                client.send(reports)
+
+    def _take(self, message: ToNode) -> bool:
+        """Anything but a grant. True if that was all."""
+        client = self._client
+        match message:
+            case Stop():
+                self._say_farewell(message)
+            case Goodbye():
+                return True
+            case Show():
+                for host in self._hosts.values():
+                    client.send([_shown(host)])
+            case Book():
+                self._peers.learn(message.addresses, client.host)
+            case Welcome():
+                self._say_again()
+            case Refused():  # what we say is not understood: nobody would ever grant us anything
+                raise error_of(message)
+            case _:
+                client.refused += 1
+        return False
+
+    def _say_farewell(self, stop: Stop) -> None:
+        """Once; if the oracle was lost, it asks again."""
+        if not self._farewells:
+            for host in self._hosts.values():
+                host.lose(stop.lost, stop.at_ns)
+            refused = refused_by(self._hosts, self._peers, self._client)
+            self._farewells = [encode(host.farewell(refused=refused[name])) for name, host in self._hosts.items()]
+        self._client.send(self._farewells)
+
+    def _say_again(self) -> None:
+        for frames in self._unanswered.values():
+            for frame in frames:
+                self._client.send([frame])
+        for host in self._outside.asked():
+            self._client.send([encode(Wake(host.name, host.incarnation))])
+
+    def _live_again(self, name: str, step: Step) -> None:
+        """Go through a step that was gone through in a process that was lost."""
+        from qnode.runtime.again import execute_again  # lazy: only a process that takes the place of another needs it
+
+        host, grant = self._hosts[name], decode_to_node(step.grant)
+        assert isinstance(grant, Grant)  # the oracle that we trust with everything else says so
+        self._watchdog.running = name
+        self._watchdog.resumptions += 1
+        said = execute_again(host, grant, step.frames)
+        self._watchdog.running = ""
+        if said != step.frames:
+            raise NotTheSame(node=name, step=host.step, time=format_time(grant.now_ns))
+
+    def _run(self, host: NodeHost, grant: Grant) -> bytes:
+        unanswered = self._unanswered[host.name]
+        unanswered.clear()
+        self._watchdog.running = host.name
+        self._watchdog.resumptions += 1
+        host.resume(grant)
+        self._watchdog.running = ""
+        report = host.report()
+        if report.ops:
+            ops = send_ahead(host.name, report.ops, self._peers, self._token)
+            if ops is not report.ops:
+                report = msgspec.structs.replace(report, ops=ops)
+        frame = frame_of(report, host.spec.programs)
+        unanswered.append(frame)
+        return frame
+
+    def _send_part(self, host: NodeHost) -> None:
+        """Let the oracle work while the node goes on."""
+        part = host.part()
+        ops = send_ahead(host.name, part.ops, self._peers, self._token)
+        if ops is not part.ops:
+            part = msgspec.structs.replace(part, ops=ops)
+        frame = encode(part)
+        if len(frame) > MAX_FRAME_BYTES:  # the report tells whose fault that is
+            host.machine.on_part = None
+            return
+        self._client.send([frame])
+        self._unanswered[host.name].append(frame)
+        host.part_left()
 
 
 def _shown(host: NodeHost) -> bytes:
@@ -108,38 +236,11 @@ def _shown(host: NodeHost) -> bytes:
     return frame
 
 
-def _send_part(host: NodeHost, client: Client, peers: Peers, token: bytes) -> None:
-    """Let the oracle work while the node goes on."""
-    part = host.part()
-    ops = send_ahead(host.name, part.ops, peers, token)
-    if ops is not part.ops:
-        part = msgspec.structs.replace(part, ops=ops)
-    frame = encode(part)
-    if len(frame) > MAX_FRAME_BYTES:  # the report tells whose fault that is
-        host.machine.on_part = None
-        return
-    client.send([frame])
-    host.part_left()
-
-
 def refused_by(hosts: Mapping[str, NodeHost], peers: Peers, client: Client) -> Mapping[str, int]:
     """How many frames this process refused; they stand with its first node, for all share a socket."""
     peers.serve()
     first, *others = hosts
     return {first: sum(peers.refusals().values()) + client.refused, **dict.fromkeys(others, 0)}
-
-
-def _run(host: NodeHost, grant: Grant, peers: Peers, watchdog: Watchdog, token: bytes) -> bytes:
-    watchdog.running = host.name
-    watchdog.resumptions += 1
-    host.resume(grant)
-    watchdog.running = ""
-    report = host.report()
-    if report.ops:
-        ops = send_ahead(host.name, report.ops, peers, token)
-        if ops is not report.ops:
-            report = msgspec.structs.replace(report, ops=ops)
-    return frame_of(report, host.spec.programs)
 
 
 def _wait(client: Client, peers: Peers, outside: Outside) -> list[ToNode]:

@@ -2,36 +2,67 @@
 
 from __future__ import annotations
 
+import secrets
+import selectors
 from collections.abc import Iterator, Mapping
 
 import zmq
 
 from qnode.errors import MalformedMessage
-from qnode.transport.sockets import make_socket
+from qnode.transport.security import connect_with
+from qnode.transport.sockets import SESSION_BYTES, Losses, connect, make_socket
+from qnode.wire.keys import ORACLE, Keys
 from qnode.wire.messages import PROTOCOL_VERSION, Command, Finish, Hello, Steer, ToCluster, decode_to_cluster, encode
 
 
 class Control:
-    """A connection to the oracle that asks for news, and steers. `fileno` becomes readable when there may be some."""
+    """A connection to the oracle that asks for news, and steers. `fileno` becomes readable when there may be some.
 
-    def __init__(self, address: str, token: bytes, *, role: str = "cluster") -> None:
+    When the oracle is gone and comes back, it is greeted again: then a second Welcome is among the news.
+    """
+
+    def __init__(self, address: str, token: bytes, *, role: str = "cluster", keys: Keys | None = None) -> None:
+        self._address = address
+        self._keys = keys
+        self._hello = encode(Hello(PROTOCOL_VERSION, token, role, (), secrets.token_bytes(SESSION_BYTES)))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._selector = selectors.DefaultSelector()
+        self._connect()
+
+    def _connect(self) -> None:
         self._socket = make_socket(self._context, zmq.DEALER)
-        self._socket.connect(address)
-        self._socket.send(encode(Hello(PROTOCOL_VERSION, token, role, ())))
+        self._losses = Losses(self._context, self._socket)
+        if self._keys is not None:
+            connect_with(self._socket, self._keys, ORACLE)
+        connect(self._socket, self._address)
+        self._socket.send(self._hello)
+        for socket in (self._socket, self._losses.socket):
+            self._selector.register(int(socket.getsockopt(zmq.FD)), selectors.EVENT_READ)
+
+    def _disconnect(self) -> None:
+        for socket in (self._socket, self._losses.socket):
+            self._selector.unregister(int(socket.getsockopt(zmq.FD)))
+        self._losses.close()
+        self._socket.close(linger=0)
 
     def fileno(self) -> int:
-        """ZeroMQ's own descriptor: it speaks up once, so all news must be taken each time."""
-        return int(self._socket.getsockopt(zmq.FD))
+        """It speaks up once, so all news must be taken each time; the first time without being asked."""
+        descriptor: int = self._selector.fileno()
+        return descriptor
 
     def news(self) -> Iterator[ToCluster]:
         """All that has arrived. Frames that are no news are passed over."""
-        while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-            for frame in self._socket.recv_multipart():
-                try:
-                    yield decode_to_cluster(frame)
-                except MalformedMessage:
-                    continue
+        while True:
+            while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                for frame in self._socket.recv_multipart():
+                    try:
+                        yield decode_to_cluster(frame)
+                    except MalformedMessage:
+                        continue
+            if not self._losses.came():
+                return
+            self._disconnect()
+            self._connect()  # and look again: a socket that nobody has looked at does not speak up
 
     def finish(self, how: str, without: Mapping[str, str] = {}) -> None:
         """Ask for the end of the run, now, with what there is; nodes that are gone, and why, are not waited for."""
@@ -42,5 +73,6 @@ class Control:
         self._socket.send(encode(Steer(number, command)))
 
     def close(self) -> None:
-        self._socket.close(linger=0)
+        self._disconnect()
+        self._selector.close()
         self._context.term()

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import zmq
 
 from qnode.errors import MalformedMessage, QnodeError, TransportError
-from qnode.transport.sockets import SILENT, Arrivals, Speakers, bind, check_size, make_socket
-from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, Welcome, decode_to_oracle, encode, fields_of
+from qnode.transport.security import Complaints, Doorkeeper, is_named, serve_with, speaker_of
+from qnode.transport.sockets import SILENT, Arrivals, Latest, Speakers, bind, bound_at, check_size, is_tcp, make_socket
+from qnode.wire.keys import Keys
+from qnode.wire.messages import (
+    PROTOCOL_VERSION,
+    TO_BE_TOLD,
+    Hello,
+    Refused,
+    Welcome,
+    decode_to_oracle,
+    encode,
+    fields_of,
+)
 
 LOOK_NS: Final = 500_000  # wall time; a step of the virtual clock takes half of it
 MOST_BLIND: Final = 63  # receives without looking, after looking was in vain again and again
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_ADDRESS: Final = re.compile(r"tcp://(\{oracle\}|[\w.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}(%\w{1,20})?\]):\d{1,5}", re.ASCII)
+_NAME_CHARS: Final = 60  # of what a stranger says, in a line of ours
 IDLE_MS: Final = 250  # how long the server waits at most before its owner can do something else
 
 
@@ -25,27 +39,56 @@ class Server:
     """Takes frames from connections that said a valid Hello; everything else is refused and counted.
 
     A connection is a routing id that ZeroMQ made: clients choose none. Its first frame binds it to the nodes that it
-    names, and a node that has a connection keeps it until that is let go.
+    names. A node that has a connection keeps it until the same session greets again, over another, or a process that
+    may take its place does. Whatever the old connection still says is refused.
+
+    Args:
+        keys: Who we are, where messages leave the machine: then a connection is who its key says.
+        why_not: What speaks against letting somebody in who says this Hello; "" for nothing.
 
     Attributes:
         nodes_of, connection_of: Which nodes are behind a connection, and the other way round.
+        hellos: What each connection greeted with.
+        incarnations: Which life each node is in; a process that is in another is refused.
+        admits: Whether another process may take the place of the one that is connected with these nodes.
         roles: What a connection said it is: "node", "cluster" or "steering".
         refused: How often something was refused, by reason.
     """
 
-    def __init__(self, address: str, token: bytes) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: bytes,
+        *,
+        keys: Keys | None = None,
+        why_not: Callable[[Hello], str] | None = None,
+    ) -> None:
         self.refused: Counter[str] = Counter()
         self.nodes_of: dict[bytes, frozenset[str]] = {}
         self.connection_of: dict[str, bytes] = {}
         self.roles: dict[bytes, str] = {}
+        self.hellos: dict[bytes, Hello] = {}
+        self.incarnations: Mapping[str, int] = {}
+        self.admits: Callable[[frozenset[str]], bool] = lambda nodes: False
+        self._connection_of_session: dict[bytes, bytes] = {}
+        self._replaced = Latest()
+        self._replaced_sessions: set[bytes] = set()
         self._token = token
+        self._keys = keys
+        self._objects = why_not
+        self._complaints = Complaints()
+        self._speaker = ("", "")
         self._vain = 0
         self._blind = 0
         self._speakers = Speakers()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = make_socket(self._context, zmq.ROUTER)
         self._socket.setsockopt(zmq.RCVTIMEO, IDLE_MS)
+        self._take = self._take_named if is_tcp(address) else self._socket.recv_multipart
         self._arrivals = Arrivals(self._context, self._socket)
+        if keys is not None:
+            Doorkeeper(self._context, keys, self._complaints)
+            serve_with(self._socket, keys)
         try:
             bind(self._socket, address)
         except TransportError:
@@ -67,11 +110,14 @@ class Server:
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while timeout_ms is None or self._socket.poll(timeout_ms):
             try:
-                connection, *frames = self._socket.recv_multipart()
+                connection, *frames = self._take()
             except zmq.Again:
                 return None
             if connection in self.nodes_of:
                 return connection, frames
+            if connection in self._replaced:
+                self.refused["from a connection that was replaced"] += 1
+                continue
             self._speakers.add(connection)
             if self._greet(connection, frames):
                 return connection, []
@@ -80,6 +126,24 @@ class Server:
                 if timeout_ms < 0:
                     return None
         return None
+
+    @property
+    def address(self) -> str:
+        """Where it listens, its port written out."""
+        return bound_at(self._socket)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each node that has said so is reached by the others."""
+        return {name: hello.address for hello in self.hellos.values() if hello.address for name, _ in hello.nodes}
+
+    def _take_named(self) -> list[bytes]:
+        """A message of a connection through a network; if that is not known yet, whose it is, too."""
+        frames = self._socket.recv_multipart(copy=False)
+        connection = frames[0].bytes
+        if connection not in self.nodes_of:
+            self._speaker = speaker_of(frames[-1])
+        return [connection, *(frame.bytes for frame in frames[1:])]
 
     def send(self, connection: bytes, frames: Sequence[bytes]) -> bool:
         """Never waits. False if nobody is at the other end any more.
@@ -136,14 +200,21 @@ class Server:
         reason = self._why_not(hello)
         if reason:
             self.refused[reason] += 1
+            self._complain(hello, reason)
             self.send(connection, [encode(Refused("ProtocolViolation", {"detail": reason}))])
             return False
         names = frozenset(name for name, _ in hello.nodes)
+        for old in self._before(hello, names):
+            self._replace(old, hello.session)
         self.nodes_of[connection] = names
         self.roles[connection] = hello.role
+        self.hellos[connection] = hello
+        if hello.session:
+            self._connection_of_session[hello.session] = connection
         for name in names:
             self.connection_of[name] = connection
-        self.send(connection, [encode(Welcome(PROTOCOL_VERSION))])
+        lives = {name: self.incarnations[name] for name in sorted(names & self.incarnations.keys())}
+        self.send(connection, [encode(Welcome(PROTOCOL_VERSION, lives))])
         return True
 
     def _why_not(self, hello: Hello) -> str:
@@ -151,9 +222,53 @@ class Server:
             return f"protocol version {hello.version} is not {PROTOCOL_VERSION}: the other side runs another qnode"
         if not hmac.compare_digest(hello.token, self._token):
             return "the token is not this run's"
-        if any(name in self.connection_of for name, _ in hello.nodes):
-            return "a node of that name is connected already"
+        names = frozenset(name for name, _ in hello.nodes)
+        if self._keys is not None and not is_named(self._speaker[0], names, hello.role):
+            return f"its key is that of {self._speaker[0]}, and it says that it is {_named(hello)}"
+        if hello.address and not _ADDRESS.fullmatch(hello.address):
+            return f"{hello.address[:_NAME_CHARS]!r} is no address at which others could reach it"
+        if self._objects is not None and (objection := self._objects(hello)):
+            return objection
+        if hello.session in self._replaced_sessions:
+            return "another process has taken the place of this one"
+        for name, incarnation in hello.nodes:
+            now = self.incarnations.get(name, incarnation)
+            if incarnation not in (now, TO_BE_TOLD):
+                return f"{name} is in incarnation {now}, not {incarnation}"
+        for old in self._before(hello, names):
+            same = hello.session and self.hellos[old].session == hello.session and self.roles[old] == hello.role
+            if self.nodes_of[old] != names or not (same or self.admits(names)):
+                return "a node of that name is connected already"
         return ""
+
+    def _before(self, hello: Hello, names: frozenset[str]) -> set[bytes]:
+        """The connections that have had what this greeting is for."""
+        found = {self.connection_of[name] for name in names if name in self.connection_of}
+        if hello.session in self._connection_of_session:
+            found.add(self._connection_of_session[hello.session])
+        return found
+
+    def _replace(self, connection: bytes, session: bytes) -> None:
+        for name in self.nodes_of.pop(connection):
+            del self.connection_of[name]
+        del self.roles[connection]
+        before = self.hellos.pop(connection).session
+        self._connection_of_session.pop(before, None)
+        if before and before != session:
+            self._replaced_sessions.add(before)
+        self._replaced.add(connection)
+
+    def _complain(self, hello: Hello, reason: str) -> None:
+        """One line for whoever sees to the oracle; a run on one machine is told at the other end alone."""
+        _, where = self._speaker
+        if where:
+            self._complaints.say(f"refused {_named(hello)} at {where}: {reason}")
+
+
+def _named(hello: Hello) -> str:
+    """Who somebody says they are, in a few words whatever they say."""
+    names = [name[:_NAME_CHARS] for name, _ in hello.nodes[:2]]
+    return (" and ".join(names) + (" and others" if len(hello.nodes) > 2 else "")) or hello.role[:_NAME_CHARS]
 
 
 def _hello(frames: list[bytes]) -> Hello:

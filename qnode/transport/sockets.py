@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import struct
 from collections.abc import Sequence
+from enum import IntEnum, auto
 from typing import Final
 
 import zmq
@@ -12,6 +15,16 @@ from qnode.wire.messages import MAX_FRAME_BYTES
 
 LINGER_MS: Final = 1_000  # what a last message has, to get out
 RECONNECT_MS: Final = 2  # whoever is bound second should not make the first wait
+RECONNECT_MAX_MS: Final = 200
+SESSION_BYTES: Final = 16
+
+# Between machines. What a network does is noticed by these, and ends a connection, which is taken up again; that
+# somebody is gone for good follows from how long there was none.
+HEARTBEAT_MS: Final = 500
+SILENCE_MS: Final = 2_000  # of the other side, after which the connection counts as cut
+CONNECT_MS: Final = 2_000
+RECONNECT_FAR_MS: Final = 100
+RECONNECT_FAR_MAX_MS: Final = 500
 
 
 SILENT: Final = "a connection that sent nothing we could read"  # not our protocol, or a frame that is too long
@@ -30,15 +43,44 @@ def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socke
     socket.setsockopt(zmq.RCVHWM, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
     socket.setsockopt(zmq.BACKLOG, 4096)
     if kind == zmq.ROUTER:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     return socket
 
 
+def is_tcp(address: str) -> bool:
+    return address.startswith("tcp://")
+
+
+def prepare_for(socket: zmq.Socket[bytes], address: str) -> None:
+    """Before a socket is bound or connected to an address: what goes through a network has heartbeats."""
+    if not is_tcp(address):
+        return
+    if "[" in address:
+        socket.setsockopt(zmq.IPV6, 1)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TTL, SILENCE_MS)
+    socket.setsockopt(zmq.CONNECT_TIMEOUT, CONNECT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_FAR_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_FAR_MAX_MS)
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+
+
+def connect(socket: zmq.Socket[bytes], address: str) -> None:
+    """Raises TransportError for what is no address; nobody need be there yet."""
+    prepare_for(socket, address)
+    try:
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        raise TransportError(detail=f"cannot connect to {address}: {error.strerror}") from None
+
+
 def bind(socket: zmq.Socket[bytes], address: str) -> None:
     """Raises TransportError with the address and what is wrong with it."""
+    prepare_for(socket, address)
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
@@ -47,6 +89,11 @@ def bind(socket: zmq.Socket[bytes], address: str) -> None:
         else:
             remedy = f"{error.strerror}: choose another address"
         raise TransportError(detail=f"cannot listen at {address}: {remedy}") from None
+
+
+def bound_at(socket: zmq.Socket[bytes]) -> str:
+    """Where a socket listens, its port written out."""
+    return str(socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
 
 def check_size(frames: Sequence[bytes]) -> None:
@@ -59,26 +106,41 @@ def check_size(frames: Sequence[bytes]) -> None:
             )
 
 
+class Latest:
+    """Connections, of which only the latest are remembered: strangers may come and go for as long as a run takes."""
+
+    def __init__(self, remembered: int = 4096) -> None:
+        self._remembered = remembered
+        self._latest: dict[bytes, None] = {}
+
+    def __contains__(self, connection: bytes) -> bool:
+        return connection in self._latest
+
+    def __len__(self) -> int:
+        return len(self._latest)
+
+    def add(self, connection: bytes) -> None:
+        self._latest[connection] = None
+        if len(self._latest) > self._remembered:
+            del self._latest[next(iter(self._latest))]
+
+
 class Speakers:
     """Counts the connections that have said something, whatever it was.
 
-    Strangers may come and go for as long as a run takes: only the latest are remembered. One that speaks again after
-    that many others counts twice, which costs a silent one its place in the count, and nothing else.
+    One that speaks again after so many others that it is forgotten counts twice, which costs a silent one its place in
+    the count, and nothing else.
     """
 
     def __init__(self, remembered: int = 4096) -> None:
         self.count = 0
-        self._remembered = remembered
-        self._latest: dict[bytes, None] = {}
+        self._latest = Latest(remembered)
 
     def add(self, connection: bytes) -> None:
         """A connection has said something, perhaps not for the first time."""
-        if connection in self._latest:
-            return
-        self.count += 1
-        self._latest[connection] = None
-        if len(self._latest) > self._remembered:
-            del self._latest[next(iter(self._latest))]
+        if connection not in self._latest:
+            self.count += 1
+            self._latest.add(connection)
 
 
 class Arrivals:
@@ -109,3 +171,61 @@ class Arrivals:
         """To be called before the socket is closed."""
         self._monitored.disable_monitor()
         self._events.close()
+
+
+_losses: Final = itertools.count()
+
+
+class Loss(IntEnum):
+    """Why a connection that we made is not there, or not any more; the worst last."""
+
+    CUT = auto()
+    SILENT = auto()  # it ended before either side knew the other: one may have been the end of a server
+    OTHER_TALK = auto()
+    KEY_REFUSED = auto()
+
+
+_MONITORED: Final = struct.Struct("=HI")  # an event and its value, as libzmq tells them
+_KEY_REFUSED: Final = 400  # what a Doorkeeper says of a key that it does not know
+_LOSSES: Final = (
+    zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+
+
+class Losses:
+    """Tells that a socket which connects to somebody has lost its connection, or got none because of its keys."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], watched: zmq.Socket[bytes]) -> None:
+        self._watched = watched
+        address = f"inproc://losses-{next(_losses)}"
+        watched.monitor(address, _LOSSES)
+        self.socket = context.socket(zmq.PAIR)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.connect(address)
+
+    def came(self) -> Loss | None:
+        """What has come since this was last asked; the worst of it."""
+        found: Loss | None = None
+        while self.socket.poll(0):
+            loss = _loss_of(*_MONITORED.unpack_from(self.socket.recv_multipart()[0]))
+            found = loss if found is None else max(found, loss)
+        return found
+
+    def close(self) -> None:
+        """To be called before the socket is closed."""
+        self._watched.disable_monitor()
+        self.socket.close()
+
+
+def _loss_of(event: int, value: int) -> Loss:
+    match event:
+        case zmq.EVENT_HANDSHAKE_FAILED_AUTH if value == _KEY_REFUSED:
+            return Loss.KEY_REFUSED
+        case zmq.EVENT_DISCONNECTED:
+            return Loss.CUT
+        case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            return Loss.SILENT
+    return Loss.OTHER_TALK

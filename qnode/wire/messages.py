@@ -11,6 +11,8 @@ frame for each node of the process, so a process with many nodes still sends one
     process -> oracle   Wake                           something from outside the emulator is waiting
     oracle  -> process  Stop                           the run is over
     process -> oracle   Farewell, Farewell, ...        what each node was still waiting for
+    oracle  -> process  Goodbye                        it is kept: the process may end
+    oracle  -> process  Past, Past, ...                what nodes of a lost process had lived through
     cluster -> oracle   Finish                         the run is to end now, with what there is
     cluster -> oracle   Steer                          pause, go on, or meddle with a run that is paused
     oracle  -> cluster  Steered, Paused                what came of it; network time stands still
@@ -33,6 +35,7 @@ from qnode.wire.operations import Adopt, Op
 from qnode.wire.unreadable import UNREADABLE
 
 PROTOCOL_VERSION = 1
+TO_BE_TOLD: Final = -1  # the incarnation of a process that is to be told in which life its nodes are
 MAX_FRAME_BYTES = 64 * 2**20  # a longer frame is refused by the socket itself
 MAX_RESULT_BYTES = 32 * 2**20  # of one result or record, packed: its report needs room besides
 INLINE_PAYLOAD_BYTES = 64 * 2**10  # a longer payload goes from node to node, and its digest in the report
@@ -63,7 +66,7 @@ class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
     Attributes:
         token: The run's secret, on ipc and loopback.
         role: "node", "cluster", "steering" or "agent".
-        nodes: The names and incarnations that live behind it.
+        nodes: The names and incarnations that live behind it; TO_BE_TOLD if the process has not lived yet.
         session: Drawn by the process once: with it, a connection that was cut is taken up again.
         facts: What all processes of the run must agree on, each by its name, as a digest or a version.
         address: Where other processes reach this one.
@@ -277,9 +280,34 @@ class Show(msgspec.Struct, array_like=True, tag=85, frozen=True):
 
 
 class Book(msgspec.Struct, array_like=True, tag=86, frozen=True):
-    """Where each process is reached by the others; told again when one comes back elsewhere."""
+    """Where each node's process is reached by the others; told again when one comes back elsewhere.
 
-    addresses: dict[int, str]
+    An address may have {oracle} for the host under which whoever reads it reaches the oracle.
+    """
+
+    addresses: dict[str, str]
+
+
+class Goodbye(msgspec.Struct, array_like=True, tag=87, frozen=True):
+    """The farewells are kept: the process may end."""
+
+
+class Past(msgspec.Struct, array_like=True, tag=88, frozen=True):
+    """A step that a node has gone through in a process that was lost: it goes through it again, and sends nothing.
+
+    `content` is an encoded Step; `more`: the next frame of the same ZeroMQ message goes on with it.
+    """
+
+    node: str
+    content: bytes
+    more: bool = False
+
+
+class Step(msgspec.Struct, array_like=True, frozen=True):
+    """What a node was granted, encoded, and what it said to that: parts, then the report, as they travelled."""
+
+    grant: bytes
+    frames: tuple[bytes, ...]
 
 
 class Pong(msgspec.Struct, array_like=True, tag=84, frozen=True):
@@ -305,7 +333,12 @@ class Stored(msgspec.Struct, array_like=True, tag=101, frozen=True):
 
 
 class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
-    """A classical message on the real clock, from node to node."""
+    """A classical message on the real clock, from node to node.
+
+    Attributes:
+        number: Of all that its source's process has sent, counted from 1.
+        incarnation: The life of its source in which it was sent.
+    """
 
     token: bytes
     source: str
@@ -313,6 +346,7 @@ class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
     number: int
     sent_ns: int
     message: Message
+    incarnation: int = 0
 
 
 class Received(msgspec.Struct, array_like=True, tag=103, frozen=True):
@@ -370,7 +404,7 @@ class Paused(msgspec.Struct, array_like=True, tag=123, frozen=True):
 
 
 ToOracle = Hello | Part | Report | Wake | Farewell | Shown | Ping | Finish | Steer
-ToNode = Welcome | Refused | Book | Grant | Show | Stop | Pong
+ToNode = Welcome | Refused | Book | Grant | Show | Stop | Goodbye | Past | Pong
 ToCluster = Welcome | Refused | Progress | Steered | Paused | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received
 
@@ -381,6 +415,7 @@ encode = msgspec.msgpack.Encoder().encode
 _to_oracle: msgspec.msgpack.Decoder[ToOracle] = msgspec.msgpack.Decoder(ToOracle)
 _to_node: msgspec.msgpack.Decoder[ToNode] = msgspec.msgpack.Decoder(ToNode)
 _to_cluster: msgspec.msgpack.Decoder[ToCluster] = msgspec.msgpack.Decoder(ToCluster)
+_step: msgspec.msgpack.Decoder[Step] = msgspec.msgpack.Decoder(Step)
 _between_nodes: msgspec.msgpack.Decoder[BetweenNodes] = msgspec.msgpack.Decoder(BetweenNodes)
 
 _T = TypeVar("_T")
@@ -406,6 +441,11 @@ def decode_to_node(frame: bytes) -> ToNode:
 def decode_to_cluster(frame: bytes) -> ToCluster:
     """What the oracle said to whoever started the run. Raises MalformedMessage."""
     return _decode(_to_cluster, frame)
+
+
+def decode_step(content: bytes) -> Step:
+    """What all frames of a Past say together. Raises MalformedMessage."""
+    return _decode(_step, content)
 
 
 def decode_between_nodes(frame: bytes) -> BetweenNodes:

@@ -175,9 +175,14 @@ class Note(msgspec.Struct, array_like=True, tag=12, frozen=True):
 
 
 class Executed(msgspec.Struct, array_like=True, tag=13, frozen=True):
-    """What a function outside the loop returned, packed: a replay need not execute it again."""
+    """What a function outside the loop came to: a replay need not execute it again.
+
+    `how` says what is packed: "" a value, "scalar" one of NumPy's, "cancelled" nothing, for it never ran; else the
+    class of an error that it raised, `module:name`, of which the arguments are packed.
+    """
 
     result: bytes
+    how: str = ""
 
 
 class Local(msgspec.Struct, array_like=True, tag=14, frozen=True):

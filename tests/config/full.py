@@ -222,6 +222,13 @@ failures:
   restarts: 5
   restart_delay: 1 ms
   detection_delay: 10 us
+hosts:
+  lab1:
+    address: 192.168.1.5
+  lab2: {}
+place:
+  oracle: lab1
+  alice: lab2
 events: true
 telemetry:
   mqtt:

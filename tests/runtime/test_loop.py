@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qnode.runtime.loop import NS, NodeLoop, Spins, background, make_asyncio_deterministic, to_ns
+from qnode.runtime.loop import NS, Job, NodeLoop, Spins, background, make_asyncio_deterministic, to_ns
 from qnode.wire.messages import NEVER_NS
 
 T = TypeVar("T")
@@ -354,9 +354,9 @@ def test_a_function_that_calls_back_gets_its_answer_while_another_one_runs() -> 
 def test_what_a_function_outside_the_loop_did_is_told_in_order_and_what_cannot_be_recorded_is_marked() -> None:
     told: list[object] = []
 
-    def record(outcome: object) -> bool:
-        told.append(outcome)
-        return outcome != "not this"
+    def record(job: Job) -> bool:
+        told.append(job.exception() or job.result())
+        return told[-1] != "not this"
 
     async def submits(threads: ThreadPoolExecutor) -> list[object]:
         loop = asyncio.get_running_loop()
@@ -367,7 +367,7 @@ def test_what_a_function_outside_the_loop_did_is_told_in_order_and_what_cannot_b
         loop.on_executed = record
         found = drive(loop, submits(threads))
         assert (found[0], type(found[1]), found[2]) == (1, ValueError, 3)
-        assert told == [1, repr(found[1]), 3]
+        assert told == [1, found[1], 3]
         before = loop.unpackable
         drive(loop, submits_one(threads, "not this"))
         assert (before, loop.unpackable) == (False, True)
