@@ -64,7 +64,7 @@ def plan(
         formalism=network.formalism,
         max_state_vector_qubits=network.max_state_vector_qubits,
         observed=_observed_labels(network),
-        log_local=network.events,
+        log_local=network.events or any(fault.on is not None for fault in network.faults),
         base=str(network.base),
         path=path,
         oracle=f"ipc://{directory}/o",
@@ -143,6 +143,7 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
         restarts=network.failures.restarts,
         restart_ns=network.failures.restart_ns,
         detection_ns=network.failures.detection_ns,
+        faults=network.faults,
     )
 
 

@@ -154,7 +154,8 @@ class Server:
         try:
             self._socket.send_multipart([connection, *frames], flags=zmq.DONTWAIT)
         except zmq.ZMQError as error:
-            self.refused[f"unreachable ({error.errno})"] += 1
+            if connection not in self.nodes_of:  # else it is one of ours that was lost, and will come back, or not
+                self.refused[f"unreachable ({error.errno})"] += 1
             return False
         return True
 
@@ -175,6 +176,17 @@ class Server:
                 self._blind = self._vain
                 return
         self._vain = 0
+
+    def let_go(self, node: str) -> None:
+        """A node has no connection any more: what its old one brings is refused, and it may have another."""
+        connection = self.connection_of.pop(node, None)
+        if connection is None:
+            return
+        self.nodes_of[connection] -= {node}
+        session = self.hellos[connection].session
+        if session and not self.nodes_of[connection]:
+            self._connection_of_session.pop(session, None)
+            self._replaced_sessions.add(session)
 
     def refuse(self, connection: bytes, error: QnodeError) -> None:
         """Answer what must not be done with the error, and count it."""
