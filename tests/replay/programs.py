@@ -193,3 +193,13 @@ async def cannot_tell(node: Node) -> None:
     await asyncio.sleep(2e-3)
     await asyncio.to_thread(object)
     await asyncio.sleep(1e-3)
+
+
+async def random_steps(node: Node, steps: int) -> list[float]:
+    drawn = []
+    for _ in range(steps):
+        qubit = node.qubit()
+        qubit.h()
+        drawn += [random.random(), float(node.rng.random()), await qubit.measure()]
+        await asyncio.sleep(1e-3)
+    return [round(sum(drawn), 9), *drawn[:5]]

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import Cluster, replay
+from qnode.errors import ConfigError
+from qnode.wire.payload import unpack
 from tests.oracle.test_replay import EVERYTHING, OBSERVE, recorded
 from tests.replay import networks
 from tests.replay.networks import replayed
@@ -138,6 +140,29 @@ async def test_a_step_that_a_process_did_not_survive_is_executed_though_it_is_no
     done = replay(run, "alice", on_output=lines.append)
     assert (done.steps, done.unrecorded, done.diverged) == (1, True, None)
     assert (done.at_ns, lines) == (1_000_000, ["alice | lives"])
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["processes", "inline"])
+async def test_each_life_of_a_node_that_was_killed_and_began_again_is_replayed(inline: bool, tmp_path: Path) -> None:
+    """The last of them, if none is named; its qubits, random numbers and messages are its own."""
+    again = {"at": "4.5 ms", "kill": "bob", "restart": "fresh"}
+    described = networks.config(
+        {"alice": ("sleeps", {"steps": 12}), "bob": ("random_steps", {"steps": 6})},
+        faults=[again],
+        failures={"restart_delay": "1 ms"},
+    )
+    run = await networks.run(described, tmp_path, inline=inline)
+    assert len(run["bob"]) == 6
+    lives = [replay(run, "bob", life=life, on_output=None) for life in (1, 2, None)]
+    assert [done.diverged for done in lives] == [None] * 3
+    assert [(done.steps, done.at_ns) for done in lives] == [(5, 4_000_000), (7, 11_500_000), (7, 11_500_000)]
+    assert lives[0].ended == {}
+    assert unpack(lives[1].ended["main"].result) == run["bob"]
+    assert lives[1] == lives[2]
+    assert sum(done.steps for done in lives[:2]) == networks.reports(run, "bob")
+    with pytest.raises(ConfigError, match="bob had 2 lives"):
+        replay(run, "bob", life=3)
+    replayed(run, "alice", said=not inline)
 
 
 # ---------------------------------------------------------------- up to a time
