@@ -33,7 +33,7 @@ class ParcelStore:
         if digest_of(payload) != digest:
             raise MalformedMessage(detail="a payload does not match its digest")
         path = self._path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # like the record: whoever runs it reads it
         part = path.with_suffix(".part")
         part.write_bytes(payload)
         part.replace(path)

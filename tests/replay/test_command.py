@@ -163,8 +163,9 @@ def test_who_goes_on_stands_where_it_failed_with_all_that_was_there(talked: Path
 
 
 def test_who_leaves_the_debugger_leaves_the_replay(talked: Path) -> None:
-    done = typed(talked, "bob", "--pdb", text="n\nq\n")
+    done = typed(talked, "bob", "--pdb", text="n\nrestart\nq\n")
     assert done.out.splitlines()[-1].endswith("bob, left at 0 ns: 1 step, the same as recorded")
+    assert "(Pdb) a replay begins again with its command" in done.out
     assert "both are" not in done.out
 
 
