@@ -117,9 +117,11 @@ class Launcher:
             case _:
                 raise ProcessLost(name="the forkserver", reason=f"it answered {answer!r}")
 
-    async def start(self, plan: LaunchPlan) -> None:
+    async def start(self, plan: LaunchPlan, *, with_oracle: bool = True) -> None:
         """Start the oracle and every node process. Returns once all have a process id.
 
+        Args:
+            with_oracle: False where the oracle is on another machine.
         Raises:
             ConfigError: The operating system's limits are too low for so many; nothing was started.
             TransportError: A process could not be started; `end_run` ends those that were.
@@ -129,10 +131,10 @@ class Launcher:
         self._exits.clear()
         self._tell(
             Prepare(encode_spec(plan.run), plan.programs),
-            Fork(ORACLE, "oracle", encode_oracle(plan.oracle)),
+            *([Fork(ORACLE, "oracle", encode_oracle(plan.oracle))] if with_oracle else []),
             *(Fork(process.number, "node", encode_spec(process)) for process in plan.processes),
         )
-        while len(self.pids) <= len(plan.processes):
+        while len(self.pids) < len(plan.processes) + with_oracle:
             match await self._answer():
                 case Forked(number=number, pid=pid):
                     self.pids[number] = pid

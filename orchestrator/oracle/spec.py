@@ -8,14 +8,16 @@ from typing import Final
 import msgspec
 
 from orchestrator.oracle.counts import Counts
-from orchestrator.oracle.segments import SEGMENT_BYTES
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
 from qnode.wire.faults import Fault
 from qnode.wire.keys import Keys
+from qnode.wire.plan import PATIENCE_S
 
 PERFECT: Final = -1
+RESUME: Final = "resume"  # as in failures.py, whose models the oracle does without
+SEGMENT_BYTES: Final = 64 * 2**20  # of a record, before another file of it is begun
 
 
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -55,6 +57,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         detection_ns: Network time until others learn of a loss; longer, where a message takes longer.
         faults: What a script does to the network.
         keys: Who the oracle is, where messages leave the machine.
+        patience_s: Wall time without a connection after which a node of another machine is gone.
         synced: Whether the disk has each round before anybody is granted what comes of it.
         segment_bytes: How long a file of the record gets before another one is begun.
         resume: Whether its record is there already, and is gone on with.
@@ -92,6 +95,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     detection_ns: int = 0
     faults: tuple[Fault, ...] = ()
     keys: Keys | None = None
+    patience_s: float = PATIENCE_S
     synced: bool = False
     segment_bytes: int = SEGMENT_BYTES
     resume: bool = False
