@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from orchestrator.view import View
 from tests.faults.worlds import PROGRAMS, WALL_S, assert_repeated, network, program
 
 
-def entangled(**more: object) -> dict[str, object]:
+def entangled(**more: Any) -> dict[str, Any]:
     """Alice, bob and carol share a state of five qubits, of which bob holds two, and keep it."""
     nodes = {
         "alice": program("shares", peers=["bob"], lasts=1e-2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ def program(name: str, **args: object) -> dict[str, object]:
     return {"program": f"programs.py:{name}", "args": args}
 
 
-def network(nodes: Mapping[str, object], faults: Sequence[Mapping[str, object]] = (), **more: Any) -> dict[str, Any]:
+def network(nodes: Mapping[str, object], faults: Any = (), **more: Any) -> dict[str, Any]:
     """Nodes in a row, 10 km apart."""
     links = {"line": {"chain": list(nodes), "length": "10 km"}}
     return {"version": 1, "seed": 5, "nodes": nodes, "links": links, "faults": list(faults), **more}
