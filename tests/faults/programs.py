@@ -183,3 +183,16 @@ async def counts(node: Node, times: int) -> int:
     for _ in range(times):
         await asyncio.sleep(1e-4)
     return times
+
+
+async def sends_much(node: Node, peer: str, times: int) -> int:
+    """Payloads that travel by themselves, to somebody who may be gone."""
+    for _ in range(times):
+        await node.send(peer, bytes(100_000))
+        await asyncio.sleep(1e-3)
+    return times
+
+
+async def gets_much(node: Node, peer: str) -> None:
+    while True:
+        assert len(await node.receive(peer)) == 100_000

@@ -103,3 +103,17 @@ async def test_on_the_real_clock_a_node_is_killed_and_begins_again(tmp_path: Pat
     ]
     assert_repeated(done)
     assert done.wall_s < WALL_S
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_who_sends_much_to_somebody_who_is_gone_does_not_wait_for_him(fresh: bool, tmp_path: Path) -> None:
+    nodes = {
+        "alice": program("sends_much", peer="bob", times=6),
+        "bob": {"programs": {"main": {"run": "programs.py:gets_much", "args": {"peer": "alice"}, "service": True}}},
+    }
+    script = [{"at": "2.5 ms", "kill": "bob", "restart": "fresh" if fresh else "never"}]
+    config = network(nodes, script, failures={"restart_delay": "1 ms", "detection_delay": "1 s"})
+    done = await both(config, tmp_path)
+    assert (done["alice"], done.exit_code) == (6, 0)
+    heard = [event.t // MS for event in done.events if event.event == "receive"]
+    assert heard == ([0, 1, 2, 4, 5] if fresh else [0, 1, 2])

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator import Cluster
-from orchestrator.oracle.event_writer import encode_events
-from orchestrator.oracle.events import Event
+from orchestrator.oracle.events import Event, encode_events
 from orchestrator.oracle.replay import replay
 from orchestrator.oracle.spec import record_path
 from orchestrator.run import Run
