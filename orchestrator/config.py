@@ -21,6 +21,7 @@ from orchestrator.hardware import HardwareConfig
 from orchestrator.links import LinkConfig
 from orchestrator.presets import over_preset
 from orchestrator.problems import Finding
+from orchestrator.recording import RecordConfig
 from orchestrator.telemetry.settings import TelemetryConfig
 from orchestrator.values import (
     NAME_PATTERN,
@@ -244,6 +245,7 @@ class Config(Model):
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
     ] = Field(1, description="How many nodes share a process; all: the whole network in one.")
     failures: FailuresConfig = Field(FailuresConfig(), description="What is done when a node's process is lost.")
+    record: RecordConfig = Field(RecordConfig(), description="How the record of the run is kept.")
     events: bool = Field(True, description="Whether the event log is written.")
     telemetry: TelemetryConfig = Field(
         TelemetryConfig(), description="Events, metrics and statuses over MQTT, and metrics for Prometheus."

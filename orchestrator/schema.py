@@ -121,6 +121,7 @@ _HEADINGS: Final = {
     "DelayMatrix": "`classical.delay`",
     "ObservedConfig": "`observe`: each of a list",
     "FailuresConfig": "`failures`",
+    "RecordConfig": "`record`",
     "TelemetryConfig": "`telemetry`",
     "MqttConfig": "`telemetry.mqtt`",
     "PrometheusConfig": "`telemetry.prometheus`",

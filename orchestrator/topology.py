@@ -16,6 +16,7 @@ from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
 from orchestrator.failures import NEVER, Failures, Restart
 from orchestrator.links import LinkConfig
+from orchestrator.recording import Recording
 from qnode.ids import NodeName, ProgramName
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
@@ -93,6 +94,7 @@ class Network:
     observe: tuple[Observation, ...]
     events: bool
     failures: Failures
+    recording: Recording
 
     def neighbours(self, node: NodeName) -> tuple[NodeName, ...]:
         """The nodes that a node has a link with, in the order of the links."""
@@ -152,6 +154,7 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         observe=tuple(_observations(config)),
         events=config.events,
         failures=config.failures.numbers(),
+        recording=config.record.numbers(),
     )
 
 
