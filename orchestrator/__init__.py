@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.cluster import Cluster
+    from orchestrator.node_replay import replay
     from orchestrator.programs import Program, Service
     from orchestrator.run import Run
 
-__all__ = ["Cluster", "Program", "Run", "Service"]
+__all__ = ["Cluster", "Program", "Run", "Service", "replay"]
 
 
 def __getattr__(name: str) -> object:
@@ -26,4 +27,8 @@ def __getattr__(name: str) -> object:
         from orchestrator.run import Run  # lazy: as above
 
         return Run
+    if name == "replay":
+        from orchestrator.node_replay import replay  # lazy: as above, and the oracle
+
+        return replay
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

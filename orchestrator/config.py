@@ -16,9 +16,11 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, Wit
 
 from orchestrator import checks, units
 from orchestrator.failures import FailuresConfig, Restart
+from orchestrator.faults import FaultConfig
 from orchestrator.graphs import GraphConfig
 from orchestrator.hardware import HardwareConfig
 from orchestrator.links import LinkConfig
+from orchestrator.placing import Hosts, Place
 from orchestrator.presets import over_preset
 from orchestrator.problems import Finding
 from orchestrator.recording import RecordConfig
@@ -195,6 +197,14 @@ def _nodes_per_process(value: object) -> object:
     raise refused(f"{value!r} is not a number of nodes; write a whole number from 1, or all")
 
 
+def _faults(value: object) -> object:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise refused("must be a list of faults, such as [{at: 3 ms, kill: bob}]")
+    return tuple(value)
+
+
 def _version(value: object) -> object:
     if value == 1 and not isinstance(value, bool):
         return 1
@@ -246,6 +256,14 @@ class Config(Model):
     ] = Field(1, description="How many nodes share a process; all: the whole network in one.")
     failures: FailuresConfig = Field(FailuresConfig(), description="What is done when a node's process is lost.")
     record: RecordConfig = Field(RecordConfig(), description="How the record of the run is kept.")
+    faults: Annotated[tuple[FaultConfig, ...], BeforeValidator(_faults)] = Field(
+        (), description="What happens to the network, and when: a list of faults."
+    )
+    hosts: Hosts = Field(default_factory=dict, description="Machines by name, or a list of names; for `place`.")
+    place: Place = Field(
+        default_factory=dict,
+        description="The host of `oracle` and of nodes; what is not placed is spread evenly over all hosts.",
+    )
     events: bool = Field(True, description="Whether the event log is written.")
     telemetry: TelemetryConfig = Field(
         TelemetryConfig(), description="Events, metrics and statuses over MQTT, and metrics for Prometheus."

@@ -62,6 +62,7 @@ class Head(msgspec.Struct):
     wall_s: float | None = None
     failure: Failure | None = None
     unsaved: str = ""  # why there is nothing else of it
+    versions: dict[str, str] = {}
 
 
 _decode = msgspec.json.Decoder(Head).decode

@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestrator.delays import FromMatrix, SameForAll
 from orchestrator.failures import NEVER
-from orchestrator.oracle.spec import LinkSpec, OracleSpec, log_path
+from orchestrator.oracle.spec import LinkSpec, OracleSpec, log_path, payloads_path
 from orchestrator.topology import Network, NodeDescription
 from qnode.core.coins import derive_key
 from qnode.ids import NodeName
@@ -48,7 +48,7 @@ def plan(
         run_id: The run's name.
         token: What lets its processes speak to each other.
         directory: Where the sockets live; short, for the operating system limits the length of their paths.
-        folder: Where record and event log are written; "" for nowhere.
+        folder: Where record, event log and long payloads are written; "" for nowhere.
         path: Folders, besides the network's own, that programs may be in and import from.
         blocked_s: Wall time after which a program that blocks its loop is named.
     """
@@ -64,12 +64,12 @@ def plan(
         formalism=network.formalism,
         max_state_vector_qubits=network.max_state_vector_qubits,
         observed=_observed_labels(network),
-        log_local=network.events,
+        log_local=network.events or any(fault.on is not None for fault in network.faults),
         base=str(network.base),
         path=path,
         oracle=f"ipc://{directory}/o",
         peers=f"ipc://{directory}/{{}}",
-        parcels=f"{directory}/p",
+        parcels=str(payloads_path(folder)) if folder else f"{directory}/p",
         processes={name: number for number, group in enumerate(groups) for name in group},
         blocked_s=blocked_s,
         log=str(log_path(folder)) if folder else "",
@@ -134,12 +134,18 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
         sources=tuple(sources),
         hardware=tuple(numbers),
         hardware_of={node.name: numbers[node.hardware] for node in network.nodes.values()},
+        services={
+            node.name: names
+            for node in network.nodes.values()
+            if (names := tuple(program.name for program in node.programs if program.service))
+        },
         restart={node.name: node.restart for node in network.nodes.values() if node.restart != NEVER},
         restarts=network.failures.restarts,
         restart_ns=network.failures.restart_ns,
         detection_ns=network.failures.detection_ns,
         synced=network.recording.synced,
         segment_bytes=network.recording.segment_bytes,
+        faults=network.faults,
     )
 
 

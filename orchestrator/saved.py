@@ -7,6 +7,8 @@
   summary        what the oracle told at the end, packed
   record         every report in execution order        events.jsonl   the event log
   log            what programs printed and logged, each line with its node
+  programs.json  what its programs are made of, by name, with digests; programs/ has copies of these files
+  payloads/      long messages, which went from node to node by themselves, by digest
   telemetry.json what became of the events that were to be published, if any were
 ```
 A run that was cut short is there too, with what there is. While it is under way, its orchestrator holds a lock on

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from orchestrator import program_files
 from orchestrator.dumping import dump
 from orchestrator.folders import as_file_name, make, write_whole
 from orchestrator.head import CONFIG_FILE, RUN_FILE, SUMMARY_FILE, first_head, head_of, padded
@@ -59,6 +60,7 @@ def begin(folder: Path, source: Source, started: datetime) -> BinaryIO:
         failed.callback(shutil.rmtree, folder, ignore_errors=True)
         for name, text in source.files.items():
             write_whole(folder / name, text.encode())
+        program_files.keep(source, folder)
         write_whole(folder / CONFIG_FILE, dump(source.config).encode())
         lock = failed.enter_context((folder / CONFIG_FILE).open("rb"))
         fcntl.flock(lock, fcntl.LOCK_EX)  # before anybody can read that it is running, and find that nobody holds it

@@ -8,6 +8,7 @@ from typing import Self
 
 from qnode.errors import InvalidOperation
 from qnode.transport.control import Control
+from qnode.wire.keys import Keys
 from qnode.wire.messages import Change, Command, Go, Look, Pause, Paused, Resume, RunEnded, Seen, Steered, error_of
 
 
@@ -23,10 +24,11 @@ class Steering:
     Args:
         address: Where the oracle listens.
         token: The run's.
+        keys: The oracle's own, where it is reached by keys.
     """
 
-    def __init__(self, address: str, token: bytes) -> None:
-        self._control = Control(address, token, role="steering")
+    def __init__(self, address: str, token: bytes, keys: Keys | None = None) -> None:
+        self._control = Control(address, token, role="steering", keys=keys)
         self._loop = asyncio.get_running_loop()
         self._number = 0
         self._answers: dict[int, asyncio.Future[Steered]] = {}

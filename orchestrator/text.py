@@ -52,6 +52,13 @@ def span(names: Sequence[str], what: str = "node") -> str:
     return f"{names[0]} .. {names[-1]} ({count(len(names), what)})"
 
 
+def names_of(names: Sequence[str]) -> str:
+    """A few names as one says them, or the first and the last of many: `alice`, `bob and carol`, `a, b and c`."""
+    if not 1 < len(names) <= 5:
+        return span(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def ago(since: datetime, now: datetime) -> str:
     """How long ago, in one unit."""
     seconds = max(0.0, (now - since).total_seconds())

@@ -5,22 +5,24 @@ Pure: the only file that is ever looked at is the matrix of delays, and only thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator import shapes, units
+from orchestrator import placing, shapes, units
 from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
 from orchestrator.failures import NEVER, Failures, Restart
+from orchestrator.faults import ALL
 from orchestrator.links import LinkConfig
 from orchestrator.recording import Recording
 from qnode.ids import NodeName, ProgramName
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
+from qnode.wire.faults import Fault, Way
 
 ClockMode = Literal["virtual", "real"]
 Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix", "bell_diagonal"]
@@ -76,7 +78,10 @@ class Observation:
 
 @dataclass(frozen=True)
 class Network:
-    """Everything that a launch needs to know; `until_ns` None runs until every program that is no service returned."""
+    """Everything that a launch needs to know; `until_ns` None runs until every program that is no service returned.
+
+    `hosts` are addresses of machines by name, "" where none is said; `place` is the host of the oracle and each node.
+    """
 
     name: str
     seed: int
@@ -95,6 +100,9 @@ class Network:
     events: bool
     failures: Failures
     recording: Recording
+    faults: tuple[Fault, ...] = ()
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    place: Mapping[str, str] = field(default_factory=dict)
 
     def neighbours(self, node: NodeName) -> tuple[NodeName, ...]:
         """The nodes that a node has a link with, in the order of the links."""
@@ -155,7 +163,20 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         events=config.events,
         failures=config.failures.numbers(),
         recording=config.record.numbers(),
+        faults=tuple(_faults(config, nodes, links)),
+        hosts={name: host.address or "" for name, host in config.hosts.items()},
+        place=placing.spread(tuple(config.hosts), config.place, tuple(nodes)),
     )
+
+
+def _faults(config: Config, nodes: Collection[NodeName], links: Iterable[LinkDescription]) -> Iterator[Fault]:
+    if config.faults:
+        ends: dict[str, tuple[Way, ...]] = {}
+        for link in links:
+            for name in dict.fromkeys((link.name, link.name.partition("[")[0], ALL)):
+                ends[name] = (*ends.get(name, ()), (link.a, link.b))
+        for fault in config.faults:
+            yield fault.spec(nodes, ends)
 
 
 def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:

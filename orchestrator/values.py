@@ -97,7 +97,7 @@ def _expanded(pattern: str) -> tuple[str, ...]:
         raise Refused(Finding((), str(error), meant=shapes.turned_round(pattern))) from None
 
 
-def _member(pattern: str) -> str:
+def checked_member(pattern: str) -> str:
     """Who is meant is asked of the whole configuration; here, only that it can be written out."""
     _expanded(pattern)
     return pattern
@@ -245,7 +245,7 @@ NameOfOther = Annotated[str, WithJsonSchema({"title": "name", "type": "string", 
 NodePattern = Annotated[str, AfterValidator(_node_names), WithJsonSchema({"type": "string", "pattern": NODE_PATTERN})]
 Member = Annotated[
     str,
-    AfterValidator(_member),
+    AfterValidator(checked_member),
     WithJsonSchema({"type": "string", "pattern": NODE_PATTERN, "examples": ["alice", "r[000..997]"]}),
 ]
 Members = Annotated[
@@ -319,7 +319,7 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _only_known_keys(cls, value: object) -> object:
-        fields = cls.model_fields
+        fields = {field.alias or name: None for name, field in cls.model_fields.items()}
         if not isinstance(value, dict):
             return _nothing_is_empty(value)
         if value.keys() <= fields.keys():

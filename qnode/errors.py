@@ -30,6 +30,7 @@
     │   ├── PairExpired
     │   └── GenerationTimeout
     ├── TransportError            processes and connections
+    │   ├── KeyRefused            who we are, or they are, by the keys
     │   └── PeerLost
     └── RunFailed                 the run as a whole
         ├── ProgramFailed
@@ -235,6 +236,10 @@ class GenerationTimeout(EntanglementFailure):
 
 
 class TransportError(QnodeError):
+    pass
+
+
+class KeyRefused(TransportError):
     pass
 
 

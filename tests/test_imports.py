@@ -84,6 +84,7 @@ PURE: Final = (
     "orchestrator.telemetry.tally",
     "orchestrator.telemetry.topics",
     "orchestrator.topology",
+    "orchestrator.placing",
     "orchestrator.plain",
     "orchestrator.plan",
     "orchestrator.units",

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _open_what_is_closed()
     early = _EarlyInterrupt()
     try:
-        code = _main(list(sys.argv[1:] if arguments is None else arguments), early)
+        code = _main(list(sys.argv[1:] if arguments is None else arguments), early, is_own=arguments is None)
         sys.stdout.flush()
     except SystemExit as end:  # of the parser: --help, or a mistake that it has told
         return end.code if isinstance(end.code, int) else EXIT_USAGE
@@ -76,7 +76,8 @@ class _EarlyInterrupt:
             raise KeyboardInterrupt
 
 
-def _main(arguments: list[str], early: _EarlyInterrupt) -> int:
+def _main(arguments: list[str], early: _EarlyInterrupt, *, is_own: bool) -> int:
+    """The exit code. `is_own`: the command is all that this process is for."""
     first, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if first == "help" and rest:
         first, rest = rest[0], ["--help"]
@@ -93,13 +94,17 @@ def _main(arguments: list[str], early: _EarlyInterrupt) -> int:
         return _unknown(first)
     if not _HELP.intersection(rest) and not _is_somewhere():
         return EXIT_USAGE
-    if command.launches and not {*_HELP, "--inline"}.intersection(rest):
+    if command.launches and not {*_HELP, "--inline", "--on", "--on=slurm"}.intersection(rest):
         from orchestrator.launch.early import start_early  # lazy: only commands that launch need it
 
         start_early()
     from orchestrator.cli.arguments import parser_of  # lazy: after the launcher's start, which runs beside it
 
     options = parser_of(command).parse(rest)
+    if command.executes and is_own:
+        from orchestrator.launch.early import surround  # lazy: only commands that execute programs need it
+
+        surround("orchestrator.cli", arguments)
     from orchestrator.cli.endings import carry_out  # lazy: the same, and a mistake in the options needs none of it
 
     return carry_out(_work_of(command, early), options)

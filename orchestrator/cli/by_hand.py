@@ -1,132 +1,100 @@
-"""The plan of a run whose processes are started one by one, by `qnode oracle` and `qnode node`.
+"""The plan of a run whose processes are started by hand, on one machine or on many, by `qnode oracle` and `qnode node`.
 
-Everybody works it out from the same configuration and seed. That it is the same is part of the token: whoever has
-another configuration, seed or version is refused like a stranger.
+Everybody works it out from the same configuration and seed. That it is the same is compared when a node joins.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import replace
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from orchestrator.oracle.spec import encode_oracle
+from orchestrator.addresses import Own
+from orchestrator.facts import facts_of
+from orchestrator.keys import keys_for, require_all
 from orchestrator.plan import LaunchPlan, plan
-from orchestrator.topology import Network
-from qnode import __version__
+from orchestrator.run import Source
 from qnode.errors import ConfigError
-from qnode.wire.plan import encode_spec
+from qnode.wire.keys import Keys
+from qnode.wire.plan import ProcessSpec
 
-LONGEST_IPC: Final = 103  # bytes of a socket's path that every system takes
 SHORTEST_SECRET: Final = 16
+SECRET: Final = "QNODE_TOKEN"
 _MAKE_ONE: Final = "make one with `openssl rand -hex 16`, and give the same one to the oracle and to every node"
+_FIRST: Final = 1  # the number of the first node's process; with ipc it is in the name of a file
 
 
-class Addresses(NamedTuple):
-    """Where the oracle listens, and a pattern for the others with {} for a process's number; the first number."""
+@dataclass(frozen=True)
+class Identity:
+    """What lets a process take part: the run's token, or keys; one of them is always empty."""
 
-    oracle: str
-    peers: str
-    first: int
-
-
-def addresses(address: str, n_nodes: int) -> Addresses:
-    """Where everybody listens. Raises ConfigError for an address that cannot be, or that is not on this machine."""
-    kind, _, rest = address.partition("://")
-    match kind:
-        case "ipc":
-            return _ipc(address, rest, n_nodes)
-        case "tcp":
-            return _tcp(address, rest, n_nodes)
-    raise _refused(f"{address!r} is no address; write tcp://127.0.0.1:PORT or ipc://PATH")
+    token: bytes = b""
+    keys: Keys | None = None
 
 
-def socket_file(address: str) -> Path | None:
-    """The file that whoever listens at an address leaves behind, if it leaves one."""
-    kind, _, path = address.partition("://")
-    return Path(path) if kind == "ipc" else None
-
-
-def plan_by_hand(
-    network: Network, where: Addresses, secret: str, *, parcels: str = "", folder: str = "", path: tuple[str, ...] = ()
-) -> LaunchPlan:
-    """What each process is told; one node in each.
-
-    Args:
-        secret: What QNODE_TOKEN says. Raises ConfigError if it is no secret.
-        parcels: A folder of the node's process for large payloads.
-        folder: Where the oracle writes.
-        path: More folders that programs may be in.
-    """
+def identity(name: str, source: Source, keys: Path | None) -> Identity:
+    """Of the oracle or a node: by its file of keys, or else by QNODE_TOKEN. Raises ConfigError."""
+    if keys is not None:
+        found = keys_for(name, keys, source.name)
+        require_all(found, tuple(source.network.nodes), keys)
+        return Identity(keys=found)
+    secret = os.environ.get(SECRET, "")
     if len(secret) < SHORTEST_SECRET:
         what = f"has only {len(secret)} characters" if secret else "is not set"
-        raise ConfigError(place="QNODE_TOKEN", detail=f"{what}; {_MAKE_ONE}")
-    alone = plan(replace(network, nodes_per_process=1), run_id=network.name, token=b"", directory="", folder=folder)
-    token = _token(alone, secret)
+        raise ConfigError(place=SECRET, detail=f"{what}; {_MAKE_ONE}, or use keys (--keys)")
+    return Identity(token=blake2b(b"token", key=blake2b(secret.encode()).digest(), digest_size=32).digest())
+
+
+def plan_by_hand(source: Source, oracle: str, *, parcels: str = "", log: str = "", wait_s: float = 0.0) -> LaunchPlan:
+    """What each process is told, whoever it is; one node in each.
+
+    Args:
+        oracle: Where it listens, or is reached.
+        parcels: A folder of the nodes' processes for large payloads.
+        log: Where their output goes; "" leaves it where it is.
+        wait_s: Wall time that nodes wait for the oracle.
+    """
+    alone = _alone(source)
     change = msgspec.structs.replace
     run = change(
         alone.run,
-        oracle=where.oracle,
-        peers=where.peers,
-        processes={name: where.first + number for name, number in alone.run.processes.items()},
+        oracle=oracle,
+        peers=f"{oracle}.{{}}",
+        processes={name: _FIRST + number for name, number in alone.run.processes.items()},
         parcels=parcels,
-        path=path,
-        log="",
+        path=source.path,
+        log=log,
+        alone_s=wait_s,
     )
-    processes = tuple(change(one, number=where.first + one.number, token=token) for one in alone.processes)
-    return LaunchPlan(run, change(alone.oracle, address=where.oracle, token=token, followed=False), processes)
+    processes = tuple(change(one, number=_FIRST + one.number) for one in alone.processes)
+    return LaunchPlan(run, change(alone.oracle, address=oracle, followed=False), processes)
 
 
-def _token(alone: LaunchPlan, secret: str) -> bytes:
-    """The secret, bound to everything that all must agree on; not to folders, which differ between machines."""
-    run = msgspec.structs.replace(alone.run, base="", path=(), parcels="", log="", oracle="", peers="")
-    key = blake2b(secret.encode()).digest()
-    agreed = b"".join(
-        [
-            __version__.encode(),
-            encode_spec(run),
-            encode_oracle(alone.oracle.without_secrets()),
-            *(encode_spec(process) for process in alone.processes),
-        ]
+def oracle_facts(source: Source) -> Mapping[str, str]:
+    """What nodes are compared with when they join."""
+    alone = _alone(source)
+    return facts_of(source, alone, alone.programs)
+
+
+def joining(source: Source, process: ProcessSpec, own: Own, who: Identity) -> ProcessSpec:
+    """What one node's process is told, so that it joins."""
+    (node,) = process.nodes
+    return msgspec.structs.replace(
+        process,
+        token=who.token,
+        keys=who.keys,
+        facts=facts_of(source, _alone(source), [program.run for program in node.programs]),
+        listen=own.listen,
+        advertise=own.advertise,
     )
-    return blake2b(agreed, key=key, digest_size=32).digest()
 
 
-def _ipc(address: str, path: str, n_nodes: int) -> Addresses:
-    longest = len(f"{path}.{n_nodes}".encode())
-    if not path or longest > LONGEST_IPC:
-        what = f"a path of {longest} bytes" if path else "no path"
-        raise _refused(
-            f"{address!r} has {what}; the system takes up to {LONGEST_IPC}: choose one such as ipc:///tmp/run"
-        )
-    return Addresses(address, f"{address}.{{}}", 1)
-
-
-def _tcp(address: str, rest: str, n_nodes: int) -> Addresses:
-    host, _, port_text = rest.rpartition(":")
-    port = int(port_text) if port_text.isdecimal() else 0
-    if not host or not 0 < port < 65536 - n_nodes:
-        raise _refused(
-            f"{address!r} is no address with room for {n_nodes} nodes above its port; write tcp://127.0.0.1:5700, say"
-        )
-    if not _is_loopback(host):
-        raise _refused(
-            f"{host} is not this machine's loopback: messages would travel open to everybody in between, for this"
-            " version has no keys yet; use tcp://127.0.0.1:PORT, or ipc://PATH"
-        )
-    return Addresses(address, f"tcp://{host}:{{}}", port + 1)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False  # not even localhost: what a name means is decided elsewhere
-
-
-def _refused(detail: str) -> ConfigError:
-    return ConfigError(place="--address", detail=detail)
+def _alone(source: Source) -> LaunchPlan:
+    """What all have alike, without anything of one machine."""
+    network = replace(source.network, nodes_per_process=1)
+    return plan(network, run_id=network.name, token=b"", directory="", folder="")

@@ -17,6 +17,7 @@ class Command(NamedTuple):
         summary: What it does, in a few words.
         module: Where its `run(options)` is.
         launches: Whether it starts the processes of a network: then their launcher starts first of all.
+        executes: Whether it executes programs in its own process: then that has the surroundings of a node's process.
     """
 
     name: str
@@ -24,13 +25,14 @@ class Command(NamedTuple):
     summary: str
     module: str
     launches: bool = False
+    executes: bool = False
 
 
 GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
     "Start here": (
         Command("init", "init DIR", "a new project that runs at once", "orchestrator.cli.init"),
         Command("run", "run CONFIG", "start the network, follow it, print the results", "orchestrator.cli.run", True),
-        Command("check", "check CONFIG", "find every mistake, show the plan, start nothing", "orchestrator.cli.check"),
+        Command("check", "check CONFIG", "find all mistakes, show the plan, start nothing", "orchestrator.cli.check"),
     ),
     "Study": (
         Command("results", "results [RUN]", "the table again, or as --json, or --csv FILE", "orchestrator.cli.results"),
@@ -39,6 +41,7 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
     "See": (
         Command("link", "link CONFIG A-B", "rate, fidelity and key fraction of a link", "orchestrator.cli.link", True),
         Command("events", "events [RUN]", "filter the log of what happened; -f to follow", "orchestrator.cli.events"),
+        Command("replay", "replay NODE [RUN]", "one node again, under pdb", "orchestrator.cli.replay", executes=True),
     ),
     "Operate": (
         Command("up", "up CONFIG", "a network in the background", "orchestrator.cli.up"),
@@ -46,7 +49,13 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("logs", "logs [NAME]", "what its programs print; -f to follow", "orchestrator.cli.logs"),
         Command("down", "down [NAME]", "end it; waits until everything is gone", "orchestrator.cli.down"),
         Command("oracle", "oracle CONFIG", "the oracle's process alone", "orchestrator.cli.oracle"),
-        Command("node", "node CONFIG NODE", "one node's process alone, started by hand", "orchestrator.cli.node"),
+        Command("node", "node CONFIG NODE", "one node alone, or all of one host (--host)", "orchestrator.cli.node"),
+        Command("keys", "keys CONFIG DIR", "keys for oracle and nodes on many machines", "orchestrator.cli.keys"),
+    ),
+    "Elsewhere": (
+        Command("compose", "compose CONFIG", "a compose.yaml: it in containers", "orchestrator.cli.compose"),
+        Command("kubernetes", "kubernetes CONFIG", "manifests: it on Kubernetes", "orchestrator.cli.kubernetes"),
+        Command("slurm", "slurm CONFIG", "a script for sbatch: it on many hosts", "orchestrator.cli.slurm"),
     ),
     "Yourself": (
         Command("doctor", "doctor", "what is installed, what is missing, limits", "orchestrator.cli.doctor"),

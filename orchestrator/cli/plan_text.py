@@ -10,6 +10,7 @@ from orchestrator.cli.hardware_text import hardware_rows
 from orchestrator.cli.pairs_text import pair_rows
 from orchestrator.cli.photons_text import photon_rows
 from orchestrator.delays import SameForAll
+from orchestrator.placing import ORACLE
 from orchestrator.text import columns, count, span
 from orchestrator.topology import LinkDescription, Network, NodeDescription, ProgramDescription
 from qnode.photons.hardware import PhotonLink
@@ -45,6 +46,8 @@ def plan_text(network: Network, *, given_seed: str, width: int | None = None, wh
     if network.links:
         header = ("link", "between", "length", "delay")
         paragraphs.append(columns([header, *_links(network, whole=whole)], width=width, right={2, 3}))
+    if network.place:
+        paragraphs.append(columns([("host", "address", "what runs there"), *_hosts(network)], width=width))
     if pairs := _pairs(network, whole=whole):
         paragraphs.append(columns([("pairs of", "part", "what it is"), *pairs], width=width))
     if photons := _photons(network, whole=whole):
@@ -97,6 +100,19 @@ def _links(network: Network, *, whole: bool) -> list[tuple[str, ...]]:
     for link in links:
         alike.setdefault((link.name.partition("[")[0], *_size(link)), []).append(link)
     return _some([(name, _between(found), *size) for (name, *size), found in alike.items()], "links", 4)
+
+
+def _hosts(network: Network) -> list[tuple[str, ...]]:
+    """Every host, for each is a machine that somebody has to set up."""
+    on: dict[str, list[str]] = {host: [] for host in network.hosts}
+    for name, host in network.place.items():
+        on[host].append(name)
+    rows: list[tuple[str, ...]] = []
+    for host, names in on.items():
+        nodes = [name for name in names if name != ORACLE]
+        parts = (["the oracle"] if ORACLE in names else []) + ([span(nodes)] if nodes else [])
+        rows.append((host, network.hosts[host] or "-", ", ".join(parts) or "nothing"))
+    return rows
 
 
 def _pairs(network: Network, *, whole: bool) -> list[tuple[str, ...]]:

@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -78,8 +79,14 @@ def python(module: str, *arguments: str) -> list[str]:
 
     The current folder stays out of `sys.path`: a program called random.py there must not become everybody's `random`.
     """
-    code = f"import sys; sys.path.append({_ROOT!r}); from {module} import main; main()"
+    code = f"import sys; sys.path.append({_ROOT!r}); from {module} import main; sys.exit(main())"
     return [sys.executable, "-P", "-c", code, *arguments]
+
+
+def surround(module: str, arguments: Sequence[str]) -> None:
+    """See that this process has the environment of a node's process: if not, it becomes that command again with it."""
+    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
+        os.execve(sys.executable, python(module, *arguments), {**os.environ, **ENVIRONMENT})
 
 
 def forget() -> None:

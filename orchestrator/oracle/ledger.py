@@ -1,7 +1,7 @@
 """Who owns which qubit, and the joint states of all that are or were entangled across nodes.
 
 One writer, no copies: a qubit is in the register once, has one owner, and only its owner acts on it. What a node did
-not make or get does not exist for it.
+not make or get does not exist for it; nor does what is on its way to it, until it is there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from qnode.core.coins import Coins
 from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, UnknownQubit
-from qnode.ids import NodeName, PairId, QubitId, half_id, pair_id
+from qnode.ids import NodeName, PairId, QubitId, half_id, life_of, maker_of, pair_id
 from qnode.quantum.bell import PHI_PLUS, BellState
 from qnode.quantum.hardware import IDEAL
 from qnode.quantum.noisy import NO_CLOCK, Laboratory, NoisyRegister, Stretch
@@ -24,6 +24,8 @@ from qnode.quantum.pair_states import PairState
 from qnode.quantum.register import ComponentState, Register
 from qnode.wire.messages import NEVER_NS
 
+BASES: Final = ("x", "y", "z")
+_SHOWN_CHARS: Final = 200  # of a name that somebody made up
 IDEAL_LABORATORY: Final = Laboratory(IDEAL)
 
 
@@ -35,14 +37,21 @@ class _Laboratories(dict[NodeName, Laboratory]):
 
 
 class Ledger:
-    """The joint states that the oracle holds, and their owners."""
+    """The joint states that the oracle holds, and their owners.
+
+    Attributes:
+        owner: Whose each qubit is, or will be once it has arrived.
+        under_way: Those that have not arrived: nobody can do anything to them.
+    """
 
     def __init__(self, register: Register, coins: Coins, labs: Mapping[NodeName, Laboratory] | None = None) -> None:
         self.register = register
         self.noisy = NoisyRegister(register, coins)
         self.owner: dict[QubitId, NodeName] = {}
+        self.under_way: set[QubitId] = set()
         self._coins = coins
         self.labs = _Laboratories(labs or {})
+        self.lives: Mapping[NodeName, int] = {}  # which each node is in; 0 if it does not say
         self._pairs: dict[tuple[NodeName, NodeName], int] = {}
 
     def coin(self, name: str) -> float:
@@ -56,18 +65,27 @@ class Ledger:
             NotOwner: If it names a qubit that the node cannot have made, or one that exists already.
             MalformedMessage: If the state is none, or its clocks are none.
         """
-        for at_ns, kind in clocks:
-            if len(clocks) != len(state.qubits) or not NO_CLOCK <= at_ns < NEVER_NS or kind not in (0, 1):
-                raise MalformedMessage(detail=f"{node} sent the clocks {clocks[:8]!r} with {len(state.qubits)} qubits")
-        for qubit in state.qubits:
-            maker, _, number = qubit.rpartition(".")
-            if maker.partition("!")[0] != node or not number.isdecimal():
-                raise NotOwner(caller=node, qubit=qubit, owner="another node")
-            if qubit in self.owner:
-                raise NotOwner(caller=node, qubit=qubit, owner=f"{self.owner[qubit]} already")
+        self.check_own(node, state.qubits)
+        self.check_clocks(node, state.qubits, clocks)
         self.noisy.adopt(self.labs[node], state, clocks)
         for qubit in state.qubits:
             self.owner[qubit] = node
+
+    def check_own(self, node: NodeName, qubits: Iterable[str]) -> None:
+        """Whether a node may be computing these by itself. Raises NotOwner if it did not make one, or it is here."""
+        own = life_of(node, self.lives.get(node, 0))
+        for qubit in qubits:
+            if maker_of(qubit) != node or qubit.rpartition(".")[0] != own:
+                raise NotOwner(caller=node, qubit=qubit[:_SHOWN_CHARS], owner="another node")
+            owner = self.owner.get(QubitId(qubit))
+            if owner is not None:
+                raise NotOwner(caller=node, qubit=qubit, owner=f"{owner} already")
+
+    def check_clocks(self, node: NodeName, qubits: Sequence[str], clocks: Sequence[tuple[int, int]]) -> None:
+        """Whether these are what qubits may come with. Raises MalformedMessage."""
+        for at_ns, kind in clocks:
+            if len(clocks) != len(qubits) or not NO_CLOCK <= at_ns < NEVER_NS or kind not in (0, 1):
+                raise MalformedMessage(detail=f"{node} sent the clocks {clocks[:8]!r} with {len(qubits)} qubits")
 
     def next_pair(self, one: NodeName, other: NodeName) -> tuple[PairId, QubitId, QubitId]:
         """The id of a pair that will be made, and of the halves of the two nodes in the order given."""
@@ -83,6 +101,8 @@ class Ledger:
         self.register.create_pair(mine, theirs)
         self.owner[mine] = one
         self.owner[theirs] = other
+        self.under_way.add(mine)
+        self.under_way.add(theirs)
         return pair, mine, theirs
 
     def create_pair(
@@ -98,6 +118,7 @@ class Ledger:
         self.noisy.create_pair(*(halves[::-1] if turned else halves), state)
         for node, qubit, at_ns in zip(ends, halves, born_ns, strict=True):
             self.owner[qubit] = node
+            self.under_way.add(qubit)
             lab = self.labs[node]
             self.noisy.put(lab, qubit, lab.arrival, at_ns)
 
@@ -117,14 +138,19 @@ class Ledger:
             self.noisy.settle(attempts, mine, now_ns)
         return attempts.begin(start_ns, source.attempt_ns, n, source.attempt_dephasing)
 
+    def delivered(self, half: QubitId) -> None:
+        """A half of a pair has come: now its owner may act on it."""
+        self.under_way.discard(half)
+
     def arrive(self, qubit: QubitId, at_ns: int) -> None:
-        """A qubit that was under way has come, into a slot of its owner's."""
+        """A qubit that was sent has come, into a slot of its owner's."""
+        self.under_way.discard(qubit)
         lab = self.labs[self.owner[qubit]]
         self.noisy.put(lab, qubit, lab.arrival, at_ns)
 
     def move(self, node: NodeName, qubit: QubitId, kind: int, start_ns: int) -> None:
         """Into a slot of another kind."""
-        self._check(node, (qubit,))
+        self.check(node, (qubit,))
         if kind not in (0, 1):
             raise MalformedMessage(detail=f"{node} named {kind} as a kind of slot; 0 and 1 are")
         self.noisy.move(self.labs[node], qubit, kind, start_ns)
@@ -133,7 +159,7 @@ class Ledger:
         self, node: NodeName, gate: str, qubits: tuple[QubitId, ...], params: Sequence[float], start_ns: int = 0
     ) -> None:
         """Raises NotOwner, UnknownQubit, InvalidOperation, StateError; then nothing has changed."""
-        self._check(node, qubits)
+        self.check(node, qubits)
         for param in params:
             if not isfinite(param):
                 raise InvalidOperation(detail=f"{gate} needs finite angles; got {param}")
@@ -141,7 +167,7 @@ class Ledger:
 
     def apply_unitary(self, node: NodeName, unitary: bytes, qubits: tuple[QubitId, ...], start_ns: int = 0) -> None:
         """A unitary as complex128 bytes. Raises as `apply`."""
-        self._check(node, qubits)
+        self.check(node, qubits)
         size = 2 ** len(qubits)
         if len(unitary) != 16 * size * size:
             raise MalformedMessage(
@@ -154,7 +180,9 @@ class Ledger:
         self, node: NodeName, qubits: Sequence[QubitId], basis: str, start_ns: int = 0, *, keep: bool
     ) -> tuple[int, ...]:
         """Measure qubits, each at the same time; without keep they are gone."""
-        self._check(node, qubits)
+        self.check(node, qubits)
+        if basis not in BASES:  # before any noise of the measurement is drawn
+            raise InvalidOperation(detail=f"{basis[:_SHOWN_CHARS]!r} is no basis; use 'x', 'y' or 'z'")
         lab, noisy = self.labs[node], self.noisy
         outcomes = []
         for qubit in qubits:
@@ -164,40 +192,57 @@ class Ledger:
         return tuple(outcomes)
 
     def reset(self, node: NodeName, qubit: QubitId, start_ns: int = 0) -> None:
-        self._check(node, (qubit,))
+        self.check(node, (qubit,))
         self.noisy.reset(self.labs[node], qubit, start_ns)
 
     def discard(self, node: NodeName, qubits: Iterable[QubitId]) -> None:
-        """Trace qubits out: nobody holds them any more."""
+        """A node gives qubits up: they are traced out."""
         gone = tuple(qubits)
-        self._check(node, gone)
-        for qubit in gone:
+        self.check(node, gone)
+        self.trace_out(gone)
+
+    def trace_out(self, qubits: Iterable[QubitId]) -> None:
+        """Nobody holds these any more, under way or not."""
+        for qubit in qubits:
             self.noisy.discard(qubit)
             del self.owner[qubit]
+            self.under_way.discard(qubit)
+
+    def lose(self, node: NodeName) -> tuple[QubitId, ...]:
+        """A node is gone: what it holds, and what is on its way to it, is traced out; which qubits that was."""
+        gone = tuple(qubit for qubit, owner in self.owner.items() if owner == node)
+        self.trace_out(gone)
+        return gone
 
     def transfer(self, node: NodeName, qubit: QubitId, to: NodeName, at_ns: int = 0, transmission: float = 1.0) -> bool:
         """A qubit leaves for another owner; False if it is lost on the way."""
-        self._check(node, (qubit,))
+        self.check(node, (qubit,))
         self.noisy.leave(qubit, at_ns)
         if transmission < 1.0 and self._coins(f"loss {qubit} {node}") >= transmission:
-            self.discard(node, (qubit,))
+            self.trace_out((qubit,))
             return False
         self.owner[qubit] = to
+        self.under_way.add(qubit)
         return True
 
     def check_invariants(self) -> None:
         """Every qubit has one owner and is in one component, and every state is one. For tests."""
         if set(self.owner) != set(self.register.qubits()):
             raise AssertionError(f"owners {sorted(self.owner)} but states of {sorted(self.register.qubits())}")
+        if not self.under_way <= self.owner.keys():
+            raise AssertionError(f"under way, but not there: {sorted(self.under_way - self.owner.keys())}")
         self.register.check_invariants()
 
-    def _check(self, node: NodeName, qubits: Sequence[QubitId]) -> None:
-        owner = self.owner
+    def check(self, node: NodeName, qubits: Sequence[QubitId]) -> None:
+        """Whether a node holds these, each named once. Raises UnknownQubit, NotOwner, InvalidOperation."""
+        owner, under_way = self.owner, self.under_way
         for qubit in qubits:
             has = owner.get(qubit)
             if has != node:
                 if has is None:
-                    raise UnknownQubit(caller=node, qubit=qubit)
+                    raise UnknownQubit(caller=node, qubit=qubit[:_SHOWN_CHARS])
                 raise NotOwner(caller=node, qubit=qubit, owner=has)
+            if qubit in under_way:
+                raise UnknownQubit(caller=node, qubit=f"{qubit} (on its way)")
         if len(qubits) > 1 and len(set(qubits)) != len(qubits):
             raise InvalidOperation(detail=f"{node} named a qubit twice in one operation: {', '.join(qubits)}")

@@ -63,6 +63,12 @@ class NetworkDelays:
 
 def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer: Observer | None) -> OracleCore:
     """The core at time 0."""
+    watch = None
+    if any(fault.on is not None for fault in spec.faults):
+        from orchestrator.oracle.faults import Watch  # lazy: most runs have no faults
+
+        watch = Watch(emit)
+        emit = watch.emit
     register = Register(spec.formalism, spec.max_state_vector_qubits)
     ledger = Ledger(register, Coins(derive_key(spec.seed, "oracle")), laboratories(spec))
     delays = NetworkDelays(spec)
@@ -75,15 +81,30 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         emit=emit,
         observer=observer,
         realtime=spec.clock == "real",
+        services={NodeName(node): programs for node, programs in spec.services.items()},
         key=derive_key(spec.seed, "arrays"),
+        incarnations={NodeName(node): life for node, life in spec.incarnations.items()},
+        detection_ns=spec.detection_ns,
+        restart_ns=spec.restart_ns,
+        watch=watch,
     )
     photons = {(NodeName(link.a), NodeName(link.b)): link.photons for link in spec.links if link.photons}
     if photons:
         from orchestrator.oracle.pulses import PulseTrains  # lazy: most networks carry no light, and start without it
 
         core.operations.carry(
-            PulseTrains(photons, delays.quantum_ns, core.time, derive_key(spec.seed, "photons"), core.operations.log)
+            PulseTrains(
+                photons,
+                delays.quantum_ns,
+                core.time,
+                derive_key(spec.seed, "photons"),
+                core.operations.log,
+                core.lives,
+                core.operations.generation.broken,
+            )
         )
+    if spec.faults:
+        core.plan(spec.faults)
     return core
 
 

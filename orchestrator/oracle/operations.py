@@ -11,6 +11,7 @@ from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.losses import Lives
 from orchestrator.oracle.matching import Demand, Matching
 from orchestrator.oracle.refusals import refuse
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
@@ -22,12 +23,25 @@ from qnode.errors import (
     QnodeError,
     RequestMismatch,
     StateError,
+    UnknownQubit,
 )
-from qnode.ids import NodeName, QubitId, message_id, other_half
+from qnode.ids import NodeName, QubitId, maker_of, message_id, other_half
 from qnode.quantum.noisy import NoisyRegister, SeenAt
 from qnode.quantum.pair_source import PairSource
 from qnode.quantum.register import CLIFFORD_ONLY, ComponentState, Register
-from qnode.wire.items import Arrived, Clicked, DirectOutcomes, Emitted, Expired, Failed, Message, Outcomes, Paired
+from qnode.wire.items import (
+    Arrived,
+    Back,
+    Clicked,
+    DirectOutcomes,
+    Emitted,
+    Expired,
+    Failed,
+    Lost,
+    Message,
+    Outcomes,
+    Paired,
+)
 from qnode.wire.messages import NEVER_NS, Meddle, fields_of
 from qnode.wire.operations import (
     Adopt,
@@ -59,6 +73,7 @@ ROUNDING: Final = 1e-9  # of a fidelity
 if TYPE_CHECKING:
     from orchestrator.oracle.pulses import PulseTrains
 
+DIGEST_BYTES: Final = 32
 MOST_PAIRS: Final = 100_000  # of one request: a node that lies about n must not fill the oracle's memory
 
 
@@ -78,6 +93,13 @@ class Delays(Protocol):
         """The probability that a qubit which is sent over the link between two neighbours arrives."""
 
 
+class Weather(Protocol):
+    """What a script does to classical messages."""
+
+    def fates(self, node: NodeName, peer: NodeName, message: str, delay_ns: int) -> list[tuple[str, int | None]]:
+        """What becomes of a message and of its copies: an event of the log, or none, and how late it is; None: lost."""
+
+
 class Observer(Protocol):
     """Who may look at a state; the oracle itself never does."""
 
@@ -91,10 +113,12 @@ class Operations:
     Attributes:
         unheard: How many refused operations each node has not said to have learnt of.
         noted: What programs recorded, packed, by node and name.
+        weather: What becomes of classical messages, where a script has a say in it.
         counts: How much of what was done.
 
     Args:
         key: Of the randomness of arrays.
+        lives: Who is there.
     """
 
     def __init__(
@@ -102,6 +126,7 @@ class Operations:
         ledger: Ledger,
         delays: Delays,
         time: Timekeeper,
+        lives: Lives,
         *,
         emit: Callable[[Event], None] | None,
         observer: Observer | None,
@@ -109,12 +134,14 @@ class Operations:
         key: bytes = b"",
     ) -> None:
         self.ledger = ledger
-        self.matching = Matching()
+        self._lives = lives
+        self.matching = Matching(lives.tagged)
         self.counts = Counts()
         self.generation = Generation(ledger, delays, self.matching, time, counts=self.counts, emit=emit)
         self.unheard: dict[NodeName, int] = {}
         self.noted: dict[tuple[NodeName, str], bytes] = {}
-        self.bulk = Bulk(delays, ledger, self.generation, time, self.counts, key=key, log=self.log)
+        self.bulk = Bulk(delays, ledger, self.generation, time, self.counts, key=key, log=self.log, lives=lives)
+        self.weather: Weather | None = None
         self._meddled: list[Meddle] = []
         self._delays = delays
         self._time = time
@@ -150,6 +177,45 @@ class Operations:
         self._pulses = pulses
         self._execute |= {SendPulses: pulses.send, ReceivePulses: pulses.receive, Tamper: pulses.tamper}
 
+    # ------------------------------------------------------------ nodes that are gone, and links
+
+    def lose(self, node: NodeName) -> tuple[QubitId, ...]:
+        """A node is gone, and all that it has asked for; what it has sent is under way. Which qubits are gone too."""
+        self.generation.lose(node)
+        self.bulk.lose(node)
+        if self._pulses:
+            self._pulses.lose(node)
+        for demand in self.matching.of(node):
+            self.matching.withdraw(demand.key)
+        self.unheard.pop(node, None)
+        return self.ledger.lose(node)
+
+    def cut_link(self, ends: tuple[NodeName, NodeName]) -> None:
+        """A quantum link makes no pairs and carries nothing until it is mended."""
+        self.bulk.cut(ends)
+        self.generation.cut(ends)
+
+    def mend_link(self, ends: tuple[NodeName, NodeName]) -> None:
+        """A quantum link that was broken goes on."""
+        self.bulk.mend(ends)
+        self.generation.mend(ends)
+
+    def _learn(self, node: NodeName, lost: Lost) -> None:
+        """A node is told that a peer is gone: what it has asked for with it is void."""
+        peer = NodeName(lost.peer)
+        self._lives.told(node, peer, lost.reason)
+        self.bulk.forsake(node, peer)
+        if self._pulses:
+            self._pulses.forsake(node, peer)
+        for demand in self.matching.of(node, peer):
+            self.matching.withdraw(demand.key)
+            self._discard_under_way(demand)
+
+    def _discard_under_way(self, demand: Demand) -> tuple[QubitId, ...]:
+        gone, demand.under_way = tuple(demand.under_way), []
+        self.ledger.trace_out(gone)
+        return gone
+
     def execute(self, node: NodeName, ops: tuple[Op, ...], step: int = 0, first: int = 0) -> None:
         """Operations of one report, from its `first` on, in order; one that is refused does not keep the others."""
         execute = self._execute
@@ -182,6 +248,7 @@ class Operations:
                 demand = self.matching.delivered((node, item.request), QubitId(item.qubit))
                 if demand is None:
                     return False
+                self.ledger.delivered(QubitId(item.qubit))
                 if self._emit:
                     wanted, qubits = demand.wanted, (item.qubit,)
                     self._emit(
@@ -197,6 +264,10 @@ class Operations:
                             peer=wanted.peer,
                         )
                     )
+            case Lost():
+                self._learn(node, item)
+            case Back():
+                self._lives.knows(node, NodeName(item.peer), item.incarnation)
             case DirectOutcomes():
                 return self.bulk.delivered(node, item.request, at_ns)
             case Emitted() | Clicked() if self._pulses:
@@ -215,7 +286,7 @@ class Operations:
 
     def _log_message(self, event: str, at_ns: int, node: NodeName, item: Send | Receive | Message) -> None:
         peer = item.peer
-        sender, receiver = (node, peer) if event == "send" else (peer, node)
+        sender, receiver = (peer, node) if event == "receive" else (node, peer)
         self._emit(  # type: ignore[misc]  # whoever calls has looked whether there is a log
             Event(
                 at_ns,
@@ -256,6 +327,10 @@ class Operations:
             raise NotANeighbour(node=node, peer=op.peer, neighbours="as configured")
         if not 1 <= op.n <= MOST_PAIRS:
             raise MalformedMessage(detail=f"{node} asked for {op.n} pairs at once; 1 to {MOST_PAIRS} are possible")
+        if not 0.0 <= op.min_fidelity <= 1.0:  # one that is no number would take the other end's wish away, too
+            raise MalformedMessage(detail=f"{node} asked for pairs of fidelity {op.min_fidelity}; 0 to 1 are possible")
+        self.matching.check_new((node, op.request))
+        self._lives.require(node, NodeName(op.peer))
         if self._emit:
             self._emit(
                 Event(
@@ -309,9 +384,8 @@ class Operations:
         self.bulk.withdraw(node, op.request)
         demand = self.matching.withdraw((node, op.request))
         met = None if demand is None else self.generation.withdraw(demand)
-        under_way = [] if demand is None else demand.under_way
-        self.ledger.discard(node, under_way)
-        self.log("withdraw", node, request=op.request, qubits=tuple(under_way))
+        gone = () if demand is None else self._discard_under_way(demand)
+        self.log("withdraw", node, request=op.request, qubits=gone)
         if met is not None:
             self._serve(*met)
 
@@ -371,13 +445,18 @@ class Operations:
         delay_ns = self._delays.quantum_ns(node, peer)
         if delay_ns is None:
             raise NotANeighbour(node=node, peer=peer, neighbours="as configured")
+        ends, why = (node, peer) if node < peer else (peer, node), "absorbed on the link"
         transmission = self._delays.transmission(node, peer)
+        if ends in self.generation.broken:
+            transmission, why = 0.0, "the link is broken"
+        elif not self._lives.reaches(node, peer):
+            transmission, why = 0.0, f"{peer} is gone"
         arrives = self.ledger.transfer(node, QubitId(op.qubit), peer, op.start_ns, transmission)
         self.counts.transfers += 1
         self.log("send_qubit", node, t=op.start_ns, program=op.program, peer=peer, qubits=(op.qubit,))
         if not arrives:
             self.counts.absorbed += 1
-            self.log("lost", node, t=op.start_ns, peer=peer, qubits=(op.qubit,), detail="absorbed on the link")
+            self.log("lost", node, t=op.start_ns, peer=peer, qubits=(op.qubit,), detail=why)
             return
         self._time.schedule(op.start_ns + delay_ns, peer, Arrived(node, op.program, op.qubit))
 
@@ -416,6 +495,11 @@ class Operations:
         now_ns = self._time.now_ns
         if self._realtime:
             self._check_times(node, op.sent_ns)
+        elif op.size != len(op.payload) if not op.digest else op.payload or len(op.digest) != DIGEST_BYTES:
+            raise MalformedMessage(
+                detail=f"{node} sent a message of {op.size} bytes with {len(op.payload)} and a digest of"
+                f" {len(op.digest)} bytes"
+            )
         self.counts.messages += 1
         if self._realtime:  # it has gone from node to node
             if self._emit:
@@ -425,14 +509,24 @@ class Operations:
             self._log_message("send", now_ns, node, op)
         if self._meddled and (meddled := self._meddles(node, op)) is not None:
             extra_ns = meddled.delay_ns
-            self._log_message("drop" if extra_ns is None else "delay", now_ns, node, op)
+            if self._emit:
+                self._log_message("drop" if extra_ns is None else "delay", now_ns, node, op)
             if extra_ns is None:
                 return
             delay_ns += extra_ns
+        if not self._lives.reaches(node, peer):
+            return  # as far as it knows it has been sent
         message = Message(
             node, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest, op.size, op.number
         )
-        self._time.schedule(now_ns + delay_ns, peer, message)
+        if self.weather is None:
+            self._time.schedule(now_ns + delay_ns, peer, message)
+            return
+        for what, late_ns in self.weather.fates(node, peer, message_id(node, peer, op.number), delay_ns):
+            if what and self._emit:
+                self._log_message(what, now_ns, node, op)
+            if late_ns is not None:
+                self._time.schedule(now_ns + delay_ns + late_ns, peer, message)
 
     def _receive(self, node: NodeName, op: Receive) -> None:
         if not self._realtime:
@@ -450,19 +544,27 @@ class Operations:
         return None
 
     def _mark(self, node: NodeName, op: Mark) -> None:
-        self.log("mark", node, program=op.program, name=op.label, qubits=(op.qubit,))
-        if self._observer is None:
-            return
-        qubit = QubitId(op.qubit)
+        qubit, states = QubitId(op.qubit), self._shown(node, op)
+        self.log("mark", node, program=op.program, name=op.label, qubits=(qubit,))
+        if self._observer is not None and states is not None:
+            self._observer.at_mark(op.label, node, qubit, states)
+
+    def _shown(self, node: NodeName, op: Mark) -> SeenAt | None:
+        """Where the observer may look for a marked qubit; None for one that its node computes and does not show."""
+        qubit, ledger = QubitId(op.qubit), self.ledger
         if op.state is None:
-            if self.ledger.owner.get(qubit) == node:
-                self._observer.at_mark(op.label, node, qubit, self.ledger.noisy.seen_at(self._time.now_ns))
-            return
-        run = self.ledger.register
+            if qubit not in ledger.owner and maker_of(qubit) == node:
+                return None
+            ledger.check(node, (qubit,))
+            return ledger.noisy.seen_at(self._time.now_ns)
+        ledger.check_own(node, (qubit, *op.state.qubits))
+        run = ledger.register
         copy = NoisyRegister(Register(run.formalism, run.max_state_vector_qubits), _no_coins)
-        copy.adopt(self.ledger.labs[node], _component(op.state), op.state.clocks)
-        if qubit in copy.register:
-            self._observer.at_mark(op.label, node, qubit, copy.seen_at(self._time.now_ns))
+        ledger.check_clocks(node, op.state.qubits, op.state.clocks)
+        copy.adopt(ledger.labs[node], _component(op.state), op.state.clocks)
+        if qubit not in copy.register:
+            raise UnknownQubit(caller=node, qubit=qubit)
+        return copy.seen_at(self._time.now_ns)
 
     def _note(self, node: NodeName, op: Note) -> None:
         self.noted[node, op.name] = op.value
@@ -476,8 +578,11 @@ class Operations:
         event, gate, params, detail = op.event, op.gate, op.params, ""
         if event not in LOCAL_KINDS or not all(map(isfinite, params)):
             raise MalformedMessage(detail=f"{node} told of {event!r} with {params}, which no node can have done alone")
-        if event == "lost":
+        if event == "lost":  # it has come from elsewhere
+            self.ledger.check(node, op.qubits)  # type: ignore[arg-type]
             gate, detail = "", gate
+        else:
+            self.ledger.check_own(node, op.qubits)
         if self._emit:
             self._emit(
                 Event(

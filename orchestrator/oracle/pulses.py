@@ -8,12 +8,13 @@ depends on what arrived first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from orchestrator.oracle.timekeeper import Timekeeper
+from orchestrator.oracle.losses import Lives
+from orchestrator.oracle.timekeeper import Delivery, Timekeeper
 from qnode.core.coins import derive_key, generator
 from qnode.errors import InvalidOperation, MalformedMessage, NoPhotons, NotANeighbour
 from qnode.ids import NodeName
@@ -43,6 +44,8 @@ from qnode.wire.messages import NEVER_NS, fields_of
 from qnode.wire.operations import ReceivePulses, SendPulses, Tamper
 
 MOST_HELD: Final = 2**27  # pulses that wait for a receiver, or are in the hands of who sits on a link: they take memory
+
+_DARK: Final = Channel(coupling=0.0)  # a link that is broken
 
 _Key = tuple[NodeName, int]
 _Talk = tuple[NodeName, NodeName, str, str]
@@ -161,6 +164,8 @@ class PulseTrains:
         delay_ns: How long light takes between two neighbours; None if they are none.
         key: The root of the random streams.
         log: Adds a line to the event log.
+        lives: Who is there.
+        broken: Links that carry nothing for now, by their ends, sorted.
     """
 
     def __init__(
@@ -170,7 +175,11 @@ class PulseTrains:
         time: Timekeeper,
         key: bytes,
         log: _Log,
+        lives: Lives,
+        broken: Container[tuple[NodeName, NodeName]],
     ) -> None:
+        self._lives = lives
+        self._broken = broken
         self._hardware = links
         self._delay_ns = delay_ns
         self._time = time
@@ -212,7 +221,7 @@ class PulseTrains:
         waiting = sum(one.n for queue in self._sending.values() for one in queue)
         if waiting + len(codes) > MOST_HELD:
             raise InvalidOperation(detail=f"more than {MOST_HELD} pulses wait for their receivers: await some of them")
-        self._ask(node, op, self._sending, (node, peer, op.program, op.tag))
+        self._ask(node, op, self._sending, (node, peer, op.program, self._lives.tagged(node, peer, op.tag)))
 
     def receive(self, node: NodeName, op: ReceivePulses) -> None:
         peer = NodeName(op.peer)
@@ -223,7 +232,7 @@ class PulseTrains:
             len(op.choice) != len(BASES) or not min(op.choice) >= 0 or not abs(sum(op.choice) - 1) < 1e-9
         ):
             raise MalformedMessage(detail=f"{node} chooses bases with {op.choice}, which are no three probabilities")
-        self._ask(node, op, self._receiving, (peer, node, op.program, op.tag))
+        self._ask(node, op, self._receiving, (peer, node, op.program, self._lives.tagged(node, peer, op.tag)))
 
     def withdraw(self, node: NodeName, request: int) -> bool:
         """Nobody waits for it any more. False if it is none of these; a train that has left is still detected."""
@@ -234,6 +243,34 @@ class PulseTrains:
             for talk, queue in list(waiting.items()):
                 waiting[talk] = deque(one for one in queue if (one.node, one.op.request) != (node, request))
         return True
+
+    def forsake(self, node: NodeName, peer: NodeName | None = None) -> None:
+        """A node is gone (its peer is None), or has learnt that a peer is: what it has asked for is void."""
+        asked = [one for queues in (self._sending, self._receiving) for queue in queues.values() for one in queue]
+        for one in asked:
+            if one.node == node and peer in (None, one.op.peer):
+                self.withdraw(node, one.op.request)
+        if peer is None:
+            self._open = {key for key in self._open if key[0] != node}
+
+    def lose(self, node: NodeName) -> None:
+        """A node is gone, and its source with it; a tap that nobody attends to lets everything pass."""
+        self.forsake(node)
+        for receiver in dict.fromkeys(receiver for sender, receiver in self._links if sender == node):
+            self._time.call_off([one for one in self._time.deliveries_to(receiver) if self._stopped(node, one)])
+        for name, held in list(self._held.items()):
+            if held.owner == node and held.train is not None:
+                self._forward(name, held.train, held.pulses, lossless=False)
+            elif held.owner == node:
+                del self._held[name]
+
+    def _stopped(self, sender: NodeName, delivery: Delivery) -> bool:
+        """Whether clicks are those of a train of which a sender that is gone now has not sent all."""
+        clicked = delivery.item
+        if not isinstance(clicked, Clicked) or clicked.peer != sender:
+            return False
+        left_ns = clicked.first_ns - self._link(sender, delivery.node).delay_ns
+        return self._time.now_ns < left_ns - (-clicked.n * clicked.period_ps // 1000)
 
     def delivered(self, node: NodeName, request: int) -> bool:
         """The answer to a request is there. False if nobody waits for it any more."""
@@ -247,6 +284,7 @@ class PulseTrains:
     ) -> None:
         if (node, op.request) in self._open:
             raise MalformedMessage(detail=f"{node} used request number {op.request} twice")
+        self._lives.require(node, NodeName(op.peer))
         self._open.add((node, op.request))
         mine.setdefault(talk, deque()).append(_Waiting(node, op))
         sending, receiving = self._sending.get(talk), self._receiving.get(talk)
@@ -301,10 +339,14 @@ class PulseTrains:
             self._detect_both(link, train, sent)
             return
         self._time.schedule(link.source_free_ns, sender, Emitted(sent.request, start_ns, period_ps))
-        if link.hardware.tap:
+        if link.hardware.tap and link.hardware.tap not in self._lives.gone:
             self._to_tap(link, train)
         else:
-            self._detect(link, train, train.codes, None, link.survival, link.hardware.channel)
+            self._detect(link, train, train.codes, None, link.survival, self._channel(link, train))
+
+    def _channel(self, link: _Link, train: _Train) -> Channel:
+        ends = (train.sender, train.receiver)
+        return _DARK if (min(ends), max(ends)) in self._broken else link.hardware.channel
 
     def _fail(self, sender: NodeName, sent: int, receiver: NodeName, wanted: int, error: InvalidOperation) -> None:
         for node, request, peer in ((sender, sent, receiver), (receiver, wanted, sender)):
@@ -343,7 +385,7 @@ class PulseTrains:
             _bases(train.wanted),
             hardware.source.intensities[0],
             Gates(first_ns, train.period_ps),
-            hardware.channel,
+            self._channel(link, train),
             optics,
             detector.dark_clicks,
             rng,
@@ -401,7 +443,7 @@ class PulseTrains:
         hardware = link.hardware
         before = self._share_before_tap(link, train)
         rng = self._stream(train.name, "emit")
-        pulses = light.emitted(train.codes, hardware.source, hardware.channel.coupling, rng)
+        pulses = light.emitted(train.codes, hardware.source, self._channel(link, train).coupling, rng)
         way = hardware.channel.part(before)
         if way.varies or way.loss_db:
             first_ns = train.start_ns + round(link.delay_ns * before)
@@ -424,8 +466,8 @@ class PulseTrains:
                 detail=f"{node} has no light {op.light!r} in its hands: it was forwarded, measured, or never there"
             )
         nth = self._done_to.get(op.light, 0)
-        self._done_to[op.light] = nth + 1
         answer = self._do(node, op, held, nth)
+        self._done_to[op.light] = nth + 1
         self._time.schedule(self._time.now_ns, node, answer)
         self._log("tap", node, request=op.request, n=len(held.pulses.codes), gate=op.action, name=op.light)
 
@@ -474,6 +516,8 @@ class PulseTrains:
         link = self._link(train.sender, train.receiver)
         rest = 1.0 - self._share_before_tap(link, train)
         channel = Channel() if lossless else link.hardware.channel.part(rest)
+        if self._channel(link, train) is _DARK:
+            channel = _DARK
         del self._held[name]
         not_before_ns = self._time.now_ns + round(link.delay_ns * rest)
         self._detect(link, train, pulses.codes, pulses.numbers, of_numbers, channel, not_before_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from orchestrator.oracle import records
 from orchestrator.oracle.core import OracleCore
@@ -12,16 +13,24 @@ from qnode.ids import NodeName
 from qnode.runtime.logs import format_time
 from qnode.transport.server import Server
 from qnode.wire.grants import frames_of
-from qnode.wire.messages import TO_BE_TOLD, Part, Report, encode
+from qnode.wire.messages import TO_BE_TOLD, Book, Part, Report, encode
 
 Lived = Mapping[NodeName, int]
 """How many steps of each of its nodes a process has behind it."""
 
 
+_NOTHING: Final = encode(Book({}))
+
+
 class Returning:
-    """What the oracle knows of processes whose connection, or whose whole process, was lost."""
+    """What the oracle knows of processes whose connection, or whose whole process, was lost.
+
+    Attributes:
+        begun: Whether all nodes were there at once: only then is there anything to come back to.
+    """
 
     def __init__(self, spec: OracleSpec, core: OracleCore, server: Server) -> None:
+        self.begun = False
         self._spec = spec
         self._core = core
         self._server = server
@@ -31,7 +40,14 @@ class Returning:
 
     def _admits(self, nodes: frozenset[str]) -> bool:
         """Whether another process may take the place of the one that had these nodes."""
+        if not self._spec.followed and not self.begun and not any(map(self.is_there, nodes)):
+            return True
         return self._spec.clock == "virtual" and all(self._spec.restart.get(node) == RESUME for node in nodes)
+
+    def is_there(self, node: str) -> bool:
+        """By saying something that says nothing: a connection that is gone takes nothing any more."""
+        connection = self._server.connection_of.get(node)
+        return connection is not None and self._server.send(connection, [_NOTHING])
 
     def come(self, connection: bytes) -> Lived:
         """A process has greeted that may have missed something; a new one goes through what is recorded of its nodes.
@@ -55,6 +71,13 @@ class Returning:
         for node, steps in lived.items():
             grant = self._core.granted_to(node)
             if grant is not None and grant.step == steps:
+                self._server.send(connection, frames_of(grant, encode(grant)))
+
+    def begin_again(self, connection: bytes) -> None:
+        """On the real clock: what its nodes were granted last is granted again."""
+        for node in sorted(map(NodeName, self._server.nodes_of[connection])):
+            grant = self._core.granted_to(node)
+            if grant is not None:
                 self._server.send(connection, frames_of(grant, encode(grant)))
 
     def repeated(
@@ -91,7 +114,7 @@ class Returning:
             if not holds:
                 raise InvalidOperation(detail=f"it was lost, and cannot be resumed: {why}")
         lived = dict.fromkeys(nodes, 0)
-        for name, frames in records.past_of(self._spec, nodes):
+        for name, frames in records.past_of(self._spec, {node: self._core.lives.current[node] for node in nodes}):
             lived[NodeName(name)] += 1
             self._server.send(connection, frames)
         return lived

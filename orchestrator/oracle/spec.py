@@ -11,6 +11,9 @@ from orchestrator.oracle.counts import Counts
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
+from qnode.wire.faults import Fault
+from qnode.wire.keys import Keys
+from qnode.wire.plan import PATIENCE_S
 
 PERFECT: Final = -1
 RESUME: Final = "resume"  # as in failures.py, whose models the oracle does without
@@ -47,10 +50,14 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         paused: Whether nobody runs until whoever started the run says so.
         sources: The different sources of pairs that there are; many links share few of them.
         hardware, hardware_of: What the nodes are made of, each kind once, and which of them each node is.
+        services: Each node's programs that keep the run not alive.
         restart: What is done when a node's process is lost, "fresh" or "resume"; a node that is not there stays away.
         restarts: How often a node may come back.
         restart_ns: Network time from the loss of a node to its next, fresh life.
         detection_ns: Network time until others learn of a loss; longer, where a message takes longer.
+        faults: What a script does to the network.
+        keys: Who the oracle is, where messages leave the machine.
+        patience_s: Wall time without a connection after which a node of another machine is gone.
         synced: Whether the disk has each round before anybody is granted what comes of it.
         segment_bytes: How long a file of the record gets before another one is begun.
         resume: Whether its record is there already, and is gone on with.
@@ -81,10 +88,14 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     hardware: tuple[Hardware, ...] = ()
     hardware_of: dict[str, int] = {}
     sources: tuple[PairSource, ...] = ()
+    services: dict[str, tuple[str, ...]] = {}
     restart: dict[str, str] = {}
     restarts: int = 0
     restart_ns: int = 0
     detection_ns: int = 0
+    faults: tuple[Fault, ...] = ()
+    keys: Keys | None = None
+    patience_s: float = PATIENCE_S
     synced: bool = False
     segment_bytes: int = SEGMENT_BYTES
     resume: bool = False
@@ -96,7 +107,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     def without_secrets(self) -> OracleSpec:
         """As it may be kept: without what lets others speak to this run, and without this machine's paths."""
         return msgspec.structs.replace(
-            self, token=b"", address="", folder="", followed=True, paused=False, resume=False
+            self, token=b"", keys=None, address="", folder="", followed=True, paused=False, resume=False
         )
 
 
@@ -142,7 +153,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     """How a run ended.
 
     Attributes:
-        how: "done", "until", "failed", "deadlock", "livelock" or "stall".
+        how: "done", "until", "failed", "deadlock", "livelock", "stall" or "lost".
         counts: steps, reports, operations, messages, pairs, transfers, absorbed, refused.
         frames_refused: What was refused at the oracle's socket, by reason, and at those of node processes.
         unread: Messages that no program received, by node.
@@ -150,6 +161,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
         used: Qubits that were ever in a node's memory, by node.
         lost: Qubits that arrived at a node that had no place for them, by node and reason.
         peer_lost: Programs that were ended by the loss of a node that they waited for: node, program, which was lost.
+        gone: Nodes that were not there any more at the end, and why.
         lateness_ns: On the real clock, how late a node was at worst, by node.
         clock_bound_ns: On the real clock, by how much a node's idea of network time may have been off, by node.
     """
@@ -173,6 +185,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     used: dict[str, int] = {}
     lost: dict[str, dict[str, int]] = {}
     peer_lost: tuple[tuple[str, str, str], ...] = ()
+    gone: dict[str, str] = {}
 
 
 def cut_short(how: str, *, at_ns: int = 0, steps: int = 0) -> Summary:
@@ -211,3 +224,8 @@ def log_path(folder: str | Path) -> Path:
 
 def events_path(folder: str | Path) -> Path:
     return Path(folder) / "events.jsonl"
+
+
+def payloads_path(folder: str | Path) -> Path:
+    """Where long payloads are kept, in a folder for each process that received some."""
+    return Path(folder) / "payloads"

@@ -15,6 +15,7 @@ from orchestrator.telemetry.orders import End, Mqtt, Order, Prometheus, Reached,
 from orchestrator.telemetry.settings import MqttConfig, TelemetryConfig, address_of
 from qnode import __version__
 from qnode.errors import ConfigError, ProcessLost
+from qnode.wire.keys import Keys
 
 if TYPE_CHECKING:  # a run knows of its telemetry
     from orchestrator.launch.companion import Companion
@@ -70,9 +71,9 @@ class Telemetry:
         else:
             self._send()
 
-    def steer(self, address: str, token: bytes) -> None:
+    def steer(self, address: str, token: bytes, keys: Keys | None = None) -> None:
         """Where commands from the broker go, as soon as the run has begun."""
-        self._steer = Steer(address, token)
+        self._steer = Steer(address, token, keys)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._started is None:

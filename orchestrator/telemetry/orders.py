@@ -9,6 +9,7 @@ import msgspec
 
 from orchestrator.folders import write_whole
 from qnode.errors import ConfigError
+from qnode.wire.keys import Keys
 from qnode.wire.unreadable import UNREADABLE
 
 _FILE: Final = "telemetry.json"
@@ -59,6 +60,7 @@ class Steer(msgspec.Struct, frozen=True):
 
     address: str
     token: bytes
+    keys: Keys | None = None
 
 
 class End(msgspec.Struct, frozen=True):

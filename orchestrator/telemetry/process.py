@@ -21,7 +21,7 @@ from orchestrator.oracle.spec import events_path
 from orchestrator.telemetry import tally as tallies
 from orchestrator.telemetry.backlog import Backlog
 from orchestrator.telemetry.commands import Commands, Steers
-from orchestrator.telemetry.orders import End, Mqtt, Outcome, Prometheus, Spec, decode_order, write_outcome
+from orchestrator.telemetry.orders import End, Mqtt, Outcome, Prometheus, Spec, Steer, decode_order, write_outcome
 from orchestrator.telemetry.tail import Tail
 from orchestrator.telemetry.tally import Tally
 from orchestrator.telemetry.topics import Topics
@@ -92,7 +92,7 @@ class Beside:
                 self._tally.now_ns, self._tally.steps = order.reached.now_ns, order.reached.steps
                 self._tally.started()
             if order.steer is not None and self._broker is not None:
-                self._broker.steer(order.steer.address, order.steer.token)
+                self._broker.steer(order.steer)
             if order.end is not None:
                 self._ended.set_result(order.end)
                 return
@@ -155,10 +155,10 @@ class _Broker:
             self._next_metrics = time.monotonic() + _METRICS_EVERY_S
             self._tell_metrics()
 
-    def steer(self, address: str, token: bytes) -> None:
+    def steer(self, steer: Steer) -> None:
         """Where commands go from now on."""
         if self._commands is not None:
-            self._commands.steer_by(partial(_steering, address, token))
+            self._commands.steer_by(partial(_steering, steer))
 
     async def take_leave(self, publishing: asyncio.Task[None], limit_s: float) -> None:
         """The last of the events, then the last of the statuses, then the end of the connection, as time allows."""
@@ -215,10 +215,10 @@ class _Broker:
         self.publisher.retain(self._topics.metrics, _encode(metrics))
 
 
-def _steering(address: str, token: bytes) -> Steers:
+def _steering(steer: Steer) -> Steers:
     from orchestrator.steering import Steering  # lazy: only who takes commands needs ZeroMQ
 
-    return Steering(address, token)
+    return Steering(steer.address, steer.token, steer.keys)
 
 
 def say(text: str) -> None:

@@ -219,6 +219,7 @@ class NoisyRegister:
     ) -> None:
         """A gate of the table. Raises as `Register.apply`."""
         if self._clocks:
+            self.register.check_gate(gate, qubits, params)  # before its operands age
             self._bring(qubits, start_ns)
         self.register.apply(gate, qubits, params)
         if lab._errs or self._clocks:
@@ -227,6 +228,7 @@ class NoisyRegister:
     def apply_unitary(self, lab: Laboratory, matrix: Matrix, qubits: Sequence[QubitId], start_ns: int) -> None:
         """Any unitary. Raises as `Register.apply_unitary`."""
         if self._clocks:
+            self.register.check_unitary(matrix, qubits)
             self._bring(qubits, start_ns)
         self.register.apply_unitary(matrix, qubits)
         self._after_gate(lab, qubits, start_ns)

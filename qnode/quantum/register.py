@@ -155,8 +155,15 @@ class Register:
             NotClifford: If the formalism is one of `CLIFFORD_ONLY` and the gate is not Clifford at these parameters.
             ComponentTooLarge: If the qubits it joins do not fit into one component.
         """
-        operation = None if params else FIXED.get(gate)
-        self._apply(operation or resolve(gate, params), qubits)
+        self._apply(_operation(gate, params), qubits)
+
+    def check_gate(self, gate: str, qubits: Sequence[QubitId], params: Sequence[float] = ()) -> None:
+        """Whether `apply` would do this, but for the size of what it joins. Raises as it does."""
+        self._check_operands(_operation(gate, params), qubits)
+
+    def check_unitary(self, matrix: Matrix, qubits: Sequence[QubitId]) -> None:
+        """The same for `apply_unitary`."""
+        self._check_operands(from_matrix(matrix), qubits)
 
     def apply_unitary(self, matrix: Matrix, qubits: Sequence[QubitId]) -> None:
         """Apply any unitary, shape (2**m, 2**m), m = len(qubits), first qubit leftmost. Raises as `apply` does."""
@@ -342,14 +349,7 @@ class Register:
 
     def _together(self, operation: Operation | Channel, qubits: Sequence[QubitId]) -> Component:
         """The one component, able to hold the operation, that has all operands afterwards."""
-        if len(qubits) != operation.n_qubits or (len(qubits) > 1 and len(set(qubits)) != len(qubits)):
-            wanted = f"{operation.n_qubits} different qubit{'s' if operation.n_qubits > 1 else ''}"
-            raise InvalidOperation(detail=f"{operation.name} acts on {wanted}, not on {', '.join(qubits) or 'none'}")
-        parts = [self._at(qubit, operation.name) for qubit in qubits]
-        if len(parts) > 1:
-            parts = list(dict.fromkeys(parts))
-        if operation.clifford is None and self.formalism in CLIFFORD_ONLY:
-            self._check_channel(operation, qubits)
+        parts = self._check_operands(operation, qubits)
         target = self.formalism
         if self._auto:
             clifford = operation.clifford is not None and all([part.clifford_only for part in parts])
@@ -358,6 +358,18 @@ class Register:
         if limit is not None and sum([len(part.places) for part in parts]) > limit:
             parts = self._split(operation, qubits, parts, target)
         return self._join(parts, to_vector=target == "state_vector")
+
+    def _check_operands(self, operation: Operation | Channel, qubits: Sequence[QubitId]) -> list[Component]:
+        """The components of the operands, each once."""
+        if len(qubits) != operation.n_qubits or (len(qubits) > 1 and len(set(qubits)) != len(qubits)):
+            wanted = f"{operation.n_qubits} different qubit{'s' if operation.n_qubits > 1 else ''}"
+            raise InvalidOperation(detail=f"{operation.name} acts on {wanted}, not on {', '.join(qubits) or 'none'}")
+        parts = [self._at(qubit, operation.name) for qubit in qubits]
+        if len(parts) > 1:
+            parts = list(dict.fromkeys(parts))
+        if operation.clifford is None and self.formalism in CLIFFORD_ONLY:
+            self._check_channel(operation, qubits)
+        return parts
 
     def _check_channel(self, operation: Operation | Channel, qubits: Sequence[QubitId]) -> None:
         """Whether what is not Clifford as a whole is noise that this formalism can hold."""
@@ -418,6 +430,11 @@ class Register:
         return ComponentTooLarge(
             operation=operation, size=size, formalism=formalism, limit=limit, setting=setting, component=shown
         )
+
+
+def _operation(gate: str, params: Sequence[float]) -> Operation:
+    operation = None if params else FIXED.get(gate)
+    return operation or resolve(gate, params)
 
 
 def _rescaled(draw: float, width: float) -> float:

@@ -7,6 +7,7 @@ is in the reports. Whoever resumes a node goes on from where its reports end; a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -26,14 +27,12 @@ def execute_again(host: NodeHost, grant: Grant, recorded: Sequence[bytes]) -> tu
             stands there; they are only executed if there are more of them.
     Returns:
         The frames that answer it now. They are the same bytes if nothing has changed.
-    Raises:
-        MalformedMessage: If something in them cannot be had again.
     """
     messages = [message for frame in recorded if isinstance(message := decode_to_oracle(frame), Part | Report)]
     ops = [op for message in messages for op in message.ops]
     long_ones_ahead = any(isinstance(op, Send) and op.digest for op in ops)
     outcomes = host.loop.recorded
-    outcomes.extend(Recorded(op, host.folders) for op in ops if isinstance(op, Executed))
+    outcomes.extend(partial(Recorded, op, host.folders) for op in ops if isinstance(op, Executed))
     frames: list[bytes] = []
     machine, on_part = host.machine, host.machine.on_part
 

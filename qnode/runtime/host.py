@@ -13,6 +13,8 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Final
 
+import msgspec
+
 import qnode
 from qnode.api.node import Node
 from qnode.api.services import NodeServices, Turn
@@ -59,6 +61,7 @@ class NodeHost:
 
     Attributes:
         folders: What program files are relative to, and import from.
+        on_loaded: Told of each program's function before it is called.
         on_failed: Told which program has raised, and where; the frames are only there for whoever keeps them.
 
     Args:
@@ -95,6 +98,7 @@ class NodeHost:
         self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
         self._peer_lost: dict[str, str] = {}
+        self.on_loaded: Callable[[Main], None] = lambda function: None
         self.on_failed: Callable[[str, TracebackType | None], None] = lambda program, tb: None
         self.loop.on_executed = self._record_executed
         self.services.on_unheard = self._fail_unheard
@@ -173,6 +177,7 @@ class NodeHost:
         try:
             try:
                 function = load_program(program.run, self.folders)
+                self.on_loaded(function)
                 result = await function(node, **program.args)
             finally:
                 if not self.loop.stopping:
@@ -205,7 +210,11 @@ class NodeHost:
                 self.loop.call_exception_handler({"message": message, "exception": error, "task": task})
 
     def _fail(self, program: ProgramSpec, text: str) -> None:
-        self._ended.append(Ended(program.name, b"", failed=True, traceback=text))
+        ended = Ended(program.name, b"", failed=True, traceback=text)
+        lost = self.services.told.get(program.name, "") if PeerLost.__name__ in ended.error else ""
+        if lost:
+            self._peer_lost[program.name] = lost
+        self._ended.append(msgspec.structs.replace(ended, lost=lost))
 
     def _fail_unheard(self, program: str, error: QnodeError) -> None:
         """What a program has issued was refused when nothing could tell it of that any more."""
@@ -272,14 +281,14 @@ class NodeHost:
                 SystemExit, KeyboardInterrupt, Spins
             ):  # they leave the loop, and others have their turn still
                 loop.until_idle()
-        self._peer_lost = {program: peer for program, peer in told.items() if self._mains[program].done()}
+        self._peer_lost |= {program: peer for program, peer in told.items() if self._mains[program].done()}
         for ended in self._ended:
             if ended.failed and ended.program in told and PeerLost.__name__ not in ended.error:
                 log.error("after node %s was lost: %s", told[ended.program], ended.traceback.rstrip())
 
     def farewell(self, lateness_ns: int = 0, clock_bound_ns: int = 0, refused: int = 0) -> Farewell:
         """What every unfinished program is waiting for, and what is left over."""
-        waits = tuple(self._waits())
+        waits = tuple(self.waits())
         unread = self.services.letters.unread()
         return Farewell(
             self.name,
@@ -299,7 +308,8 @@ class NodeHost:
         """Cancel what still runs, give it one chance to clean up, and close the loop."""
         self.loop.shut_down()
 
-    def _waits(self) -> Iterator[Waits]:
+    def waits(self) -> Iterator[Waits]:
+        """What the programs and their tasks are waiting for, and at which lines."""
         mains = {task: name for name, task in self._mains.items()}
         for task in self.loop.unfinished():
             coroutine = task.get_coro()

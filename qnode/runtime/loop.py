@@ -244,7 +244,7 @@ class NodeLoop(asyncio.SelectorEventLoop):
         tasks_of: The tasks of each program, its main one excepted.
         on_executed: Told of each function that ran outside the loop, in order of submission; it says whether what came
             of it could be recorded.
-        recorded: What the next functions to run outside the loop have come to already, and are not executed for again.
+        recorded: What the next functions to run outside the loop have come to already: they are not executed again.
     """
 
     def __init__(
@@ -262,7 +262,7 @@ class NodeLoop(asyncio.SelectorEventLoop):
         self.max_rounds = max_rounds
         self.tasks_of: dict[str, WeakSet[NodeTask[Any]]] = {}
         self.on_executed: Callable[[Job], bool] = lambda _: True
-        self.recorded: deque[Job] = deque()
+        self.recorded: deque[Callable[[], Job]] = deque()
         self._tick_ns = tick_ns
         self._holds_clock = holds_clock
         self._timers: list[_Timer] = []
@@ -428,7 +428,7 @@ class NodeLoop(asyncio.SelectorEventLoop):
             return super().run_in_executor(executor, func, *args)
         future: asyncio.Future[T] = self.create_future()
         if self.recorded:
-            self._jobs.add(self.recorded.popleft(), future)
+            self._jobs.add(self.recorded.popleft()(), future)
             return future
         if executor is None:
             executor = self._default_executor = self._default_executor or concurrent.futures.ThreadPoolExecutor(  # type: ignore[has-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final
 
@@ -32,12 +32,17 @@ GREETING_S: Final = 30.0  # wall time that an oracle of the same machine has to 
 
 
 def run_process(
-    run: RunSpec, process: ProcessSpec, lifeline: int | None = None, *, alone_s: float | None = None
+    run: RunSpec,
+    process: ProcessSpec,
+    lifeline: int | None = None,
+    told: Callable[[str], None] = lambda text: None,
+    joined: Callable[[str], None] = lambda address: None,
 ) -> int:
     """Be one process of a run until the oracle stops it; the exit code.
 
-    `lifeline` is a pipe that ends when whoever started us is gone: then so are we. A process that no launcher watches
-    waits `alone_s` seconds for the oracle, notices by itself that it is gone, and leaves its signals as they are.
+    `lifeline` is a pipe that ends when whoever started us is gone: then so are we. Where nobody who started us sees to
+    the oracle (`alone_s`), we wait for it that long, notice by ourselves that it is gone, and tell what we wait for.
+    `joined` is called when the oracle has let us in, with the address where we listen for other processes.
 
     Raises QnodeError, with nothing left open, if the oracle or another process cannot be spoken to; OSError if the log
     cannot be written.
@@ -49,11 +54,16 @@ def run_process(
     sys.path[:0] = [run.base, *run.path]
     store = ParcelStore(f"{run.parcels}/{process.number}")
     context = make_context(len(run.processes))
+    is_alone = run.alone_s is not None
     virtual = run.clock == "virtual"
     try:
         # On the real clock nobody can take up what was under way when the oracle was lost.
         client = Client(
-            context, run.oracle, watched=virtual or alone_s is not None, patience_s=alone_s if virtual else 0.0
+            context,
+            run.oracle,
+            watched=virtual or is_alone,
+            patience_s=(run.patience_s if is_alone else None) if virtual else 0.0,
+            keys=process.keys,
         )
         inbox: list[Direct] = []
 
@@ -65,9 +75,28 @@ def run_process(
             else:
                 inbox.append(message)
 
-        peers = Peers(context, run.peers, process.number, process.token, run.processes.__getitem__, accept)
-        greeting = [(node.name, TO_BE_TOLD) for node in process.nodes]
-        welcome = client.greet(process.token, greeting, timeout_s=GREETING_S if alone_s is None else alone_s)
+        peers = Peers(
+            context,
+            run.peers,
+            process.number,
+            process.token,
+            run.processes.__getitem__,
+            accept,
+            listen=process.listen,
+            keys=process.keys,
+        )
+        if is_alone:
+            told(f"waiting for the oracle at {run.oracle}")
+        welcome = client.greet(
+            process.token,
+            [(node.name, TO_BE_TOLD) for node in process.nodes],
+            timeout_s=GREETING_S if run.alone_s is None else run.alone_s,
+            facts=process.facts,
+            address=process.advertise.replace("{port}", str(peers.port)) if process.advertise else "",
+        )
+        joined(process.listen.replace("*", str(peers.port)) if process.listen else "")
+        if is_alone:
+            told("the oracle is here; waiting for the other nodes")
         process = in_lives(process, welcome.incarnations)
         reseed(process)
         hosts = {node.name: NodeHost(node, run, store.get) for node in process.nodes}
@@ -78,6 +107,8 @@ def run_process(
             drive_virtual(hosts, client, peers, outside, watchdog, process.token)
         else:
             drive_real(run, hosts, client, peers, inbox, outside, watchdog, process.token)
+        if is_alone:
+            told("the run is over")
         watchdog.stop()
         for host in hosts.values():
             host.close()

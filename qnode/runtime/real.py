@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from qnode.ids import NUMBERS_OF_A_LIFE
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import send_ahead
 from qnode.runtime.reports import frame_of
@@ -24,11 +25,12 @@ from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
 from qnode.wire.items import Item, Message
-from qnode.wire.messages import Direct, Grant, Ping, Pong, Refused, Stop, encode, error_of
+from qnode.wire.messages import Book, Direct, Grant, Ping, Pong, Refused, Stop, encode, error_of
 from qnode.wire.operations import Op, Receive, Send
 from qnode.wire.plan import RunSpec
 
 _PINGS: Final = 8
+_LOOK_MS: Final = 200  # wall time after which peers that owe us an acknowledgement are looked after
 
 
 class NetworkClock:
@@ -107,8 +109,9 @@ class RealDriver:
         self._clock = NetworkClock(run.speed)
         self._logs = run.log_local
         self._held = _Held()
-        self._numbers = itertools.count(1)
-        self._seen: dict[str, int] = {}
+        life = max(host.incarnation for host in hosts.values())
+        self._numbers = itertools.count(life * NUMBERS_OF_A_LIFE + 1)
+        self._seen: dict[str, tuple[int, int]] = {}  # the incarnation and the number of the latest, by source
         self._lateness_ns = dict.fromkeys(hosts, 0)
         self._pings = 0
         self._started = False
@@ -154,6 +157,8 @@ class RealDriver:
         known = [when for when in times if when is not None]
         # The last millisecond is waited for by looking again and again: poll() knows no less.
         timeout_ms = self._clock.wait_ms(min(known)) if known and self._started else None
+        if self._peers.unacknowledged:  # a connection that is lost does not wake us
+            timeout_ms = _LOOK_MS if timeout_ms is None else min(timeout_ms, _LOOK_MS)
         ready = self._client.wait(timeout_ms)
         if self._client not in ready and ready:
             for host in self._outside.ask():
@@ -171,10 +176,10 @@ class RealDriver:
         for direct in self._inbox:
             if direct.target not in self._hosts:
                 self._peers.refused["for a node that is not here"] += 1
-            elif direct.number <= self._seen.get(direct.source, 0):  # somebody repeats what was sent
-                self._peers.refused["came before"] += 1
+            elif (life := (direct.incarnation, direct.number)) <= self._seen.get(direct.source, (0, 0)):
+                self._peers.refused["came before"] += 1  # it was sent again, or by a life that is over
             else:
-                self._seen[direct.source] = direct.number
+                self._seen[direct.source] = life
                 host = self._hosts[direct.target]
                 delay_ns = host.spec.delays_ns.get(direct.source, 0)
                 self._held.add(direct.sent_ns + delay_ns, direct.target, direct.message)
@@ -183,6 +188,8 @@ class RealDriver:
 
     def _take(self, message: object) -> None:
         match message:
+            case Book():
+                self._peers.learn(message.addresses, self._client.host)
             case Grant():
                 if not self._pings:  # the run begins; before, there was no network time to ask for
                     self._ping()
@@ -246,7 +253,8 @@ class RealDriver:
                     op.size,
                     op.number,
                 )
-                self._peers.send(Direct(token, host.name, op.peer, next(self._numbers), now_ns, message))
+                number = next(self._numbers)
+                self._peers.send(Direct(token, host.name, op.peer, number, now_ns, message, host.incarnation))
                 sent.append(msgspec.structs.replace(op, payload=b"", sent_ns=now_ns))
             else:
                 sent.append(op)

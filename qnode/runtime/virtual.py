@@ -23,6 +23,7 @@ from qnode.transport.peers import Peers
 from qnode.wire.grants import joined
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
+    Book,
     Goodbye,
     Grant,
     Past,
@@ -65,6 +66,20 @@ class Outside:
             host.loop.woken = True
             waiting.append(host)
         return waiting
+
+    def put(self, host: NodeHost) -> None:
+        """Look at a node instead of the one of its name; with `drop`, at none of that name any more."""
+        self.drop(host.name)
+        self._host_of[host.name] = host
+        self._fd_of[host.name] = host.loop.outside_fd()
+        self._selector.register(self._fd_of[host.name], selectors.EVENT_READ, host.name)
+
+    def drop(self, name: str) -> None:
+        """Look at a node no more."""
+        if name in self._host_of and name not in self._asked:
+            self._selector.unregister(self._fd_of[name])
+        self._asked.discard(name)
+        self._host_of.pop(name, None)
 
     def asked(self) -> list[NodeHost]:
         """The nodes that have been named, and have not run yet."""
@@ -157,6 +172,8 @@ class _Driver:
             case Show():
                 for host in self._hosts.values():
                     client.send([_shown(host)])
+            case Book():
+                self._peers.learn(message.addresses, client.host)
             case Welcome():
                 self._say_again()
             case Refused():  # what we say is not understood: nobody would ever grant us anything

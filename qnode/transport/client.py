@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import zmq
 from msgspec.structs import replace
 
-from qnode.errors import MalformedMessage, TransportError
-from qnode.transport.sockets import RECONNECT_MAX_MS, RECONNECT_MS, SESSION_BYTES, Losses, check_size, make_socket
+from qnode.errors import KeyRefused, MalformedMessage, TransportError
+from qnode.transport.security import connect_with
+from qnode.transport.sockets import (
+    RECONNECT_MAX_MS,
+    RECONNECT_MS,
+    SESSION_BYTES,
+    Loss,
+    Losses,
+    check_size,
+    connect,
+    make_socket,
+)
+from qnode.wire.keys import ORACLE, Keys
 from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, ToNode, Welcome, decode_to_node, encode, error_of
 
 Context = zmq.Context[zmq.Socket[bytes]]
 _SIGNALS_MS: Final = 500
 """So long a process that ends itself at signals waits at once: one that comes just before poll() does not wake it."""
 
+_MOST_SILENT: Final = 3  # connections that end before either side knows the other
+_ONE_SET: Final = "oracle and nodes need keys of the same `qnode keys`"
 _SOCKETS: Final = 1023  # what a context has room for, unless it is told
 
 
@@ -39,19 +52,28 @@ class Client:
         watched: Whether losses are noticed at all.
         patience_s: How long the oracle may be gone until `wait` raises TransportError. None: for ever; a process that
             somebody started and watches need not count.
+        keys: Who we are, where messages leave the machine.
 
     Attributes:
         refused: How many frames came that say nothing to a node.
     """
 
     def __init__(
-        self, context: Context, address: str, *, watched: bool = True, patience_s: float | None = None
+        self,
+        context: Context,
+        address: str,
+        *,
+        watched: bool = True,
+        patience_s: float | None = None,
+        keys: Keys | None = None,
     ) -> None:
         self.refused = 0
         self._context = context
         self._address = address
         self._watched = watched
         self._patience_s = patience_s
+        self._keys = keys
+        self._silent = 0
         self._hello = Hello(PROTOCOL_VERSION, b"", "node", (), secrets.token_bytes(SESSION_BYTES))
         self._gone_since: float | None = None
         self._losses_in_a_row = 0
@@ -61,7 +83,9 @@ class Client:
     def _connect(self) -> None:
         self._socket = make_socket(self._context, zmq.DEALER)
         self._losses = Losses(self._context, self._socket) if self._watched else None
-        self._socket.connect(self._address)
+        if self._keys is not None:
+            connect_with(self._socket, self._keys, ORACLE)
+        connect(self._socket, self._address)
         self._poller.register(self._socket, zmq.POLLIN)
         if self._losses is not None:
             self._poller.register(self._losses.socket, zmq.POLLIN)
@@ -73,16 +97,34 @@ class Client:
             self._losses.close()
         self._socket.close(linger_ms)
 
+    @property
+    def host(self) -> str:
+        """Under which this process reaches the oracle, if that is through a network."""
+        return self._address.partition("://")[2].rpartition(":")[0]
+
     def greet(
-        self, token: bytes, nodes: Sequence[tuple[str, int]], *, role: str = "node", timeout_s: float = 30.0
+        self,
+        token: bytes,
+        nodes: Sequence[tuple[str, int]],
+        *,
+        role: str = "node",
+        timeout_s: float = 30.0,
+        facts: Mapping[str, str] = {},
+        address: str = "",
     ) -> Welcome:
-        """Say who we are. Raises what the oracle refuses us with, or TransportError if it does not answer."""
-        self._hello = replace(self._hello, token=token, role=role, nodes=tuple(nodes))
+        """Say who we are. Raises what the oracle refuses us with, or TransportError if it does not answer.
+
+        Args:
+            facts: What must be as it is at the oracle.
+            address: Where the other processes reach this one.
+        """
+        told = {"token": token, "role": role, "nodes": tuple(nodes), "facts": dict(facts), "address": address}
+        self._hello = replace(self._hello, **told)
         self._socket.send(encode(self._hello))
         deadline = time.monotonic() + timeout_s
         while self not in self.wait(max(0, min(_SIGNALS_MS, int((deadline - time.monotonic()) * 1000)))):
             if time.monotonic() >= deadline:
-                raise TransportError(detail=f"the oracle did not answer within {timeout_s} s")
+                raise TransportError(detail=f"the oracle at {self._address} did not answer within {timeout_s:g} s")
         answer = decode_to_node(self._socket.recv())
         if isinstance(answer, Refused):
             raise error_of(answer)
@@ -137,8 +179,10 @@ class Client:
 
     def _lost(self) -> None:
         """Greet again, over a connection of its own: on the old one, what nobody has taken would go before."""
-        if self._losses is None or not self._losses.came():
+        loss = None if self._losses is None else self._losses.came()
+        if loss is None:
             return
+        self._check_keys(loss)
         if self._gone_since is None:
             self._gone_since = time.monotonic()
         self._check_patience()
@@ -149,6 +193,20 @@ class Client:
         self._connect()
         if self._hello.token:
             self._socket.send(encode(self._hello))
+
+    def _check_keys(self, loss: Loss) -> None:
+        whose = "" if self._keys is None else f" of {self._keys.name}"
+        self._silent = self._silent + 1 if loss is Loss.SILENT else 0
+        if loss is Loss.KEY_REFUSED:
+            raise KeyRefused(detail=f"the oracle at {self._address} does not know the key{whose}; {_ONE_SET}")
+        if loss is not Loss.OTHER_TALK and self._silent < _MOST_SILENT:
+            return
+        if self._keys is None:
+            raise KeyRefused(detail=f"what listens at {self._address} wants a key, or is no oracle; give --keys")
+        raise KeyRefused(
+            detail=f"what listens at {self._address} is not the oracle that the keys{whose} are for: it has other keys,"
+            f" or none, or is something else; {_ONE_SET}"
+        )
 
     def _welcomed(self) -> None:
         self._gone_since = None

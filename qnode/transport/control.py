@@ -9,8 +9,20 @@ from collections.abc import Iterator, Mapping
 import zmq
 
 from qnode.errors import MalformedMessage
-from qnode.transport.sockets import SESSION_BYTES, Losses, make_socket
-from qnode.wire.messages import PROTOCOL_VERSION, Command, Finish, Hello, Steer, ToCluster, decode_to_cluster, encode
+from qnode.transport.security import connect_with
+from qnode.transport.sockets import SESSION_BYTES, Losses, connect, make_socket
+from qnode.wire.keys import ORACLE, Keys
+from qnode.wire.messages import (
+    PROTOCOL_VERSION,
+    Command,
+    Finish,
+    Gone,
+    Hello,
+    Steer,
+    ToCluster,
+    decode_to_cluster,
+    encode,
+)
 
 
 class Control:
@@ -19,8 +31,9 @@ class Control:
     When the oracle is gone and comes back, it is greeted again: then a second Welcome is among the news.
     """
 
-    def __init__(self, address: str, token: bytes, *, role: str = "cluster") -> None:
+    def __init__(self, address: str, token: bytes, *, role: str = "cluster", keys: Keys | None = None) -> None:
         self._address = address
+        self._keys = keys
         self._hello = encode(Hello(PROTOCOL_VERSION, token, role, (), secrets.token_bytes(SESSION_BYTES)))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._selector = selectors.DefaultSelector()
@@ -29,7 +42,9 @@ class Control:
     def _connect(self) -> None:
         self._socket = make_socket(self._context, zmq.DEALER)
         self._losses = Losses(self._context, self._socket)
-        self._socket.connect(self._address)
+        if self._keys is not None:
+            connect_with(self._socket, self._keys, ORACLE)
+        connect(self._socket, self._address)
         self._socket.send(self._hello)
         for socket in (self._socket, self._losses.socket):
             self._selector.register(int(socket.getsockopt(zmq.FD)), selectors.EVENT_READ)
@@ -62,6 +77,10 @@ class Control:
     def finish(self, how: str, without: Mapping[str, str] = {}) -> None:
         """Ask for the end of the run, now, with what there is; nodes that are gone, and why, are not waited for."""
         self._socket.send(encode(Finish(how, dict(without))))
+
+    def gone(self, nodes: Mapping[str, str]) -> None:
+        """Tell of nodes whose processes have ended, and how."""
+        self._socket.send(encode(Gone(dict(nodes))))
 
     def steer(self, number: int, command: Command) -> None:
         """Ask for something; the answer comes as news, with the number."""

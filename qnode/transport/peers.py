@@ -5,27 +5,35 @@ from __future__ import annotations
 import hmac
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 import zmq
 
 from qnode.errors import MalformedMessage
 from qnode.transport.client import Context
-from qnode.transport.sockets import SILENT, Arrivals, Losses, Speakers, bind, check_size, make_socket
+from qnode.transport.security import Complaints, Doorkeeper, connect_with, serve_with, speaker_of
+from qnode.transport.sockets import SILENT, Arrivals, Losses, Speakers, bind, bound_at, check_size, connect, make_socket
+from qnode.wire.keys import Keys
 from qnode.wire.messages import BetweenNodes, Direct, Parcel, Received, Stored, decode_between_nodes, encode
 
 Key = tuple[int, int | bytes]  # a process, and the number or digest of a message for it
+
+ORACLE_HOST: Final = "{oracle}"  # in an address: the host under which its reader reaches the oracle
 
 
 class Peers:
     """Messages between node processes, each acknowledged.
 
-    A connection belongs to the process whose node it first had a message from.
+    A connection belongs to the process whose node it first had a message from; where there are keys, to the node whose
+    key it has.
 
     Args:
         pattern: Addresses, with {} for a process's number.
         number: This process's number.
         process_of: Which process a node lives in; KeyError if there is no such node.
         accept: Told each Parcel and Direct for a node of ours before it is acknowledged.
+        listen: Where to listen, if the pattern does not say; then others are reached where a Book says.
+        keys: Who we are, where messages leave the machine.
 
     Attributes:
         refused: How often something was refused, by reason.
@@ -39,11 +47,16 @@ class Peers:
         token: bytes,
         process_of: Callable[[str], int],
         accept: Callable[[Parcel | Direct], None],
+        *,
+        listen: str = "",
+        keys: Keys | None = None,
     ) -> None:
         self.refused: Counter[str] = Counter()
         self.unacknowledged: dict[Key, bytes] = {}
         self._context = context
-        self._pattern = pattern
+        self._pattern = "" if listen else pattern
+        self._keys = keys
+        self._book: dict[int, tuple[str, str]] = {}
         self._token = token
         self._process_of = process_of
         self._accept = accept
@@ -54,7 +67,10 @@ class Peers:
         self._process_behind: dict[bytes, int] = {}
         self.socket = make_socket(context, zmq.ROUTER)
         self._arrivals = Arrivals(context, self.socket)
-        bind(self.socket, pattern.format(number))
+        if keys is not None:
+            Doorkeeper(context, keys, Complaints())
+            serve_with(self.socket, keys)
+        bind(self.socket, listen or pattern.format(number))
         self._poller.register(self.socket, zmq.POLLIN)
 
     def send(self, message: Parcel | Direct) -> Key:
@@ -64,8 +80,28 @@ class Peers:
         frame = encode(message)
         check_size((frame,))
         self.unacknowledged[key] = frame
-        self._to(process).send(frame)
+        socket = self._to(process)
+        if socket is not None:  # else nobody has told yet where that is, and it goes when somebody does
+            socket.send(frame)
         return key
+
+    @property
+    def port(self) -> int:
+        """Where it listens, if that is a port."""
+        return int(bound_at(self.socket).rpartition(":")[2])
+
+    def learn(self, addresses: Mapping[str, str], oracle_host: str) -> None:
+        """Where the processes of nodes are, as a Book says; what is not acknowledged goes there.
+
+        Args:
+            oracle_host: Under which this process reaches the oracle.
+        """
+        for name, address in addresses.items():
+            process = self._process_of(name)
+            entry = address.replace(ORACLE_HOST, oracle_host), name
+            if self._book.get(process) != entry:
+                self._book[process] = entry
+                self._connect_anew(process)
 
     def sources(self) -> list[zmq.Socket[bytes]]:
         """Every socket that may have something for us."""
@@ -79,7 +115,7 @@ class Peers:
             elif (process := self._process_of_socket(socket)) is not None:
                 self._take_acknowledgements(process, socket)
             else:
-                self._resend(next(number for number, one in self._losses.items() if one.socket is socket))
+                self._resend(socket)
 
     def refusals(self) -> Mapping[str, int]:
         """How often something was refused so far, by reason; what the socket itself refused counts as silent."""
@@ -93,12 +129,17 @@ class Peers:
         for socket in (self.socket, *self._outgoing.values()):
             socket.close()
 
-    def _to(self, process: int) -> zmq.Socket[bytes]:
+    def _to(self, process: int) -> zmq.Socket[bytes] | None:
         socket = self._outgoing.get(process)
         if socket is None:
+            address, name = self._book.get(process, (self._pattern.format(process), ""))
+            if not address:
+                return None
             socket = self._outgoing[process] = make_socket(self._context, zmq.DEALER)
             self._losses[process] = losses = Losses(self._context, socket)
-            socket.connect(self._pattern.format(process))
+            if self._keys is not None:
+                connect_with(socket, self._keys, name)
+            connect(socket, address)
             self._poller.register(socket, zmq.POLLIN)
             self._poller.register(losses.socket, zmq.POLLIN)
         return socket
@@ -106,37 +147,44 @@ class Peers:
     def _process_of_socket(self, socket: object) -> int | None:
         return next((number for number, one in self._outgoing.items() if one is socket), None)
 
-    def _resend(self, process: int) -> None:
+    def _resend(self, losses: object) -> None:
         """The connection is lost, perhaps with the process: what it has not acknowledged goes over a new one."""
-        if not self._losses[process].came():
-            return
-        losses, socket = self._losses.pop(process), self._outgoing.pop(process)
-        for one in (losses.socket, socket):
-            self._poller.unregister(one)
-        losses.close()
-        socket.close(linger=0)
+        process = next((number for number, one in self._losses.items() if one.socket is losses), None)
+        if process is not None and self._losses[process].came() is not None:  # else it has been replaced meanwhile
+            self._connect_anew(process)
+
+    def _connect_anew(self, process: int) -> None:
+        if process in self._outgoing:
+            losses, socket = self._losses.pop(process), self._outgoing.pop(process)
+            for one in (losses.socket, socket):
+                self._poller.unregister(one)
+            losses.close()
+            socket.close(linger=0)
         for (target, _), frame in self.unacknowledged.items():
-            if target == process:
-                self._to(process).send(frame)
+            if target == process and (to := self._to(process)) is not None:
+                to.send(frame)
 
     def _take_messages(self) -> None:
-        for connection, frame in self._pending(self.socket):
+        for connection, frame, speaker in self._pending(self.socket):
             self._speakers.add(connection)
             try:
                 message = decode_between_nodes(frame)
-                answer = self._answer(connection, message)
+                answer = self._answer(connection, message, speaker)
             except MalformedMessage:
                 self.refused["malformed"] += 1
                 continue
             if answer is not None:
                 self._acknowledge(connection, encode(answer))
 
-    def _answer(self, connection: bytes, message: BetweenNodes) -> Stored | Received | None:
+    def _answer(self, connection: bytes, message: BetweenNodes, speaker: str) -> Stored | Received | None:
         if not isinstance(message, Parcel | Direct):
             self.refused["not a message for a node"] += 1
             return None
         if not hmac.compare_digest(message.token, self._token):
             self.refused["the token is not this run's"] += 1
+            return None
+        if self._keys is not None and speaker != message.source:
+            self.refused["from a node that its key is not of"] += 1
             return None
         try:
             process = self._process_of(message.source)
@@ -157,7 +205,7 @@ class Peers:
             self.refused[f"unreachable ({error.errno})"] += 1  # whoever asked is gone
 
     def _take_acknowledgements(self, process: int, socket: zmq.Socket[bytes]) -> None:
-        for _, frame in self._pending(socket):
+        for _, frame, _ in self._pending(socket):
             try:
                 message = decode_between_nodes(frame)
             except MalformedMessage:
@@ -169,9 +217,12 @@ class Peers:
                 case Received():
                     self.unacknowledged.pop((process, message.number), None)
 
-    @staticmethod
-    def _pending(socket: zmq.Socket[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """What has arrived on a socket, as (connection, last frame)."""
+    def _pending(self, socket: zmq.Socket[bytes]) -> Iterator[tuple[bytes, bytes, str]]:
+        """What has arrived on a socket, as (connection, last frame, whose key it came with)."""
         while socket.poll(0):
-            frames = socket.recv_multipart()
-            yield frames[0], frames[-1]
+            if self._keys is None:
+                frames = socket.recv_multipart()
+                yield frames[0], frames[-1], ""
+            else:
+                named = socket.recv_multipart(copy=False)
+                yield named[0].bytes, named[-1].bytes, speaker_of(named[-1])[0]

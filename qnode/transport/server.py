@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,9 @@ from typing import Final
 import zmq
 
 from qnode.errors import MalformedMessage, QnodeError, TransportError
-from qnode.transport.sockets import SILENT, Arrivals, Latest, Speakers, bind, check_size, make_socket
+from qnode.transport.security import Complaints, Doorkeeper, is_named, serve_with, speaker_of
+from qnode.transport.sockets import SILENT, Arrivals, Latest, Speakers, bind, bound_at, check_size, is_tcp, make_socket
+from qnode.wire.keys import Keys
 from qnode.wire.messages import (
     PROTOCOL_VERSION,
     TO_BE_TOLD,
@@ -27,6 +30,8 @@ from qnode.wire.messages import (
 LOOK_NS: Final = 500_000  # wall time; a step of the virtual clock takes half of it
 MOST_BLIND: Final = 63  # receives without looking, after looking was in vain again and again
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_ADDRESS: Final = re.compile(r"tcp://(\{oracle\}|[\w.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}(%\w{1,20})?\]):\d{1,5}", re.ASCII)
+_NAME_CHARS: Final = 60  # of what a stranger says, in a line of ours
 IDLE_MS: Final = 250  # how long the server waits at most before its owner can do something else
 
 
@@ -37,6 +42,10 @@ class Server:
     names. A node that has a connection keeps it until the same session greets again, over another, or a process that
     may take its place does. Whatever the old connection still says is refused.
 
+    Args:
+        keys: Who we are, where messages leave the machine: then a connection is who its key says.
+        why_not: What speaks against letting somebody in who says this Hello; "" for nothing.
+
     Attributes:
         nodes_of, connection_of: Which nodes are behind a connection, and the other way round.
         hellos: What each connection greeted with.
@@ -46,7 +55,14 @@ class Server:
         refused: How often something was refused, by reason.
     """
 
-    def __init__(self, address: str, token: bytes) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: bytes,
+        *,
+        keys: Keys | None = None,
+        why_not: Callable[[Hello], str] | None = None,
+    ) -> None:
         self.refused: Counter[str] = Counter()
         self.nodes_of: dict[bytes, frozenset[str]] = {}
         self.connection_of: dict[str, bytes] = {}
@@ -58,13 +74,21 @@ class Server:
         self._replaced = Latest()
         self._replaced_sessions: set[bytes] = set()
         self._token = token
+        self._keys = keys
+        self._objects = why_not
+        self._complaints = Complaints()
+        self._speaker = ("", "")
         self._vain = 0
         self._blind = 0
         self._speakers = Speakers()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = make_socket(self._context, zmq.ROUTER)
         self._socket.setsockopt(zmq.RCVTIMEO, IDLE_MS)
+        self._take = self._take_named if is_tcp(address) else self._socket.recv_multipart
         self._arrivals = Arrivals(self._context, self._socket)
+        if keys is not None:
+            Doorkeeper(self._context, keys, self._complaints)
+            serve_with(self._socket, keys)
         try:
             bind(self._socket, address)
         except TransportError:
@@ -86,7 +110,7 @@ class Server:
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while timeout_ms is None or self._socket.poll(timeout_ms):
             try:
-                connection, *frames = self._socket.recv_multipart()
+                connection, *frames = self._take()
             except zmq.Again:
                 return None
             if connection in self.nodes_of:
@@ -102,6 +126,24 @@ class Server:
                 if timeout_ms < 0:
                     return None
         return None
+
+    @property
+    def address(self) -> str:
+        """Where it listens, its port written out."""
+        return bound_at(self._socket)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each node that has said so is reached by the others."""
+        return {name: hello.address for hello in self.hellos.values() if hello.address for name, _ in hello.nodes}
+
+    def _take_named(self) -> list[bytes]:
+        """A message of a connection through a network; if that is not known yet, whose it is, too."""
+        frames = self._socket.recv_multipart(copy=False)
+        connection = frames[0].bytes
+        if connection not in self.nodes_of:
+            self._speaker = speaker_of(frames[-1])
+        return [connection, *(frame.bytes for frame in frames[1:])]
 
     def send(self, connection: bytes, frames: Sequence[bytes]) -> bool:
         """Never waits. False if nobody is at the other end any more.
@@ -135,6 +177,17 @@ class Server:
                 return
         self._vain = 0
 
+    def let_go(self, node: str) -> None:
+        """A node has no connection any more: what its old one brings is refused, and it may have another."""
+        connection = self.connection_of.pop(node, None)
+        if connection is None:
+            return
+        self.nodes_of[connection] -= {node}
+        session = self.hellos[connection].session
+        if session and not self.nodes_of[connection]:
+            self._connection_of_session.pop(session, None)
+            self._replaced_sessions.add(session)
+
     def refuse(self, connection: bytes, error: QnodeError) -> None:
         """Answer what must not be done with the error, and count it."""
         self.refused[error.code] += 1
@@ -159,6 +212,7 @@ class Server:
         reason = self._why_not(hello)
         if reason:
             self.refused[reason] += 1
+            self._complain(hello, reason)
             self.send(connection, [encode(Refused("ProtocolViolation", {"detail": reason}))])
             return False
         names = frozenset(name for name, _ in hello.nodes)
@@ -180,13 +234,19 @@ class Server:
             return f"protocol version {hello.version} is not {PROTOCOL_VERSION}: the other side runs another qnode"
         if not hmac.compare_digest(hello.token, self._token):
             return "the token is not this run's"
+        names = frozenset(name for name, _ in hello.nodes)
+        if self._keys is not None and not is_named(self._speaker[0], names, hello.role):
+            return f"its key is that of {self._speaker[0]}, and it says that it is {_named(hello)}"
+        if hello.address and not _ADDRESS.fullmatch(hello.address):
+            return f"{hello.address[:_NAME_CHARS]!r} is no address at which others could reach it"
+        if self._objects is not None and (objection := self._objects(hello)):
+            return objection
         if hello.session in self._replaced_sessions:
             return "another process has taken the place of this one"
         for name, incarnation in hello.nodes:
             now = self.incarnations.get(name, incarnation)
             if incarnation not in (now, TO_BE_TOLD):
                 return f"{name} is in incarnation {now}, not {incarnation}"
-        names = frozenset(name for name, _ in hello.nodes)
         for old in self._before(hello, names):
             same = hello.session and self.hellos[old].session == hello.session and self.roles[old] == hello.role
             if self.nodes_of[old] != names or not (same or self.admits(names)):
@@ -209,6 +269,18 @@ class Server:
         if before and before != session:
             self._replaced_sessions.add(before)
         self._replaced.add(connection)
+
+    def _complain(self, hello: Hello, reason: str) -> None:
+        """One line for whoever sees to the oracle; a run on one machine is told at the other end alone."""
+        _, where = self._speaker
+        if where:
+            self._complaints.say(f"refused {_named(hello)} at {where}: {reason}")
+
+
+def _named(hello: Hello) -> str:
+    """Who somebody says they are, in a few words whatever they say."""
+    names = [name[:_NAME_CHARS] for name, _ in hello.nodes[:2]]
+    return (" and ".join(names) + (" and others" if len(hello.nodes) > 2 else "")) or hello.role[:_NAME_CHARS]
 
 
 def _hello(frames: list[bytes]) -> Hello:

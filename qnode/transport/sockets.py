@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from collections.abc import Sequence
+from enum import IntEnum, auto
 from typing import Final
 
 import zmq
@@ -15,6 +17,14 @@ LINGER_MS: Final = 1_000  # what a last message has, to get out
 RECONNECT_MS: Final = 2  # whoever is bound second should not make the first wait
 RECONNECT_MAX_MS: Final = 200
 SESSION_BYTES: Final = 16
+
+# Between machines. What a network does is noticed by these, and ends a connection, which is taken up again; that
+# somebody is gone for good follows from how long there was none.
+HEARTBEAT_MS: Final = 500
+SILENCE_MS: Final = 2_000  # of the other side, after which the connection counts as cut
+CONNECT_MS: Final = 2_000
+RECONNECT_FAR_MS: Final = 100
+RECONNECT_FAR_MAX_MS: Final = 500
 
 
 SILENT: Final = "a connection that sent nothing we could read"  # not our protocol, or a frame that is too long
@@ -40,8 +50,37 @@ def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socke
     return socket
 
 
+def is_tcp(address: str) -> bool:
+    return address.startswith("tcp://")
+
+
+def prepare_for(socket: zmq.Socket[bytes], address: str) -> None:
+    """Before a socket is bound or connected to an address: what goes through a network has heartbeats."""
+    if not is_tcp(address):
+        return
+    if "[" in address:
+        socket.setsockopt(zmq.IPV6, 1)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TTL, SILENCE_MS)
+    socket.setsockopt(zmq.CONNECT_TIMEOUT, CONNECT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_FAR_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_FAR_MAX_MS)
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+
+
+def connect(socket: zmq.Socket[bytes], address: str) -> None:
+    """Raises TransportError for what is no address; nobody need be there yet."""
+    prepare_for(socket, address)
+    try:
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        raise TransportError(detail=f"cannot connect to {address}: {error.strerror}") from None
+
+
 def bind(socket: zmq.Socket[bytes], address: str) -> None:
     """Raises TransportError with the address and what is wrong with it."""
+    prepare_for(socket, address)
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
@@ -50,6 +89,11 @@ def bind(socket: zmq.Socket[bytes], address: str) -> None:
         else:
             remedy = f"{error.strerror}: choose another address"
         raise TransportError(detail=f"cannot listen at {address}: {remedy}") from None
+
+
+def bound_at(socket: zmq.Socket[bytes]) -> str:
+    """Where a socket listens, its port written out."""
+    return str(socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
 
 def check_size(frames: Sequence[bytes]) -> None:
@@ -132,26 +176,56 @@ class Arrivals:
 _losses: Final = itertools.count()
 
 
+class Loss(IntEnum):
+    """Why a connection that we made is not there, or not any more; the worst last."""
+
+    CUT = auto()
+    SILENT = auto()  # it ended before either side knew the other: one may have been the end of a server
+    OTHER_TALK = auto()
+    KEY_REFUSED = auto()
+
+
+_MONITORED: Final = struct.Struct("=HI")  # an event and its value, as libzmq tells them
+_KEY_REFUSED: Final = 400  # what a Doorkeeper says of a key that it does not know
+_LOSSES: Final = (
+    zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+
+
 class Losses:
-    """Tells that a socket which connects to somebody has lost its connection."""
+    """Tells that a socket which connects to somebody has lost its connection, or got none because of its keys."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], watched: zmq.Socket[bytes]) -> None:
         self._watched = watched
         address = f"inproc://losses-{next(_losses)}"
-        watched.monitor(address, zmq.EVENT_DISCONNECTED)
+        watched.monitor(address, _LOSSES)
         self.socket = context.socket(zmq.PAIR)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.connect(address)
 
-    def came(self) -> bool:
-        """Whether it has, since this was last asked."""
-        found = False
+    def came(self) -> Loss | None:
+        """What has come since this was last asked; the worst of it."""
+        found: Loss | None = None
         while self.socket.poll(0):
-            self.socket.recv_multipart()
-            found = True
+            loss = _loss_of(*_MONITORED.unpack_from(self.socket.recv_multipart()[0]))
+            found = loss if found is None else max(found, loss)
         return found
 
     def close(self) -> None:
         """To be called before the socket is closed."""
         self._watched.disable_monitor()
         self.socket.close()
+
+
+def _loss_of(event: int, value: int) -> Loss:
+    match event:
+        case zmq.EVENT_HANDSHAKE_FAILED_AUTH if value == _KEY_REFUSED:
+            return Loss.KEY_REFUSED
+        case zmq.EVENT_DISCONNECTED:
+            return Loss.CUT
+        case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            return Loss.SILENT
+    return Loss.OTHER_TALK

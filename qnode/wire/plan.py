@@ -8,9 +8,11 @@ import msgspec
 
 from qnode.errors import MalformedMessage
 from qnode.quantum.hardware import Hardware
+from qnode.wire.keys import Keys
 from qnode.wire.unreadable import UNREADABLE
 
 BLOCKED_S: Final = 10.0  # wall time
+PATIENCE_S: Final = 30.0  # wall time
 
 
 class ProgramSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -57,6 +59,9 @@ class RunSpec(msgspec.Struct, array_like=True, frozen=True):
         blocked_s: Wall time after which a program that blocks its loop is named in a warning.
         path: More folders that program files may be in, and that programs import from.
         log: The file that everything printed goes to; "" leaves it where it goes.
+        alone_s: Wall time to wait for an oracle that somebody else started, and watches or not; None: whoever started
+            this process started the oracle, too.
+        patience_s: Wall time that an oracle which somebody else started may be gone.
     """
 
     run_id: str
@@ -76,14 +81,29 @@ class RunSpec(msgspec.Struct, array_like=True, frozen=True):
     blocked_s: float = BLOCKED_S
     path: tuple[str, ...] = ()
     log: str = ""
+    alone_s: float | None = None
+    patience_s: float = PATIENCE_S
 
 
 class ProcessSpec(msgspec.Struct, array_like=True, frozen=True):
-    """One process and its nodes. `token` is what lets it speak to the others of this run."""
+    """One process and its nodes.
+
+    Attributes:
+        token: What lets it speak to the others of this run, where there are no keys.
+        facts: What it has, to be compared with what the oracle has, see `Hello.facts`.
+        listen: Where its peers reach it, if that is not the pattern's: an address to bind, perhaps with a free port.
+        advertise: What the others are told of that: an address with {port}, and perhaps {oracle} for the host under
+            which each of them reaches the oracle.
+        keys: Who it is, where messages leave the machine.
+    """
 
     number: int
     token: bytes
     nodes: tuple[NodeSpec, ...]
+    facts: dict[str, str] = {}
+    listen: str = ""
+    advertise: str = ""
+    keys: Keys | None = None
 
 
 encode_spec = msgspec.msgpack.Encoder().encode

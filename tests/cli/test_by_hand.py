@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import signal
 import socket
 import subprocess
 import tempfile
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from orchestrator import loader
-from orchestrator.cli.by_hand import LONGEST_IPC, addresses, plan_by_hand
-from orchestrator.topology import Network, describe
+from orchestrator import addresses
+from orchestrator.addresses import LONGEST_IPC, Endpoint, Own, listening, own_address, reaching
+from orchestrator.cli.by_hand import identity, plan_by_hand
+from orchestrator.cluster import Cluster
+from orchestrator.run import Source
 from qnode.errors import ConfigError
-from qnode.quantum.hardware import Hardware, Slots
 from tests.cli.commands import ended, err, out, qnode, started, typed, wait_for_file
 from tests.cli.programs import COUNTS
 
@@ -43,37 +41,40 @@ async def bob(node: Node):
 """
 
 
-def free_port() -> int:
-    """One with two more above it, as far as one can know.
-
-    None that the system gives to whoever does not ask for a certain one: a client that tries to connect there until
-    somebody listens may get that port itself, is then connected to itself, and nobody else can listen there any more.
-    """
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with suppress(OSError), ExitStack() as stack:
-            for number in range(port, port + 3):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
-            return port
+def listens_at(oracle: subprocess.Popen[str]) -> str:
+    """Where an oracle says that it listens: with port 0 it has one that nobody else has."""
+    line = err(oracle).readline()
+    assert line.startswith("listening at "), line + err(oracle).read()
+    return line.removeprefix("listening at ").partition(",")[0]
 
 
 by_hand: Final = partial(started, QNODE_TOKEN=TOKEN)
 
 
-@pytest.mark.parametrize("kind", ["tcp", "ipc"])
-def test_an_oracle_and_its_nodes_find_each_other_and_leave_nothing(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("listen", ["tcp://127.0.0.1:0", "tcp://localhost:0", "ipc://net.socket"])
+def test_an_oracle_and_its_nodes_find_each_other_and_leave_nothing(listen: str, tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(LARGE)
-    address = f"tcp://127.0.0.1:{free_port()}" if kind == "tcp" else "ipc://net.socket"
-    same = ("net.py", "--seed", "7", "--address", address, "--wait", "60")  # then they say who did not come
-    with (
-        by_hand("oracle", "--json", "--set", "telemetry.mqtt=mqtt://127.0.0.1:1", *same, cwd=tmp_path) as oracle,
-        by_hand("node", same[0], "alice", *same[1:], cwd=tmp_path) as alice,
-        by_hand("node", same[0], "bob", *same[1:], cwd=tmp_path) as bob,
-    ):
-        assert [ended(one) for one in (alice, bob)] == [(0, "", "")] * 2
+    same = ("net.py", "--seed", "7", "--wait", "60")  # then they say who did not come
+    unequal = ("--set", "telemetry.mqtt=mqtt://127.0.0.1:1")  # concerns the oracle alone
+    with by_hand("oracle", "--json", *unequal, *same, "--listen", listen, cwd=tmp_path) as oracle:
+        at = listens_at(oracle)
+        with (
+            by_hand("node", same[0], "alice", *same[1:], "--oracle", at, cwd=tmp_path) as alice,
+            by_hand("node", same[0], "bob", *same[1:], "--oracle", at, cwd=tmp_path) as bob,
+        ):
+            for one in (alice, bob):
+                node = ended(one)
+                assert (node.code, node.out) == (0, "")
+                assert node.err.splitlines() == [
+                    f"waiting for the oracle at {at}", "the oracle is here; waiting for the other nodes",
+                    "the run is over",
+                ]  # fmt: skip
         done = ended(oracle)
         assert done.code == 0, done.err
-    assert f"listening at {address}, waiting for alice, bob" in done.err
+    first, second = done.err.splitlines()[:2]
+    assert (first, second) in {
+        ("alice came; waiting for bob", "all nodes are here"), ("bob came; waiting for alice", "all nodes are here"),
+    }  # fmt: skip
     told = json.loads(done.out)
     launched = json.loads(qnode("run", "net.py", "--seed", "7", "--json", cwd=tmp_path).out)
     assert told["results"] == launched["results"]
@@ -90,15 +91,17 @@ def test_whoever_has_another_seed_or_token_is_refused_and_the_run_goes_on(tmp_pa
     with ExitStack() as stack:
 
         def node(name: str, seed: str, token: str = TOKEN) -> subprocess.Popen[str]:
-            arguments = ("node", "net.py", name, "--seed", seed, "--address", address)
+            arguments = ("node", "net.py", name, "--seed", seed, "--oracle", address)
             return stack.enter_context(started(*arguments, cwd=tmp_path, QNODE_TOKEN=token))
 
-        oracle = stack.enter_context(by_hand("oracle", "net.py", "--seed", "1", "--address", address, cwd=tmp_path))
-        strangers = [node("alice", "2"), node("alice", "1", token=TOKEN[::-1])]
-        for stranger in strangers:
+        oracle = stack.enter_context(by_hand("oracle", "net.py", "--seed", "1", "--listen", address, cwd=tmp_path))
+        for stranger, why in (
+            (node("alice", "2"), "seed 2 here, 1 at the oracle"),
+            (node("alice", "1", token=TOKEN[::-1]), "the token is not this run's"),
+        ):
             refused = ended(stranger)
             assert refused.code == 2
-            assert "the token is not this run's; configuration, --set, --seed" in refused.err
+            assert f"qnode: the oracle at {address}: {why}" in refused.err
         alice, bob = node("alice", "1"), node("bob", "1")
         assert ended(oracle).code == 0
         assert (ended(alice).code, ended(bob).code) == (0, 0)
@@ -106,11 +109,11 @@ def test_whoever_has_another_seed_or_token_is_refused_and_the_run_goes_on(tmp_pa
 
 def test_nodes_end_when_the_oracle_is_interrupted_which_saves_the_run(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(COUNTS)
-    same = ("--seed", "1", "--address", "ipc://s")
+    oracle_at = ("--seed", "1", "--oracle", "ipc://s")
     with (
-        by_hand("oracle", "net.py", *same, cwd=tmp_path) as oracle,
-        by_hand("node", "net.py", "alice", *same, cwd=tmp_path) as alice,
-        by_hand("node", "net.py", "bob", *same, cwd=tmp_path) as bob,
+        by_hand("oracle", "net.py", "--seed", "1", "--listen", "ipc://s", cwd=tmp_path) as oracle,
+        by_hand("node", "net.py", "alice", *oracle_at, cwd=tmp_path) as alice,
+        by_hand("node", "net.py", "bob", *oracle_at, cwd=tmp_path) as bob,
     ):
         assert out(alice).readline() == "alice is here\n"
         oracle.send_signal(signal.SIGINT)
@@ -119,8 +122,8 @@ def test_nodes_end_when_the_oracle_is_interrupted_which_saves_the_run(tmp_path: 
         assert "the run was interrupted at" in done.err
         for node in (alice, bob):
             left = ended(node)
-            assert left.code == 4
-            assert "the oracle at ipc://s is gone" in left.err
+            assert left.code == 0
+            assert left.err.splitlines()[-1] == "the run is over"
     assert [run["ended"] for run in json.loads(typed("runs", "--json", cwd=tmp_path).out)] == ["interrupted"]
     assert not [path for path in tmp_path.iterdir() if path.is_socket()]
 
@@ -130,8 +133,8 @@ def test_an_oracle_that_waits_is_a_run_under_way_until_a_signal_ends_and_saves_i
     number: signal.Signals, tmp_path: Path
 ) -> None:
     (tmp_path / "net.py").write_text(COUNTS)
-    with by_hand("oracle", "net.py", "--seed", "1", "--address", "ipc://s", cwd=tmp_path) as oracle:
-        assert err(oracle).readline() == "listening at ipc://s, waiting for alice, bob\n"
+    with by_hand("oracle", "net.py", "--seed", "1", "--listen", "ipc://s", cwd=tmp_path) as oracle:
+        assert err(oracle).readline() == "listening at ipc://s, waiting for alice and bob\n"
         assert ended_runs(tmp_path) == [("running", None)]
         assert typed("runs", "prune", "--keep", "0", cwd=tmp_path).out == "removed 0 runs; 1 run left in .qnode/runs\n"
         oracle.send_signal(number)
@@ -148,10 +151,10 @@ def test_an_oracle_whose_address_is_in_use_says_so_and_makes_no_run(tmp_path: Pa
         other.bind(("127.0.0.1", 0))
         other.listen()
         address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
-        done = qnode("oracle", "net.py", "--seed", "1", "--address", address, cwd=tmp_path, QNODE_TOKEN=TOKEN)
+        done = qnode("oracle", "net.py", "--seed", "1", "--listen", address, cwd=tmp_path, QNODE_TOKEN=TOKEN)
     assert (done.code, done.out) == (2, "")
     assert done.err == (
-        f"qnode: --address: cannot listen at {address}: another program listens there: end it, or choose another"
+        f"qnode: --listen: cannot listen at {address}: another program listens there: end it, or choose another"
         " address\n"
     )
     assert not (tmp_path / ".qnode").exists()
@@ -165,7 +168,7 @@ def ended_runs(folder: Path) -> list[tuple[str, int | None]]:
 def test_a_node_ends_at_a_signal_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(COUNTS)
     with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as folder:
-        words = ("node", "net.py", "alice", "--seed", "1", "--address", "ipc://s")
+        words = ("node", "net.py", "alice", "--seed", "1", "--oracle", "ipc://s")
         with by_hand(*words, cwd=tmp_path, TMPDIR=folder) as node:
             wait_for_file(tmp_path / "s.1")  # it listens, and waits for the oracle
             assert len(list(Path(folder).glob("qnode-*/*"))) == 2  # a directory and its lock
@@ -175,68 +178,139 @@ def test_a_node_ends_at_a_signal_and_leaves_nothing(number: signal.Signals, tmp_
     assert not [path for path in tmp_path.iterdir() if path.is_socket()]
 
 
-# --- plans ---------------------------------------------------------------------------------------------------------
+# --- plans and addresses -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def network() -> Network:
-    data = {"version": 1, "nodes": {"a": {"qubits": 3}, "b": {}}, "links": {"ab": {"between": ["a", "b"]}}}
-    return describe(loader.from_mapping(data), Path("/somewhere"), 1)
+def source(tmp_path: Path) -> Source:
+    (tmp_path / "net.yaml").write_text("{version: 1, seed: 1, nodes: {a: {}, b: {}}, links: {ab: {between: [a, b]}}}")
+    return Cluster.from_yaml(tmp_path / "net.yaml").set_up()
 
 
-def test_with_tcp_each_node_has_a_port_above_the_oracle_s(network: Network) -> None:
-    plan = plan_by_hand(network, addresses("tcp://127.0.0.1:5700", 2), TOKEN)
+def test_with_ipc_each_node_listens_beside_the_oracle(source: Source) -> None:
+    plan = plan_by_hand(source, "ipc://x")
     listen = [plan.run.peers.format(number) for number in plan.run.processes.values()]
-    assert [plan.oracle.address, *listen] == [f"tcp://127.0.0.1:{port}" for port in (5700, 5701, 5702)]
+    assert [plan.oracle.address, *listen] == ["ipc://x", "ipc://x.1", "ipc://x.2"]
     assert [process.number for process in plan.processes] == list(plan.run.processes.values())
 
 
-def test_the_token_binds_what_all_must_agree_on_and_no_folder(network: Network) -> None:
-    where = addresses("ipc://x", 2)
-
-    def token(changed: Network, secret: str = TOKEN) -> bytes:
-        plan = plan_by_hand(changed, where, secret, parcels=os.urandom(4).hex(), folder=os.urandom(4).hex())
-        assert plan.oracle.token == plan.processes[0].token == plan.processes[1].token
-        return plan.oracle.token
-
-    first = next(iter(network.nodes.values()))
-    nodes = {**network.nodes, first.name: replace(first, hardware=Hardware(Slots(4)))}
-    others = [
-        token(replace(network, seed=2)),
-        token(replace(network, nodes=nodes)),
-        token(replace(network, links=())),
-        token(replace(network, tick_ns=5)),
-        token(replace(network, until_ns=5)),
-        token(network, TOKEN[::-1]),
-    ]
-    assert len({token(network), *others}) == 7
-    assert token(network) == token(replace(network, base=Path("/elsewhere")))
-    assert TOKEN.encode() not in token(network)
-
-
-@pytest.mark.parametrize(
-    ("address", "sentence"),
-    [
-        ("tcp://10.0.0.1:5700", "10.0.0.1 is not this machine's loopback: messages would travel open"),
-        ("tcp://example.org:5700", "example.org is not this machine's loopback"),
-        ("tcp://0.0.0.0:5700", "0.0.0.0 is not this machine's loopback"),
-        ("tcp://*:5700", "* is not this machine's loopback"),
-        ("tcp://127.0.0.1:65534", "no address with room for 2 nodes above its port"),
-        ("tcp://127.0.0.1", "is no address"),
-        ("tcp://127.0.0.1:port", "is no address"),
-        ("udp://127.0.0.1:1", "write tcp://127.0.0.1:PORT or ipc://PATH"),
-        ("ipc://", "has no path"),
-        ("ipc://" + "x" * 120, "a path of 122 bytes; the system takes up to 103"),
-    ],
-)
-def test_an_address_that_cannot_be_is_refused_with_what_could(address: str, sentence: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        addresses(address, 2)
-    assert sentence in str(caught.value)
-    assert str(caught.value).startswith("--address: ")
+def test_the_token_comes_of_the_secret_and_is_not_it(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = set()
+    for secret in (TOKEN, TOKEN[::-1], TOKEN):
+        monkeypatch.setenv("QNODE_TOKEN", secret)
+        tokens.add(identity("a", source, None).token)
+    assert len(tokens) == 2
+    assert not any(TOKEN.encode() in token for token in tokens)
 
 
 @pytest.mark.parametrize(("secret", "sentence"), [("", "is not set"), ("short", "has only 5 characters")])
-def test_a_token_that_is_no_secret_is_refused(secret: str, sentence: str, network: Network) -> None:
+def test_a_token_that_is_no_secret_is_refused(
+    secret: str, sentence: str, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QNODE_TOKEN", secret)
     with pytest.raises(ConfigError, match=sentence):
-        plan_by_hand(network, addresses("ipc://x", 2), secret)
+        identity("a", source, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "is_open", "nearby"),
+    [
+        ("tcp://127.0.0.1:5700", "tcp://127.0.0.1:5700", False, "tcp://127.0.0.1:5700"),
+        ("tcp://localhost:0", "tcp://127.0.0.1:*", False, "tcp://127.0.0.1:*"),
+        ("tcp://*:5700", "tcp://0.0.0.0:5700", True, "tcp://127.0.0.1:5700"),
+        ("tcp://0.0.0.0:5700", "tcp://0.0.0.0:5700", True, "tcp://127.0.0.1:5700"),
+        ("tcp://[::]:5700", "tcp://[::]:5700", True, "tcp://[::1]:5700"),
+        ("tcp://[::1]:5700", "tcp://[::1]:5700", False, "tcp://[::1]:5700"),
+        ("tcp://10.1.2.3:5700", "tcp://10.1.2.3:5700", True, "tcp://10.1.2.3:5700"),
+        ("ipc://x", "ipc://x", False, "ipc://x"),
+    ],
+)
+def test_where_an_oracle_listens(text: str, address: str, is_open: bool, nearby: str) -> None:
+    assert listening(text) == Endpoint(address, is_open, nearby)
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "is_open"),
+    [
+        ("tcp://127.0.0.1:5700", "tcp://127.0.0.1:5700", False),
+        ("tcp://localhost:5700", "tcp://localhost:5700", False),
+        ("tcp://10.1.2.3:5700", "tcp://10.1.2.3:5700", True),
+        ("ipc://x", "ipc://x", False),
+    ],
+)
+def test_where_a_node_finds_the_oracle(text: str, address: str, is_open: bool) -> None:
+    assert reaching(text)[:2] == (address, is_open)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("tcp://127.0.0.1", "is no address; write tcp://HOST:PORT or ipc://PATH"),
+        ("tcp://127.0.0.1:port", "is no address"),
+        ("tcp://127.0.0.1:65536", "is no address"),
+        ("tcp://127.0.0.1:-1", "is no address"),
+        ("tcp://127.0.0.1:\N{SUPERSCRIPT TWO}", "is no address"),
+        ("tcp://:5700", "is no address"),
+        ("tcp://a b:5700", "is no address"),
+        ("udp://127.0.0.1:1", "write tcp://HOST:PORT or ipc://PATH"),
+        ("127.0.0.1:5700", "write tcp://HOST:PORT or ipc://PATH"),
+        ("ipc://", "has no path"),
+        ("ipc://" + "x" * 120, "a path of 122 bytes; the system takes up to 103"),
+        ("tcp://no-such-machine.invalid:5700", "this machine knows no 'no-such-machine.invalid'"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_with_what_could(text: str, sentence: str) -> None:
+    for read, option in ((listening, "--listen"), (reaching, "--oracle")):
+        with pytest.raises(ConfigError) as caught:
+            read(text, n_nodes=2)
+        assert sentence in str(caught.value)
+        assert str(caught.value).startswith(f"{option}: ")
+
+
+def test_nobody_reaches_an_oracle_at_any_address_or_at_port_0() -> None:
+    for text in ("tcp://0.0.0.0:5700", "tcp://*:5700", "tcp://127.0.0.1:0"):
+        with pytest.raises(ConfigError, match="--oracle"):
+            reaching(text)
+
+
+@pytest.mark.parametrize(
+    ("facing", "listen", "advertise", "has_keys", "expected"),
+    [
+        ("10.0.0.2", "", "", True, Own("tcp://10.0.0.2:*", "tcp://10.0.0.2:{port}")),
+        ("fe80::2", "", "", True, Own("tcp://[fe80::2]:*", "tcp://[fe80::2]:{port}")),
+        ("127.0.0.1", "", "", True, Own("tcp://0.0.0.0:*", "tcp://{oracle}:{port}")),
+        ("127.0.0.1", "", "", False, Own("tcp://127.0.0.1:*", "tcp://{oracle}:{port}")),
+        ("10.0.0.2", "tcp://0.0.0.0:5701", "", True, Own("tcp://0.0.0.0:5701", "tcp://10.0.0.2:{port}")),
+        ("127.0.0.1", "tcp://0.0.0.0:5701", "", True, Own("tcp://0.0.0.0:5701", "tcp://{oracle}:{port}")),
+        ("10.0.0.2", "tcp://10.9.0.2:5701", "", True, Own("tcp://10.9.0.2:5701", "tcp://10.9.0.2:{port}")),
+        ("10.0.0.2", "", "lab2", True, Own("tcp://10.0.0.2:*", "tcp://lab2:{port}")),
+        ("10.0.0.2", "", "lab2:80", True, Own("tcp://10.0.0.2:*", "tcp://lab2:80")),
+        ("10.0.0.2", "", "fe80::9", True, Own("tcp://10.0.0.2:*", "tcp://[fe80::9]:{port}")),
+        ("10.0.0.2", "", "[fe80::9]:80", True, Own("tcp://10.0.0.2:*", "tcp://[fe80::9]:80")),
+    ],
+)
+def test_a_node_listens_where_it_faces_the_oracle_and_says_so(
+    facing: str, listen: str, advertise: str, has_keys: bool, expected: Own, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "_facing", lambda address: facing)
+    oracle = reaching("tcp://10.0.0.1:5700")
+    assert own_address(oracle, listen=listen, advertise=advertise, has_keys=has_keys) == expected
+
+
+@pytest.mark.parametrize(
+    ("oracle", "listen", "advertise", "sentence"),
+    [
+        ("tcp://127.0.0.1:1", "tcp://0.0.0.0:0", "", "reaches beyond this machine: make keys"),
+        ("tcp://127.0.0.1:1", "", "a b", "is no HOST or HOST:PORT"),
+        ("tcp://127.0.0.1:1", "", "lab2:0", "is no HOST or HOST:PORT"),
+        ("tcp://127.0.0.1:1", "", "lab2:x", "is no HOST or HOST:PORT"),
+        ("ipc://x", "tcp://127.0.0.1:0", "", "goes with an oracle at tcp://HOST:PORT"),
+        ("ipc://x", "", "lab2", "goes with an oracle at tcp://HOST:PORT"),
+    ],
+)
+def test_a_node_s_own_address_that_cannot_be_is_refused(
+    oracle: str, listen: str, advertise: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        own_address(reaching(oracle), listen=listen, advertise=advertise, has_keys=False)
+    assert sentence in str(caught.value)

@@ -56,7 +56,7 @@ BROKEN: Final = [
     Case(
         "name: two",
         "nam: two",
-        "2:1: nam: unknown key (did you mean 'name'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, events, telemetry",
+        "2:1: nam: unknown key (did you mean 'name'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, hosts, place, events, telemetry",
     ),
     Case(
         "name: two",
@@ -628,7 +628,7 @@ BROKEN: Final = [
     Case(
         "version: 1",
         "versoin: 1",
-        "1:1: versoin: unknown key (did you mean 'version'?); allowed here: version, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, events, telemetry",
+        "1:1: versoin: unknown key (did you mean 'version'?); allowed here: version, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, hosts, place, events, telemetry",
     ),
     Case(
         "name: two",
@@ -638,7 +638,7 @@ BROKEN: Final = [
     Case(
         "name: two",
         "nodes_per_proces: 2",
-        "2:1: nodes_per_proces: unknown key (did you mean 'nodes_per_process'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, events, telemetry",
+        "2:1: nodes_per_proces: unknown key (did you mean 'nodes_per_process'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, hosts, place, events, telemetry",
     ),
     Case(
         "clock: virtual",
@@ -653,12 +653,12 @@ BROKEN: Final = [
     Case(
         "clock: virtual",
         "clok: virtual",
-        "4:1: clok: unknown key (did you mean 'clock'?); allowed here: clock, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, events, telemetry",
+        "4:1: clok: unknown key (did you mean 'clock'?); allowed here: clock, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, hosts, place, events, telemetry",
     ),
     Case(
         "kinds:",
         "kind:",
-        "5:1: kind: unknown key (did you mean 'kinds'?); allowed here: until, kinds, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, events, telemetry",
+        "5:1: kind: unknown key (did you mean 'kinds'?); allowed here: until, kinds, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, hosts, place, events, telemetry",
     ),
     Case(
         "qubits: 8",
@@ -693,7 +693,7 @@ BROKEN: Final = [
     Case(
         "nodes:\n",
         "noodes:\n",
-        "7:1: noodes: unknown key (did you mean 'nodes'?); allowed here: until, nodes, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, events, telemetry",
+        "7:1: noodes: unknown key (did you mean 'nodes'?); allowed here: until, nodes, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, hosts, place, events, telemetry",
     ),
     Case(
         "r[0..3]: {qubits: 4}",
@@ -754,7 +754,7 @@ BROKEN: Final = [
     Case(
         "links:\n",
         "link:\n",
-        "11:1: link: unknown key (did you mean 'links'?); allowed here: until, links, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, events, telemetry",
+        "11:1: link: unknown key (did you mean 'links'?); allowed here: until, links, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, hosts, place, events, telemetry",
     ),
     Case(
         "between: [alice, bob]",
@@ -1219,5 +1219,52 @@ BROKEN: Final = [
         "length: 10 km,",
         "length: 10 km, photons: {tap: r0, source: {model: entangled, mean_pairs: 0.1}},",
         "12:64: links.short.photons.tap: a tap needs a source whose photons are prepared: single_photon or weak_coherent",
+    ),
+    Case(
+        "classical: {delay: along_links}",
+        "hosts: [lab1, lab2]\nplace: {alice: lab3}",
+        "15:16: place.alice: no host 'lab3' (did you mean 'lab2'?); known hosts: lab1, lab2",
+    ),
+    Case(
+        "classical: {delay: along_links}",
+        "place: {alice: lab1}",
+        "14:16: place.alice: no host 'lab1'; `hosts` names none",
+    ),
+    Case(
+        "classical: {delay: along_links}",
+        "hosts: [lab1]\nplace: {alise: lab1, oracel: lab1, 'r[2..5]': lab1}",
+        "15:9: place.alise: no node 'alise' (did you mean 'alice'?)",
+        "15:22: place.oracel: no node 'oracel' (did you mean 'oracle'?)",
+        "15:36: place.r[2..5]: no node 'r4', nor 1 more of 'r[2..5]'",
+    ),
+    Case(
+        "classical: {delay: along_links}",
+        "hosts: [lab1]\nplace: {r2: lab1, 'r[0..2]': lab1}",
+        "15:19: place.r[0..2]: 'r2' has a place already, by 'r2'",
+    ),
+    Case(
+        "classical: {delay: along_links}",
+        "hosts: [lab1]\nplace: {'r[2..0]': lab1}",
+        "15:9: place.r[2..0]: 'r[2..0]' counts down; write [0..2]",
+    ),
+    Case(
+        "classical: {delay: along_links}",
+        "hosts: [lab1, 2, lab1]",
+        "14:15: hosts[1]: 2 is no host's name; write names, such as [lab1, lab2]",
+    ),
+    Case(
+        "classical: {delay: along_links}",
+        "hosts: [lab1, lab1]",
+        "14:15: hosts[1]: host 'lab1' is already there",
+    ),
+    Case(
+        "classical: {delay: along_links}",
+        "hosts: {lab1: {address: 'a b'}}",
+        "14:25: hosts.lab1.address: 'a b' cannot be an address: write a name or a number, such as lab1.local or 192.168.1.5",
+    ),
+    Case(
+        "classical: {delay: along_links}",
+        "hosts: {'lab 1': {}}",
+        "14:9: hosts.lab 1: 'lab 1' cannot be a name: use letters (a-z, A-Z), digits, `_` and `-`, a letter or digit first, at most 64 in all",
     ),
 ]

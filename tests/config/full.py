@@ -225,6 +225,13 @@ failures:
 record:
   fsync: instant
   segment: 1 MiB
+hosts:
+  lab1:
+    address: 192.168.1.5
+  lab2: {}
+place:
+  oracle: lab1
+  alice: lab2
 events: true
 telemetry:
   mqtt:

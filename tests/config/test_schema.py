@@ -30,6 +30,7 @@ VALIDATOR: Final = jsonschema.Draft7Validator(SCHEMA)
 # What is wrong between values, and what is said of the text of a file: no schema knows of it.
 ONLY_THE_LOADER: Final = re.compile(
     r"t2 \(|must be at least 1 ns|must be longer than 0|only the (real|virtual) clock|full depolarisation|no kind"
+    r"|no host '|has a place already"
     r"|counts down|stands for|^\S+ (key|\S+ node) \S+ is already there|no node|linked with itself|`between` joins"
     r"|ring needs|do not fill"
     r"|already joined|same two nodes|less than light|sum to|mean_pairs: must be more than 0|tag !!|a key must be"

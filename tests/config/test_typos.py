@@ -18,6 +18,7 @@ from tests.config.full import FULL, GRAPH, REAL, TELEMETRY
 CHOSEN: Final = {  # keys that are names of somebody's choice, and can be anything
     "end", "alice", "bob", "main", "theta", "n", "received", "net",
     "repeater", "between-two", "a-chain", "a-ring", "a-star", "given-state", "all", "a-grid", "a-tree", "by-chance",
+    "lab1", "lab2", "oracle",
 }  # fmt: skip
 
 

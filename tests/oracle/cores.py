@@ -60,7 +60,7 @@ class Bench:
     def report(self, node: NodeName, *ops: Op, timer_ns: int | None = None, **fields: Any) -> Report:
         """The next report of a node. Operations at time 0 are meant for this instant."""
         self.steps[node] += 1
-        timed = tuple(_not_before(self.core.time.now_ns, op) for op in ops)
+        timed = tuple(not_before(self.core.time.now_ns, op) for op in ops)
         plain = Report(node, 0, self.steps[node], timer_ns, None, 0, timed)
         return msgspec.structs.replace(plain, **fields)
 
@@ -90,7 +90,8 @@ class Bench:
         return [event for event in self.events if event.event in kinds]
 
 
-def _not_before(now_ns: int, op: Op) -> Op:
+def not_before(now_ns: int, op: Op) -> Op:
+    """The same operation, at this time if it was meant for time 0."""
     if getattr(op, "start_ns", None) != 0:
         return op
     times = {name: max(now_ns, getattr(op, name)) for name in ("start_ns", "end_ns") if hasattr(op, name)}

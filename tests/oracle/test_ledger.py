@@ -65,6 +65,8 @@ def component_of(name: NodeName, first: int, n: int, formalism: str = "auto") ->
 def new_pair(ledger: Ledger, one: NodeName, other: NodeName) -> tuple[PairId, QubitId, QubitId]:
     pair, mine, theirs = ledger.next_pair(one, other)
     ledger.create_pair((one, other), (mine, theirs))
+    ledger.delivered(mine)
+    ledger.delivered(theirs)
     return pair, mine, theirs
 
 
@@ -76,6 +78,7 @@ class AnyNodeDoesAnything(RuleBasedStateMachine):
         self.ledger = new_ledger()
         self.dense = DenseRegister()
         self.owner: dict[QubitId, NodeName] = {}
+        self.flying: list[QubitId] = []
         self.gone: list[QubitId] = []
         self.made = dict.fromkeys(NODES, 0)
         self.pairs = 0
@@ -91,12 +94,14 @@ class AnyNodeDoesAnything(RuleBasedStateMachine):
 
     def may(self, node: NodeName, qubits: tuple[QubitId, ...], action: Callable[[], object]) -> bool:
         """True, and do it, if a node may do this; else it is refused with the right error and nothing changes."""
-        wrong = next((qubit for qubit in qubits if self.owner.get(qubit) != node), None)
+        wrong = next((qubit for qubit in qubits if self.owner.get(qubit) != node or qubit in self.flying), None)
         twice = len(set(qubits)) != len(qubits)
         if wrong is None and not twice:
             return True
         before = holdings(self.ledger)
-        expected = InvalidOperation if wrong is None else NotOwner if wrong in self.owner else UnknownQubit
+        expected = (
+            InvalidOperation if wrong is None else NotOwner if self.owner.get(wrong, node) != node else UnknownQubit
+        )
         with pytest.raises(expected) as caught:
             action()
         assert caught.type is expected
@@ -201,11 +206,20 @@ class AnyNodeDoesAnything(RuleBasedStateMachine):
         if self.may(node, (qubit,), lambda: self.ledger.transfer(node, qubit, to)):
             self.ledger.transfer(node, qubit, to)
             self.owner[qubit] = to
+            self.flying.append(qubit)
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data())
+    def arrive(self, data: st.DataObject) -> None:
+        qubit = data.draw(st.sampled_from(self.flying), label="arrives")
+        self.ledger.arrive(qubit, 0)
+        self.flying.remove(qubit)
 
     @invariant()
     def ledger_agrees_with_the_reference(self) -> None:
         self.ledger.check_invariants()
         assert self.ledger.owner == self.owner
+        assert self.ledger.under_way == set(self.flying)
         names = tuple(self.owner)
         difference = self.ledger.register.reduced_state(names) - self.dense.reduced_state(names)
         assert np.abs(difference).max() < 1e-9
@@ -278,6 +292,11 @@ def test_pairs_of_two_nodes_are_numbered_whoever_asks_first() -> None:
         "alice.1.0",  # of a node called alice.1
         "xalice.0",
         "bob!1.0",
+        "alice!.0",
+        "alice!01.0",
+        "alice!x~bob#0@bob.0",  # whose other half would be bob's
+        "alice.00",
+        "alice.\u0663",  # a digit, but none of ours
     ],
 )
 def test_a_name_that_the_node_cannot_have_made_is_refused_and_nothing_of_its_component_is_adopted(name: str) -> None:
@@ -318,8 +337,13 @@ def test_what_is_no_state_is_refused_and_changes_nothing(broken: Callable[[Compo
 def test_names_of_a_later_life_of_the_node_are_its_own() -> None:
     ledger = new_ledger()
     state = component_of(ALICE, 0, 1)._replace(qubits=(local_qubit_id(ALICE, 2, 0),))
+    with pytest.raises(NotOwner):
+        ledger.adopt(ALICE, state)
+    ledger.lives = {ALICE: 2}
     ledger.adopt(ALICE, state)
     assert ledger.owner == {QubitId("alice!2.0"): ALICE}
+    with pytest.raises(NotOwner):  # those of an earlier one are not
+        ledger.adopt(ALICE, component_of(ALICE, 0, 1))
 
 
 Step = Callable[[Ledger, QubitId], object]
@@ -375,6 +399,9 @@ def test_a_sent_qubit_belongs_to_the_receiver_alone_and_its_state_is_where_it_wa
     ledger.transfer(ALICE, half, CAROL)
     with pytest.raises(NotOwner):
         ledger.apply(ALICE, "x", (half,), ())
+    with pytest.raises(UnknownQubit, match="on its way"):  # or its receiver would learn of it before light could come
+        ledger.measure(CAROL, (half,), "z", keep=False)
+    ledger.arrive(half, 50)
     assert ledger.measure(CAROL, (half,), "z", keep=False) == ledger.measure(BOB, (other,), "z", keep=False)
 
 

@@ -254,7 +254,7 @@ async def test_telemetry_that_is_killed_leaves_its_will_and_the_run_goes_on(
 async def test_nodes_that_an_oracle_by_hand_waits_for_in_vain_show(broker: Broker, root: str, tmp_path: Path) -> None:
     (tmp_path / "net.json").write_text(json.dumps(network(broker.url, topic=root)))
     (tmp_path / "programs.py").write_text((HERE / "programs.py").read_text())
-    words = command("oracle", "net.json", "--seed", "1", "--address", "ipc://s", "--wait", "0.1")
+    words = command("oracle", "net.json", "--seed", "1", "--listen", "ipc://s", "--wait", "0.1")
     env = environment(QNODE_TOKEN="0123456789abcdef")
     process = await asyncio.create_subprocess_exec(*words, cwd=tmp_path, env=env, stderr=asyncio.subprocess.PIPE)
     _, err = await process.communicate()
