@@ -239,6 +239,16 @@ def start_of(description: bytes) -> bytes:
     return MAGIC + entry_of(description)
 
 
+def is_torn_start(path: Path) -> bool:
+    """Whether a record's writer did not get as far as its first entry."""
+    with path.open("rb") as file:
+        magic, head = file.read(len(MAGIC)), file.read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            return MAGIC.startswith(magic)
+        length, inverted, _ = _HEAD.unpack(head)
+        return magic == MAGIC and length ^ inverted == _INVERTED and len(file.read(length)) < length
+
+
 def _start_behind(number: int, before: int) -> bytes:
     return MAGIC + entry_of(_encode(Continued(number, before)))
 

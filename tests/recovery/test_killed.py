@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.oracle.events import encode_events
+from orchestrator.oracle.events import Event, encode_events
 from orchestrator.oracle.replay import replay
 from orchestrator.oracle.spec import events_path, record_path
 from tests.recovery.kills import Disturbed, cluster, killed, network, told, whole_of
@@ -50,7 +50,7 @@ async def test_what_is_left_of_a_run_that_was_recovered_is_a_whole_record(tmp_pa
         run, done = await killed(net, tmp_path, "killed", random.Random(SEED), ("oracle",), whole)
     assert done
     assert run.folder is not None
-    events = []
+    events: list[Event] = []
     again = replay(record_path(run.folder), emit=events.append)
     assert again.divergence is None
     assert (again.rounds, again.outcome) == (run.summary.counts["steps"], ("done", run.summary.at_ns, ()))
@@ -105,7 +105,7 @@ async def test_who_is_killed_too_often_stays_away_and_the_sentence_says_so(who: 
             await often.kill_the_next(who)
         run = await often.running
     assert run.failure is not None
-    assert run.failure.exit_code == 4
+    assert run.exit_code == 4
     assert "killed by signal 9, after it had been started again 2 times" in str(run.failure)
 
 
@@ -132,6 +132,6 @@ async def test_a_node_that_cannot_be_resumed_is_lost_with_the_reason(
         assert lost.kill("alice")
         run = await lost.running
     assert run.failure is not None
-    assert run.failure.exit_code == 4
+    assert run.exit_code == 4
     assert sentence in str(run.failure)
     assert "alice" in str(run.failure)
