@@ -121,6 +121,7 @@ _HEADINGS: Final = {
     "DelayMatrix": "`classical.delay`",
     "ObservedConfig": "`observe`: each of a list",
     "FailuresConfig": "`failures`",
+    "RecordConfig": "`record`",
     "HostConfig": "`hosts`: each of them",
     "FaultConfig": "`faults`: each of a list",
     "TriggerConfig": "`faults`: `on`",

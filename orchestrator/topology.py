@@ -17,6 +17,7 @@ from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameFor
 from orchestrator.failures import NEVER, Failures, Restart
 from orchestrator.faults import ALL
 from orchestrator.links import LinkConfig
+from orchestrator.recording import Recording
 from qnode.ids import NodeName, ProgramName
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
@@ -98,6 +99,7 @@ class Network:
     observe: tuple[Observation, ...]
     events: bool
     failures: Failures
+    recording: Recording
     faults: tuple[Fault, ...] = ()
     hosts: Mapping[str, str] = field(default_factory=dict)
     place: Mapping[str, str] = field(default_factory=dict)
@@ -160,6 +162,7 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         observe=tuple(_observations(config)),
         events=config.events,
         failures=config.failures.numbers(),
+        recording=config.record.numbers(),
         faults=tuple(_faults(config, nodes, links)),
         hosts={name: host.address or "" for name, host in config.hosts.items()},
         place=placing.spread(tuple(config.hosts), config.place, tuple(nodes)),
