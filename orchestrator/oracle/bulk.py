@@ -14,6 +14,7 @@ import numpy as np
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.matching import Demand, Key, Matching
 from orchestrator.oracle.refusals import refuse
 from orchestrator.oracle.timekeeper import Timekeeper
@@ -76,6 +77,7 @@ class Bulk:
         counts: Counts,
         *,
         key: bytes,
+        usage: Usage,
         log: Callable[..., object],
     ) -> None:
         self._links = links
@@ -85,7 +87,7 @@ class Bulk:
         self._counts = counts
         self._key = key
         self._log = log
-        self._matching = Matching()
+        self._matching = Matching(usage)
         self._bases: dict[Key, Bits | None] = {}  # of those whose pairs have not begun
         self._places: dict[Key, Place] = {}
         self._batches: dict[tuple[NodeName, NodeName], int] = {}

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
 from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.operations import Delays, Observer, Operations
 from orchestrator.oracle.timekeeper import Delivery, Standstill, Timekeeper
 from qnode.errors import MalformedMessage
@@ -68,6 +69,7 @@ class OracleCore:
         emit: Takes the events, or None if nobody wants them.
         realtime: True on the real clock: what is scheduled is handed out at once, with its time on it.
         services: The names of each node's other programs.
+        usage: What each node may have.
         key: Of the randomness of arrays.
     """
 
@@ -84,10 +86,11 @@ class OracleCore:
         realtime: bool = False,
         services: Mapping[NodeName, Iterable[str]] = {},
         key: bytes = b"",
+        usage: Usage | None = None,
     ) -> None:
         self.time = Timekeeper(programs, tick_ns=tick_ns, until_ns=until_ns)
         self.operations = Operations(
-            ledger, delays, self.time, emit=emit, observer=observer, realtime=realtime, key=key
+            ledger, delays, self.time, emit=emit, observer=observer, realtime=realtime, key=key, usage=usage
         )
         self.results: list[ProgramResult] = []
         self.outcome: Outcome | None = None

@@ -9,6 +9,7 @@ from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameFor
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.events import SCHEMA_VERSION, Event
 from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.operations import Observer
 from orchestrator.oracle.spec import LinkSpec, OracleSpec
 from qnode.core.coins import Coins, derive_key
@@ -76,6 +77,7 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         observer=observer,
         realtime=spec.clock == "real",
         services={NodeName(node): programs for node, programs in spec.services.items()},
+        usage=Usage({NodeName(node): limits for node, limits in spec.limits_of.items()}, spec.limits),
         key=derive_key(spec.seed, "arrays"),
     )
     photons = {(NodeName(link.a), NodeName(link.b)): link.photons for link in spec.links if link.photons}
@@ -83,7 +85,14 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         from orchestrator.oracle.pulses import PulseTrains  # lazy: most networks carry no light, and start without it
 
         core.operations.carry(
-            PulseTrains(photons, delays.quantum_ns, core.time, derive_key(spec.seed, "photons"), core.operations.log)
+            PulseTrains(
+                photons,
+                delays.quantum_ns,
+                core.time,
+                derive_key(spec.seed, "photons"),
+                core.operations.log,
+                core.operations.usage,
+            )
         )
     return core
 

@@ -11,6 +11,7 @@ from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.matching import Demand, Matching
 from orchestrator.oracle.refusals import refuse
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
@@ -109,14 +110,18 @@ class Operations:
         observer: Observer | None,
         realtime: bool,
         key: bytes = b"",
+        usage: Usage | None = None,
     ) -> None:
         self.ledger = ledger
-        self.matching = Matching()
+        self.usage = usage or Usage({})
+        self.matching = Matching(self.usage)
         self.counts = Counts()
         self.generation = Generation(ledger, delays, self.matching, time, counts=self.counts, emit=emit)
         self.unheard: dict[NodeName, int] = {}
         self.noted: dict[tuple[NodeName, str], bytes] = {}
-        self.bulk = Bulk(delays, ledger, self.generation, time, self.counts, key=key, log=self.log)
+        self.bulk = Bulk(
+            delays, ledger, self.generation, time, self.counts, key=key, usage=self.usage, log=self.log
+        )
         self._meddled: list[Meddle] = []
         self._delays = delays
         self._time = time
@@ -156,11 +161,18 @@ class Operations:
         """Operations of one report, from its `first` on, in order; one that is refused does not keep the others."""
         execute = self._execute
         self.counts.operations += len(ops)
+        may_be_done = first + self.usage.operations(node, len(ops), self._time.now_ns)
         for index, op in enumerate(ops, first):
             try:
+                if index >= may_be_done:
+                    self._too_many(node, op)
                 execute[type(op)](node, op)
             except QnodeError as error:
                 self._refuse(node, step, index, op, error)
+
+    def _too_many(self, node: NodeName, op: Op) -> None:
+        most = self.usage.of(node).operations
+        self.usage.check(node, "operations", most + 1, getattr(op, "program", ""))
 
     def meddle(self, with_next: Meddle) -> None:
         """Lose or delay the next message that it describes."""
@@ -204,8 +216,10 @@ class Operations:
                 return self.bulk.delivered(node, item.request, at_ns)
             case Emitted() | Clicked() if self._pulses:
                 return self._pulses.delivered(node, item.request)
-            case Message() if self._emit:
-                self._log_message("receive", at_ns, node, item)
+            case Message():
+                self.usage.arrived(item.peer, item.size)
+                if self._emit:
+                    self._log_message("receive", at_ns, node, item)
             case Arrived():
                 self.ledger.arrive(QubitId(item.qubit), at_ns)
                 self.log("receive_qubit", node, t=at_ns, program=item.program, peer=item.peer, qubits=(item.qubit,))
@@ -261,6 +275,7 @@ class Operations:
             raise MalformedMessage(detail=f"{node} asked for {op.n} pairs at once; 1 to {MOST_PAIRS} are possible")
         if not 0.0 <= op.min_fidelity <= 1.0:  # one that is no number would take the other end's wish away, too
             raise MalformedMessage(detail=f"{node} asked for pairs of fidelity {op.min_fidelity}; 0 to 1 are possible")
+        self.usage.check(node, "qubits", self.ledger.held[node] + op.n)
         self.matching.check_new((node, op.request))
         if self._emit:
             self._emit(
@@ -324,6 +339,8 @@ class Operations:
     # ------------------------------------------------------------ qubits
 
     def _adopt(self, node: NodeName, op: Adopt) -> None:
+        self.usage.check(node, "component", len(op.qubits))
+        self.usage.check(node, "qubits", self.ledger.held[node] + len(op.qubits))
         self.ledger.adopt(node, _component(op), op.clocks)
         if self._emit:
             time = self._time
@@ -427,6 +444,8 @@ class Operations:
                 detail=f"{node} sent a message of {op.size} bytes with {len(op.payload)} and a digest of"
                 f" {len(op.digest)} bytes"
             )
+        if not self._realtime:
+            self.usage.send(node, op.size, op.program)
         self.counts.messages += 1
         if self._realtime:  # it has gone from node to node
             if self._emit:
@@ -438,6 +457,7 @@ class Operations:
             extra_ns = meddled.delay_ns
             self._log_message("drop" if extra_ns is None else "delay", now_ns, node, op)
             if extra_ns is None:
+                self.usage.arrived(node, op.size)
                 return
             delay_ns += extra_ns
         message = Message(
@@ -474,6 +494,7 @@ class Operations:
                 return None
             ledger.check(node, (qubit,))
             return ledger.noisy.seen_at(self._time.now_ns)
+        self.usage.check(node, "component", len(op.state.qubits))
         ledger.check_own(node, (qubit, *op.state.qubits))
         run = ledger.register
         copy = NoisyRegister(Register(run.formalism, run.max_state_vector_qubits), _no_coins)
@@ -484,6 +505,7 @@ class Operations:
         return copy.seen_at(self._time.now_ns)
 
     def _note(self, node: NodeName, op: Note) -> None:
+        self.usage.note(node, len(self.noted.get((node, op.name), b"")), len(op.value), op.program)
         self.noted[node, op.name] = op.value
         self.log("note", node, program=op.program, name=op.name, bytes=len(op.value))
 
