@@ -98,6 +98,15 @@ def own_address(oracle: Endpoint, *, listen: str = "", advertise: str = "", has_
     return Own(bind, f"tcp://{_advertised(advertise)}" if advertise else f"tcp://{told}:{_PORT}")
 
 
+def at_port(listen: str, nth: int) -> str:
+    """The address of the nth process of several that listen one port after another; port 0 is any for all of them."""
+    _, _, port = _parts(listen, 0, "--listen", least_port=0)
+    before = listen.rpartition(":")[0]
+    if port and port + nth > 65535:
+        raise _refused("--listen", f"{listen!r} has no room for {nth + 1} ports; begin lower")
+    return f"{before}:{port + nth if port else 0}"
+
+
 def needs_keys(option: str, text: str) -> ConfigError:
     """The error of an address beyond this machine where there are no keys."""
     return _refused(

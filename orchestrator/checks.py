@@ -7,12 +7,14 @@ finding says what it rests on, so that no consequence of an earlier mistake is t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
 from orchestrator import placing, shapes, units
 from orchestrator.failures import RESUME
+from orchestrator.faults import ALL, WaysConfig, expand_or_itself
 from orchestrator.near import nearest
 from orchestrator.presets import over_preset
 from orchestrator.problems import Finding, Path
@@ -33,6 +35,8 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _of_kinds(config)
     yield from _of_nodes(config)
     yield from _of_links(config)
+    if config.faults:
+        yield from _of_faults(config)
     names = (name for pattern in config.nodes for name in shapes.expand(pattern))
     yield from placing.findings(config.hosts, config.place, names)
     if config.formalism == "bell_diagonal":
@@ -204,6 +208,55 @@ def _of_tap(path: Path, link: LinkConfig, nodes: set[str]) -> Iterator[Finding]:
         yield Finding(place, f"no node {tap!r}{hint}", needs=(_NODES, *_MORE_NODES, ("nodes", tap)))
     elif any(tap in shapes.expand(member) for _, member in link.members):
         yield Finding(place, f"{tap!r} is an end of the link; who sits on a link is another node")
+
+
+def _of_faults(config: Config) -> Iterator[Finding]:
+    nodes = {name for pattern in config.nodes for name in shapes.expand(pattern)}
+    links = set(_link_names(config))
+    for nth, fault in enumerate(config.faults):
+        path: Path = ("faults", nth)
+        if any(fault.findings()):
+            continue  # that is what is wrong
+        action = fault.action
+        for where, member in fault.members():
+            yield from _unknown_nodes((*path, *where), member, nodes)
+        on = fault.on
+        for key in ("node", "peer") if on is not None else ():
+            if getattr(on, key) is not None:
+                yield from _unknown_nodes((*path, "on", key), getattr(on, key), nodes)
+        named = fault.what
+        if action in ("break", "heal") and not isinstance(named, WaysConfig):
+            known = links | nodes if action == "heal" else links
+            for place, name in enumerate(named):
+                if name not in known and not (action == "heal" and set(expand_or_itself(name)) <= nodes):
+                    kind = "link" if action == "break" else "link or node"
+                    hint = nearest(name, known) or _listed(known - {ALL})
+                    yield Finding((*path, action, place), f"no {kind} {name!r}{hint}", needs=(("links",), *_MORE_NODES))
+        if action == "kill" and config.nodes_per_process != 1:
+            detail = "a process with several nodes cannot be killed for one of them; leave `nodes_per_process` out"
+            yield Finding((*path, "kill"), detail, (("nodes_per_process",),))
+        if config.clock.mode == "real" and action not in ("kill", "break", "heal"):
+            detail = f"on the real clock there are kill, break and heal; {action} needs the virtual one"
+            yield Finding((*path, action), detail, (("clock", "mode"),), key=True)
+
+
+def _unknown_nodes(path: Path, member: str, nodes: set[str]) -> Iterator[Finding]:
+    missing = [name for name in shapes.expand(member) if name not in nodes and name != ALL]
+    if missing:
+        hint = nearest(missing[0], nodes) or _listed(nodes)
+        more = f", nor {len(missing) - 1} more of {member!r}" if len(missing) > 1 else ""
+        needs = (_NODES, *_MORE_NODES, *(("nodes", name) for name in missing))
+        yield Finding(path, f"no node {missing[0]!r}{more}{hint}", needs=needs)
+
+
+def _link_names(config: Config) -> Iterator[str]:
+    """What `break` may name: links, those of a generator one by one or all at once, or all there are."""
+    yield ALL
+    for name, link in config.links.items():
+        yield name
+        if len(link.given_shapes) == 1 and link.shape != "between":
+            with suppress(shapes.ShapeError):
+                yield from (f"{name}[{nth}]" for nth in range(len(link.edges)))
 
 
 def _listed(names: set[str]) -> str:

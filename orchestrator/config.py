@@ -16,8 +16,10 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, Wit
 
 from orchestrator import checks, units
 from orchestrator.failures import FailuresConfig, Restart
+from orchestrator.faults import FaultConfig
 from orchestrator.graphs import GraphConfig
 from orchestrator.hardware import HardwareConfig
+from orchestrator.limits import LimitsConfig, NodeLimitsConfig
 from orchestrator.links import LinkConfig
 from orchestrator.placing import Hosts, Place
 from orchestrator.presets import over_preset
@@ -72,6 +74,7 @@ class NodeConfig(HardwareConfig):
     programs: Annotated[dict[Name, ProgramConfig], BeforeValidator(without_own_keys)] = Field(
         default_factory=dict, description="Several programs, by name; each talks to those of its name."
     )
+    limits: NodeLimitsConfig = Field(NodeLimitsConfig(), description="What it may have of the oracle, at most.")
     restart: Restart | None = Field(None, description="When its process is lost; left out: what `failures` says.")
 
     def findings(self) -> Iterator[Finding]:
@@ -195,6 +198,14 @@ def _nodes_per_process(value: object) -> object:
     raise refused(f"{value!r} is not a number of nodes; write a whole number from 1, or all")
 
 
+def _faults(value: object) -> object:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise refused("must be a list of faults, such as [{at: 3 ms, kill: bob}]")
+    return tuple(value)
+
+
 def _version(value: object) -> object:
     if value == 1 and not isinstance(value, bool):
         return 1
@@ -244,7 +255,11 @@ class Config(Model):
         BeforeValidator(_nodes_per_process),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
     ] = Field(1, description="How many nodes share a process; all: the whole network in one.")
+    limits: LimitsConfig = Field(LimitsConfig(), description="What nodes may have of the oracle, and strangers.")
     failures: FailuresConfig = Field(FailuresConfig(), description="What is done when a node's process is lost.")
+    faults: Annotated[tuple[FaultConfig, ...], BeforeValidator(_faults)] = Field(
+        (), description="What happens to the network, and when: a list of faults."
+    )
     hosts: Hosts = Field(default_factory=dict, description="Machines by name, or a list of names; for `place`.")
     place: Place = Field(
         default_factory=dict,

@@ -12,7 +12,7 @@ from orchestrator.config import Config
 
 def dump(config: Config) -> str:
     """The YAML that `loader.loads` reads as this configuration; only what was given is written."""
-    data = config.model_dump(mode="json", exclude_unset=True)
+    data = config.model_dump(mode="json", exclude_unset=True, by_alias=True)
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 

@@ -6,16 +6,14 @@ A fact is short: a version, the seed, or the digest of a part of the configurati
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import blake2b
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from orchestrator.head import versions
-from orchestrator.launch.preload import local_files
 from orchestrator.oracle.spec import encode_oracle
 from orchestrator.plan import LaunchPlan
+from orchestrator.program_files import digest_now, digest_of, files_of
 from orchestrator.run import Source
 from qnode.wire.plan import encode_spec
 
@@ -84,22 +82,16 @@ def _version(name: str) -> str:
 def _sections(source: Source) -> Iterator[tuple[str, str]]:
     for name, section in source.config.model_dump(mode="json", exclude_unset=True).items():
         if name not in _OF_ONE_MACHINE:
-            yield name, _digest(msgspec.json.encode(section, order="deterministic"))
+            yield name, digest_of(msgspec.json.encode(section, order="deterministic"))
 
 
 def _files(source: Source, programs: Iterable[str]) -> Iterator[tuple[str, str]]:
-    folders = (source.base.resolve(), *(Path(folder).resolve() for folder in source.path))
-    for file in local_files(programs, folders):
-        folder = next((one for one in folders if file.is_relative_to(one)), file.parent)
-        yield file.relative_to(folder).as_posix(), _digest(file.read_bytes())
+    for name, file in files_of(source, source.base, programs).items():
+        yield name, digest_now(file) or "not there"
 
 
 def _meaning(alone: LaunchPlan) -> str:
     """Of what the configuration comes to: it also depends on files that it names."""
     run = msgspec.structs.replace(alone.run, base="", path=(), parcels="", log="", oracle="", peers="")
     parts = [encode_spec(run), encode_oracle(alone.oracle.without_secrets()), *map(encode_spec, alone.processes)]
-    return _digest(b"".join(parts))
-
-
-def _digest(data: bytes) -> str:
-    return blake2b(data, digest_size=16).hexdigest()
+    return digest_of(b"".join(parts))

@@ -17,6 +17,9 @@ FRESH: Final = "fresh"
 RESUME: Final = "resume"
 DEFAULT_RESTARTS: Final = 3
 
+KILLED: Final = "a fault script killed it"
+TOO_EARLY: Final = "its process ended before the run did: "
+
 
 @dataclass(frozen=True, slots=True)
 class Failures:

@@ -17,6 +17,7 @@ from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 
 from orchestrator.inspect import MarkObserver
@@ -50,7 +51,7 @@ from qnode.wire.messages import (
     encode,
     error_of,
 )
-from qnode.wire.plan import ProcessSpec
+from qnode.wire.plan import NodeSpec, ProcessSpec
 
 
 class Limits:
@@ -142,13 +143,12 @@ class InlineRun:
         self._hosts: dict[NodeName, NodeHost] = {}
         self._generators = Generators(launch.processes)
         self._process_of: dict[NodeName, int] = {}
+        self._lost: list[NodeHost] = []
         with self._inside():
             for process in launch.processes:
                 for node in process.nodes:
-                    name = NodeName(node.name)
-                    self._hosts[name] = host = NodeHost(node, launch.run, _no_parcel)
-                    host.on_failed = partial(self._failed, name)
-                    self._process_of[name] = process.number
+                    self._host(node)
+                    self._process_of[NodeName(node.name)] = process.number
         self._outside = Outside(self._hosts.values())
         self._helm = Helm(
             self._core,
@@ -159,8 +159,10 @@ class InlineRun:
             paused=True,
         )
         self._stands: Paused | None = None
+        self._grants: Mapping[NodeName, Grant] = {}
+        self._begun = False
+        self._core.on_replace = self._replace
         run_event(self._core, oracle)
-        self._grants: Mapping[NodeName, Grant] = self._core.first_grants()
 
     def go(self, until_ns: int | None = None) -> Paused | None:
         """Go on until network time would pass a point; None if the run is over. Raises TimedOut, Interrupted."""
@@ -193,12 +195,32 @@ class InlineRun:
         with self._open, self._inside():
             if self._record is not None:
                 self._record.end(self._core.time.now_ns, (), ())
-            for host in reversed(self._hosts.values()):
+            for host in (*reversed(self._hosts.values()), *self._lost):
                 host.close()
         self._on_progress(Progress(self._core.time.now_ns, self._core.counts.steps))
 
     def _inside(self) -> contextlib.AbstractContextManager[None]:
         return here(self._launch.run.base, *self._launch.run.path)
+
+    def _host(self, node: NodeSpec) -> NodeHost:
+        name = NodeName(node.name)
+        self._hosts[name] = host = NodeHost(node, self._launch.run, _no_parcel)
+        host.on_failed = partial(self._failed, name)
+        return host
+
+    def _replace(self, node: NodeName, life: int) -> None:
+        """A node is lost: what ran there runs no more, and cleans up only when all is over; perhaps another begins."""
+        lost = self._hosts.pop(node)
+        self._lost.append(lost)
+        self._outside.drop(node)
+        if life < 0:
+            return
+        process = self._launch.processes[self._process_of[node]]
+        nodes = tuple(msgspec.structs.replace(one, incarnation=life) for one in process.nodes if one.name == node)
+        host = self._host(nodes[0])
+        self._outside.put(host)
+        self._generators.renew(msgspec.structs.replace(process, nodes=nodes))
+        self._hosts = {name: self._hosts[name] for name in self._process_of if name in self._hosts}
 
     def _failed(self, node: str, program: str, tb: TracebackType | None) -> None:
         self.failed[node, program] = tb
@@ -216,7 +238,10 @@ class InlineRun:
 
     def _drive(self) -> None:
         core, outside = self._core, self._outside
-        if not core.time.awaited:
+        if not self._begun:
+            self._begun = True
+            self._grants = core.first_grants()
+        elif not core.time.awaited:
             self._grants = core.grants()
         while core.outcome is None:
             self._limits.check()
@@ -281,6 +306,15 @@ class Generators:
             reseed(process)
             self._own[process.number] = _states()
         _set_states(self._outside)
+
+    def renew(self, process: ProcessSpec) -> None:
+        """A process starts again: its own generators do too."""
+        if self._turn == process.number:
+            self._turn = None
+        states = _states()
+        reseed(process)
+        self._own[process.number] = _states()
+        _set_states(states)
 
     def __enter__(self) -> Self:
         self._outside = _states()

@@ -24,7 +24,7 @@ def model_findings(config: Config) -> Iterator[Finding]:
 def _of_models(value: object, path: Path) -> Iterator[Finding]:
     if isinstance(value, Model):
         for name in value.model_fields_set:
-            yield from _of_models(getattr(value, name), (*path, name))
+            yield from _of_models(getattr(value, name), (*path, type(value).model_fields[name].alias or name))
         yield from (finding.below(path) for finding in value.findings())
     elif isinstance(value, dict):
         for key, item in value.items():

@@ -7,10 +7,9 @@ from collections import Counter
 
 import msgspec
 
-from orchestrator.failures import RESUME
 from orchestrator.launch.launcher import ORACLE, Launcher
 from orchestrator.launch.protocol import Exited
-from orchestrator.oracle.spec import encode_oracle
+from orchestrator.oracle.spec import RESUME, encode_oracle
 from orchestrator.plan import LaunchPlan
 from qnode.wire.plan import encode_spec
 
@@ -28,7 +27,7 @@ class Keeper:
         self._launch = launch
         self._restarts: Counter[int] = Counter()
 
-    async def start_again(self, exited: Exited) -> bool:
+    def start_again(self, exited: Exited) -> bool:
         """False if it stays away."""
         number = exited.number
         if exited.status >= 0 or not self._is_kept(number) or self._restarts[number] >= self._most:
@@ -38,7 +37,7 @@ class Keeper:
             kind, spec = "oracle", encode_oracle(msgspec.structs.replace(self._launch.oracle, resume=True))
         else:
             kind, spec = "node", encode_spec(self._launch.processes[number])
-        await self._launcher.start_again(number, kind, spec)
+        self._launcher.start_again(number, kind, spec)
         log.info("%s %d was killed by signal %d, and goes on from the record", kind, number, -exited.status)
         return True
 

@@ -64,7 +64,7 @@ def plan(
         formalism=network.formalism,
         max_state_vector_qubits=network.max_state_vector_qubits,
         observed=_observed_labels(network),
-        log_local=network.events,
+        log_local=network.events or any(fault.on is not None for fault in network.faults),
         base=str(network.base),
         path=path,
         oracle=f"ipc://{directory}/o",
@@ -139,10 +139,14 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
             for node in network.nodes.values()
             if (names := tuple(program.name for program in node.programs if program.service))
         },
+        limits=network.limits,
+        limits_of={node.name: node.limits for node in network.nodes.values() if node.limits != network.limits},
+        strangers=network.strangers,
         restart={node.name: node.restart for node in network.nodes.values() if node.restart != NEVER},
         restarts=network.failures.restarts,
         restart_ns=network.failures.restart_ns,
         detection_ns=network.failures.detection_ns,
+        faults=network.faults,
     )
 
 

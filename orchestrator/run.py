@@ -13,12 +13,13 @@ import msgspec
 
 from orchestrator.config import Config
 from orchestrator.exits import exit_code_of
+from orchestrator.failures import KILLED, TOO_EARLY
 from orchestrator.oracle.events import Event, decode_events
 from orchestrator.oracle.spec import Observed, Summary, events_path, record_path
 from orchestrator.plain import plain
 from orchestrator.telemetry.orders import Outcome, read_outcome
 from orchestrator.topology import Network, describe
-from qnode.errors import Deadlock, Interrupted, Livelock, ProgramFailed, QnodeError, RunFailed, Stall
+from qnode.errors import Deadlock, Interrupted, Livelock, ProcessLost, ProgramFailed, QnodeError, RunFailed, Stall
 from qnode.ids import QubitId
 from qnode.runtime.logs import format_time
 from qnode.wire.payload import unpack
@@ -266,7 +267,16 @@ def failure_of(summary: Summary) -> RunFailed | None:
             return Livelock(time=at, rounds=100_000, nodes=", ".join(summary.nodes))
         case "interrupted":
             return Interrupted(time=at)
+        case "lost" if summary.gone:
+            lost = {node: why.removeprefix(TOO_EARLY) for node, why in summary.gone.items() if why != KILLED}
+            reasons = "; ".join(dict.fromkeys(lost.values()))
+            return ProcessLost(nodes=tuple(lost), name=name_of(tuple(lost)), reason=reasons)
     return None
+
+
+def name_of(nodes: tuple[str, ...]) -> str:
+    """What a process with these nodes is called."""
+    return f"node{'s' if len(nodes) > 1 else ''} {', '.join(nodes)}" if nodes else "the oracle"
 
 
 def _waits(summary: Summary) -> str:

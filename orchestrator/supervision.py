@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
+from orchestrator.failures import TOO_EARLY
 from orchestrator.keeper import Keeper
 from orchestrator.launch.launcher import ORACLE, Launcher
 from orchestrator.launch.protocol import Exited
 from orchestrator.oracle.spec import Summary, decode_summary
 from orchestrator.plan import LaunchPlan
-from orchestrator.run import failure_of
+from orchestrator.replacing import Replacing
+from orchestrator.run import failure_of, name_of
 from qnode.errors import ProcessLost
 from qnode.transport.control import Control
-from qnode.wire.messages import Progress, RunEnded
+from qnode.wire.messages import Progress, Replace, RunEnded
 
 GRACE_S: Final = 10.0  # wall time that processes have to go once their run is over
 _HASTE_S: Final = 1.0  # wall time that the oracle has to tell what there is of a run that is cut short
@@ -51,15 +53,32 @@ async def follow(
     control = Control(launch.oracle.address, launch.oracle.token)
 
     parts: list[bytes] = []
+    replacing = Replacing(launcher, launch)
+    begun = False
 
     def take_news() -> None:
+        nonlocal begun
         for message in control.news():
             if isinstance(message, RunEnded) and not ended.done():
                 parts.append(message.summary)
                 if not message.more:
                     ended.set_result(decode_summary(b"".join(parts)))
             elif isinstance(message, Progress):
+                begun = True
                 on_progress(message)
+            elif isinstance(message, Replace) and not ended.done():
+                replacing.replace(message.lives)
+
+    def lose(exited: Exited) -> bool:
+        """A node's process has ended. True if the run goes on all the same."""
+        reason = exited.words or _reason(exited.status)
+        lost = replacing.ended(exited.number, TOO_EARLY + reason)
+        if lost and not begun:
+            return False
+        if lost:
+            control.gone(lost)
+            take_news()  # as below
+        return True
 
     async def what_there_is(how: str, without: Mapping[str, str] = {}) -> None:
         control.finish(how, without)
@@ -70,7 +89,7 @@ async def follow(
 
     loop.add_reader(control.fileno(), take_news)
     take_news()
-    watching = asyncio.ensure_future(_watch(launcher, launch, ended))
+    watching = asyncio.ensure_future(_watch(launcher, Keeper(launcher, launch), replacing, ended, lose))
     try:
         left = None if deadline is None else max(0.0, deadline - loop.time())
         await asyncio.wait((ended, watching), timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -82,10 +101,11 @@ async def follow(
             reason = lost.words or _reason(lost.status)
             nodes = _nodes(launch, lost.number)
             if lost.number != ORACLE:  # else nobody can tell what there is
-                gone = f"its process ended before the run did: {reason}"
-                await what_there_is("lost", dict.fromkeys(nodes, gone))
-            raise ProcessLost(nodes=nodes, name=_name(nodes), reason=reason)
+                await what_there_is("lost", dict.fromkeys(nodes, TOO_EARLY + reason))
+            raise ProcessLost(nodes=nodes, name=name_of(nodes), reason=reason)
         summary = await ended
+        for number in sorted({launch.run.processes[node] for node in summary.gone}):
+            launcher.end_process(number)  # it may just have begun, or say nothing any more
         if failure_of(summary) is None:
             await asyncio.wait((watching,), timeout=GRACE_S)
         return summary
@@ -99,17 +119,29 @@ async def follow(
         control.close()
 
 
-async def _watch(launcher: Launcher, launch: LaunchPlan, ended: asyncio.Future[Summary]) -> Exited | None:
-    """Wait until all processes have ended as they should: None. The first that has not, and stays away, is returned."""
-    running = {ORACLE, *(process.number for process in launch.processes)}
-    keeper = Keeper(launcher, launch)
-    while running:
+async def _watch(
+    launcher: Launcher,
+    keeper: Keeper,
+    replacing: Replacing,
+    ended: asyncio.Future[Summary],
+    lose: Callable[[Exited], bool],
+) -> Exited | None:
+    """Wait until all processes have ended as they should: None. The first that the run cannot do without is returned.
+
+    Args:
+        lose: Told of a node's process that has ended before the run; it says whether the run goes on.
+    """
+    oracle = {ORACLE}
+    while replacing.running | oracle:
         exited = await launcher.exited()
         if ended.done() and exited.number == ORACLE and exited.status:
             return None  # it has told all that it had to, and nobody else can tell the nodes that they may end
-        if not ended.done() and await keeper.start_again(exited):
+        if not ended.done() and not replacing.expects(exited.number) and keeper.start_again(exited):
             continue
-        running.discard(exited.number)
+        if exited.number != ORACLE and exited.status and not ended.done() and lose(keeper.why_not(exited)):
+            continue
+        for numbers in (replacing.running, oracle):
+            numbers.discard(exited.number)
         if not exited.status and not ended.done():
             with suppress(TimeoutError):  # the oracle's last message may still be under way
                 async with asyncio.timeout(GRACE_S):
@@ -121,10 +153,6 @@ async def _watch(launcher: Launcher, launch: LaunchPlan, ended: asyncio.Future[S
 
 def _nodes(launch: LaunchPlan, number: int) -> tuple[str, ...]:
     return () if number == ORACLE else tuple(node.name for node in launch.processes[number].nodes)
-
-
-def _name(names: tuple[str, ...]) -> str:
-    return f"node{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else "the oracle"
 
 
 def _reason(status: int) -> str:

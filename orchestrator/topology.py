@@ -5,7 +5,7 @@ Pure: the only file that is ever looked at is the matrix of delays, and only thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,14 @@ from orchestrator import placing, shapes, units
 from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
 from orchestrator.failures import NEVER, Failures, Restart
+from orchestrator.faults import ALL
 from orchestrator.links import LinkConfig
+from orchestrator.oracle.limits import Limits, Strangers
 from qnode.ids import NodeName, ProgramName
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
+from qnode.wire.faults import Fault, Way
 
 ClockMode = Literal["virtual", "real"]
 Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix", "bell_diagonal"]
@@ -44,6 +47,7 @@ class NodeDescription:
     programs: tuple[ProgramDescription, ...]
     base: Path
     restart: Restart = NEVER
+    limits: Limits = Limits()
 
     @property
     def qubits(self) -> int:
@@ -96,6 +100,9 @@ class Network:
     observe: tuple[Observation, ...]
     events: bool
     failures: Failures
+    limits: Limits
+    strangers: Strangers
+    faults: tuple[Fault, ...] = ()
     hosts: Mapping[str, str] = field(default_factory=dict)
     place: Mapping[str, str] = field(default_factory=dict)
 
@@ -157,9 +164,22 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         observe=tuple(_observations(config)),
         events=config.events,
         failures=config.failures.numbers(),
+        limits=config.limits.numbers(),
+        strangers=config.limits.strangers(),
+        faults=tuple(_faults(config, nodes, links)),
         hosts={name: host.address or "" for name, host in config.hosts.items()},
         place=placing.spread(tuple(config.hosts), config.place, tuple(nodes)),
     )
+
+
+def _faults(config: Config, nodes: Collection[NodeName], links: Iterable[LinkDescription]) -> Iterator[Fault]:
+    if config.faults:
+        ends: dict[str, tuple[Way, ...]] = {}
+        for link in links:
+            for name in dict.fromkeys((link.name, link.name.partition("[")[0], ALL)):
+                ends[name] = (*ends.get(name, ()), (link.a, link.b))
+        for fault in config.faults:
+            yield fault.spec(nodes, ends)
 
 
 def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
@@ -169,9 +189,10 @@ def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
             ProgramDescription(ProgramName(name), program.run, program.args, program.service)
             for name, program in node.all_programs.items()
         )
+        limits = node.limits.over(config.limits).numbers()
         restart = config.failures.restart if node.restart is None else node.restart
         for name in shapes.expand(pattern):
-            yield NodeDescription(NodeName(name), hardware, programs, base, restart)
+            yield NodeDescription(NodeName(name), hardware, programs, base, restart, limits)
 
 
 def _links(config: Config) -> Iterator[LinkDescription]:

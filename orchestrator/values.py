@@ -318,7 +318,7 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _only_known_keys(cls, value: object) -> object:
-        fields = cls.model_fields
+        fields = {field.alias or name: None for name, field in cls.model_fields.items()}
         if not isinstance(value, dict):
             return _nothing_is_empty(value)
         if value.keys() <= fields.keys():

@@ -7,7 +7,8 @@ All are short text, because they appear in logs, events and messages as they are
             "alice~bob#2@bob"  bob's half of the third pair of alice and bob
     pair    "alice~bob#2"      names sorted, so both ends agree
     message "alice:bob#2"      the third classical message from alice to bob
-A node that was restarted afresh names its own qubits "alice!1.4": an older incarnation's names never come back.
+A node that was restarted afresh names its own qubits "alice!1.4", and its messages "alice!1:bob#0": an older
+incarnation's names never come back.
 """
 
 from __future__ import annotations
@@ -26,10 +27,18 @@ _OWN: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:![1-9][0-9]{0,18})
 
 MAIN = ProgramName("main")
 
+NUMBERS_OF_A_LIFE: Final = 2**40
+"""Each incarnation of a node numbers its messages from a multiple of it on."""
+
+
+def life_of(node: str, incarnation: int) -> str:
+    """What an incarnation of a node is called where its qubits and messages are named."""
+    return f"{node}!{incarnation}" if incarnation else node
+
 
 def local_qubit_id(node: NodeName, incarnation: int, nth: int) -> QubitId:
     """The name of the nth qubit (from 0) that this incarnation of a node made."""
-    return QubitId(f"{node}!{incarnation}.{nth}" if incarnation else f"{node}.{nth}")
+    return QubitId(f"{life_of(node, incarnation)}.{nth}")
 
 
 def maker_of(qubit: str) -> NodeName | None:
@@ -59,6 +68,7 @@ def other_half(half: QubitId) -> tuple[PairId, NodeName, QubitId] | None:
     return PairId(pair), peer, half_id(PairId(pair), peer)
 
 
-def message_id(sender: str, receiver: str, nth: int) -> MessageId:
-    """The name of the nth classical message (from 0) from one node to another."""
-    return MessageId(f"{sender}:{receiver}#{nth}")
+def message_id(sender: str, receiver: str, number: int) -> MessageId:
+    """The name of a classical message from one node to another; its number tells the sender's life, too."""
+    life, nth = divmod(number, NUMBERS_OF_A_LIFE) if number >= 0 else (0, number)
+    return MessageId(f"{life_of(sender, life)}:{receiver}#{nth}")

@@ -22,6 +22,7 @@ from orchestrator.cli.signals import raise_at_signals
 from orchestrator.facts import differences
 from orchestrator.oracle.service import OracleService
 from orchestrator.oracle.spec import OracleSpec, Summary, cut_short
+from orchestrator.ready import ReadyFile
 from orchestrator.run import Run, Source
 from orchestrator.telemetry.beside import Telemetry
 from orchestrator.text import count, names_of
@@ -50,14 +51,19 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     folder, lock = _begin(options, source, started, server)
     telemetry = Telemetry(source, folder)
     followed = _Followed(screen, telemetry)
+    ready = ReadyFile(options.ready)
     if not options.json:
         screen.say(screen.heading(report.heading(network)))
     failure: QnodeError | None = None
     with lock:
-        spec = msgspec.structs.replace(spec, folder=str(folder), join_timeout_s=options.wait)
+        spec = msgspec.structs.replace(
+            spec, folder=str(folder), join_timeout_s=options.wait, patience_s=options.patience
+        )
         try:
             with telemetry:
-                telemetry.steer(_nearby(where, server), spec.token, spec.keys)
+                nearby = _nearby(where, server)
+                telemetry.steer(nearby, spec.token, spec.keys)
+                ready.say(nearby, spec.folder)
                 summary = _serve(spec, server, screen, followed)
         except KeyboardInterrupt:
             failure = Interrupted(time=format_time(followed.reached.now_ns))
@@ -65,6 +71,8 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
         except ProcessLost as error:
             failure = error
             summary = followed.cut_short("lost")
+        finally:
+            ready.remove()
         wall_s = time.perf_counter() - clock
         found = Run(source, summary, folder=folder, started=started, wall_s=wall_s, failure=failure)
         saving.save(found)
@@ -96,7 +104,8 @@ class _Followed:
         """Say who has come and who has not; of very many, only now and then."""
         few = len(missing) <= _FEW
         if few or len(missing) % _SOME == 0:
-            self._screen.tell(f"{names_of(sorted(came))} came; waiting for {names_of(missing)}")
+            what = f"{names_of(sorted(came))} came" if came else f"{names_of(missing)} went again"
+            self._screen.tell(f"{what}; waiting for {names_of(missing)}")
 
     def cut_short(self, how: str) -> Summary:
         return cut_short(how, at_ns=self.reached.now_ns, steps=self.reached.steps)
@@ -119,7 +128,7 @@ def _nearby(where: Endpoint, server: Server) -> str:
 def _begin(options: argparse.Namespace, source: Source, started: datetime, server: Server) -> tuple[Path, BinaryIO]:
     """The run's folder, and the lock that says that it is under way."""
     try:
-        folder = saving.new_folder(options.runs_folder, source.name)
+        folder = options.folder or saving.new_folder(options.runs_folder, source.name)
         return folder, saving.begin(folder, source, started)
     except BaseException:
         server.close()
@@ -132,6 +141,9 @@ def _serve(spec: OracleSpec, server: Server, screen: Screen, followed: _Followed
         try:
             screen.tell(f"listening at {server.address}, waiting for {names_of(list(spec.programs))}")
             return service.serve()
+        except KeyboardInterrupt:
+            service.dismiss("interrupted")
+            raise
         finally:
             service.close()
     finally:

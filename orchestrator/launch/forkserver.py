@@ -22,6 +22,7 @@ from typing import Final
 from orchestrator.launch.limits import allow_descriptors
 from orchestrator.launch.parent import end_with_parent
 from orchestrator.launch.protocol import (
+    End,
     Exited,
     Fork,
     Forked,
@@ -129,6 +130,10 @@ class Forkserver:
             case Kill():
                 self._end_run()
                 send(self._socket, Killed())
+            case End(number=number):
+                for pid, other in self._children.items():
+                    if other == number:
+                        _kill_group(pid)  # its number is taken until we wait for it
 
     def _open(self) -> Opened | Unable:
         signal.signal(signal.SIGTERM, self._terminate)  # from now on there is something to end and to remove

@@ -13,6 +13,7 @@ from orchestrator.launch import early
 from orchestrator.launch.limits import require_descriptors
 from orchestrator.launch.protocol import (
     Answer,
+    End,
     Exited,
     Fork,
     Forked,
@@ -20,6 +21,7 @@ from orchestrator.launch.protocol import (
     Killed,
     Open,
     Opened,
+    Order,
     Prepare,
     Reader,
     Unable,
@@ -115,9 +117,11 @@ class Launcher:
             case _:
                 raise ProcessLost(name="the forkserver", reason=f"it answered {answer!r}")
 
-    async def start(self, plan: LaunchPlan) -> None:
+    async def start(self, plan: LaunchPlan, *, with_oracle: bool = True) -> None:
         """Start the oracle and every node process. Returns once all have a process id.
 
+        Args:
+            with_oracle: False where the oracle is on another machine.
         Raises:
             ConfigError: The operating system's limits are too low for so many; nothing was started.
             TransportError: A process could not be started; `end_run` ends those that were.
@@ -127,10 +131,10 @@ class Launcher:
         self._exits.clear()
         self._tell(
             Prepare(encode_spec(plan.run), plan.programs),
-            Fork(ORACLE, "oracle", encode_oracle(plan.oracle)),
+            *([Fork(ORACLE, "oracle", encode_oracle(plan.oracle))] if with_oracle else []),
             *(Fork(process.number, "node", encode_spec(process)) for process in plan.processes),
         )
-        while len(self.pids) <= len(plan.processes):
+        while len(self.pids) < len(plan.processes) + with_oracle:
             match await self._answer():
                 case Forked(number=number, pid=pid):
                     self.pids[number] = pid
@@ -139,26 +143,26 @@ class Launcher:
                 case Unable(detail=detail):
                     _cannot_start(detail)
 
-    async def start_again(self, number: int, kind: str, spec: bytes) -> None:
-        """Start a process in the place of one that has ended. Raises TransportError."""
-        self.pids.pop(number, None)
-        self._tell(Fork(number, kind, spec))
-        while number not in self.pids:
+    async def exited(self) -> Exited:
+        """The next process that ends. Raises TransportError if one could not be started again."""
+        while not self._exits:
             match await self._answer():
-                case Forked(number=started, pid=pid):
-                    self.pids[started] = pid
                 case Exited() as exited:
                     self._exits.append(exited)
+                case Forked(number=number, pid=pid):
+                    self.pids[number] = pid
                 case Unable(detail=detail):
                     _cannot_start(detail)
-
-    async def exited(self) -> Exited:
-        """The next process that ends."""
-        while not self._exits:
-            answer = await self._answer()
-            if isinstance(answer, Exited):
-                self._exits.append(answer)
         return self._exits.popleft()
+
+    def end_process(self, number: int) -> None:
+        """Kill one process, if it is still there; `exited` tells when it has ended."""
+        self._tell(End(number))
+
+    def start_again(self, number: int, kind: str, spec: bytes) -> None:
+        """Start a process in the place of one that has ended; `pids` has it soon."""
+        self.pids.pop(number, None)
+        self._tell(Fork(number, kind, spec))
 
     async def end_run(self) -> None:
         """End what is left of the run; returns once nothing is."""
@@ -199,7 +203,7 @@ class Launcher:
             self._process.kill()
             self._process.wait()
 
-    def _tell(self, *orders: Open | Prepare | Fork | Kill) -> None:
+    def _tell(self, *orders: Order) -> None:
         try:
             send(self._socket, *orders)
         except OSError:  # it is gone, or the launcher was closed

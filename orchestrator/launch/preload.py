@@ -28,15 +28,6 @@ def modules_of(programs: Iterable[str], folders: Sequence[Path]) -> tuple[str, .
         programs: Each `file.py:function` or `package.module:function`. What cannot be found or read names nothing.
         folders: Where program files are looked for; first on the programs' path.
     """
-    return _read(programs, folders)[0]
-
-
-def local_files(programs: Iterable[str], folders: Sequence[Path]) -> tuple[Path, ...]:
-    """The files of programs, and those of what they import that is not installed, resolved, in order of their paths."""
-    return tuple(sorted({file.resolve() for file in _read(programs, folders)[1]}))
-
-
-def _read(programs: Iterable[str], folders: Sequence[Path]) -> tuple[tuple[str, ...], set[Path]]:
     search = (*(str(folder.resolve()) for folder in folders), *sys.path)
     wanted = dict.fromkeys(filter(None, (_file_of(program, search) for program in programs)))
     found: dict[str, None] = {}
@@ -58,7 +49,7 @@ def _read(programs: Iterable[str], folders: Sequence[Path]) -> tuple[tuple[str, 
                 found[name] = None
             else:
                 wanted.update(dict.fromkeys(_local_files(name, search)))
-    return tuple(found), seen
+    return tuple(found)
 
 
 def _file_of(program: str, search: tuple[str, ...]) -> Path | None:

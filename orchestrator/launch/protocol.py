@@ -37,6 +37,12 @@ class Kill(msgspec.Struct, array_like=True, tag=4, frozen=True):
     """End what is left of the run, and remove its directory."""
 
 
+class End(msgspec.Struct, array_like=True, tag=5, frozen=True):
+    """End one process at once, if it is still there."""
+
+    number: int
+
+
 class Opened(msgspec.Struct, array_like=True, tag=10, frozen=True):
     directory: str
 
@@ -67,7 +73,7 @@ class Unable(msgspec.Struct, array_like=True, tag=14, frozen=True):
     detail: str
 
 
-Order = Open | Prepare | Fork | Kill
+Order = Open | Prepare | Fork | Kill | End
 Answer = Opened | Forked | Exited | Killed | Unable
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -15,6 +15,7 @@ from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.limits import Usage
+from orchestrator.oracle.losses import Lives
 from orchestrator.oracle.matching import Demand, Key, Matching
 from orchestrator.oracle.refusals import refuse
 from orchestrator.oracle.timekeeper import Timekeeper
@@ -66,6 +67,7 @@ class Bulk:
 
     Args:
         key: Of the random streams; each batch has its own.
+        lives: Who is there.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Bulk:
         key: bytes,
         usage: Usage,
         log: Callable[..., object],
+        lives: Lives,
     ) -> None:
         self._links = links
         self._ledger = ledger
@@ -87,7 +90,10 @@ class Bulk:
         self._counts = counts
         self._key = key
         self._log = log
-        self._matching = Matching(usage)
+        self._lives = lives
+        self._matching = Matching(usage, lives.tagged)
+        self._halted: dict[tuple[NodeName, NodeName], list[tuple[Demand, Demand]]] = {}  # by their broken link's ends
+        self._stopped: dict[tuple[NodeName, NodeName], tuple[int, list[Place]]] = {}  # since when, and what
         self._bases: dict[Key, Bits | None] = {}  # of those whose pairs have not begun
         self._places: dict[Key, Place] = {}
         self._batches: dict[tuple[NodeName, NodeName], int] = {}
@@ -100,6 +106,7 @@ class Bulk:
             raise NotANeighbour(node=node, peer=peer, neighbours="as configured")
         if not 1 <= wanted.n <= MOST_DIRECT:
             raise MalformedMessage(detail=f"{node} asked for {wanted.n} pairs at once; 1 to {MOST_DIRECT} are possible")
+        self._lives.require(node, peer)
         bases = _bases(op, wanted.n)
         met = self._matching.ask(node, wanted)
         self._bases[node, wanted.request] = bases
@@ -160,8 +167,66 @@ class Bulk:
         )
         return True
 
+    def asked_by(self, node: NodeName) -> int:
+        """How many open requests a node has."""
+        return len(self._matching.of(node))
+
+    def lose(self, node: NodeName) -> None:
+        """A node is gone: its requests are void, and so is what the other end has of a batch that is not complete."""
+        for demand in self._matching.of(node):
+            place = self._places.get(demand.key)
+            if place is not None and place.last_ns > self._time.now_ns:
+                for key in [key for key, other in self._places.items() if other.batch is place.batch]:
+                    del self._places[key]
+                self._generation.release(node, NodeName(demand.wanted.peer), place.last_ns)
+            self._places.pop(demand.key, None)
+            self._bases.pop(demand.key, None)
+            self._matching.withdraw(demand.key)
+
+    def forsake(self, node: NodeName, peer: NodeName) -> None:
+        """A node has learnt that its peer is lost: what it has asked for with it is void."""
+        for demand in self._matching.of(node, peer):
+            self._matching.withdraw(demand.key)
+            self._bases.pop(demand.key, None)
+            self._places.pop(demand.key, None)
+
+    def cut(self, ends: tuple[NodeName, NodeName]) -> None:
+        """A link is broken: batches that it has not completed stand still."""
+        now_ns = self._time.now_ns
+        stopped = [
+            place
+            for place in self._places.values()
+            if place.last_ns > now_ns and place.demand.ends == ends and place.last_ns < NEVER_NS
+        ]
+        self._stopped[ends] = now_ns, stopped
+        for place in stopped:
+            due = self._time.deliveries_to(place.demand.node)
+            request = place.demand.wanted.request
+            self._time.call_off(
+                one for one in due if isinstance(one.item, DirectOutcomes) and one.item.request == request
+            )
+
+    def mend(self, ends: tuple[NodeName, NodeName]) -> None:
+        """A link that was broken goes on."""
+        since_ns, stopped = self._stopped.pop(ends, (0, []))
+        lasted_ns = self._time.now_ns - since_ns
+        if stopped:
+            self._generation.postpone(ends, lasted_ns)
+        for place in stopped:
+            if self._places.get(place.demand.key) is place:
+                place.last_ns += lasted_ns
+                place.due_ns += lasted_ns
+                if place.outcomes is not None:
+                    self._schedule(place)
+        for first, second in self._halted.pop(ends, ()):
+            if self._matching.find(first.key) is first and self._matching.find(second.key) is second:
+                self._begin(first, second)
+
     def _begin(self, first: Demand, second: Demand) -> None:
         """Make the pairs of two requests that met; the later one makes up for what is heralded."""
+        if first.ends in self._generation.broken:
+            self._halted.setdefault(first.ends, []).append((first, second))
+            return
         source, turned = self._links.source(first.node, second.node)
         n = first.wanted.n
         ends = (second, first) if turned else (first, second)
@@ -185,10 +250,15 @@ class Bulk:
 
     def _answer(self, place: Place, bases: Bits) -> None:
         place.outcomes = place.batch.answer(place.end, bases)
-        if place.due_ns < NEVER_NS:
-            at_ns = max(int(place.due_ns), self._time.now_ns)
-            item = DirectOutcomes(place.demand.wanted.request, pack_outcomes(place.outcomes))
-            self._time.schedule(at_ns, place.demand.node, item)
+        stands_still = any(place in stopped for _, stopped in self._stopped.values())
+        if place.due_ns < NEVER_NS and not stands_still:
+            self._schedule(place)
+
+    def _schedule(self, place: Place) -> None:
+        assert place.outcomes is not None
+        at_ns = max(int(place.due_ns), self._time.now_ns)
+        item = DirectOutcomes(place.demand.wanted.request, pack_outcomes(place.outcomes))
+        self._time.schedule(at_ns, place.demand.node, item)
 
     def _mismatch(self, mine: Demand, other: Demand) -> None:
         self._matching.withdraw(mine.key)

@@ -8,17 +8,20 @@ others still run. On the real clock each report is executed as it arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.limits import Usage
+from orchestrator.oracle.losses import Lives, Loss
 from orchestrator.oracle.operations import Delays, Observer, Operations
 from orchestrator.oracle.timekeeper import Delivery, Standstill, Timekeeper
+from qnode.core.coins import derive_key
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
-from qnode.wire.items import Item
+from qnode.wire.faults import Fault
+from qnode.wire.items import Back, Item, Lost, Message
 from qnode.wire.messages import (
     NEVER_NS,
     NOT_REPRODUCIBLE,
@@ -34,6 +37,9 @@ from qnode.wire.messages import (
     Report,
     Wake,
 )
+
+if TYPE_CHECKING:  # imported when there is one
+    from orchestrator.oracle.faults import Faults, Watch
 
 
 _SHOWN_CHARS: Final = 200  # of a name that somebody made up
@@ -62,6 +68,11 @@ class OracleCore:
     Attributes:
         outcome: How the run ended; None as long as it goes on.
         standing: Why the last `grants` brought nobody to run, if the run is not over.
+        lives: Which life each node is in, and who is not there.
+        missing: Nodes that were lost without a script, and why; they will not come back.
+        faults: What scripts do to the network.
+        replaced: Nodes whose first process is not to be there any more, and the life of the next one, or -1.
+        on_replace: Told of each that is added there.
 
     Args:
         programs: The names of each node's programs that keep the run alive.
@@ -71,6 +82,10 @@ class OracleCore:
         services: The names of each node's other programs.
         usage: What each node may have.
         key: Of the randomness of arrays.
+        incarnations: Which life each node is in; 0 if it does not say.
+        detection_ns: Network time until others learn of a loss, at least.
+        restart_ns: Network time from the loss of a node to its next life.
+        watch: Sees all events, for faults that wait for one.
     """
 
     def __init__(
@@ -87,11 +102,38 @@ class OracleCore:
         services: Mapping[NodeName, Iterable[str]] = {},
         key: bytes = b"",
         usage: Usage | None = None,
+        incarnations: Mapping[NodeName, int] = {},
+        detection_ns: int = 0,
+        restart_ns: int = 0,
+        watch: Watch | None = None,
     ) -> None:
         self.time = Timekeeper(programs, tick_ns=tick_ns, until_ns=until_ns)
+        self.lives = Lives({node: incarnations.get(node, 0) for node in programs})
+        ledger.lives = self.lives.current
         self.operations = Operations(
-            ledger, delays, self.time, emit=emit, observer=observer, realtime=realtime, key=key, usage=usage
+            ledger,
+            delays,
+            self.time,
+            self.lives,
+            emit=emit,
+            observer=observer,
+            realtime=realtime,
+            key=key,
+            usage=usage,
         )
+        self.faults: Faults | None = None
+        self.missing: dict[NodeName, str] = {}
+        self.replaced: dict[NodeName, int] = {}
+        self.on_replace: Callable[[NodeName, int], object] = lambda node, life: None
+        self.watch = watch
+        self.delays = delays
+        self._key = key
+        self._until_ns = until_ns
+        self._detection_ns = detection_ns
+        self._restart_ns = restart_ns
+        self._of_runs = {node: tuple(names) for node, names in programs.items()}  # which keep the run alive
+        self._losing: dict[NodeName, Loss] = {}
+        self._begun: list[NodeName] = []  # lives that have begun, for the real clock
         self.results: list[ProgramResult] = []
         self.outcome: Outcome | None = None
         self.standing: Standstill | None = None
@@ -115,10 +157,12 @@ class OracleCore:
     # ------------------------------------------------------------ reports in
 
     def first_grants(self) -> dict[NodeName, Grant]:
-        """Everybody runs at time 0."""
-        self._granted = {node: Grant(node, 0, 0, ()) for node in sorted(self._steps)}
+        """Everybody runs at time 0, but for those whom a script has dealt with by then."""
+        while self.time.appointed_ns == 0 and not self._realtime:
+            self.time.keep_appointment()
+        self._granted = {node: Grant(node, 0, 0, ()) for node in sorted(self.time.awaited)}
         self._turns = list(self._granted)
-        return self._granted
+        return self._granted or self.grants()
 
     def check_part(self, part: Part) -> bool:
         """Is it the next part of its node's next report? False if it came before.
@@ -126,6 +170,7 @@ class OracleCore:
         Raises MalformedMessage if it is neither.
         """
         node = NodeName(part.node)
+        self._check_there(node)
         last = self._steps[node]
         if 0 < part.step <= last:
             return False
@@ -145,6 +190,7 @@ class OracleCore:
         a program that the node does not run.
         """
         node = NodeName(report.node)
+        self._check_there(node)
         for timer_ns in (report.timer_ns, report.background_ns):
             if timer_ns is not None and not 0 <= timer_ns < NEVER_NS:
                 raise MalformedMessage(detail=f"{node} has a timer at {timer_ns} ns; 0 to {NEVER_NS - 1} are possible")
@@ -170,7 +216,9 @@ class OracleCore:
         returned = [one.program for one in ended if not one.failed]
         for name in (one.program for one in ended):
             if name not in programs:
-                raise MalformedMessage(detail=f"{node} told of the end of {name[:_SHOWN_CHARS]!r}, which it does not run")
+                raise MalformedMessage(
+                    detail=f"{node} told of the end of {name[:_SHOWN_CHARS]!r}, which it does not run"
+                )
         if len(set(returned)) < len(returned) or any((node, name) in self._ended for name in returned):
             raise MalformedMessage(detail=f"{node} told again of the end of one of {', '.join(sorted(set(returned)))}")
         if len(ended) > 2 * len(programs):
@@ -192,12 +240,100 @@ class OracleCore:
         return not self.time.awaited
 
     def wake(self, wake: Wake) -> None:
+        self._check_there(NodeName(wake.node))
         self.time.wake(NodeName(wake.node))
+
+    def _check_there(self, node: NodeName) -> None:
+        if node in self.lives.gone or node in self._losing:
+            raise MalformedMessage(detail=f"{node} is gone; its life {self.lives.current[node]} is over")
+
+    # ------------------------------------------------------------ nodes that are lost
+
+    def losing(self, loss: Loss) -> bool:
+        """A node's process is gone, wherever it was: this round is completed without it, and then it is lost.
+
+        True if the round is complete.
+        """
+        node = NodeName(loss.node)
+        if node not in self.lives.gone:
+            self._losing.setdefault(node, loss)
+            self.time.awaited.discard(node)
+            if not self._realtime:
+                self._take_turns()
+        return not self.time.awaited
+
+    def lose(self, node: NodeName, reason: str, *, fresh: bool, scripted: bool = True) -> None:
+        """A node is gone, when nobody runs: its qubits are traced out, and nothing reaches it or comes of it any more.
+
+        Args:
+            reason: A sentence for its peers, without the name.
+            fresh: It begins again, as its next incarnation.
+            scripted: It is a part of the experiment. If it is none, the run does not end well unless it begins again.
+        """
+        time = self.time
+        if node in self.lives.gone:
+            return
+        lost_life = self.lives.current[node]
+        for _, _, _, item in time.deliveries_to(node):
+            if isinstance(item, Message):
+                self.operations.usage.arrived(item.peer, item.size)
+        self.lives.lose(node, reason)
+        time.lose(node)
+        qubits = self.operations.lose(node)
+        self._granted.pop(node, None)
+        self._steps[node] = 0
+        self._parts.pop(node, None)
+        self._to_hold.pop(node, None)
+        self.operations.log("node_lost", node, n=lost_life, qubits=qubits, detail=reason)
+        for program in self._of_runs[node]:
+            self._unfinished.discard((node, program))
+        back_ns = time.on_grid(time.now_ns + self._restart_ns) if fresh else NEVER_NS
+        for peer in sorted(self.lives.current):
+            if peer not in self.lives.gone:
+                way_ns = self._way_ns(node, peer)
+                known_ns = min(time.now_ns + max(self._detection_ns, way_ns), back_ns + way_ns)
+                time.schedule(known_ns, peer, Lost(node, lost_life, reason))
+        if fresh:
+            time.appoint(back_ns, lambda: self._begin_again(node))
+        elif not scripted:
+            self.missing[node] = reason
+        self.replaced[node] = lost_life + 1 if fresh else -1
+        self.on_replace(node, self.replaced[node])
+        self._unfinished |= {(node, program) for program in self._of_runs[node]} if fresh else set()
+        self._end_if_done()
+
+    def _begin_again(self, node: NodeName) -> None:
+        """A node that was lost is there again, with nothing of what it had."""
+        time = self.time
+        life = self.lives.begin(node)
+        time.begin(node)
+        self._begun.append(node)
+        self.results = [one for one in self.results if one.node != node]
+        self._ended = {one for one in self._ended if one[0] != node}
+        self.operations.log("node_restarted", node, n=life)
+        for peer in sorted(self.lives.current):
+            if peer == node:
+                continue
+            if peer in self.lives.gone:
+                time.schedule(time.now_ns, node, Lost(peer, self.lives.current[peer], self.lives.gone[peer]))
+            else:
+                time.schedule(time.now_ns + self._way_ns(node, peer), peer, Back(node, life))
+
+    def _way_ns(self, one: NodeName, other: NodeName) -> int:
+        """How long it takes until a node can know anything of another."""
+        way_ns = self.delays.classical_ns(one, other)
+        if way_ns is None:
+            way_ns = self.delays.quantum_ns(one, other)
+        return way_ns or 0
 
     # ------------------------------------------------------------ meddling
 
     def steer(self, change: Change, at_ns: int) -> None:
         """Change a run that is paused at a network time, when nobody runs. Raises MalformedMessage."""
+        if isinstance(change, Fault):
+            self.time.go_to(at_ns)
+            self._faults().plan((change,), now=True)
+            return
         names = (change.source, change.target) if isinstance(change, Meddle) else (change.node,)
         for name in names:
             if name not in self._steps:
@@ -218,6 +354,17 @@ class OracleCore:
             case Meddle():
                 self.operations.meddle(change)
 
+    def plan(self, faults: Iterable[Fault]) -> None:
+        """Let faults happen, each at its time. Raises MalformedMessage if one cannot be."""
+        self._faults().plan(faults)
+
+    def _faults(self) -> Faults:
+        if self.faults is None:
+            from orchestrator.oracle.faults import Faults  # lazy: most runs have none
+
+            self.faults = Faults(self, derive_key(self._key, "faults"))
+        return self.faults
+
     def _hold(self) -> None:
         for node, step in list(self._to_hold.items()):
             if self._steps[node] >= step:
@@ -237,11 +384,17 @@ class OracleCore:
         self._parts.clear()
         self._turn = 0
         self.outcome = self.outcome or self._failed
-        # A refused operation may be what makes a program fail, even one that has returned.
-        if self.outcome is None and not self._unfinished and not self.operations.unheard:
-            self.outcome = Outcome("done", self.time.now_ns)
+        losses, self._losing = list(self._losing.values()), {}
+        for loss in losses:
+            self.lose(NodeName(loss.node), loss.reason, fresh=loss.fresh, scripted=False)
+        self._end_if_done()
         if self._to_hold:
             self._hold()
+
+    def _end_if_done(self) -> None:
+        # A refused operation may be what makes a program fail, even one that has returned.
+        if self.outcome is None and not self._unfinished and not self.operations.unheard:
+            self.outcome = Outcome("lost" if self.missing else "done", self.time.now_ns)
 
     def executed(self) -> dict[NodeName, int]:
         """Of a round that is not complete: how many parts and reports of each node have been executed."""
@@ -262,11 +415,12 @@ class OracleCore:
                 self._parts_executed += 1
                 self._ops_executed += len(part.ops)
             report = self._round.get(node)
-            if report is None:
+            if report is not None:
+                if report.ops:
+                    execute(node, report.ops, report.step, self._ops_executed)
+                self._conclude(node, report)
+            elif node not in self._losing:
                 return
-            if report.ops:
-                execute(node, report.ops, report.step, self._ops_executed)
-            self._conclude(node, report)
             self._turn += 1
             self._parts_executed = self._ops_executed = 0
 
@@ -286,6 +440,9 @@ class OracleCore:
         self.standing = None
         while self.outcome is None:
             active = self.time.advance()
+            if active is Standstill.APPOINTED:
+                self.time.keep_appointment()
+                continue
             if isinstance(active, Standstill):
                 self._stand_still(active)
                 break
@@ -305,10 +462,26 @@ class OracleCore:
         """The number of a node's last report."""
         return self._steps[node]
 
-    def take_scheduled(self) -> Iterator[Delivery]:
+    def keep_appointments(self, now_ns: int) -> bool:
+        """On the real clock: do what was to be done by now. False if there was nothing."""
+        kept = False
+        if self._until_ns is not None:
+            now_ns = min(now_ns, self._until_ns)
+        while self.time.appointed_ns is not None and self.time.appointed_ns <= now_ns:
+            self.time.keep_appointment()
+            kept = True
+        return kept
+
+    def scheduled_grants(self) -> Iterator[Grant]:
         """On the real clock: what has been scheduled, with its times, and what its being delivered leads to."""
+        begun, self._begun = self._begun, []
+        for node in begun:
+            self._granted[node] = Grant(node, 0, self.time.now_ns, ())
+            yield self._granted[node]
         while deliveries := self.time.take_all():
-            yield from deliveries
+            for delivery in deliveries:
+                if self.operations.deliver(delivery):
+                    yield Grant(delivery.node, 0, delivery.at_ns, (delivery.item,))
 
     def _items(self, deliveries: list[Delivery]) -> tuple[Item, ...]:
         if not deliveries:
@@ -317,17 +490,21 @@ class OracleCore:
         return tuple([delivery.item for delivery in deliveries if deliver(delivery)])
 
     def _stand_still(self, why: Standstill) -> None:
+        if why is Standstill.HELD and self.faults is not None and self.faults.paused.issuperset(self.time.held):
+            why = Standstill.DEADLOCK  # nobody will release them
         if why in (Standstill.OUTSIDE, Standstill.PAUSED, Standstill.HELD):
             self.standing = why
             return
-        how = {Standstill.UNTIL: "until"}.get(why, why.name.lower())
+        how = "lost" if self.missing else why.name.lower()
         self.outcome = Outcome(how, self.time.now_ns, self.time.last_active)
 
     def _end(self, node: NodeName, ended: Ended) -> None:
         self._unfinished.discard((node, ended.program))
         self._ended.add((node, ended.program))
         self.results.append(ProgramResult(node, ended.program, ended, self.time.now_ns))
-        if ended.failed:
+        if ended.failed and ended.lost in self.missing:  # others go on, as well as they can
+            self.operations.log("program_failed", node, program=ended.program, detail=ended.error)
+        elif ended.failed:
             self._failed = self._failed or Outcome("failed", self.time.now_ns, (node,))  # others of this round go on
             self.operations.log("program_failed", node, program=ended.program, detail=ended.error)
         else:

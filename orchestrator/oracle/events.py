@@ -29,7 +29,7 @@ class Event(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     qubits: Annotated[tuple[str, ...], _is("the qubits concerned, in the operation's order")] = ()
     pair: Annotated[str, _is("the Bell pair concerned")] = ""
     request: Annotated[int, _is("the node's number for a request for pairs or for outcomes")] = 0
-    n: Annotated[int, _is("how many pairs were asked for, attempts a pair takes, pulses sent, or clicks seen")] = 0
+    n: Annotated[int, _is("how many pairs, attempts that a pair takes, pulses sent, clicks seen; an incarnation")] = 0
     peer: Annotated[str, _is("the other node")] = ""
     gate: Annotated[str, _is("the gate, or the basis of a measurement")] = ""
     params: Annotated[tuple[float, ...], _is("angles in radians, rounded to 9 decimals")] = ()
@@ -66,8 +66,9 @@ KINDS: Final = {
     "lost": "a qubit did not arrive, or found no place; detail holds the reason",
     "send": "a classical message left",
     "receive": "a classical message arrived",
-    "drop": "a test lost the message that has just left",
-    "delay": "a test delayed the message that has just left",
+    "drop": "a test or a fault script lost the message that has just left",
+    "delay": "a test or a fault script delayed the message that has just left",
+    "duplicate": "a fault script repeated the message that has just left",
     "hold": "a test held the node: it runs no more",
     "release": "a test released the node",
     "send_pulses": "a train of n pulses left; name holds that of the train",
@@ -78,7 +79,9 @@ KINDS: Final = {
     "executed": "a function outside the loop returned, for which the virtual clock was held",
     "refused": "an operation was refused; name holds the error's code",
     "omitted": "a node did more with its own qubits at one instant than it logs",
-    "fault": "reserved for faults that a script asks for: nothing writes it yet",
+    "node_lost": "a node is gone; qubits are those that were traced out, n its incarnation, detail the reason",
+    "node_restarted": "a node that was lost has begun again; n is its incarnation",
+    "fault": "a fault script acts; name holds what it does, detail tells of whom",
 }
 
 LOCAL_KINDS: Final = frozenset({"create", "gate", "measure", "move", "reset", "discard", "lost", "omitted"})

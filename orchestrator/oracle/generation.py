@@ -50,9 +50,12 @@ class Job:
 class Making:
     """A pair that a link is making: it comes into being at `born_ns`, unless somebody gives up before."""
 
-    __slots__ = ("attempts", "born_ns", "halves", "job")
+    __slots__ = ("attempts", "born_ns", "halves", "job", "link")
 
-    def __init__(self, job: Job, halves: tuple[QubitId, QubitId], attempts: list[Stretch], born_ns: int) -> None:
+    def __init__(
+        self, link: Link | None, job: Job, halves: tuple[QubitId, QubitId], attempts: list[Stretch], born_ns: int
+    ) -> None:
+        self.link = link
         self.job = job
         self.halves = halves
         self.attempts = attempts
@@ -74,7 +77,8 @@ class Generation:
     """All links of a network.
 
     Attributes:
-        making: Which link makes the pair of a half that is under way, where pairs are made one after the other.
+        making: What is known of a pair that is being made, by its halves that are under way.
+        broken: Links that make nothing for now, by their ends, sorted.
     """
 
     def __init__(
@@ -94,11 +98,15 @@ class Generation:
         self._emit = emit
         self._counts = counts
         self._links: dict[tuple[NodeName, NodeName], Link] = {}
-        self.making: dict[QubitId, Link] = {}
+        self.making: dict[QubitId, Making] = {}
+        self.broken: set[tuple[NodeName, NodeName]] = set()
         self._expected: dict[tuple[NodeName, NodeName, int, tuple[int, int]], tuple[float, float]] = {}
 
     def serve(self, first: Demand, second: Demand) -> None:
         """Make the pairs of two requests that met; `first` was the earlier and does not correct."""
+        if self.broken and first.ends in self.broken:
+            self._links.setdefault(first.ends, Link()).jobs.append(Job(first, second))
+            return
         source, turned = self._sources.source(first.node, second.node)
         labs = self._ledger.labs
         if not source.heralds and not labs[first.node].ages and not labs[second.node].ages:
@@ -109,7 +117,7 @@ class Generation:
             for _ in range(job.left):
                 self._make(None, job, source, turned=turned, begun_ns=self._time.now_ns)
             return
-        link = self._links.setdefault(_ends(first), Link())
+        link = self._links.setdefault(first.ends, Link())
         link.jobs.append(job)
         if link.making is None:
             self._next(link)
@@ -152,17 +160,18 @@ class Generation:
 
     def delivered(self, qubit: QubitId) -> None:
         """A half reaches its node, wanted or not: its link may go on."""
-        link = self.making.get(qubit)
-        if link is not None:
-            self._over(link)
-            self._next(link)
+        making = self.making.get(qubit)
+        if making is not None:
+            self._over(making)
+            if making.link is not None:
+                self._next(making.link)
 
     def withdraw(self, demand: Demand) -> tuple[Demand, Demand] | None:
         """One end gives up. Two requests that meet because of that are returned, and are to be served.
 
         A pair that is not born yet is not made. If pairs are left to be made, the other end waits for another request.
         """
-        link = self._links.get(_ends(demand))
+        link = self._links.get(demand.ends)
         if link is None:
             return None
         making, other = link.making, None
@@ -172,24 +181,72 @@ class Generation:
         if making is not None and demand in (making.job.first, making.job.second):
             other = making.job.first if demand is making.job.second else making.job.second
             if self._time.now_ns < making.born_ns:
-                self._give_up(link, making)
+                self._give_up(making)
         met = self._matching.again(other) if other is not None and other.left else None
         self._next(link)
         return met
 
-    def _give_up(self, link: Link, making: Making) -> None:
-        self._over(link)
-        link.free_ns = self._time.now_ns
+    def lose(self, node: NodeName) -> None:
+        """A node is gone: its links make nothing more, and what they have begun and not made comes to nothing."""
+        for making in [one for one in self._makings() if node in one.job.first.ends]:
+            if self._time.now_ns < making.born_ns:
+                self._give_up(making)
+            else:
+                self._over(making)
+        for ends, link in self._links.items():
+            if node in ends:
+                link.jobs.clear()
+                link.free_ns = min(link.free_ns, self._time.now_ns)
+
+    def cut(self, ends: tuple[NodeName, NodeName]) -> None:
+        """A link is broken: a pair that it is making is to be made anew, once it is mended."""
+        self.broken.add(ends)
+        link = self._links.setdefault(ends, Link())
+        for making in [one for one in self._makings() if one.job.first.ends == ends]:
+            job = making.job
+            wanted = making.halves[0] in job.first.under_way and making.halves[1] in job.second.under_way
+            if wanted and self._time.now_ns < making.born_ns:
+                self._give_up(making)
+                job.left += 1
+                if job not in link.jobs:
+                    link.jobs.appendleft(job)
+
+    def mend(self, ends: tuple[NodeName, NodeName]) -> None:
+        """A broken link goes on with what waits for it."""
+        self.broken.discard(ends)
+        link = self._links.setdefault(ends, Link())
+        if self._sources.source(*ends)[0].sequential:
+            self._next(link)
+            return
+        jobs, link.jobs = link.jobs, deque()
+        for job in jobs:
+            self.serve(job.first, job.second)
+
+    def postpone(self, ends: tuple[NodeName, NodeName], by_ns: int) -> None:
+        """What a link is busy with takes so much longer."""
+        if ends in self._links:
+            self._links[ends].free_ns += by_ns
+
+    def _makings(self) -> list[Making]:
+        return list(dict.fromkeys(self.making.values()))
+
+    def _give_up(self, making: Making) -> None:
+        self._over(making)
+        if making.link is not None:
+            making.link.free_ns = self._time.now_ns
         self._counts.pairs -= 1
         for end, qubit in zip((making.job.first, making.job.second), making.halves, strict=True):
-            end.under_way.remove(qubit)
-            end.left += 1
-            self._ledger.trace_out((qubit,))
+            if qubit in end.under_way:  # else it was withdrawn
+                end.under_way.remove(qubit)
+                end.left += 1
+                self._ledger.trace_out((qubit,))
         for stretch in making.attempts:
             stretch.stop(self._time.now_ns)
 
     def _next(self, link: Link) -> None:
         """Begin with the next pair, of whose turn it is."""
+        if self.broken and link.jobs and link.jobs[0].first.ends in self.broken:
+            return
         while link.jobs and link.making is None:
             job = link.jobs.popleft()
             if not job.left:
@@ -259,10 +316,12 @@ class Generation:
             demand.under_way.append(qubit)
         if self._emit:
             self._log(first, second, pair, (mine, theirs), k if source.success_probability < 1 else 0)
+        making = Making(link, job, (mine, theirs), attempts, min(born_ns))
         if link is not None:
             link.free_ns = max(start_ns + source.attempt_ns, min(delivered_ns))
-            link.making = Making(job, (mine, theirs), attempts, min(born_ns))
-            self.making[mine] = self.making[theirs] = link
+            link.making = making
+        if link is not None or making.born_ns > time.now_ns:
+            self.making[mine] = self.making[theirs] = making
         for at_ns, demand, qubit, fidelity in zip(due_ns, (first, second), (mine, theirs), fidelities, strict=True):
             self._time.schedule(at_ns, demand.node, Paired(demand.wanted.request, pair, qubit, fidelity))
 
@@ -273,11 +332,11 @@ class Generation:
         made = [self._ledger.attempted(node, begun_ns, source, n, self._time.now_ns) for node in ends]
         return [stretch for stretch in made if stretch is not None]
 
-    def _over(self, link: Link) -> None:
-        if link.making is not None:
-            for half in link.making.halves:
-                self.making.pop(half, None)
-            link.making = None
+    def _over(self, making: Making) -> None:
+        for half in making.halves:
+            self.making.pop(half, None)
+        if making.link is not None:
+            making.link.making = None
 
     def _attempts(self, source: PairSource, pair: PairId) -> int:
         """How many attempts it takes, the successful one included."""
@@ -313,8 +372,3 @@ class Generation:
             labs = (self._ledger.labs[first], self._ledger.labs[second])
             found = self._expected[key] = expected_fidelity(source, nth, labs, turned=turned, late_ns=late_ns)
         return found
-
-
-def _ends(demand: Demand) -> tuple[NodeName, NodeName]:
-    one, other = demand.node, NodeName(demand.wanted.peer)
-    return (one, other) if one < other else (other, one)

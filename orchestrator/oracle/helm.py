@@ -87,7 +87,10 @@ class Helm:
         if not self._lookers:
             raise MalformedMessage(detail=f"{shown.node} shows its states, and nobody asked")
         self._shown[shown.node] = shown
-        if self._shown.keys() < self._nodes:
+        self._see_if_all_have()
+
+    def _see_if_all_have(self) -> None:
+        if not self._nodes <= self._shown.keys() | self._core.lives.gone.keys():
             return
         lookers, self._lookers = self._lookers, []
         shown_by, self._shown = self._shown, {}
@@ -133,6 +136,8 @@ class Helm:
         self._lookers.append((answer, number))
         if len(self._lookers) == 1:
             self._ask_nodes(Show())
+            if self._lookers:
+                self._see_if_all_have()
 
     def _check_paused(self, what: str) -> None:
         if not self.paused:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from qnode.core.coins import Coins
 from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, UnknownQubit
-from qnode.ids import NodeName, PairId, QubitId, half_id, maker_of, pair_id
+from qnode.ids import NodeName, PairId, QubitId, half_id, life_of, maker_of, pair_id
 from qnode.quantum.bell import PHI_PLUS, BellState
 from qnode.quantum.hardware import IDEAL
 from qnode.quantum.noisy import NO_CLOCK, Laboratory, NoisyRegister, Stretch
@@ -54,6 +54,7 @@ class Ledger:
         self.held: Counter[NodeName] = Counter()
         self._coins = coins
         self.labs = _Laboratories(labs or {})
+        self.lives: Mapping[NodeName, int] = {}  # which each node is in; 0 if it does not say
         self._pairs: dict[tuple[NodeName, NodeName], int] = {}
 
     def coin(self, name: str) -> float:
@@ -76,8 +77,9 @@ class Ledger:
 
     def check_own(self, node: NodeName, qubits: Iterable[str]) -> None:
         """Whether a node may be computing these by itself. Raises NotOwner if it did not make one, or it is here."""
+        own = life_of(node, self.lives.get(node, 0))
         for qubit in qubits:
-            if maker_of(qubit) != node:
+            if maker_of(qubit) != node or qubit.rpartition(".")[0] != own:
                 raise NotOwner(caller=node, qubit=qubit[:_SHOWN_CHARS], owner="another node")
             owner = self.owner.get(QubitId(qubit))
             if owner is not None:
@@ -213,6 +215,12 @@ class Ledger:
             self.noisy.discard(qubit)
             self.held[self.owner.pop(qubit)] -= 1
             self.under_way.discard(qubit)
+
+    def lose(self, node: NodeName) -> tuple[QubitId, ...]:
+        """A node is gone: what it holds, and what is on its way to it, is traced out; which qubits that was."""
+        gone = tuple(qubit for qubit, owner in self.owner.items() if owner == node)
+        self.trace_out(gone)
+        return gone
 
     def transfer(self, node: NodeName, qubit: QubitId, to: NodeName, at_ns: int = 0, transmission: float = 1.0) -> bool:
         """A qubit leaves for another owner; False if it is lost on the way."""

@@ -99,17 +99,20 @@ class Usage:
         self._operations[node] = before + n
         return max(0, min(n, self.of(node).operations - before))
 
-    def send(self, node: NodeName, size: int, program: str) -> None:
-        """A message is on its way. Raises LimitExceeded; then it is not."""
+    def check_message(self, node: NodeName, size: int, program: str) -> None:
+        """Whether a node may send a message of this size. Raises LimitExceeded."""
         queued = self._queued.get(node, 0) + size
         limits = self._of.get(node, self._default)
         if size > limits.message_bytes or queued > limits.queue_bytes:
             self.check(node, "message_bytes", size, program)
             self.check(node, "queue_bytes", queued, program)
-        self._queued[node] = queued
+
+    def sent(self, node: NodeName, size: int) -> None:
+        """A message of a node's is on its way."""
+        self._queued[node] = self._queued.get(node, 0) + size
 
     def arrived(self, node: str, size: int) -> None:
-        """A message of a node's is not on its way any more."""
+        """It is not on its way any more."""
         self._queued[NodeName(node)] = max(0, self._queued.get(NodeName(node), 0) - size)
 
     def note(self, node: NodeName, before: int, now: int, program: str) -> None:

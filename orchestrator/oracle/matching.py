@@ -1,11 +1,13 @@
 """Requests for pairs, and how the two ends find each other.
 
-The n-th request of alice with bob meets bob's n-th with alice, for each program name and tag.
+The n-th request of alice with bob meets bob's n-th with alice, for each program name and tag, and for each life of
+either.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 
 from orchestrator.oracle.limits import Usage
 from qnode.errors import MalformedMessage
@@ -20,25 +22,41 @@ class Demand:
     """One end's request, while it is not served: waiting for the peer's, or with its pairs under way.
 
     Attributes:
+        tag: That of the request, and of the lives that it is between.
         left: How many of its pairs have not begun to be made.
     """
 
-    __slots__ = ("key", "left", "node", "under_way", "wanted")
+    __slots__ = ("key", "left", "node", "tag", "under_way", "wanted")
 
-    def __init__(self, node: NodeName, wanted: Entangle) -> None:
+    def __init__(self, node: NodeName, wanted: Entangle, tag: str) -> None:
         self.node = node
         self.wanted = wanted
+        self.tag = tag
         self.key: Key = (node, wanted.request)
         self.left = wanted.n
         self.under_way: list[QubitId] = []
 
+    @property
+    def ends(self) -> tuple[NodeName, NodeName]:
+        """The two nodes, sorted."""
+        one, other = self.node, NodeName(self.wanted.peer)
+        return (one, other) if one < other else (other, one)
+
 
 class Matching:
-    """Open requests: those that wait for the other end, and those whose pairs are on their way."""
+    """Open requests: those that wait for the other end, and those whose pairs are on their way.
 
-    def __init__(self, usage: Usage) -> None:
+    Args:
+        usage: What each node may have.
+        tagged: What a node's tag with a peer becomes where lives have ended.
+    """
+
+    def __init__(
+        self, usage: Usage, tagged: Callable[[NodeName, NodeName, str], str] = lambda node, peer, tag: tag
+    ) -> None:
         self._usage = usage
         self._open_of: Counter[NodeName] = Counter()
+        self._tagged = tagged
         self._waiting: dict[_Talk, deque[Demand]] = {}
         self._open: dict[Key, Demand] = {}
 
@@ -53,7 +71,7 @@ class Matching:
 
         Raises as `check_new`.
         """
-        mine = Demand(node, wanted)
+        mine = Demand(node, wanted, self._tagged(node, NodeName(wanted.peer), wanted.tag))
         self.check_new(mine.key)
         self._open[mine.key] = mine
         self._open_of[node] += 1
@@ -72,7 +90,7 @@ class Matching:
         return mine, other
 
     def _meets(self, mine: Demand) -> Demand | None:
-        peer, node, program, tag = NodeName(mine.wanted.peer), mine.node, mine.wanted.program, mine.wanted.tag
+        peer, node, program, tag = NodeName(mine.wanted.peer), mine.node, mine.wanted.program, mine.tag
         theirs = self._waiting.get((peer, node, program, tag))
         if not theirs:
             return None
@@ -106,6 +124,11 @@ class Matching:
                 del self._waiting[talk]
         return demand
 
+    def of(self, node: NodeName, peer: NodeName | None = None) -> list[Demand]:
+        """The open requests of a node; those with one peer only, if that is given."""
+        mine = (demand for demand in self._open.values() if demand.node == node)
+        return [demand for demand in mine if peer is None or demand.wanted.peer == peer]
+
     def find(self, key: Key) -> Demand | None:
         """The request of this number, as long as it is open."""
         return self._open.get(key)
@@ -120,4 +143,4 @@ class Matching:
 
 
 def _talk(demand: Demand) -> _Talk:
-    return demand.node, NodeName(demand.wanted.peer), demand.wanted.program, demand.wanted.tag
+    return demand.node, NodeName(demand.wanted.peer), demand.wanted.program, demand.tag

@@ -64,6 +64,12 @@ class NetworkDelays:
 
 def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer: Observer | None) -> OracleCore:
     """The core at time 0."""
+    watch = None
+    if any(fault.on is not None for fault in spec.faults):
+        from orchestrator.oracle.faults import Watch  # lazy: most runs have no faults
+
+        watch = Watch(emit)
+        emit = watch.emit
     register = Register(spec.formalism, spec.max_state_vector_qubits)
     ledger = Ledger(register, Coins(derive_key(spec.seed, "oracle")), laboratories(spec))
     delays = NetworkDelays(spec)
@@ -79,6 +85,10 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         services={NodeName(node): programs for node, programs in spec.services.items()},
         usage=Usage({NodeName(node): limits for node, limits in spec.limits_of.items()}, spec.limits),
         key=derive_key(spec.seed, "arrays"),
+        incarnations={NodeName(node): life for node, life in spec.incarnations.items()},
+        detection_ns=spec.detection_ns,
+        restart_ns=spec.restart_ns,
+        watch=watch,
     )
     photons = {(NodeName(link.a), NodeName(link.b)): link.photons for link in spec.links if link.photons}
     if photons:
@@ -92,8 +102,12 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
                 derive_key(spec.seed, "photons"),
                 core.operations.log,
                 core.operations.usage,
+                core.lives,
+                core.operations.generation.broken,
             )
         )
+    if spec.faults:
+        core.plan(spec.faults)
     return core
 
 

@@ -12,6 +12,7 @@ from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.limits import Usage
+from orchestrator.oracle.losses import Lives
 from orchestrator.oracle.matching import Demand, Matching
 from orchestrator.oracle.refusals import refuse
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
@@ -29,7 +30,19 @@ from qnode.ids import NodeName, QubitId, maker_of, message_id, other_half
 from qnode.quantum.noisy import NoisyRegister, SeenAt
 from qnode.quantum.pair_source import PairSource
 from qnode.quantum.register import CLIFFORD_ONLY, ComponentState, Register
-from qnode.wire.items import Arrived, Clicked, DirectOutcomes, Emitted, Expired, Failed, Message, Outcomes, Paired
+from qnode.wire.items import (
+    Arrived,
+    Back,
+    Clicked,
+    DirectOutcomes,
+    Emitted,
+    Expired,
+    Failed,
+    Lost,
+    Message,
+    Outcomes,
+    Paired,
+)
 from qnode.wire.messages import NEVER_NS, Meddle, fields_of
 from qnode.wire.operations import (
     Adopt,
@@ -81,6 +94,13 @@ class Delays(Protocol):
         """The probability that a qubit which is sent over the link between two neighbours arrives."""
 
 
+class Weather(Protocol):
+    """What a script does to classical messages."""
+
+    def fates(self, node: NodeName, peer: NodeName, message: str, delay_ns: int) -> list[tuple[str, int | None]]:
+        """What becomes of a message and of its copies: an event of the log, or none, and how late it is; None: lost."""
+
+
 class Observer(Protocol):
     """Who may look at a state; the oracle itself never does."""
 
@@ -94,10 +114,12 @@ class Operations:
     Attributes:
         unheard: How many refused operations each node has not said to have learnt of.
         noted: What programs recorded, packed, by node and name.
+        weather: What becomes of classical messages, where a script has a say in it.
         counts: How much of what was done.
 
     Args:
         key: Of the randomness of arrays.
+        lives: Who is there.
     """
 
     def __init__(
@@ -105,6 +127,7 @@ class Operations:
         ledger: Ledger,
         delays: Delays,
         time: Timekeeper,
+        lives: Lives,
         *,
         emit: Callable[[Event], None] | None,
         observer: Observer | None,
@@ -113,15 +136,25 @@ class Operations:
         usage: Usage | None = None,
     ) -> None:
         self.ledger = ledger
+        self._lives = lives
         self.usage = usage or Usage({})
-        self.matching = Matching(self.usage)
+        self.matching = Matching(self.usage, lives.tagged)
         self.counts = Counts()
         self.generation = Generation(ledger, delays, self.matching, time, counts=self.counts, emit=emit)
         self.unheard: dict[NodeName, int] = {}
         self.noted: dict[tuple[NodeName, str], bytes] = {}
         self.bulk = Bulk(
-            delays, ledger, self.generation, time, self.counts, key=key, usage=self.usage, log=self.log
+            delays,
+            ledger,
+            self.generation,
+            time,
+            self.counts,
+            key=key,
+            usage=self.usage,
+            log=self.log,
+            lives=lives,
         )
+        self.weather: Weather | None = None
         self._meddled: list[Meddle] = []
         self._delays = delays
         self._time = time
@@ -156,6 +189,45 @@ class Operations:
         """Trains of pulses are executed there."""
         self._pulses = pulses
         self._execute |= {SendPulses: pulses.send, ReceivePulses: pulses.receive, Tamper: pulses.tamper}
+
+    # ------------------------------------------------------------ nodes that are gone, and links
+
+    def lose(self, node: NodeName) -> tuple[QubitId, ...]:
+        """A node is gone, and all that it has asked for; what it has sent is under way. Which qubits are gone too."""
+        self.generation.lose(node)
+        self.bulk.lose(node)
+        if self._pulses:
+            self._pulses.lose(node)
+        for demand in self.matching.of(node):
+            self.matching.withdraw(demand.key)
+        self.unheard.pop(node, None)
+        return self.ledger.lose(node)
+
+    def cut_link(self, ends: tuple[NodeName, NodeName]) -> None:
+        """A quantum link makes no pairs and carries nothing until it is mended."""
+        self.bulk.cut(ends)
+        self.generation.cut(ends)
+
+    def mend_link(self, ends: tuple[NodeName, NodeName]) -> None:
+        """A quantum link that was broken goes on."""
+        self.bulk.mend(ends)
+        self.generation.mend(ends)
+
+    def _learn(self, node: NodeName, lost: Lost) -> None:
+        """A node is told that a peer is gone: what it has asked for with it is void."""
+        peer = NodeName(lost.peer)
+        self._lives.told(node, peer, lost.reason)
+        self.bulk.forsake(node, peer)
+        if self._pulses:
+            self._pulses.forsake(node, peer)
+        for demand in self.matching.of(node, peer):
+            self.matching.withdraw(demand.key)
+            self._discard_under_way(demand)
+
+    def _discard_under_way(self, demand: Demand) -> tuple[QubitId, ...]:
+        gone, demand.under_way = tuple(demand.under_way), []
+        self.ledger.trace_out(gone)
+        return gone
 
     def execute(self, node: NodeName, ops: tuple[Op, ...], step: int = 0, first: int = 0) -> None:
         """Operations of one report, from its `first` on, in order; one that is refused does not keep the others."""
@@ -212,6 +284,10 @@ class Operations:
                             peer=wanted.peer,
                         )
                     )
+            case Lost():
+                self._learn(node, item)
+            case Back():
+                self._lives.knows(node, NodeName(item.peer), item.incarnation)
             case DirectOutcomes():
                 return self.bulk.delivered(node, item.request, at_ns)
             case Emitted() | Clicked() if self._pulses:
@@ -232,7 +308,7 @@ class Operations:
 
     def _log_message(self, event: str, at_ns: int, node: NodeName, item: Send | Receive | Message) -> None:
         peer = item.peer
-        sender, receiver = (node, peer) if event == "send" else (peer, node)
+        sender, receiver = (peer, node) if event == "receive" else (node, peer)
         self._emit(  # type: ignore[misc]  # whoever calls has looked whether there is a log
             Event(
                 at_ns,
@@ -277,6 +353,7 @@ class Operations:
             raise MalformedMessage(detail=f"{node} asked for pairs of fidelity {op.min_fidelity}; 0 to 1 are possible")
         self.usage.check(node, "qubits", self.ledger.held[node] + op.n)
         self.matching.check_new((node, op.request))
+        self._lives.require(node, NodeName(op.peer))
         if self._emit:
             self._emit(
                 Event(
@@ -330,9 +407,8 @@ class Operations:
         self.bulk.withdraw(node, op.request)
         demand = self.matching.withdraw((node, op.request))
         met = None if demand is None else self.generation.withdraw(demand)
-        under_way = [] if demand is None else demand.under_way
-        self.ledger.trace_out(under_way)
-        self.log("withdraw", node, request=op.request, qubits=tuple(under_way))
+        gone = () if demand is None else self._discard_under_way(demand)
+        self.log("withdraw", node, request=op.request, qubits=gone)
         if met is not None:
             self._serve(*met)
 
@@ -394,13 +470,18 @@ class Operations:
         delay_ns = self._delays.quantum_ns(node, peer)
         if delay_ns is None:
             raise NotANeighbour(node=node, peer=peer, neighbours="as configured")
+        ends, why = (node, peer) if node < peer else (peer, node), "absorbed on the link"
         transmission = self._delays.transmission(node, peer)
+        if ends in self.generation.broken:
+            transmission, why = 0.0, "the link is broken"
+        elif not self._lives.reaches(node, peer):
+            transmission, why = 0.0, f"{peer} is gone"
         arrives = self.ledger.transfer(node, QubitId(op.qubit), peer, op.start_ns, transmission)
         self.counts.transfers += 1
         self.log("send_qubit", node, t=op.start_ns, program=op.program, peer=peer, qubits=(op.qubit,))
         if not arrives:
             self.counts.absorbed += 1
-            self.log("lost", node, t=op.start_ns, peer=peer, qubits=(op.qubit,), detail="absorbed on the link")
+            self.log("lost", node, t=op.start_ns, peer=peer, qubits=(op.qubit,), detail=why)
             return
         self._time.schedule(op.start_ns + delay_ns, peer, Arrived(node, op.program, op.qubit))
 
@@ -445,7 +526,7 @@ class Operations:
                 f" {len(op.digest)} bytes"
             )
         if not self._realtime:
-            self.usage.send(node, op.size, op.program)
+            self.usage.check_message(node, op.size, op.program)
         self.counts.messages += 1
         if self._realtime:  # it has gone from node to node
             if self._emit:
@@ -455,15 +536,26 @@ class Operations:
             self._log_message("send", now_ns, node, op)
         if self._meddled and (meddled := self._meddles(node, op)) is not None:
             extra_ns = meddled.delay_ns
-            self._log_message("drop" if extra_ns is None else "delay", now_ns, node, op)
+            if self._emit:
+                self._log_message("drop" if extra_ns is None else "delay", now_ns, node, op)
             if extra_ns is None:
-                self.usage.arrived(node, op.size)
                 return
             delay_ns += extra_ns
+        if not self._lives.reaches(node, peer):
+            return  # as far as it knows it has been sent
         message = Message(
             node, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest, op.size, op.number
         )
-        self._time.schedule(now_ns + delay_ns, peer, message)
+        if self.weather is None:
+            self.usage.sent(node, op.size)
+            self._time.schedule(now_ns + delay_ns, peer, message)
+            return
+        for what, late_ns in self.weather.fates(node, peer, message_id(node, peer, op.number), delay_ns):
+            if what and self._emit:
+                self._log_message(what, now_ns, node, op)
+            if late_ns is not None:
+                self.usage.sent(node, op.size)
+                self._time.schedule(now_ns + delay_ns + late_ns, peer, message)
 
     def _receive(self, node: NodeName, op: Receive) -> None:
         if not self._realtime:

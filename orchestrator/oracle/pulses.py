@@ -8,13 +8,14 @@ depends on what arrived first.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from orchestrator.oracle.limits import Usage
-from orchestrator.oracle.timekeeper import Timekeeper
+from orchestrator.oracle.losses import Lives
+from orchestrator.oracle.timekeeper import Delivery, Timekeeper
 from qnode.core.coins import derive_key, generator
 from qnode.errors import InvalidOperation, MalformedMessage, NoPhotons, NotANeighbour
 from qnode.ids import NodeName
@@ -42,6 +43,8 @@ from qnode.photons.sampling import Rng
 from qnode.wire.items import Clicked, Emitted, Failed, Tampered, Tapped
 from qnode.wire.messages import NEVER_NS, fields_of
 from qnode.wire.operations import ReceivePulses, SendPulses, Tamper
+
+_DARK: Final = Channel(coupling=0.0)  # a link that is broken
 
 _Key = tuple[NodeName, int]
 _Talk = tuple[NodeName, NodeName, str, str]
@@ -161,6 +164,8 @@ class PulseTrains:
         key: The root of the random streams.
         log: Adds a line to the event log.
         usage: What each node may have: pulses that wait for the other end, or that are kept, take memory.
+        lives: Who is there.
+        broken: Links that carry nothing for now, by their ends, sorted.
     """
 
     def __init__(
@@ -171,8 +176,12 @@ class PulseTrains:
         key: bytes,
         log: _Log,
         usage: Usage,
+        lives: Lives,
+        broken: Container[tuple[NodeName, NodeName]],
     ) -> None:
         self._usage = usage
+        self._lives = lives
+        self._broken = broken
         self._hardware = links
         self._delay_ns = delay_ns
         self._time = time
@@ -213,7 +222,7 @@ class PulseTrains:
                 detail="a train needs a rate: give one to send_pulses(), or to the link's source in the configuration"
             )
         link.receiver(op.period_ps or hardware.source.period_ps)
-        self._ask(node, op, self._sending, (node, peer, op.program, op.tag))
+        self._ask(node, op, self._sending, (node, peer, op.program, self._lives.tagged(node, peer, op.tag)))
 
     def receive(self, node: NodeName, op: ReceivePulses) -> None:
         peer = NodeName(op.peer)
@@ -224,7 +233,7 @@ class PulseTrains:
             len(op.choice) != len(BASES) or not min(op.choice) >= 0 or not abs(sum(op.choice) - 1) < 1e-9
         ):
             raise MalformedMessage(detail=f"{node} chooses bases with {op.choice}, which are no three probabilities")
-        self._ask(node, op, self._receiving, (peer, node, op.program, op.tag))
+        self._ask(node, op, self._receiving, (peer, node, op.program, self._lives.tagged(node, peer, op.tag)))
 
     def withdraw(self, node: NodeName, request: int) -> bool:
         """Nobody waits for it any more. False if it is none of these; a train that has left is still detected."""
@@ -237,6 +246,36 @@ class PulseTrains:
                     queue.remove(one)
                     self._pulses_of[node] -= one.n
         return True
+
+    def forsake(self, node: NodeName, peer: NodeName | None = None) -> None:
+        """A node is gone (its peer is None), or has learnt that a peer is: what it has asked for is void."""
+        asked = [one for queues in (self._sending, self._receiving) for queue in queues.values() for one in queue]
+        for one in asked:
+            if one.node == node and peer in (None, one.op.peer):
+                self.withdraw(node, one.op.request)
+        if peer is None:
+            self._open = {key for key in self._open if key[0] != node}
+            self._open_of.pop(node, None)
+
+    def lose(self, node: NodeName) -> None:
+        """A node is gone, and its source with it; a tap that nobody attends to lets everything pass."""
+        self.forsake(node)
+        for receiver in dict.fromkeys(receiver for sender, receiver in self._links if sender == node):
+            self._time.call_off([one for one in self._time.deliveries_to(receiver) if self._stopped(node, one)])
+        for name, held in list(self._held.items()):
+            if held.owner == node and held.train is not None:
+                self._forward(name, held.train, held.pulses, lossless=False)
+            elif held.owner == node:
+                del self._held[name]
+                self._pulses_of[node] -= len(held.pulses.codes)
+
+    def _stopped(self, sender: NodeName, delivery: Delivery) -> bool:
+        """Whether clicks are those of a train of which a sender that is gone now has not sent all."""
+        clicked = delivery.item
+        if not isinstance(clicked, Clicked) or clicked.peer != sender:
+            return False
+        left_ns = clicked.first_ns - self._link(sender, delivery.node).delay_ns
+        return self._time.now_ns < left_ns - (-clicked.n * clicked.period_ps // 1000)
 
     def delivered(self, node: NodeName, request: int) -> bool:
         """The answer to a request is there. False if nobody waits for it any more."""
@@ -255,6 +294,7 @@ class PulseTrains:
     ) -> None:
         if (node, op.request) in self._open:
             raise MalformedMessage(detail=f"{node} used request number {op.request} twice")
+        self._lives.require(node, NodeName(op.peer))
         waiting = _Waiting(node, op)
         self._usage.check(node, "requests", self._open_of[node] + 1)
         self._usage.check(node, "pulses", self._pulses_of[node] + waiting.n)
@@ -316,10 +356,14 @@ class PulseTrains:
             self._detect_both(link, train, sent)
             return
         self._time.schedule(link.source_free_ns, sender, Emitted(sent.request, start_ns, period_ps))
-        if link.hardware.tap:
+        if link.hardware.tap and link.hardware.tap not in self._lives.gone:
             self._to_tap(link, train)
         else:
-            self._detect(link, train, train.codes, None, link.survival, link.hardware.channel)
+            self._detect(link, train, train.codes, None, link.survival, self._channel(link, train))
+
+    def _channel(self, link: _Link, train: _Train) -> Channel:
+        ends = (train.sender, train.receiver)
+        return _DARK if (min(ends), max(ends)) in self._broken else link.hardware.channel
 
     def _fail(self, sender: NodeName, sent: int, receiver: NodeName, wanted: int, error: InvalidOperation) -> None:
         for node, request, peer in ((sender, sent, receiver), (receiver, wanted, sender)):
@@ -358,7 +402,7 @@ class PulseTrains:
             _bases(train.wanted),
             hardware.source.intensities[0],
             Gates(first_ns, train.period_ps),
-            hardware.channel,
+            self._channel(link, train),
             optics,
             detector.dark_clicks,
             rng,
@@ -416,7 +460,7 @@ class PulseTrains:
         hardware = link.hardware
         before = self._share_before_tap(link, train)
         rng = self._stream(train.name, "emit")
-        pulses = light.emitted(train.codes, hardware.source, hardware.channel.coupling, rng)
+        pulses = light.emitted(train.codes, hardware.source, self._channel(link, train).coupling, rng)
         way = hardware.channel.part(before)
         if way.varies or way.loss_db:
             first_ns = train.start_ns + round(link.delay_ns * before)
@@ -492,6 +536,8 @@ class PulseTrains:
         link = self._link(train.sender, train.receiver)
         rest = 1.0 - self._share_before_tap(link, train)
         channel = Channel() if lossless else link.hardware.channel.part(rest)
+        if self._channel(link, train) is _DARK:
+            channel = _DARK
         del self._held[name]
         self._pulses_of[train.sender] -= len(pulses.codes)
         not_before_ns = self._time.now_ns + round(link.delay_ns * rest)

@@ -3,10 +3,10 @@
 The event log and a replay are views of it: grants are a pure function of reports, so executing the record again gives
 the same grants, the same results and the same bytes in the event log.
 
-A record is one file after another (segments.py). A file starts with MAGIC and one entry that describes the run, or says
-which file it goes on behind; then an entry for each round. An entry is a length, the same length with all bits inverted,
-a CRC-32 and that many bytes of MessagePack. A torn last entry (the writer was killed) is recognised and dropped, in the
-last file only; the length stands there twice because a damaged one would look like a torn entry.
+A record is one file after another (segments.py). A file starts with MAGIC and one entry that describes the run, or
+says which file it goes on behind; then an entry for each round. An entry is a length, the same length with all bits
+inverted, a CRC-32 and that many bytes of MessagePack. A torn last entry (the writer was killed) is recognised and
+dropped, in the last file only; the length stands there twice because a damaged one would look like a torn entry.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from typing import IO, Final
 
 import msgspec
 
-from orchestrator.oracle.segments import SEGMENT_BYTES, Packer, is_there, open_segment, packed, segment, tidy
+from orchestrator.oracle.losses import Loss
+from orchestrator.oracle.segments import Packer, is_there, open_segment, packed, segment, tidy
+from orchestrator.oracle.spec import SEGMENT_BYTES
 from qnode.errors import MalformedMessage
 from qnode.wire.messages import Change
 from qnode.wire.unreadable import UNREADABLE
@@ -51,6 +53,7 @@ class Round(msgspec.Struct, array_like=True, frozen=True):
         changes: What somebody changed before it, while the run was paused.
         over: The run ended within this round, or before it began; what was executed of it is all there.
         farewells: What nodes said when the run was over; with them it is no round.
+        losses: Nodes whose processes were gone; they have no report here unless it had come before.
     """
 
     now_ns: int
@@ -60,6 +63,7 @@ class Round(msgspec.Struct, array_like=True, frozen=True):
     changes: tuple[Changed, ...] = ()
     over: bool = False
     farewells: tuple[msgspec.Raw, ...] = ()
+    losses: tuple[Loss, ...] = ()
 
     @property
     def is_change(self) -> bool:
@@ -165,9 +169,9 @@ class RecordWriter:
         self._is_changed = True
         self._write(entry_of(_encode(Round(at_ns, (), NOTHING_GRANTED, (), (Changed(at_ns, change),)))))
 
-    def append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes]) -> None:
+    def append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes], losses: Sequence[Loss] = ()) -> None:
         """One round, its reports in execution order. Raises OSError (no space left, say) before anything is granted."""
-        self._append(now_ns, woken, reports, over=False)
+        self._append(now_ns, woken, reports, over=False, losses=losses)
 
     def end(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes]) -> None:
         """The run is over: what was executed of a round that will never be complete, and what was changed before it."""
@@ -176,11 +180,16 @@ class RecordWriter:
 
     def farewells(self, now_ns: int, frames: Sequence[bytes]) -> None:
         """What nodes were still waiting for when the run was over: the last entry."""
-        self._write(entry_of(_encode(Round(now_ns, (), NOTHING_GRANTED, (), (), True, tuple(map(msgspec.Raw, frames))))))
+        self._write(
+            entry_of(_encode(Round(now_ns, (), NOTHING_GRANTED, (), (), True, tuple(map(msgspec.Raw, frames)))))
+        )
 
-    def _append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes], *, over: bool) -> None:
+    def _append(
+        self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes], *, over: bool, losses: Sequence[Loss] = ()
+    ) -> None:
         self._is_changed = False
-        entry = Round(now_ns, tuple(woken), self._granted.take(), tuple(map(msgspec.Raw, reports)), (), over)
+        granted, frames = self._granted.take(), tuple(map(msgspec.Raw, reports))
+        entry = Round(now_ns, tuple(woken), granted, frames, (), over, (), tuple(losses))
         self._write(entry_of(_encode(entry)))
 
     def _write(self, data: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from orchestrator.oracle.core import OracleCore
@@ -74,14 +74,18 @@ def catch_up(spec: OracleSpec, core: OracleCore, reader: RecordReader, settle: C
     return again
 
 
-def past_of(spec: OracleSpec, nodes: Collection[str]) -> Iterator[tuple[str, list[bytes]]]:
+def past_of(spec: OracleSpec, lives: Mapping[str, int]) -> Iterator[tuple[str, list[bytes]]]:
     """Each step of some nodes that is in the record, in the order in which they went through them: whose, and frames.
 
+    Args:
+        lives: Which life each of them is in; what came before it is left out.
     Raises MalformedMessage if the record is damaged or does not follow from itself.
     """
     regrants = Regrants(spec)
-    for answered in regrants.of(nodes, RecordReader(record_path(spec.folder)).rounds()):
-        if answered.is_whole:
+    begun = {node: spec.incarnations[node] - 1 for node in lives}
+    for answered in regrants.of(lives, RecordReader(record_path(spec.folder)).rounds()):
+        begun[answered.grant.node] += answered.grant.step == 0
+        if answered.is_whole and begun[answered.grant.node] == lives[answered.grant.node]:
             content = encode(Step(encode(answered.grant), answered.frames))
             parts = [content[start : start + CUT_BYTES] for start in range(0, len(content), CUT_BYTES)]
             node = answered.grant.node

@@ -157,12 +157,16 @@ class Again:
     def catch_up(self, rounds: Iterable[Round]) -> Iterator[Followed]:
         """One after the other, each when it has been executed; not what the last one leads to."""
         run_event(self._core, self._spec)
-        self._scatter(self._core.first_grants())
+        begun = False
         for recorded in rounds:
             try:
                 if recorded.is_change:
                     self._change(recorded.changes)
                     continue
+                if not begun:  # what was changed before the first round was changed before anybody ran
+                    begun = True
+                    if not recorded.over or recorded.granted != NOTHING_GRANTED:
+                        self._scatter(self._core.first_grants())
                 if recorded.farewells:
                     self.farewells = recorded.farewells
                     continue
@@ -176,12 +180,16 @@ class Again:
             self.over = recorded.over
             answered = {answer.node for answer in answers if isinstance(answer, Report)}
             self._granted = {node: grant for node, grant in self._granted.items() if node not in answered}
+        if not begun:
+            self._scatter(self._core.first_grants())
 
     def _round(self, recorded: Round) -> tuple[Part | Report, ...]:
         core = self._core
         self._change(recorded.changes)
-        nothing_more = recorded.over and recorded.granted == NOTHING_GRANTED
+        between = not recorded.reports and recorded.granted == NOTHING_GRANTED and bool(recorded.losses)
+        nothing_more = between or (recorded.over and recorded.granted == NOTHING_GRANTED)
         if self.realtime:
+            core.keep_appointments(recorded.now_ns)
             core.time.go_to(recorded.now_ns)
         elif not core.time.awaited and not nothing_more:
             self._wake(recorded.woken)
@@ -193,18 +201,25 @@ class Again:
         frames = tuple([self._report(frame) for frame in recorded.reports])
         reports = [frame for frame in frames if isinstance(frame, Report)]
         if not self.realtime and not recorded.over:
-            self._check_senders([report.node for report in reports])
+            self._check_senders([report.node for report in reports], {loss.node for loss in recorded.losses})
         if recorded.woken != core.time.last_woken:
             raise _Diverged("", f"woken were {recorded.woken}, but it should be {core.time.last_woken}")
         if not nothing_more and recorded.granted != self._digest.take():
             raise _Diverged("", "what was granted before it is not what follows from the rounds before")
         for frame in frames:
             self._take(frame)
+        for loss in recorded.losses:
+            if loss.node not in self._spec.programs:
+                raise _Diverged(loss.node, "lost, and there is no such node")
+            core.losing(loss)
         if recorded.over:
             return frames
         core.execute()
         if self.realtime:
-            self._deliver(over=not reports)
+            self._vouch(core.scheduled_grants())
+            until_ns = self._spec.until_ns
+            if not reports and until_ns is not None and core.time.now_ns >= until_ns:
+                core.end("until")
         return frames
 
     def _change(self, changes: tuple[Changed, ...]) -> None:
@@ -218,7 +233,7 @@ class Again:
         for node in woken:
             if node not in self._spec.programs:
                 raise _Diverged(node, "woken, and there is no such node")
-            self._core.wake(Wake(node, self._spec.incarnations[node]))
+            self._core.wake(Wake(node, self._core.lives.current[NodeName(node)]))
 
     def _scatter(self, grants: Mapping[NodeName, Grant]) -> None:
         self._granted = grants
@@ -227,14 +242,6 @@ class Again:
     def _vouch(self, grants: Iterable[Grant]) -> None:
         for grant in grants:
             self._digest.add(encode(grant))
-
-    def _deliver(self, *, over: bool) -> None:
-        core = self._core
-        for delivery in core.take_scheduled():
-            if core.operations.deliver(delivery):
-                self._vouch((Grant(delivery.node, 0, delivery.at_ns, (delivery.item,)),))
-        if over:
-            core.end("until")
 
     def _report(self, frame: msgspec.Raw) -> Part | Report:
         try:
@@ -245,12 +252,12 @@ class Again:
             raise _Diverged("", f"{type(report).__name__} stands where a report should")
         if report.node not in self._spec.programs:
             raise _Diverged(report.node, "reported, and there is no such node")
-        if report.incarnation != self._spec.incarnations[report.node]:
+        if report.incarnation != self._core.lives.current[NodeName(report.node)]:
             raise _Diverged(report.node, f"reported as incarnation {report.incarnation}, which it is not in")
         return report
 
-    def _check_senders(self, senders: list[str]) -> None:
-        expected = sorted(self._core.time.awaited)
+    def _check_senders(self, senders: list[str], lost: set[str]) -> None:
+        expected = sorted(self._core.time.awaited - (lost - set(senders)))
         for node in senders:
             if node not in expected:
                 raise _Diverged(node, "reported, and was not granted this round")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
+from orchestrator.failures import FRESH
 from orchestrator.inspect import MarkObserver
 from orchestrator.oracle import records
+from orchestrator.oracle.absences import Absences
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
+from orchestrator.oracle.losses import Loss
 from orchestrator.oracle.network import build_core, run_event
+from orchestrator.oracle.returning import Returning
 from orchestrator.oracle.spec import (
     OracleSpec,
     Summary,
@@ -20,20 +25,20 @@ from orchestrator.oracle.spec import (
     log_path,
 )
 from orchestrator.oracle.summary import summarise
-from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, NotTheSame, ProcessLost, QnodeError
+from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, ProcessLost, QnodeError
 from qnode.ids import NodeName
-from qnode.runtime.logs import format_time, set_up_logging
+from qnode.runtime.logs import set_up_logging
 from qnode.runtime.output import Output
 from qnode.runtime.watchdog import hold
 from qnode.transport.server import Server
 from qnode.wire.grants import CUT_BYTES, frames_of
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
-    TO_BE_TOLD,
     Book,
     Change,
     Farewell,
     Finish,
+    Gone,
     Goodbye,
     Grant,
     Part,
@@ -41,6 +46,7 @@ from qnode.wire.messages import (
     Ping,
     Pong,
     Progress,
+    Replace,
     Report,
     RunEnded,
     Show,
@@ -58,6 +64,7 @@ FAREWELL_S: Final = 5.0  # wall time that programs have to clean up, and nodes t
 HASTY_FAREWELL_S: Final = 0.3  # the same, where somebody waits for the end
 LOST_FAREWELL_S: Final = 2.0  # the same, where a process was lost
 PROGRESS_S: Final = 0.25
+_NOBODY: Final = b""  # no connection is called so
 
 
 class OracleService:
@@ -79,9 +86,8 @@ class OracleService:
         self._on_progress = on_progress
         self._on_joined = on_joined
         self._told_addresses: dict[str, str] = {}
+        self._absences = Absences(spec.patience_s)
         self._server = server
-        server.incarnations = spec.incarnations
-        server.admits = self._admits
         before = records.before(spec)
         self._writer = EventWriter(events_path(spec.folder), again=spec.resume) if spec.folder and spec.events else None
         self._observer = MarkObserver(spec.observe)
@@ -96,15 +102,20 @@ class OracleService:
             ask_nodes=self._ask_nodes,
             paused=spec.paused,
         )
+        self._restarted: Counter[str] = Counter()
+        self._losses: list[Loss] = []
         self._frames: dict[NodeName, list[bytes]] = {}
         self._early: list[tuple[bytes, bytes]] = []
         self._stop = b""
-        self._returned: set[bytes] = set()
+        self._returning = Returning(spec, self._core, server)
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
         self._gone: Mapping[str, str] = {}
         self._farewell_s = FAREWELL_S
         self._next_progress = 0.0
+        for node, life in self._core.replaced.items():
+            self._replace(node, life)
+        self._core.on_replace = self._replace
 
     def serve(self) -> Summary:
         """From the first greeting to the last farewell."""
@@ -130,6 +141,12 @@ class OracleService:
         for connection in set(self._server.connection_of.values()):
             self._server.send(connection, [encode(Goodbye())])
         return summary
+
+    def dismiss(self, reason: str) -> None:
+        """Let every node end, and wait for none: whoever started the oracle wants it to end now."""
+        for connection in set(self._server.connection_of.values()):
+            for message in (Stop(reason, self._core.time.now_ns), Goodbye()):
+                self._server.send(connection, [encode(message)])
 
     def close(self) -> None:
         if self._record is not None:
@@ -158,12 +175,24 @@ class OracleService:
             followed = followed or self._server.roles[connection] == "cluster"
             self._welcome(connection)
             if self._before is not None:
-                self._bring_up_to_date(connection, begun=False)
-            missing -= self._server.nodes_of[connection]
-            if self._on_joined is not None and missing:
-                left = [node for node in self._spec.programs if node in missing]
-                self._on_joined(self._server.nodes_of[connection], left)
+                self._returning.come(connection)
+            came = self._server.nodes_of[connection]
+            missing -= came
+            if self._on_joined is not None and came and missing:  # whoever only follows the run brings none
+                self._on_joined(came, [node for node in self._spec.programs if node in missing])
+            if not missing and not self._spec.followed:  # else whoever started them would know
+                missing |= self._gone_again()
+        self._returning.begun = True
         self._tell_addresses()
+
+    def _gone_again(self) -> set[str]:
+        """Nodes that were here while others were waited for, and are not any more."""
+        gone = {node for node in self._server.connection_of if not self._returning.is_there(node)}
+        for node in gone:
+            self._server.let_go(node)
+        if gone and self._on_joined is not None:
+            self._on_joined(frozenset(), sorted(gone))
+        return gone
 
     def _tell_addresses(self) -> None:
         """Let all processes know where the others are, if that is not where a pattern says, and has changed."""
@@ -186,19 +215,16 @@ class OracleService:
             self._helm.let_end()
         if self._before.over and self._core.outcome is None:  # in the middle of a round, so by somebody
             self._core.end("interrupted")
-        self._await_members(self._spec.programs.keys() - self._farewells.keys())
+        self._await_members(self._spec.programs.keys() - self._farewells.keys() - self._core.lives.gone.keys())
 
     def _settled(self) -> None:
         self._settle_events()
         self._flush_events()
 
-    def _admits(self, nodes: frozenset[str]) -> bool:
-        """Whether another process may take the place of the one that had these nodes."""
-        return self._spec.clock == "virtual" and all(self._spec.restart.get(node) == "resume" for node in nodes)
-
     def _welcome(self, connection: bytes) -> None:
         if self._server.roles[connection] in ("cluster", "steering"):
             self._controllers.add(connection)
+            self._tell_replaced(self._core.replaced, (connection,))
         elif self._stop:
             self._server.send(connection, [self._stop])
         elif self._told_addresses:  # it is back, or another in its place, which knows nobody
@@ -266,51 +292,25 @@ class OracleService:
         running = len(clock.last_active) if clock.awaited else 0
         while (received := self._server.receive(running=running)) is None:
             self._flush_events()  # the network is idle, and somebody may be reading
+            if self._lose_absent():
+                return _NOBODY, []
         connection, frames = received
         if not frames:
             self._welcome(connection)  # one more who wants to know, or to steer
-            self._bring_up_to_date(connection)
+            self._helm.back(lambda show: self._server.send(connection, [encode(show)]))
+            self._returning.go_on(connection, self._returning.come(connection))
         return received
 
-    def _bring_up_to_date(self, connection: bytes, *, begun: bool = True) -> None:
-        """What was sent to these nodes over a connection that they have no more may be lost, and they with it."""
-        nodes = sorted(map(NodeName, self._server.nodes_of[connection]))
-        if not nodes:
-            return
-        self._returned.add(connection)
-        core, lived = self._core, {node: self._core.step_of(node) for node in nodes}
-        if any(incarnation == TO_BE_TOLD for _, incarnation in self._server.hellos[connection].nodes) and any(
-            lived.values()
-        ):
-            try:
-                lived = self._resume(connection, nodes)
-            except QnodeError as error:
-                self._server.refuse(connection, error)
-                return
-        if not begun:
-            return
-        self._helm.back(lambda show: self._server.send(connection, [encode(show)]))
-        for node in nodes:
-            grant = core.granted_to(node)
-            if grant is not None and grant.step == lived[node]:
-                self._server.send(connection, frames_of(grant, encode(grant)))
-
-    def _resume(self, connection: bytes, nodes: Collection[NodeName]) -> dict[NodeName, int]:
-        """Let a new process go through all that the record has of these nodes; how many steps of each that is."""
-        for node in nodes:
-            if self._spec.restart.get(node) != "resume":
-                raise InvalidOperation(detail=f"node {node} is not to be resumed: that is `restart: resume`")
-        why = [
-            *([] if self._core.reproducible else ["something from outside has entered the run, and cannot be had again"]),
-            *([] if self._core.resumable else ["a function outside the loop returned what the record cannot hold"]),
-        ]
-        if why:
-            raise InvalidOperation(detail=f"the process was lost and cannot be resumed: {'; '.join(why)}")
-        lived = dict.fromkeys(nodes, 0)
-        for node, frames in records.past_of(self._spec, nodes):
-            lived[NodeName(node)] += 1
-            self._server.send(connection, frames)
-        return lived
+    def _lose_absent(self) -> bool:
+        """Whether nodes of other machines were gone for too long, and the run has gone on without them."""
+        if not self._told_addresses:  # all are here, and whoever started them tells
+            return False
+        nodes = [node for node in self._spec.programs if node not in self._core.lives.gone]
+        overdue = self._absences.overdue(nodes, self._returning.is_there, time.monotonic())
+        if self._lose(overdue):
+            self._execute()
+            self._go_on()
+        return bool(overdue)
 
     def _settle_events(self) -> None:
         if self._writer is not None:
@@ -336,15 +336,14 @@ class OracleService:
                     if again.step >= 0:
                         self._server.send(connection, frames_of(again, encode(again)))
                     else:
-                        self._check_same(message, frame)
-                        self._count_repeated(connection, "a report that came before")  # not answered: nothing is wrong
+                        self._returning.repeated(connection, message, frame, self._frames)
                 case Part():
                     self._check_sender(connection, message.node, message.incarnation)
                     if self._core.check_part(message):
                         self._frames.setdefault(NodeName(message.node), []).append(frame)
                         self._core.part(message)
                     else:
-                        self._count_repeated(connection, "a part that came before")
+                        self._returning.repeated(connection, message, frame, self._frames)
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._core.wake(message)
@@ -356,6 +355,8 @@ class OracleService:
                 case Shown():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._helm.shown(message)
+                case Gone() if connection in self._controllers:
+                    return self._lose(message.nodes)
                 case Finish() if connection in self._controllers:
                     self._core.end(message.how)
                     self._gone = message.without
@@ -365,17 +366,6 @@ class OracleService:
         except QnodeError as error:
             self._server.refuse(connection, error)
         return False
-
-    def _check_same(self, report: Report, frame: bytes) -> None:
-        """What a node has said in this round is what counts: another process of it must not go on from something else."""
-        frames = self._frames.get(NodeName(report.node))
-        if frames and report.step == self._core.step_of(NodeName(report.node)) and frame != frames[-1]:
-            raise NotTheSame(node=report.node, step=report.step, time=format_time(self._core.time.now_ns))
-
-    def _count_repeated(self, connection: bytes, what: str) -> None:
-        """Whoever has had to connect again cannot know what had come."""
-        if connection not in self._returned:
-            self._server.refused[what] += 1
 
     def _steer(self, connection: bytes, steer: Steer) -> None:
         if self._spec.clock != "virtual":
@@ -398,12 +388,40 @@ class OracleService:
         for connection in self._controllers:
             self._server.send(connection, [frame])
 
+    # ------------------------------------------------------------ nodes that are lost
+
+    def _lose(self, nodes: Mapping[str, str]) -> bool:
+        """Processes are gone, and whoever watches over them says so. True if that completes the round."""
+        complete = False
+        for node, reason in nodes.items():
+            if node not in self._spec.programs or node in self._core.lives.gone:
+                continue
+            fresh = self._spec.restart.get(node) == FRESH and self._restarted[node] < self._spec.restarts
+            self._restarted[node] += fresh
+            self._server.let_go(node)
+            loss = Loss(node, reason, fresh)
+            self._losses.append(loss)
+            complete = self._core.losing(loss)
+        return complete
+
+    def _replace(self, node: NodeName, life: int) -> None:
+        """A node is lost, by a script or not: its process is ended, and the next one started, by who started it."""
+        self._server.let_go(node)
+        self._server.incarnations = {**self._server.incarnations, node: max(life, self._core.lives.current[node])}
+        self._tell_replaced({node: life}, self._controllers)
+
+    def _tell_replaced(self, lives: Mapping[NodeName, int], connections: Iterable[bytes]) -> None:
+        frame = encode(Replace(dict(lives.items())))
+        for connection in connections:
+            if lives and self._server.roles[connection] == "cluster":
+                self._server.send(connection, [frame])
+
     def _changed(self, at_ns: int, change: Change) -> None:
         if self._record is not None:
             self._record.changed(at_ns, change)
 
     def _ask_nodes(self, show: Show) -> None:
-        for connection in {self._server.connection_of[node] for node in self._spec.programs}:
+        for connection in set(self._server.connection_of.values()):
             self._server.send(connection, [encode(show)])
 
     def _decoded(self, connection: bytes, frame: bytes) -> object:
@@ -416,7 +434,7 @@ class OracleService:
     def _check_sender(self, connection: bytes, node: str, incarnation: int) -> None:
         if node not in self._server.nodes_of[connection]:
             raise NotOwner(caller="a connection", qubit=f"(a report of {node})", owner="another connection")
-        expected = self._spec.incarnations.get(node)
+        expected = self._core.lives.current.get(NodeName(node))
         if incarnation != expected:
             raise MalformedMessage(detail=f"{node} is in incarnation {expected}, not {incarnation}")
 
@@ -424,8 +442,9 @@ class OracleService:
         core = self._core
         if self._record is not None:
             frames = [frame for node in sorted(self._frames) for frame in self._frames[node]]
-            self._record.append(core.time.now_ns, core.time.last_woken, frames)
+            self._record.append(core.time.now_ns, core.time.last_woken, frames, self._losses)
         self._frames.clear()
+        self._losses.clear()
         core.execute()
         now = time.monotonic()
         if now >= self._next_progress:
@@ -434,13 +453,16 @@ class OracleService:
 
     def _scatter(self, grants: Mapping[NodeName, Grant]) -> None:
         connection_of = self._server.connection_of
-        if len(grants) == 1:
-            ((node, grant),) = grants.items()
-            self._server.send(connection_of[node], self._granted(grant))
-            return
         batches: dict[bytes, list[bytes]] = {}
         for node, grant in grants.items():
-            batches.setdefault(connection_of[node], []).extend(self._granted(grant))
+            granted = self._granted(grant)
+            connection = connection_of.get(node)
+            if connection is None:  # its next life is still to come, and is told then
+                continue
+            if len(grants) == 1:
+                self._server.send(connection, granted)
+                return
+            batches.setdefault(connection, []).extend(granted)
         for connection, frames in batches.items():
             self._server.send(connection, frames)
 
@@ -470,7 +492,12 @@ class OracleService:
             self._take(connection, frame)
         while core.outcome is None:
             received = self._server.receive(self._until_ms(network_ns()))
-            core.time.go_to(network_ns())
+            now_ns = network_ns()
+            kept = core.keep_appointments(now_ns)
+            core.time.go_to(now_ns)
+            if kept:
+                self._execute()  # nothing, but a replay is told when it was
+                self._hand_out()
             if spec.until_ns is not None and core.time.now_ns >= spec.until_ns:
                 self._execute()  # nothing: an empty round tells a replay when it was over
                 core.end("until")
@@ -478,30 +505,30 @@ class OracleService:
                 connection, frames = received
                 if not frames:
                     self._welcome(connection)
+                    self._returning.begin_again(connection)
                 for frame in frames:
-                    self._take_real(connection, frame, network_ns)
+                    if core.outcome is None:
+                        self._take_real(connection, frame, network_ns)
             self._settle_events()
             self._flush_events()
 
     def _until_ms(self, now_ns: int) -> int:
-        if self._spec.until_ns is None:
-            return 250
-        return max(0, min(250, int((self._spec.until_ns - now_ns) / self._spec.speed / 1e6) + 1))
+        known = [at for at in (self._spec.until_ns, self._core.time.appointed_ns) if at is not None]
+        return max(0, min([250, *(int((at_ns - now_ns) / self._spec.speed / 1e6) + 1 for at_ns in known)]))
 
     def _take_real(self, connection: bytes, frame: bytes, network_ns: Callable[[], int]) -> None:
         message = self._decoded(connection, frame)
         if isinstance(message, Ping):
             self._server.send(connection, [encode(Pong(message.sent_ns, network_ns()))])
             return
-        reports = len(self._frames)
         self._take(connection, frame)
-        if len(self._frames) == reports:
-            return
-        self._execute()
-        for delivery in self._core.take_scheduled():
-            if self._core.operations.deliver(delivery):
-                grant = Grant(delivery.node, 0, delivery.at_ns, (delivery.item,))
-                self._scatter({delivery.node: grant})
+        if self._frames or self._losses:
+            self._execute()
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        for grant in self._core.scheduled_grants():
+            self._scatter({NodeName(grant.node): grant})
 
     # ------------------------------------------------------------ the end
 
@@ -517,13 +544,14 @@ class OracleService:
         for connection in set(self._server.connection_of.values()):
             self._server.send(connection, [self._stop])
         deadline = time.monotonic() + self._farewell_s
-        awaited = self._spec.programs.keys() - self._gone.keys()
+        awaited = set(self._server.connection_of) - self._gone.keys()
         while not awaited <= self._farewells.keys() and time.monotonic() < deadline:
             received = self._server.receive(100)
             if received is None:
                 continue
             connection, frames = received
             if not frames:
+                self._returning.come(connection)
                 self._welcome(connection)  # just in time to hear of the end
             for frame in frames:
                 self._take_farewell(connection, frame)

@@ -9,13 +9,16 @@ import msgspec
 
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.limits import Limits, Strangers
-from orchestrator.oracle.segments import SEGMENT_BYTES
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
+from qnode.wire.faults import Fault
 from qnode.wire.keys import Keys
+from qnode.wire.plan import PATIENCE_S
 
 PERFECT: Final = -1
+RESUME: Final = "resume"  # as in failures.py, whose models the oracle does without
+SEGMENT_BYTES: Final = 64 * 2**20  # of a record, before another file of it is begun
 
 
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -55,7 +58,9 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         restarts: How often a node may come back.
         restart_ns: Network time from the loss of a node to its next, fresh life.
         detection_ns: Network time until others learn of a loss; longer, where a message takes longer.
+        faults: What a script does to the network.
         keys: Who the oracle is, where messages leave the machine.
+        patience_s: Wall time without a connection after which a node of another machine is gone.
         synced: Whether the disk has each round before anybody is granted what comes of it.
         segment_bytes: How long a file of the record gets before another one is begun.
         resume: Whether its record is there already, and is gone on with.
@@ -94,7 +99,9 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     restarts: int = 0
     restart_ns: int = 0
     detection_ns: int = 0
+    faults: tuple[Fault, ...] = ()
     keys: Keys | None = None
+    patience_s: float = PATIENCE_S
     synced: bool = False
     segment_bytes: int = SEGMENT_BYTES
     resume: bool = False
@@ -152,7 +159,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     """How a run ended.
 
     Attributes:
-        how: "done", "until", "failed", "deadlock", "livelock" or "stall".
+        how: "done", "until", "failed", "deadlock", "livelock", "stall" or "lost".
         counts: steps, reports, operations, messages, pairs, transfers, absorbed, refused.
         frames_refused: What was refused at the oracle's socket, by reason, and at those of node processes.
         unread: Messages that no program received, by node.
@@ -160,6 +167,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
         used: Qubits that were ever in a node's memory, by node.
         lost: Qubits that arrived at a node that had no place for them, by node and reason.
         peer_lost: Programs that were ended by the loss of a node that they waited for: node, program, which was lost.
+        gone: Nodes that were not there any more at the end, and why.
         lateness_ns: On the real clock, how late a node was at worst, by node.
         clock_bound_ns: On the real clock, by how much a node's idea of network time may have been off, by node.
     """
@@ -183,6 +191,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     used: dict[str, int] = {}
     lost: dict[str, dict[str, int]] = {}
     peer_lost: tuple[tuple[str, str, str], ...] = ()
+    gone: dict[str, str] = {}
 
 
 def cut_short(how: str, *, at_ns: int = 0, steps: int = 0) -> Summary:

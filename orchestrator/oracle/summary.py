@@ -45,5 +45,6 @@ def summarise(
         left_over={one.node: one.held for one in ordered if one.held},
         used={one.node: one.used for one in ordered if one.used},
         lost={one.node: one.lost for one in ordered if one.lost},
+        gone=dict(core.lives.gone.items()),
         peer_lost=tuple((one.node, program, peer) for one in ordered for program, peer in one.peer_lost.items()),
     )

@@ -7,7 +7,7 @@ name, sequence), never by arrival.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
@@ -22,6 +22,7 @@ STALL_INSTANTS: Final = 1_000
 class Standstill(Enum):
     """Why there is no next instant."""
 
+    APPOINTED = auto()  # something is to be done to the network before
     UNTIL = auto()  # the configured end of network time comes first
     OUTSIDE = auto()  # only something from outside can go on
     PAUSED = auto()  # whoever started the run wants it so
@@ -60,6 +61,7 @@ class Timekeeper:
         last_woken: Those of them that ran because something from outside waited for them.
         paused: Whether nobody may run, whatever is due.
         pause_after_ns: Network time that nobody may run after; None: there is none.
+        appointed_ns: When the next appointment is; None: there is none.
     """
 
     def __init__(self, nodes: Iterable[NodeName], *, tick_ns: int = 1, until_ns: int | None = None) -> None:
@@ -81,6 +83,9 @@ class Timekeeper:
         self.paused = False
         self.pause_after_ns: int | None = None
         self._held: dict[NodeName, _Kept] = {}
+        self._gone: set[NodeName] = set()
+        self.appointed_ns: int | None = None
+        self._appointments: list[tuple[int, int, Callable[[], None]]] = []
 
     # ------------------------------------------------------------ what nodes say
 
@@ -118,7 +123,7 @@ class Timekeeper:
         """Deliver something at a time, rounded up to the clock's grid; never, if that is too late."""
         if self._tick_ns != 1:
             at_ns = self.on_grid(at_ns)
-        if at_ns >= NEVER_NS:
+        if at_ns >= NEVER_NS or (self._gone and node in self._gone):
             return
         self._sequence += 1
         delivery = Delivery(max(at_ns, self.now_ns), self._sequence, node, item)
@@ -131,15 +136,70 @@ class Timekeeper:
         """How many deliveries are still to come."""
         return len(self._deliveries)
 
+    def deliveries_to(self, node: NodeName) -> list[Delivery]:
+        """What is still to come to a node, earliest first."""
+        kept = self._held[node].deliveries if node in self._held else []
+        return sorted([*kept, *(delivery for delivery in self._deliveries if delivery.node == node)])
+
+    def call_off(self, which: Iterable[Delivery]) -> None:
+        """Let deliveries that are still to come never come."""
+        off = {delivery.sequence for delivery in which}
+        if not off:
+            return
+        self._deliveries = [delivery for delivery in self._deliveries if delivery.sequence not in off]
+        heapq.heapify(self._deliveries)
+        for kept in self._held.values():
+            kept.deliveries[:] = [delivery for delivery in kept.deliveries if delivery.sequence not in off]
+
+    # ------------------------------------------------------------ nodes that come and go, and what is done to them
+
+    def lose(self, node: NodeName) -> None:
+        """A node is gone: nobody waits for it, and nothing reaches it any more."""
+        self.call_off(self.deliveries_to(node))
+        self.awaited.discard(node)
+        self._gone.add(node)
+        self._held.pop(node, None)
+        self._timers.pop(node, None)
+        self._background.pop(node, None)
+        self._outside.discard(node)
+        self._woken.discard(node)
+
+    def begin(self, node: NodeName) -> None:
+        """A node that was gone is there again, and runs at this instant."""
+        self._gone.discard(node)
+        self._timers[node] = self.now_ns
+        heapq.heappush(self._timer_heap, (self.now_ns, node))
+
+    def appoint(self, at_ns: int, act: Callable[[], None]) -> None:
+        """Do something to the network at a time, before anybody runs that is to run then."""
+        at_ns = max(self.on_grid(at_ns), self.now_ns)
+        if at_ns < NEVER_NS:
+            self._sequence += 1
+            heapq.heappush(self._appointments, (at_ns, self._sequence, act))
+            self.appointed_ns = self._appointments[0][0]
+
+    def keep_appointment(self) -> None:
+        """Go on to the next appointment, and keep it."""
+        at_ns, _, act = heapq.heappop(self._appointments)
+        self.appointed_ns = self._appointments[0][0] if self._appointments else None
+        self.go_to(at_ns)
+        act()
+
     @property
     def held(self) -> tuple[NodeName, ...]:
         """The nodes that are held."""
         return tuple(sorted(self._held))
 
     def hold(self, node: NodeName) -> None:
-        """Let a node run no more; what reaches it, and what it waits for, is kept. Not for one that is awaited."""
-        if node in self._held:
+        """Let a node run no more; what reaches it, and what it waits for, is kept.
+
+        Not for one that is awaited, but before anybody has run: then it begins when it is released.
+        """
+        if node in self._held or node in self._gone:
             return
+        if node in self.awaited:
+            self.awaited.discard(node)
+            self._timers[node] = self.now_ns
         kept = [delivery for delivery in self._deliveries if delivery.node == node]
         self._deliveries = [delivery for delivery in self._deliveries if delivery.node != node]
         heapq.heapify(self._deliveries)
@@ -189,6 +249,10 @@ class Timekeeper:
                 next_ns = when_ns
         if self._woken:
             next_ns = self.now_ns
+        appointed_ns = self.appointed_ns
+        appointed = appointed_ns is not None and (next_ns is None or appointed_ns <= next_ns)
+        if appointed:
+            next_ns = appointed_ns
         if self._pauses_before(next_ns):
             return Standstill.PAUSED
         if next_ns is None:
@@ -197,6 +261,8 @@ class Timekeeper:
             return Standstill.HELD if self._held else Standstill.DEADLOCK
         if self._until_ns is not None and next_ns > self._until_ns:
             return Standstill.UNTIL
+        if appointed:
+            return Standstill.APPOINTED
         if next_ns > self.now_ns:
             self._background_instants = 0 if foreground or self._outside else self._background_instants + 1
             if self._background_instants > STALL_INSTANTS:

@@ -233,6 +233,8 @@ class Node:
 
     async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str) -> list[Qubit]:
         services, machine = self._services, self._machine
+        if services.lost:
+            services.require(peer, self.program)
         if not machine.arrivals.take_in_turn(n):
             await self._wait_for_slots(n, peer)
         request = machine.entangle(self.program, peer, tag, n, min_fidelity)
@@ -300,6 +302,7 @@ class Node:
         self, peer: NodeName, n: int, how: Bases | Awaitable[npt.ArrayLike], tag: str
     ) -> npt.NDArray[np.uint8]:
         services, machine = self._services, self._machine
+        services.require(peer, self.program)
         known = how if isinstance(how, tuple) else None
         request = machine.measure_directly(self.program, peer, tag, n, known)
         future: asyncio.Future[npt.NDArray[np.uint8]] = asyncio.Future(loop=self._loop)
@@ -353,6 +356,7 @@ class Node:
         arrival = arrivals.take(address)
         if arrival is not None:
             return arrival.value
+        self._services.require(peer, self.program)
         future: asyncio.Future[Letter[Qubit]] = asyncio.Future(loop=self._loop)
         arrivals.wait(address, future)
         try:
@@ -542,6 +546,7 @@ class Node:
 
     async def _letter(self, address: tuple[str, ...]) -> Letter[bytes]:
         letters = self._services.letters
+        self._services.require(address[1], self.program)
         future: asyncio.Future[Letter[bytes]] = asyncio.Future(loop=self._loop)
         letters.wait(address, future)
         try:

@@ -209,6 +209,7 @@ async def send_pulses(
     node: Node, peer: str, bits: npt.ArrayLike, bases: Any, intensities: npt.ArrayLike, rate: float | None, tag: str
 ) -> SentPulses:
     """As Node.send_pulses."""
+    node._services.require(peer, node.program)
     codes = codes_of(bits, bases, intensities)
     _check_n(len(codes))
     request = node._machine.next_request()
@@ -219,6 +220,7 @@ async def send_pulses(
 
 async def send_entangled(node: Node, peer: str, n: int, bases: Bases, rate: float | None, tag: str) -> Detections:
     """As Node.send_entangled."""
+    node._services.require(peer, node.program)
     _check_n(n)
     if bases is None or isinstance(bases, Mapping):
         chosen = draw_classes(n, _choice(bases or {"z": 0.5, "x": 0.5}), node.rng)
@@ -233,6 +235,7 @@ async def send_entangled(node: Node, peer: str, n: int, bases: Bases, rate: floa
 
 async def receive_pulses(node: Node, peer: str, bases: Bases, tag: str) -> Detections:
     """As Node.receive_pulses."""
+    node._services.require(peer, node.program)
     given, choice = b"", (0.5, 0.5, 0.0)
     if isinstance(bases, str):
         letter = int(bases_of(bases, "bases", 1)[0])
@@ -254,6 +257,7 @@ async def tap(node: Node, sender: str, receiver: str) -> TappedTrain:
     address = (sender, receiver)
     train = services.taps.take(address)
     if train is None:
+        services.require(sender, node.program)
         future: asyncio.Future[Letter[Tapped]] = asyncio.Future(loop=node._loop)
         services.taps.wait(address, future)
         waiting = node._machine.next_request()

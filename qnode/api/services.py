@@ -18,12 +18,14 @@ from qnode.ids import NodeName, PairId, QubitId
 from qnode.wire.bits import Bits, unpack_outcomes
 from qnode.wire.items import (
     Arrived,
+    Back,
     Clicked,
     DirectOutcomes,
     Emitted,
     Expired,
     Failed,
     Item,
+    Lost,
     Message,
     Outcomes,
     Paired,
@@ -98,6 +100,8 @@ class NodeServices:
     """One node, as its programs share it. `accept` is called by the driver with what a grant brings.
 
     Attributes:
+        lost: Other nodes that are gone, and why.
+        told: The programs that have been told of one that is, each by the first.
         heard: How many refused operations it has learnt of since the last report.
         on_unheard: Told the program of a refused operation, and the error, if nothing can raise it there any more.
     """
@@ -121,6 +125,8 @@ class NodeServices:
         self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
         self.returned: set[str] = set()
         self.lost_qubits: Counter[str] = Counter()  # by reason
+        self.lost: dict[str, str] = {}  # nodes that are gone, and why
+        self.told: dict[str, str] = {}  # which programs have been told that a node is gone: the first
         self.heard = 0
         self.on_unheard: Callable[[str, QnodeError], object] = lambda program, error: None
         self._unheard: list[tuple[str, QnodeError]] = []
@@ -155,6 +161,11 @@ class NodeServices:
                         self._expired.add(item.qubit)
                 case Failed():
                     self._failed(item)
+                case Lost():
+                    self.lost[item.peer] = item.reason
+                    self.lose({item.peer: item.reason})
+                case Back():
+                    self.lost.pop(item.peer, None)
                 case Emitted() | Clicked() | Tampered():
                     asked = self.pulses.pop(item.request, None)
                     if asked is not None and not asked.future.done():
@@ -283,7 +294,14 @@ class NodeServices:
                 future.set_exception(PeerLost(peer=peer, reason=lost[peer]))
         for waiter in served:
             self._serve(waiter)
+        self.told = {**told, **self.told}
         return told
+
+    def require(self, peer: str, program: str) -> None:
+        """Raises PeerLost for a node that is gone."""
+        if peer in self.lost:
+            self.told.setdefault(program, peer)
+            raise PeerLost(peer=peer, reason=self.lost[peer])
 
     # ------------------------------------------------------------ slots
 

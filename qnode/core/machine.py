@@ -16,7 +16,7 @@ import numpy.typing as npt
 from qnode.core.coins import Coins
 from qnode.core.memory import HeldQubit, Memory, Where, place
 from qnode.errors import DeadQubit, InvalidOperation, NotANeighbour, OutOfMemory, PairExpired, QnodeError
-from qnode.ids import NodeName, PairId, QubitId, local_qubit_id
+from qnode.ids import NUMBERS_OF_A_LIFE, NodeName, PairId, QubitId, local_qubit_id
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.noisy import COMMUNICATION, MEMORY, Attempts, Laboratory, NoisyRegister
 from qnode.quantum.register import Register
@@ -419,7 +419,7 @@ class NodeMachine(Generic[W]):
     def send(
         self, program: str, peer: NodeName, peer_program: str, channel: str, about: PairId | str, payload: bytes
     ) -> None:
-        number = self._sent.get(peer, 0)
+        number = self._sent.get(peer, self.incarnation * NUMBERS_OF_A_LIFE)
         self._sent[peer] = number + 1
         self.outbox.append(Send(program, peer, peer_program, channel, about, payload, b"", len(payload), number))
 

@@ -13,6 +13,8 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Final
 
+import msgspec
+
 import qnode
 from qnode.api.node import Node
 from qnode.api.services import NodeServices, Turn
@@ -208,7 +210,11 @@ class NodeHost:
                 self.loop.call_exception_handler({"message": message, "exception": error, "task": task})
 
     def _fail(self, program: ProgramSpec, text: str) -> None:
-        self._ended.append(Ended(program.name, b"", failed=True, traceback=text))
+        ended = Ended(program.name, b"", failed=True, traceback=text)
+        lost = self.services.told.get(program.name, "") if PeerLost.__name__ in ended.error else ""
+        if lost:
+            self._peer_lost[program.name] = lost
+        self._ended.append(msgspec.structs.replace(ended, lost=lost))
 
     def _fail_unheard(self, program: str, error: QnodeError) -> None:
         """What a program has issued was refused when nothing could tell it of that any more."""
@@ -275,7 +281,7 @@ class NodeHost:
                 SystemExit, KeyboardInterrupt, Spins
             ):  # they leave the loop, and others have their turn still
                 loop.until_idle()
-        self._peer_lost = {program: peer for program, peer in told.items() if self._mains[program].done()}
+        self._peer_lost |= {program: peer for program, peer in told.items() if self._mains[program].done()}
         for ended in self._ended:
             if ended.failed and ended.program in told and PeerLost.__name__ not in ended.error:
                 log.error("after node %s was lost: %s", told[ended.program], ended.traceback.rstrip())

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from qnode.ids import NUMBERS_OF_A_LIFE
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import send_ahead
 from qnode.runtime.reports import frame_of
@@ -108,7 +109,8 @@ class RealDriver:
         self._clock = NetworkClock(run.speed)
         self._logs = run.log_local
         self._held = _Held()
-        self._numbers = itertools.count(1)
+        life = max((host.incarnation for host in hosts.values()), default=0)
+        self._numbers = itertools.count(life * NUMBERS_OF_A_LIFE + 1)
         self._seen: dict[str, tuple[int, int]] = {}  # the incarnation and the number of the latest, by source
         self._lateness_ns = dict.fromkeys(hosts, 0)
         self._pings = 0

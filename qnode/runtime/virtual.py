@@ -67,6 +67,20 @@ class Outside:
             waiting.append(host)
         return waiting
 
+    def put(self, host: NodeHost) -> None:
+        """Look at a node instead of the one of its name; with `drop`, at none of that name any more."""
+        self.drop(host.name)
+        self._host_of[host.name] = host
+        self._fd_of[host.name] = host.loop.outside_fd()
+        self._selector.register(self._fd_of[host.name], selectors.EVENT_READ, host.name)
+
+    def drop(self, name: str) -> None:
+        """Look at a node no more."""
+        if name in self._host_of and name not in self._asked:
+            self._selector.unregister(self._fd_of[name])
+        self._asked.discard(name)
+        self._host_of.pop(name, None)
+
     def asked(self) -> list[NodeHost]:
         """The nodes that have been named, and have not run yet."""
         return [self._host_of[name] for name in sorted(self._asked)]

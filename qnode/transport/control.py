@@ -12,7 +12,17 @@ from qnode.errors import MalformedMessage
 from qnode.transport.security import connect_with
 from qnode.transport.sockets import SESSION_BYTES, Losses, connect, make_socket
 from qnode.wire.keys import ORACLE, Keys
-from qnode.wire.messages import PROTOCOL_VERSION, Command, Finish, Hello, Steer, ToCluster, decode_to_cluster, encode
+from qnode.wire.messages import (
+    PROTOCOL_VERSION,
+    Command,
+    Finish,
+    Gone,
+    Hello,
+    Steer,
+    ToCluster,
+    decode_to_cluster,
+    encode,
+)
 
 
 class Control:
@@ -67,6 +77,10 @@ class Control:
     def finish(self, how: str, without: Mapping[str, str] = {}) -> None:
         """Ask for the end of the run, now, with what there is; nodes that are gone, and why, are not waited for."""
         self._socket.send(encode(Finish(how, dict(without))))
+
+    def gone(self, nodes: Mapping[str, str]) -> None:
+        """Tell of nodes whose processes have ended, and how."""
+        self._socket.send(encode(Gone(dict(nodes))))
 
     def steer(self, number: int, command: Command) -> None:
         """Ask for something; the answer comes as news, with the number."""

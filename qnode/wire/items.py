@@ -71,6 +71,13 @@ class Lost(msgspec.Struct, array_like=True, tag=66, frozen=True):
     reason: str
 
 
+class Back(msgspec.Struct, array_like=True, tag=67, frozen=True):
+    """A node that was lost has begun again: from now on, whoever names it means its life `incarnation`."""
+
+    peer: str
+    incarnation: int
+
+
 class Emitted(msgspec.Struct, array_like=True, tag=72, frozen=True):
     """All pulses of a train have left, the first at start_ns."""
 
@@ -126,6 +133,7 @@ Item = (
     | Failed
     | Expired
     | Lost
+    | Back
     | Emitted
     | Clicked
     | Tapped

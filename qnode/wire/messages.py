@@ -14,6 +14,8 @@ frame for each node of the process, so a process with many nodes still sends one
     oracle  -> process  Goodbye                        it is kept: the process may end
     oracle  -> process  Past, Past, ...                what nodes of a lost process had lived through
     cluster -> oracle   Finish                         the run is to end now, with what there is
+    cluster -> oracle   Gone                           processes of nodes have ended, and how
+    oracle  -> cluster  Replace                        end a node's process; start it again as its next life
     cluster -> oracle   Steer                          pause, go on, or meddle with a run that is paused
     oracle  -> cluster  Steered, Paused                what came of it; network time stands still
     oracle  -> process  Show                           somebody looks at a paused run
@@ -30,6 +32,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from qnode.errors import MalformedMessage, QnodeError, from_wire
+from qnode.wire.faults import Fault
 from qnode.wire.items import Failed, Item, Message
 from qnode.wire.operations import Adopt, Op
 from qnode.wire.unreadable import UNREADABLE
@@ -46,12 +49,16 @@ NEVER_NS: Final = 2**63 - 1
 
 
 class Ended(msgspec.Struct, array_like=True, frozen=True):
-    """A program is over: with a packed result, or with a traceback."""
+    """A program is over: with a packed result, or with a traceback.
+
+    `lost` is the node whose loss ended it, by a PeerLost that it let pass.
+    """
 
     program: str
     result: bytes
     failed: bool = False
     traceback: str = ""
+    lost: str = ""
 
     @property
     def error(self) -> str:
@@ -65,7 +72,7 @@ class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
 
     Attributes:
         token: The run's secret, on ipc and loopback.
-        role: "node", "cluster", "steering" or "agent".
+        role: "node", "cluster" or "steering".
         nodes: The names and incarnations that live behind it; TO_BE_TOLD if the process has not lived yet.
         session: Drawn by the process once: with it, a connection that was cut is taken up again.
         facts: What all processes of the run must agree on, each by its name, as a digest or a version.
@@ -167,6 +174,12 @@ class Finish(msgspec.Struct, array_like=True, tag=45, frozen=True):
     without: dict[str, str] = {}
 
 
+class Gone(msgspec.Struct, array_like=True, tag=49, frozen=True):
+    """The processes of these nodes have ended, and how: they will say nothing more."""
+
+    nodes: dict[str, str]
+
+
 class Shown(msgspec.Struct, array_like=True, tag=47, frozen=True):
     """The joint states that a node computed by itself, for somebody who looks at a paused run.
 
@@ -219,7 +232,7 @@ class Look(msgspec.Struct, array_like=True, tag=145, frozen=True):
     """Show all joint states and who holds what."""
 
 
-Change = Hold | Release | Meddle
+Change = Hold | Release | Meddle | Fault
 Command = Go | Pause | Resume | Look | Change
 
 
@@ -372,6 +385,15 @@ class RunEnded(msgspec.Struct, array_like=True, tag=121, frozen=True):
     more: bool = False
 
 
+class Replace(msgspec.Struct, array_like=True, tag=124, frozen=True):
+    """What is left of the process of these nodes is to be ended, and a new one started for those that live on.
+
+    `lives`: the incarnation of each node; -1: it has none any more.
+    """
+
+    lives: dict[str, int]
+
+
 class Seen(msgspec.Struct, array_like=True, frozen=True):
     """All joint states at an instant, and the node of each qubit.
 
@@ -403,9 +425,9 @@ class Paused(msgspec.Struct, array_like=True, tag=123, frozen=True):
     asked: bool = False
 
 
-ToOracle = Hello | Part | Report | Wake | Farewell | Shown | Ping | Finish | Steer
+ToOracle = Hello | Part | Report | Wake | Farewell | Shown | Ping | Finish | Gone | Steer
 ToNode = Welcome | Refused | Book | Grant | Show | Stop | Goodbye | Past | Pong
-ToCluster = Welcome | Refused | Progress | Steered | Paused | RunEnded
+ToCluster = Welcome | Refused | Progress | Replace | Steered | Paused | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received
 
 _FIELD_CHARS: Final = 10_000

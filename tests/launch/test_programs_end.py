@@ -176,8 +176,9 @@ class Crowded(Launcher):
 
     address = ""
 
-    async def start(self, plan: LaunchPlan) -> None:
-        await super().start(replace(plan, oracle=msgspec.structs.replace(plan.oracle, address=self.address)))
+    async def start(self, plan: LaunchPlan, *, with_oracle: bool = True) -> None:
+        elsewhere = msgspec.structs.replace(plan.oracle, address=self.address)
+        await super().start(replace(plan, oracle=elsewhere), with_oracle=with_oracle)
 
 
 async def test_an_address_in_use_is_named_with_a_remedy(

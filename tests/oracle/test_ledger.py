@@ -99,7 +99,9 @@ class AnyNodeDoesAnything(RuleBasedStateMachine):
         if wrong is None and not twice:
             return True
         before = holdings(self.ledger)
-        expected = InvalidOperation if wrong is None else NotOwner if self.owner.get(wrong, node) != node else UnknownQubit
+        expected = (
+            InvalidOperation if wrong is None else NotOwner if self.owner.get(wrong, node) != node else UnknownQubit
+        )
         with pytest.raises(expected) as caught:
             action()
         assert caught.type is expected
@@ -335,8 +337,13 @@ def test_what_is_no_state_is_refused_and_changes_nothing(broken: Callable[[Compo
 def test_names_of_a_later_life_of_the_node_are_its_own() -> None:
     ledger = new_ledger()
     state = component_of(ALICE, 0, 1)._replace(qubits=(local_qubit_id(ALICE, 2, 0),))
+    with pytest.raises(NotOwner):
+        ledger.adopt(ALICE, state)
+    ledger.lives = {ALICE: 2}
     ledger.adopt(ALICE, state)
     assert ledger.owner == {QubitId("alice!2.0"): ALICE}
+    with pytest.raises(NotOwner):  # those of an earlier one are not
+        ledger.adopt(ALICE, component_of(ALICE, 0, 1))
 
 
 Step = Callable[[Ledger, QubitId], object]

@@ -119,8 +119,9 @@ def test_trains_that_nobody_receives_do_not_fill_the_memory() -> None:
 
 
 def test_readiness_that_nobody_sends_to_does_not_fill_the_memory_and_what_is_taken_back_does_not_count() -> None:
-    ops = [*(receives(nth, CODES, tag=str(nth)) for nth in range(1, 4)), Withdraw(2), receives(4, CODES), receives(5, CODES)]
-    given = to_the_end(bench(pulses=3 * N), bob=[one for one in ops])
+    three = [receives(nth, bytes(N), tag=str(nth)) for nth in (1, 2, 3)]
+    ops: list[Op] = [*three, Withdraw(2), receives(4, bytes(N)), receives(5, bytes(N))]
+    given = to_the_end(bench(pulses=3 * N), bob=ops)
     assert [(item.request, item.code) for item in given[BOB]] == [(5, "LimitExceeded")]  # type: ignore[union-attr]
 
 

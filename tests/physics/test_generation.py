@@ -419,7 +419,7 @@ def test_on_the_real_clock_all_pairs_of_a_request_are_handed_out_without_waiting
     for node, peer in ((ALICE, BOB), (BOB, ALICE)):
         core.report(Report(node, 0, 1, None, None, 0, (entangle(1, peer, 4),)))
         core.execute()
-    found = [(one.at_ns, one.node) for one in core.take_scheduled() if core.operations.deliver(one)]
+    found = [(one.now_ns, one.node) for one in core.scheduled_grants()]
     assert found == [(30 * n, node) for n in range(1, 5) for node in (ALICE, BOB)]
 
 

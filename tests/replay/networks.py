@@ -37,7 +37,9 @@ async def run(
 
 def reports(run: Run, node: str) -> int:
     """How many are in the record."""
-    frames = (decode_to_oracle(bytes(frame)) for one in read_record(record_path(run.folder))[1] for frame in one.reports)
+    frames = (
+        decode_to_oracle(bytes(frame)) for one in read_record(record_path(run.folder))[1] for frame in one.reports
+    )
     return sum(isinstance(frame, Report) and frame.node == node for frame in frames)
 
 

@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from orchestrator import Cluster
 from orchestrator.launch.launcher import Launcher
-from orchestrator.launch.protocol import Fork, Kill, Open, Prepare
+from orchestrator.launch.protocol import Fork, Order
 from orchestrator.run import Run
 from tests.launch.processes import linux_only
 
@@ -95,7 +95,7 @@ class ShufflingLauncher(Launcher):
 
     started: list[tuple[int, ...]]
 
-    def _tell(self, *orders: Open | Prepare | Fork | Kill) -> None:
+    def _tell(self, *orders: Order) -> None:
         forks = [order for order in orders if isinstance(order, Fork)]
         random.SystemRandom().shuffle(forks)
         if forks:
