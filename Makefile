@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow lint format bench clean
+.PHONY: help demo test slow lint format bench lock clean
 
 help: ## show this list
 	@echo "qnode: a quantum internet that you can run"; echo
@@ -36,6 +36,9 @@ format: $(VENV)/.dev ## put the sources into shape
 
 bench: $(VENV)/.test ## measure this machine
 	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.run ## choose the versions that docker/Dockerfile installs
+	$(BIN)/python docker/lock.py
 
 clean: ## remove ./.venv and what checks and tests leave behind
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache

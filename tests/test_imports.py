@@ -95,8 +95,11 @@ SHELLS: Final = (  # inside what is pure otherwise
     "orchestrator.oracle.service",
     "orchestrator.oracle.event_writer",
     "orchestrator.oracle.record",
+    "orchestrator.oracle.records",
     "orchestrator.oracle.regrant",
     "orchestrator.oracle.replay",
+    "orchestrator.oracle.returning",
+    "orchestrator.oracle.segments",
 )
 IMPURE_MODULES: Final = (
     "asyncio",

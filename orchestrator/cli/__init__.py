@@ -94,7 +94,7 @@ def _main(arguments: list[str], early: _EarlyInterrupt, *, is_own: bool) -> int:
         return _unknown(first)
     if not _HELP.intersection(rest) and not _is_somewhere():
         return EXIT_USAGE
-    if command.launches and not {*_HELP, "--inline"}.intersection(rest):
+    if command.launches and not {*_HELP, "--inline", "--on", "--on=slurm"}.intersection(rest):
         from orchestrator.launch.early import start_early  # lazy: only commands that launch need it
 
         start_early()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -72,6 +73,11 @@ def _run(parser: Parser) -> None:
     parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the results and nothing else")
     parser.add_argument("--inline", action="store_true", help="run everything in this process, for debugging")
+    parser.add_argument("--on", choices=("slurm",), help="run it on Slurm's hosts: in the allocation, or in a new one")
+    _hosts(parser)
+    parser.add_argument(
+        "--slurm", default="", metavar="OPTIONS", help='for a new allocation, such as "--partition=long --time=1:00:00"'
+    )
     _runs_folder(parser)
 
 
@@ -217,6 +223,10 @@ def _oracle(parser: Parser) -> None:
     _patience(parser, "how long a node may be gone until it is lost (30)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
+    parser.add_argument(
+        "--folder", type=Path, metavar="DIR", help="where this run is saved, a new and empty folder; left out: numbered"
+    )
+    _ready(parser)
     _runs_folder(parser)
 
 
@@ -245,6 +255,7 @@ def _node(parser: Parser) -> None:
         "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait for the oracle (300)"
     )
     _patience(parser, "how long the oracle may be gone once it was here (30)")
+    _ready(parser)
 
 
 def _make_keys(parser: Parser) -> None:
@@ -252,6 +263,36 @@ def _make_keys(parser: Parser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="where the files go; made if it is not there")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="change the configuration")
     parser.add_argument("--force", action="store_true", help="replace files that are there")
+
+
+def _compose(parser: Parser) -> None:
+    parser.epilog = "qnode compose net.yaml > compose.yaml; the file's head says how to go on."
+    _config(parser)
+    _changes(parser)
+    _image(parser)
+    parser.add_argument("--build", type=Path, metavar="CONTEXT", help="build the image from qnode's own folder, here")
+
+
+def _kubernetes(parser: Parser) -> None:
+    parser.epilog = "qnode kubernetes net.yaml > net.k8s.yaml; the file's head says how to go on."
+    _config(parser)
+    _changes(parser)
+    _image(parser)
+    parser.add_argument("--storage", default="1Gi", metavar="SIZE", help="what the results may take (1Gi)")
+
+
+def _slurm(parser: Parser) -> None:
+    parser.epilog = "qnode slurm net.yaml --hosts 3 > job.sh; read it, change it, then: sbatch job.sh"
+    _config(parser)
+    _changes(parser)
+    _hosts(parser)
+
+
+def _image(parser: Parser) -> None:
+    parser.add_argument("--image", metavar="NAME", help="the image of all containers; left out: qnode:VERSION")
+    parser.add_argument(
+        "--keys", type=Path, default=Path("keys"), metavar="DIR", help="where the files of `qnode keys` are (keys)"
+    )
 
 
 def _doctor(parser: Parser) -> None:
@@ -283,6 +324,9 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
     "oracle": _oracle,
     "node": _node,
     "keys": _make_keys,
+    "compose": _compose,
+    "kubernetes": _kubernetes,
+    "slurm": _slurm,
     "doctor": _doctor,
     "completion": _completion,
     KEEPER.name: _keep,
@@ -344,6 +388,22 @@ def _keys(parser: Parser) -> None:
         type=Path,
         metavar="FILE",
         help="its own of those that `qnode keys` made, or their folder; left out: QNODE_TOKEN, on this machine only",
+    )
+
+
+def _ready(parser: Parser) -> None:
+    parser.add_argument(
+        "--ready",
+        type=Path,
+        default=os.environ.get("QNODE_READY"),
+        metavar="FILE",
+        help="a file that is there while it takes part, for health checks; - is standard output; left out: QNODE_READY",
+    )
+
+
+def _hosts(parser: Parser) -> None:
+    parser.add_argument(
+        "--hosts", type=_whole, metavar="N", help="how many hosts of Slurm; left out: as many as `hosts:` has, or 1"
     )
 
 

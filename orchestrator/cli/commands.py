@@ -32,7 +32,7 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
     "Start here": (
         Command("init", "init DIR", "a new project that runs at once", "orchestrator.cli.init"),
         Command("run", "run CONFIG", "start the network, follow it, print the results", "orchestrator.cli.run", True),
-        Command("check", "check CONFIG", "find every mistake, show the plan, start nothing", "orchestrator.cli.check"),
+        Command("check", "check CONFIG", "find all mistakes, show the plan, start nothing", "orchestrator.cli.check"),
     ),
     "Study": (
         Command("results", "results [RUN]", "the table again, or as --json, or --csv FILE", "orchestrator.cli.results"),
@@ -51,6 +51,11 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("oracle", "oracle CONFIG", "the oracle's process alone", "orchestrator.cli.oracle"),
         Command("node", "node CONFIG NODE", "one node alone, or all of one host (--host)", "orchestrator.cli.node"),
         Command("keys", "keys CONFIG DIR", "keys for oracle and nodes on many machines", "orchestrator.cli.keys"),
+    ),
+    "Elsewhere": (
+        Command("compose", "compose CONFIG", "a compose.yaml: it in containers", "orchestrator.cli.compose"),
+        Command("kubernetes", "kubernetes CONFIG", "manifests: it on Kubernetes", "orchestrator.cli.kubernetes"),
+        Command("slurm", "slurm CONFIG", "a script for sbatch: it on many hosts", "orchestrator.cli.slurm"),
     ),
     "Yourself": (
         Command("doctor", "doctor", "what is installed, what is missing, limits", "orchestrator.cli.doctor"),

@@ -22,6 +22,7 @@ from orchestrator.launch.rundir import RunDirectory
 from orchestrator.launch.signals import interruptible
 from orchestrator.near import nearest
 from orchestrator.plan import LaunchPlan
+from orchestrator.ready import ReadyFile
 from orchestrator.run import Source
 from orchestrator.text import names_of
 from qnode.errors import ConfigError, KeyRefused, ProcessLost, ProtocolViolation, TransportError
@@ -109,18 +110,19 @@ def _be(here: _Here, screen: Screen) -> int:
     plan = here.plan([here.options.node])
     (process,) = plan.processes
     directory = RunDirectory()
-    leave_nothing = _LeaveNothing(directory, socket_file(plan.run.peers.format(process.number)))
+    ready = ReadyFile(here.options.ready)
+    leave_nothing = _LeaveNothing(directory, socket_file(plan.run.peers.format(process.number)), ready)
     try:
         run = msgspec.structs.replace(plan.run, parcels=str(directory.path / "p"))
-        return _run(run, process, here.options, screen)
+        return _run(run, process, here.options, screen, ready)
     finally:
         leave_nothing()
 
 
-def _run(run: RunSpec, process: ProcessSpec, options: argparse.Namespace, screen: Screen) -> int:
+def _run(run: RunSpec, process: ProcessSpec, options: argparse.Namespace, screen: Screen, ready: ReadyFile) -> int:
     """Raises what it fails with, in words for whoever started it."""
     try:
-        return run_process(run, process, told=screen.tell)
+        return run_process(run, process, told=screen.tell, joined=ready.say)
     except ProtocolViolation as error:
         raise ConfigError(place=f"the oracle at {run.oracle}", detail=f"{error}") from None
     except KeyRefused as error:
@@ -132,12 +134,14 @@ def _run(run: RunSpec, process: ProcessSpec, options: argparse.Namespace, screen
 class _LeaveNothing:
     """Removes what the process has made; and ends it at a signal, which no program may take for an error of its own."""
 
-    def __init__(self, directory: RunDirectory, socket: Path | None) -> None:
+    def __init__(self, directory: RunDirectory, socket: Path | None, ready: ReadyFile) -> None:
         self._directory = directory
         self._socket = socket
+        self._ready = ready
         at_signals(self._end)
 
     def __call__(self) -> None:
+        self._ready.remove()
         self._directory.remove()
         if self._socket is not None:
             self._socket.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from orchestrator.cli.signals import raise_at_signals
 from orchestrator.facts import differences
 from orchestrator.oracle.service import OracleService
 from orchestrator.oracle.spec import OracleSpec, Summary, cut_short
+from orchestrator.ready import ReadyFile
 from orchestrator.run import Run, Source
 from orchestrator.telemetry.beside import Telemetry
 from orchestrator.text import count, names_of
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     folder, lock = _begin(options, source, started, server)
     telemetry = Telemetry(source, folder)
     followed = _Followed(screen, telemetry)
+    ready = ReadyFile(options.ready)
     if not options.json:
         screen.say(screen.heading(report.heading(network)))
     failure: QnodeError | None = None
@@ -59,7 +61,9 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
         )
         try:
             with telemetry:
-                telemetry.steer(_nearby(where, server), spec.token, spec.keys)
+                nearby = _nearby(where, server)
+                telemetry.steer(nearby, spec.token, spec.keys)
+                ready.say(nearby, spec.folder)
                 summary = _serve(spec, server, screen, followed)
         except KeyboardInterrupt:
             failure = Interrupted(time=format_time(followed.reached.now_ns))
@@ -67,6 +71,8 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
         except ProcessLost as error:
             failure = error
             summary = followed.cut_short("lost")
+        finally:
+            ready.remove()
         wall_s = time.perf_counter() - clock
         found = Run(source, summary, folder=folder, started=started, wall_s=wall_s, failure=failure)
         saving.save(found)
@@ -122,7 +128,7 @@ def _nearby(where: Endpoint, server: Server) -> str:
 def _begin(options: argparse.Namespace, source: Source, started: datetime, server: Server) -> tuple[Path, BinaryIO]:
     """The run's folder, and the lock that says that it is under way."""
     try:
-        folder = saving.new_folder(options.runs_folder, source.name)
+        folder = options.folder or saving.new_folder(options.runs_folder, source.name)
         return folder, saving.begin(folder, source, started)
     except BaseException:
         server.close()

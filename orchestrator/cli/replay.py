@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 from orchestrator import saved
@@ -35,9 +34,8 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     ready = replayable(saved.find(options.runs_folder, options.which), wish)
     for remark in ready.remarks:
         screen.tell(f"{screen.style('note:', 'yellow')} {remark}")
-    with ExitStack() as stack:
-        debugger = stack.enter_context(debugging()) if options.pdb else None
-        done = replay_node(ready, on_output=screen.say, debugger=debugger)
+    with debugging() as debugger:
+        done = replay_node(ready, on_output=screen.say, debugger=debugger, stops=options.pdb)
     screen.say("\n".join(_told(ready, done)))
     return EXIT_DONE if done.diverged is None else EXIT_FAILED
 

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from orchestrator import report
 from orchestrator.cli.endings import tell_error
@@ -21,6 +22,11 @@ from orchestrator.text import count, from_here
 from orchestrator.topology import Network
 from qnode.errors import ConfigError
 
+if TYPE_CHECKING:
+    from orchestrator.cli.on_slurm import OnSlurm
+
+    Net = Cluster | OnSlurm  # what runs a network, here or elsewhere
+
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
     """Carry out the command; the exit code."""
@@ -30,17 +36,29 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
 async def _run(options: argparse.Namespace, screen: Screen) -> int:
     if options.name is not None and options.runs is not None:
         raise ConfigError(place="--name", detail="names one run; leave it out together with --runs")
-    cluster = cluster_of(options, runs=options.runs_folder)
-    network = cluster.set_up(options.seed).network
+    net = _where(options)
+    network = (net if isinstance(net, Cluster) else net.cluster).set_up(options.seed).network
     if not options.json and not options.quiet:
         screen.say(screen.heading(report.heading(network)))
     # In one process the loop stands still while the network runs: `InlineRun` sees to Ctrl-C.
     with nullcontext() if options.inline else interruptible(lambda: screen.status("ending the run; again: at once")):
-        return await _follow(options, screen, cluster, network)
+        return await _follow(options, screen, net, network)
 
 
-async def _follow(options: argparse.Namespace, screen: Screen, cluster: Cluster, network: Network) -> int:
-    async with cluster as net:
+def _where(options: argparse.Namespace) -> Net:
+    """On this machine, or on Slurm's hosts."""
+    if options.on is not None:
+        from orchestrator.cli.on_slurm import here_or_allocated  # lazy: keys and what else only many hosts need
+
+        return here_or_allocated(options)
+    for option in ("hosts", "slurm"):
+        if getattr(options, option):
+            raise ConfigError(place=f"--{option}", detail="goes with --on slurm")
+    return cluster_of(options, runs=options.runs_folder)
+
+
+async def _follow(options: argparse.Namespace, screen: Screen, entered: Net, network: Network) -> int:
+    async with entered as net:
         if options.runs is not None:
             return await _many(options, screen, net, network)
         return _show(options, screen, await _once(options, screen, net, network))
@@ -49,7 +67,7 @@ async def _follow(options: argparse.Namespace, screen: Screen, cluster: Cluster,
 async def _once(
     options: argparse.Namespace,
     screen: Screen,
-    net: Cluster,
+    net: Net,
     network: Network,
     *,
     seed: int | None = None,
@@ -83,8 +101,12 @@ def _show(options: argparse.Namespace, screen: Screen, run: Run) -> int:
     if not options.quiet:
         tell_warnings(screen, run)
     if not options.quiet and not options.json:
-        screen.say(f"{report.closing(run)}\nrepeat: {repeated('run', options, run.seed)}")
+        screen.say(f"{report.closing(run)}\nrepeat: {_repeated(options, run.seed)}")
     return 0 if run.failure is None else tell_error(screen, run.failure, debug=options.debug)
+
+
+def _repeated(options: argparse.Namespace, seed: int) -> str:
+    return repeated("run", options, seed) + (f" --on {options.on}" if options.on else "")
 
 
 def tell_warnings(screen: Screen, run: Run) -> None:
@@ -93,11 +115,11 @@ def tell_warnings(screen: Screen, run: Run) -> None:
         screen.tell(f"{screen.style('warning:', 'yellow')} {warning}")
 
 
-async def _many(options: argparse.Namespace, screen: Screen, net: Cluster, network: Network) -> int:
+async def _many(options: argparse.Namespace, screen: Screen, net: Net, network: Network) -> int:
     series = Series(network.seed, options.runs)
     since = time.monotonic()
     failed: Run | None = None
-    repeat = f"repeat: {repeated('run', options, network.seed)} --runs {options.runs}"
+    repeat = f"repeat: {_repeated(options, network.seed)} --runs {options.runs}"
     try:
         for nth, seed in enumerate(series.seeds, 1):
             run = await _once(options, screen, net, network, seed=seed, label=f"run {nth} of {options.runs}: ")
@@ -118,7 +140,7 @@ async def _many(options: argparse.Namespace, screen: Screen, net: Cluster, netwo
     if not options.quiet:
         done = f"run {len(series.runs) + 1} of {options.runs} failed, with seed {failed.seed}"
         screen.tell(f"{done}; saved in {from_here(failed.folder)}")
-        screen.tell(f"repeat: {repeated('run', options, failed.seed)}")
+        screen.tell(f"repeat: {_repeated(options, failed.seed)}")
     assert failed.failure is not None
     return tell_error(screen, failed.failure, debug=options.debug)
 

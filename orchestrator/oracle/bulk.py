@@ -165,6 +165,10 @@ class Bulk:
         )
         return True
 
+    def asked_by(self, node: NodeName) -> int:
+        """How many open requests a node has."""
+        return len(self._matching.of(node))
+
     def lose(self, node: NodeName) -> None:
         """A node is gone: its requests are void, and so is what the other end has of a batch that is not complete."""
         for demand in self._matching.of(node):

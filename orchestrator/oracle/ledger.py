@@ -72,7 +72,7 @@ class Ledger:
             self.owner[qubit] = node
 
     def check_own(self, node: NodeName, qubits: Iterable[str]) -> None:
-        """Whether a node may be computing these by itself. Raises NotOwner if its life did not make one, or it is here."""
+        """Whether a node may be computing these by itself. Raises NotOwner if it did not make one, or it is here."""
         own = life_of(node, self.lives.get(node, 0))
         for qubit in qubits:
             if maker_of(qubit) != node or qubit.rpartition(".")[0] != own:

@@ -3,10 +3,10 @@
 The event log and a replay are views of it: grants are a pure function of reports, so executing the record again gives
 the same grants, the same results and the same bytes in the event log.
 
-A record is one file after another (segments.py). A file starts with MAGIC and one entry that describes the run, or says
-which file it goes on behind; then an entry for each round. An entry is a length, the same length with all bits inverted,
-a CRC-32 and that many bytes of MessagePack. A torn last entry (the writer was killed) is recognised and dropped, in the
-last file only; the length stands there twice because a damaged one would look like a torn entry.
+A record is one file after another (segments.py). A file starts with MAGIC and one entry that describes the run, or
+says which file it goes on behind; then an entry for each round. An entry is a length, the same length with all bits
+inverted, a CRC-32 and that many bytes of MessagePack. A torn last entry (the writer was killed) is recognised and
+dropped, in the last file only; the length stands there twice because a damaged one would look like a torn entry.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typing import IO, Final
 import msgspec
 
 from orchestrator.oracle.losses import Loss
-from orchestrator.oracle.segments import SEGMENT_BYTES, Packer, is_there, open_segment, packed, segment, tidy
+from orchestrator.oracle.segments import Packer, is_there, open_segment, packed, segment, tidy
+from orchestrator.oracle.spec import SEGMENT_BYTES
 from qnode.errors import MalformedMessage
 from qnode.wire.messages import Change
 from qnode.wire.unreadable import UNREADABLE

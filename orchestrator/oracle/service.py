@@ -16,6 +16,7 @@ from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.losses import Loss
 from orchestrator.oracle.network import build_core, run_event
+from orchestrator.oracle.returning import Returning
 from orchestrator.oracle.spec import (
     OracleSpec,
     Summary,
@@ -24,16 +25,15 @@ from orchestrator.oracle.spec import (
     log_path,
 )
 from orchestrator.oracle.summary import summarise
-from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, NotTheSame, ProcessLost, QnodeError
+from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, ProcessLost, QnodeError
 from qnode.ids import NodeName
-from qnode.runtime.logs import format_time, set_up_logging
+from qnode.runtime.logs import set_up_logging
 from qnode.runtime.output import Output
 from qnode.runtime.watchdog import hold
 from qnode.transport.server import Server
 from qnode.wire.grants import CUT_BYTES, frames_of
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
-    TO_BE_TOLD,
     Book,
     Change,
     Farewell,
@@ -65,7 +65,6 @@ HASTY_FAREWELL_S: Final = 0.3  # the same, where somebody waits for the end
 LOST_FAREWELL_S: Final = 2.0  # the same, where a process was lost
 PROGRESS_S: Final = 0.25
 _NOBODY: Final = b""  # no connection is called so
-_NOTHING: Final = encode(Book({}))
 
 
 class OracleService:
@@ -88,10 +87,7 @@ class OracleService:
         self._on_joined = on_joined
         self._told_addresses: dict[str, str] = {}
         self._absences = Absences(spec.patience_s)
-        self._has_begun = False
         self._server = server
-        server.incarnations = spec.incarnations
-        server.admits = self._admits
         before = records.before(spec)
         self._writer = EventWriter(events_path(spec.folder), again=spec.resume) if spec.folder and spec.events else None
         self._observer = MarkObserver(spec.observe)
@@ -111,7 +107,7 @@ class OracleService:
         self._frames: dict[NodeName, list[bytes]] = {}
         self._early: list[tuple[bytes, bytes]] = []
         self._stop = b""
-        self._returned: set[bytes] = set()
+        self._returning = Returning(spec, self._core, server)
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
         self._gone: Mapping[str, str] = {}
@@ -179,19 +175,19 @@ class OracleService:
             followed = followed or self._server.roles[connection] == "cluster"
             self._welcome(connection)
             if self._before is not None:
-                self._bring_up_to_date(connection, begun=False)
-            missing -= self._server.nodes_of[connection]
-            if self._on_joined is not None and missing:
-                left = [node for node in self._spec.programs if node in missing]
-                self._on_joined(self._server.nodes_of[connection], left)
+                self._returning.come(connection)
+            came = self._server.nodes_of[connection]
+            missing -= came
+            if self._on_joined is not None and came and missing:  # whoever only follows the run brings none
+                self._on_joined(came, [node for node in self._spec.programs if node in missing])
             if not missing and not self._spec.followed:  # else whoever started them would know
                 missing |= self._gone_again()
-        self._has_begun = True
+        self._returning.begun = True
         self._tell_addresses()
 
     def _gone_again(self) -> set[str]:
         """Nodes that were here while others were waited for, and are not any more."""
-        gone = {node for node in self._server.connection_of if not self._is_there(node)}
+        gone = {node for node in self._server.connection_of if not self._returning.is_there(node)}
         for node in gone:
             self._server.let_go(node)
         if gone and self._on_joined is not None:
@@ -224,12 +220,6 @@ class OracleService:
     def _settled(self) -> None:
         self._settle_events()
         self._flush_events()
-
-    def _admits(self, nodes: frozenset[str]) -> bool:
-        """Whether another process may take the place of the one that had these nodes."""
-        if not self._spec.followed and not self._has_begun and not any(map(self._is_there, nodes)):
-            return True
-        return self._spec.clock == "virtual" and all(self._spec.restart.get(node) == "resume" for node in nodes)
 
     def _welcome(self, connection: bytes) -> None:
         if self._server.roles[connection] in ("cluster", "steering"):
@@ -307,7 +297,8 @@ class OracleService:
         connection, frames = received
         if not frames:
             self._welcome(connection)  # one more who wants to know, or to steer
-            self._bring_up_to_date(connection)
+            self._helm.back(lambda show: self._server.send(connection, [encode(show)]))
+            self._returning.go_on(connection, self._returning.come(connection))
         return received
 
     def _lose_absent(self) -> bool:
@@ -315,63 +306,11 @@ class OracleService:
         if not self._told_addresses:  # all are here, and whoever started them tells
             return False
         nodes = [node for node in self._spec.programs if node not in self._core.lives.gone]
-        overdue = self._absences.overdue(nodes, self._is_there, time.monotonic())
+        overdue = self._absences.overdue(nodes, self._returning.is_there, time.monotonic())
         if self._lose(overdue):
             self._execute()
             self._go_on()
         return bool(overdue)
-
-    def _is_there(self, node: str) -> bool:
-        """By saying something that says nothing: a connection that is gone takes nothing any more."""
-        connection = self._server.connection_of.get(node)
-        return connection is not None and self._server.send(connection, [_NOTHING])
-
-    def _bring_up_to_date(self, connection: bytes, *, begun: bool = True) -> None:
-        """What was sent to these nodes over a connection that they have no more may be lost, and they with it."""
-        nodes = sorted(map(NodeName, self._server.nodes_of[connection]))
-        if not nodes:
-            return
-        self._returned.add(connection)
-        core, lived = self._core, {node: self._core.step_of(node) for node in nodes}
-        if any(incarnation == TO_BE_TOLD for _, incarnation in self._server.hellos[connection].nodes) and any(
-            lived.values()
-        ):
-            try:
-                lived = self._resume(connection, nodes)
-            except QnodeError as error:
-                self._server.refuse(connection, error)
-                return
-        if not begun:
-            return
-        self._helm.back(lambda show: self._server.send(connection, [encode(show)]))
-        self._grant_again(connection, lived)
-
-    def _grant_again(self, connection: bytes, lived: Mapping[NodeName, int] | None = None) -> None:
-        for node in sorted(map(NodeName, self._server.nodes_of[connection])):
-            grant = self._core.granted_to(node)
-            if grant is not None and (lived is None or grant.step == lived[node]):
-                self._server.send(connection, frames_of(grant, encode(grant)))
-
-    def _resume(self, connection: bytes, nodes: Collection[NodeName]) -> dict[NodeName, int]:
-        """Let a new process go through all that the record has of these nodes; how many steps of each that is."""
-        for node in nodes:
-            if self._spec.restart.get(node) != "resume":
-                raise InvalidOperation(detail=f"node {node} is not to be resumed: that is `restart: resume`")
-        why = [
-            *(
-                []
-                if self._core.reproducible
-                else ["something from outside has entered the run, and cannot be had again"]
-            ),
-            *([] if self._core.resumable else ["a function outside the loop returned what the record cannot hold"]),
-        ]
-        if why:
-            raise InvalidOperation(detail=f"the process was lost and cannot be resumed: {'; '.join(why)}")
-        lived = dict.fromkeys(nodes, 0)
-        for name, frames in records.past_of(self._spec, {node: self._core.lives.current[node] for node in nodes}):
-            lived[NodeName(name)] += 1
-            self._server.send(connection, frames)
-        return lived
 
     def _settle_events(self) -> None:
         if self._writer is not None:
@@ -397,15 +336,14 @@ class OracleService:
                     if again.step >= 0:
                         self._server.send(connection, frames_of(again, encode(again)))
                     else:
-                        self._check_same(message, frame)
-                        self._count_repeated(connection, "a report that came before")  # not answered: nothing is wrong
+                        self._returning.repeated(connection, message, frame, self._frames)
                 case Part():
                     self._check_sender(connection, message.node, message.incarnation)
                     if self._core.check_part(message):
                         self._frames.setdefault(NodeName(message.node), []).append(frame)
                         self._core.part(message)
                     else:
-                        self._count_repeated(connection, "a part that came before")
+                        self._returning.repeated(connection, message, frame, self._frames)
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._core.wake(message)
@@ -428,17 +366,6 @@ class OracleService:
         except QnodeError as error:
             self._server.refuse(connection, error)
         return False
-
-    def _check_same(self, report: Report, frame: bytes) -> None:
-        """What a node has said in this round is what counts: another process of it must not go on from something else."""
-        frames = self._frames.get(NodeName(report.node))
-        if frames and report.step == self._core.step_of(NodeName(report.node)) and frame != frames[-1]:
-            raise NotTheSame(node=report.node, step=report.step, time=format_time(self._core.time.now_ns))
-
-    def _count_repeated(self, connection: bytes, what: str) -> None:
-        """Whoever has had to connect again cannot know what had come."""
-        if connection not in self._returned:
-            self._server.refused[what] += 1
 
     def _steer(self, connection: bytes, steer: Steer) -> None:
         if self._spec.clock != "virtual":
@@ -578,7 +505,7 @@ class OracleService:
                 connection, frames = received
                 if not frames:
                     self._welcome(connection)
-                    self._grant_again(connection)
+                    self._returning.begin_again(connection)
                 for frame in frames:
                     if core.outcome is None:
                         self._take_real(connection, frame, network_ns)
@@ -624,6 +551,7 @@ class OracleService:
                 continue
             connection, frames = received
             if not frames:
+                self._returning.come(connection)
                 self._welcome(connection)  # just in time to hear of the end
             for frame in frames:
                 self._take_farewell(connection, frame)

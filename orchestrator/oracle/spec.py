@@ -8,7 +8,6 @@ from typing import Final
 import msgspec
 
 from orchestrator.oracle.counts import Counts
-from orchestrator.oracle.segments import SEGMENT_BYTES
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
@@ -17,6 +16,8 @@ from qnode.wire.keys import Keys
 from qnode.wire.plan import PATIENCE_S
 
 PERFECT: Final = -1
+RESUME: Final = "resume"  # as in failures.py, whose models the oracle does without
+SEGMENT_BYTES: Final = 64 * 2**20  # of a record, before another file of it is begun
 
 
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import sys
@@ -29,18 +28,21 @@ from qnode.transport.peers import Peers
 from qnode.wire.messages import TO_BE_TOLD, Direct, Parcel
 from qnode.wire.plan import ProcessSpec, RunSpec
 
-_log: Final = logging.getLogger(__name__)
-
 GREETING_S: Final = 30.0  # wall time that an oracle of the same machine has to answer
 
 
 def run_process(
-    run: RunSpec, process: ProcessSpec, lifeline: int | None = None, told: Callable[[str], None] = _log.info
+    run: RunSpec,
+    process: ProcessSpec,
+    lifeline: int | None = None,
+    told: Callable[[str], None] = lambda text: None,
+    joined: Callable[[str], None] = lambda address: None,
 ) -> int:
     """Be one process of a run until the oracle stops it; the exit code.
 
     `lifeline` is a pipe that ends when whoever started us is gone: then so are we. Where nobody who started us sees to
     the oracle (`alone_s`), we wait for it that long, notice by ourselves that it is gone, and tell what we wait for.
+    `joined` is called when the oracle has let us in, with the address where we listen for other processes.
 
     Raises QnodeError, with nothing left open, if the oracle or another process cannot be spoken to; OSError if the log
     cannot be written.
@@ -93,6 +95,7 @@ def run_process(
             facts=process.facts,
             address=process.advertise.replace("{port}", str(peers.port)) if process.advertise else "",
         )
+        joined(process.listen.replace("*", str(peers.port)) if process.listen else "")
         if is_alone:
             told("the oracle is here; waiting for the other nodes")
         process = in_lives(process, welcome.incarnations)

@@ -154,7 +154,8 @@ class Server:
         try:
             self._socket.send_multipart([connection, *frames], flags=zmq.DONTWAIT)
         except zmq.ZMQError as error:
-            self.refused[f"unreachable ({error.errno})"] += 1
+            if connection not in self.nodes_of:  # else it is one of ours that was lost, and will come back, or not
+                self.refused[f"unreachable ({error.errno})"] += 1
             return False
         return True
 
