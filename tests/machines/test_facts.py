@@ -13,6 +13,7 @@ from orchestrator.addresses import Own
 from orchestrator.cli.by_hand import Identity, joining, oracle_facts, plan_by_hand
 from orchestrator.cluster import Cluster
 from orchestrator.facts import MOST_TOLD, differences
+from orchestrator.head import versions
 from orchestrator.run import Source
 from tests.machines.networks import HELPERS, NETWORK, PROGRAMS, write
 
@@ -122,7 +123,7 @@ def test_a_file_that_the_configuration_names_counts_too(tmp_path: Path) -> None:
 def test_versions_and_the_seed_are_told_for_both_sides(
     oracle: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = facts.versions()
+    before = versions()
     monkeypatch.setattr(facts, "versions", lambda: {**before, "qnode": "9.9", "stim": "8", "python": "3.99.1"})
     theirs = has("bob", source(write(tmp_path / "elsewhere"), seed=7))
     python = ".".join(platform.python_version_tuple()[:2])
@@ -136,7 +137,7 @@ def test_a_bugfix_of_python_makes_no_difference(
     oracle: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     major, minor, _ = platform.python_version_tuple()
-    before = facts.versions()
+    before = versions()
     monkeypatch.setattr(facts, "versions", lambda: {**before, "python": f"{major}.{minor}.99"})
     assert differences(has("bob", source(write(tmp_path / "elsewhere"))), oracle) == ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -233,8 +234,6 @@ def test_a_connection_is_who_its_key_says(
     server = Server("tcp://127.0.0.1:*", b"", keys=keys["oracle"])
     try:
         with ExitStack() as stack:
-            from concurrent.futures import ThreadPoolExecutor
-
             pool = stack.enter_context(ThreadPoolExecutor(1))
             answer = pool.submit(greeting, server.address, keys[whose], role, *names)
             server.receive(20_000) if whose == who_may else server.receive(1_000)
