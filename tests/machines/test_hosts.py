@@ -45,7 +45,7 @@ class Machines:
         self, host: str, name: str, *options: str | Path, oracle: str = AT, keys: str = "", **changes: str
     ) -> subprocess.Popen[str]:
         words = ("node", "net.yaml", name, "--oracle", oracle, "--keys", self.keys / f"{keys or name}.key")
-        return self.start(host, *words, "--wait", "100", *options, **changes)
+        return self.start(host, *words, *(() if "--wait" in options else ("--wait", "100")), *options, **changes)
 
     def __enter__(self) -> Machines:
         return self
@@ -98,10 +98,11 @@ def test_three_hosts_come_to_the_same_bytes_as_one(machines: Machines, alone: tu
             )
         )
         assert outcome(ended(oracle)) == alone
-        for node, name in zip(nodes, ("carol", "bob", "alice"), strict=True):
+        ats = (AT, AT, "tcp://localhost:5700")
+        for node, name, at in zip(nodes, ("carol", "bob", "alice"), ats, strict=True):
             done = ended(node)
             assert done.code == 0, done.err
-            assert f"{name} | the run is over" in done.out
+            assert done.err == f"starting {name} for the oracle at {at}\nthe run is over\n"
 
 
 @pytest.mark.parametrize("order", [("oracle", "alice", "bob", "carol"), ("carol", "oracle", "bob", "alice"),
@@ -177,3 +178,19 @@ def test_with_the_real_clock_too_messages_go_from_host_to_host(machines: Machine
         assert done.code == 0, done.err
         assert json.loads(done.out)["results"]["carol"]["main"] == [100_000 + number for number in range(5)]
         assert [ended(node).code for node in nodes] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("oracle", "code", "sentence"),
+    [
+        ("tcp://10.77.0.99:5700", 4, "the oracle at tcp://10.77.0.99:5700 did not answer within 1 s"),
+        ("tcp://lab1:5999", 4, "the oracle at tcp://lab1:5999 did not answer within 1 s"),
+        ("tcp://192.0.2.1:5700", 2, "--oracle: no way from this machine to 192.0.2.1: Network is unreachable"),
+        ("tcp://lab9:5700", 2, "--oracle: this machine knows no 'lab9'"),
+    ],
+)
+def test_an_oracle_that_cannot_be_reached_is_told(oracle: str, code: int, sentence: str, machines: Machines) -> None:
+    with machines:
+        done = ended(machines.node("lab2", "bob", "--wait", "1", oracle=oracle))
+        assert done.code == code
+        assert sentence in done.err
