@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from qnode.errors import MalformedMessage
+from qnode.transport.client import Client
 from qnode.transport.peers import Key, Peers
-from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Parcel
+from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Book, Parcel
 from qnode.wire.operations import Op, Send
+
+_LOOK_MS: Final = 200  # wall time after which it is looked whether the oracle has said something
 
 
 def digest_of(payload: bytes) -> bytes:
@@ -74,16 +77,32 @@ def by_digest(ops: tuple[Op, ...]) -> tuple[tuple[Op, ...], list[Parting]]:
 
 
 def send_ahead(
-    source: str, ops: tuple[Op, ...], peers: Peers, token: bytes, serve_while_waiting: int | None = None
+    source: str,
+    ops: tuple[Op, ...],
+    peers: Peers,
+    token: bytes,
+    serve_while_waiting: int | None = None,
+    client: Client | None = None,
 ) -> tuple[Op, ...]:
     """Send the long payloads of a report to their receivers and wait until they have them; then digests.
 
-    Everybody who waits here also takes in what others send, so that two nodes can do this to each other.
+    Everybody who waits here also takes in what others send, so that two nodes can do this to each other, and hears from
+    the oracle (`client`) who is gone: nobody waits for them, nor for anybody once the run is over.
     """
     slim, partings = by_digest(ops)
     if not partings:
         return ops
     sent: set[Key] = {peers.send(Parcel(token, source, one.peer, one.digest, one.payload)) for one in partings}
     while not sent.isdisjoint(peers.unacknowledged):  # other messages are not waited for: their receiver may be gone
-        peers.serve(serve_while_waiting)
+        peers.serve(serve_while_waiting if client is None else _LOOK_MS)
+        if client is not None:
+            _hear(client, peers)
     return slim
+
+
+def _hear(client: Client, peers: Peers) -> None:
+    for heard in client.overhear():
+        if isinstance(heard, Book):
+            peers.learn(heard.addresses, client.host)
+        else:
+            peers.give_up()

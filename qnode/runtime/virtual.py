@@ -220,7 +220,7 @@ class _Driver:
         self._watchdog.running = ""
         report = host.report()
         if report.ops:
-            ops = send_ahead(host.name, report.ops, self._peers, self._token)
+            ops = send_ahead(host.name, report.ops, self._peers, self._token, client=self._client)
             if ops is not report.ops:
                 report = msgspec.structs.replace(report, ops=ops)
         frame = frame_of(report, host.spec.programs)
@@ -230,7 +230,7 @@ class _Driver:
     def _send_part(self, host: NodeHost) -> None:
         """Let the oracle work while the node goes on."""
         part = host.part()
-        ops = send_ahead(host.name, part.ops, self._peers, self._token)
+        ops = send_ahead(host.name, part.ops, self._peers, self._token, client=self._client)
         if ops is not part.ops:
             part = msgspec.structs.replace(part, ops=ops)
         frame = encode(part)

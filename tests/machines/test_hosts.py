@@ -194,3 +194,17 @@ def test_an_oracle_that_cannot_be_reached_is_told(oracle: str, code: int, senten
         done = ended(machines.node("lab2", "bob", "--wait", "1", oracle=oracle))
         assert done.code == code
         assert sentence in done.err
+
+
+def test_nobody_waits_for_ever_for_a_node_that_takes_a_long_message_no_more(machines: Machines) -> None:
+    with machines:
+        oracle = machines.oracle("--json", "--patience", "1")
+        alice, bob = machines.node("lab1", "alice"), machines.node("lab2", "bob")
+        carol = machines.node("lab3", "carol", "--advertise", "10.77.0.99")  # where nobody is
+        said(oracle, "all nodes are here")
+        carol.kill()
+        done = ended(oracle)
+        assert done.code == 4
+        assert "carol" in done.err
+        for node in (alice, bob):
+            assert ended(node).code == 0
