@@ -63,7 +63,7 @@ from qnode.wire.operations import (
     Transfer,
     Withdraw,
 )
-from tests.hostile.worlds import ALICE, BOB, CAROL, HALF, HADAMARD, LIGHT, MINE, NEVER, OTHERS, SENT, zero
+from tests.hostile.worlds import ALICE, BOB, CAROL, HADAMARD, HALF, LIGHT, MINE, NEVER, OTHERS, SENT, zero
 
 TOKEN: Final = b"the token of this run"
 DEEP: Final = 2_000
@@ -126,7 +126,10 @@ def report(*ops: Op, step: int = 3) -> Report:
 @cache
 def corpus() -> tuple[bytes, ...]:
     """Good frames of every kind, and reports with each operation."""
-    reports = [report(op) for op in OPS] + [report(*OPS), msgspec.structs.replace(report(), ended=(Ended("main", b""),))]
+    reports = [report(op) for op in OPS] + [
+        report(*OPS),
+        msgspec.structs.replace(report(), ended=(Ended("main", b""),)),
+    ]
     return tuple(map(encode, [*reports, *OTHER_FRAMES]))
 
 
@@ -249,5 +252,7 @@ class Mutator:
             case str():
                 return draw.choice((*NAMES, "\x00", "\u0663", "x" * 5_000))
             case bytes():
-                return draw.choice((b"", like[:-1], like + b"\xff", draw.randbytes(len(like)), bytes(len(like)), b"x" * 5_000))
+                return draw.choice(
+                    (b"", like[:-1], like + b"\xff", draw.randbytes(len(like)), bytes(len(like)), b"x" * 5_000)
+                )
         return draw.choice((None, True, *NUMBERS, *FLOATS, *NAMES, b"x", [], {}, [[]], {"x": 1}))
