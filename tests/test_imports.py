@@ -77,6 +77,7 @@ PURE: Final = (
     "orchestrator.pair_sources",
     "orchestrator.presets",
     "orchestrator.problems",
+    "orchestrator.recording",
     "orchestrator.shapes",
     "orchestrator.telemetry.backlog",
     "orchestrator.telemetry.credentials",

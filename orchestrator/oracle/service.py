@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
@@ -108,6 +108,8 @@ class OracleService:
         self._early: list[tuple[bytes, bytes]] = []
         self._stop = b""
         self._returning = Returning(spec, self._core, server)
+        self._command = b""  # that is carried out
+        self._commands: set[bytes] = set() if self._before is None else self._before.commands  # that changed the run
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
         self._gone: Mapping[str, str] = {}
@@ -249,17 +251,15 @@ class OracleService:
     def _serve_virtual(self) -> None:
         core = self._core
         early = [(connection, frame) for connection, frame in self._early if connection in self._server.nodes_of]
-        for connection, frame in early:
-            if connection in self._controllers:
-                self._take(connection, frame)
-        while self._helm.paused and core.outcome is None:
-            connection, frames = self._receive()
+        steers = deque(one for one in early if one[0] in self._controllers)
+        while core.outcome is None and (self._helm.paused or (steers and not self._before)):
+            connection, frames = (steers[0][0], [steers.popleft()[1]]) if steers else self._receive()
             for frame in frames:
                 self._take(connection, frame)
         if core.outcome is None:
             self._begin()
-        for connection, frame in early:
-            if connection not in self._controllers:
+        for connection, frame in [*steers, *(one for one in early if one[0] not in self._controllers)]:
+            if core.outcome is None:
                 self._take_all(connection, [frame])
         while core.outcome is None:
             connection, frames = self._receive()
@@ -376,6 +376,10 @@ class OracleService:
             error = InvalidOperation(detail="network time cannot be stopped on the real clock; a run can only be ended")
             self._server.send(connection, [encode(Steered(steer.number, error.code, fields_of(error)))])
             return
+        self._command = self._server.hellos[connection].session + steer.number.to_bytes(8, "little", signed=True)
+        if self._command in self._commands:
+            self._answer(connection, Steered(steer.number))  # it was done, and the answer lost
+            return
         self._helm.take(steer, lambda answer: self._answer(connection, answer))
 
     def _answer(self, connection: bytes, answer: Steered) -> None:
@@ -427,7 +431,8 @@ class OracleService:
 
     def _changed(self, at_ns: int, change: Change) -> None:
         if self._record is not None:
-            self._record.changed(at_ns, change)
+            self._record.changed(at_ns, change, self._command)
+            self._commands.add(self._command)
 
     def _ask_nodes(self, show: Show) -> None:
         for connection in set(self._server.connection_of.values()):

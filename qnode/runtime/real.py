@@ -109,7 +109,7 @@ class RealDriver:
         self._clock = NetworkClock(run.speed)
         self._logs = run.log_local
         self._held = _Held()
-        life = max(host.incarnation for host in hosts.values())
+        life = max((host.incarnation for host in hosts.values()), default=0)
         self._numbers = itertools.count(life * NUMBERS_OF_A_LIFE + 1)
         self._seen: dict[str, tuple[int, int]] = {}  # the incarnation and the number of the latest, by source
         self._lateness_ns = dict.fromkeys(hosts, 0)

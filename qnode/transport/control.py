@@ -20,6 +20,7 @@ from qnode.wire.messages import (
     Hello,
     Steer,
     ToCluster,
+    Welcome,
     decode_to_cluster,
     encode,
 )
@@ -29,9 +30,13 @@ class Control:
     """A connection to the oracle that asks for news, and steers. `fileno` becomes readable when there may be some.
 
     When the oracle is gone and comes back, it is greeted again: then a second Welcome is among the news.
+
+    Attributes:
+        is_cut: Whether it is gone, as far as is known, and has not answered yet.
     """
 
     def __init__(self, address: str, token: bytes, *, role: str = "cluster", keys: Keys | None = None) -> None:
+        self.is_cut = False
         self._address = address
         self._keys = keys
         self._hello = encode(Hello(PROTOCOL_VERSION, token, role, (), secrets.token_bytes(SESSION_BYTES)))
@@ -66,11 +71,14 @@ class Control:
             while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 for frame in self._socket.recv_multipart():
                     try:
-                        yield decode_to_cluster(frame)
+                        message = decode_to_cluster(frame)
                     except MalformedMessage:
                         continue
+                    self.is_cut = self.is_cut and not isinstance(message, Welcome)
+                    yield message
             if not self._losses.came():
                 return
+            self.is_cut = True
             self._disconnect()
             self._connect()  # and look again: a socket that nobody has looked at does not speak up
 

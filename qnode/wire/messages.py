@@ -73,7 +73,7 @@ class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
 
     Attributes:
         token: The run's secret, on ipc and loopback.
-        role: "node", "cluster", "steering" or "agent".
+        role: "node", "cluster" or "steering".
         nodes: The names and incarnations that live behind it; TO_BE_TOLD if the process has not lived yet.
         session: Drawn by the process once: with it, a connection that was cut is taken up again.
         facts: What all processes of the run must agree on, each by its name, as a digest or a version.

@@ -222,6 +222,9 @@ failures:
   restarts: 5
   restart_delay: 1 ms
   detection_delay: 10 us
+record:
+  fsync: instant
+  segment: 1 MiB
 hosts:
   lab1:
     address: 192.168.1.5
