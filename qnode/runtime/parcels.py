@@ -18,8 +18,6 @@ from qnode.transport.peers import Key, Peers
 from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Parcel
 from qnode.wire.operations import Op, Send
 
-_LOOK_MS: Final = 200  # wall time after which it is looked whether the oracle has said something
-
 
 def digest_of(payload: bytes) -> bytes:
     return blake2b(payload, digest_size=32).digest()
