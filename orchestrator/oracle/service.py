@@ -408,17 +408,10 @@ class OracleService:
             fresh = self._spec.restart.get(node) == FRESH and self._restarted[node] < self._spec.restarts
             self._restarted[node] += fresh
             self._server.let_go(node)
-            if not fresh:
-                self._tell_gone(node)
             loss = Loss(node, reason, fresh)
             self._losses.append(loss)
             complete = self._core.losing(loss)
         return complete
-
-    def _tell_gone(self, node: str) -> None:
-        """Whoever has a long message for it must not wait until it has that: the round would never be complete."""
-        for connection in set(self._server.connection_of.values()):
-            self._server.send(connection, [encode(Book({node: ""}))])
 
     def _replace(self, node: NodeName, life: int) -> None:
         """A node is lost, by a script or not: its process is ended, and the next one started, by who started it."""

@@ -6,6 +6,7 @@ in between takes nothing with it that somebody was promised.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,9 +14,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from qnode.errors import MalformedMessage
-from qnode.transport.client import Client
 from qnode.transport.peers import Key, Peers
-from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Book, Gone, Parcel, Stop
+from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Parcel
 from qnode.wire.operations import Op, Send
 
 
@@ -83,31 +83,21 @@ def send_ahead(
     peers: Peers,
     token: bytes,
     serve_while_waiting: int | None = None,
-    client: Client | None = None,
+    look: Callable[[], None] | None = None,
 ) -> tuple[Op, ...]:
     """Send the long payloads of a report to their receivers and wait until they have them; then digests.
 
-    Everybody who waits here also takes in what others send, so that two nodes can do this to each other, and hears from
-    the oracle (`client`) who is gone: nobody waits for them, nor for anybody once the run is over.
+    Everybody who waits here also takes in what others send, so that two nodes can do this to each other.
+
+    Args:
+        look: Called now and then while waiting: whoever it lets the peers give up is not waited for.
     """
     slim, partings = by_digest(ops)
     if not partings:
         return ops
     sent: set[Key] = {peers.send(Parcel(token, source, one.peer, one.digest, one.payload)) for one in partings}
     while not sent.isdisjoint(peers.unacknowledged):  # other messages are not waited for: their receiver may be gone
-        peers.serve(serve_while_waiting if client is None else _LOOK_MS)
-        if client is not None:
-            _hear(client, peers)
+        peers.serve(serve_while_waiting if look is None else _LOOK_MS)
+        if look is not None:
+            look()
     return slim
-
-
-def _hear(client: Client, peers: Peers) -> None:
-    for heard in client.overhear():
-        match heard:
-            case Book():
-                peers.learn(heard.addresses, client.host)
-            case Gone():
-                for node in heard.nodes:
-                    peers.give_up(node)
-            case Stop():
-                peers.give_all_up()

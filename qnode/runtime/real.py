@@ -243,7 +243,7 @@ class RealDriver:
     def _send_messages(self, host: NodeHost, ops: tuple[Op, ...], token: bytes) -> tuple[Op, ...]:
         sent: list[Op] = []
         now_ns = self._clock.now_ns()
-        for op in send_ahead(host.name, ops, self._peers, token, client=self._client):
+        for op in send_ahead(host.name, ops, self._peers, token):
             if isinstance(op, Send):
                 message = Message(
                     host.name,

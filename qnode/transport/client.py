@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import zmq
@@ -26,11 +25,8 @@ from qnode.transport.sockets import (
 from qnode.wire.keys import ORACLE, Keys
 from qnode.wire.messages import (
     PROTOCOL_VERSION,
-    Book,
-    Gone,
     Hello,
     Refused,
-    Stop,
     ToNode,
     Welcome,
     decode_to_node,
@@ -89,7 +85,6 @@ class Client:
         self._patience_s = patience_s
         self._keys = keys
         self._silent = 0
-        self._overheard: deque[list[ToNode]] = deque()
         self._told = told
         self._has_been_here = False
         self._hello = Hello(PROTOCOL_VERSION, b"", "node", (), secrets.token_bytes(SESSION_BYTES))
@@ -167,8 +162,6 @@ class Client:
 
     def wait(self, timeout_ms: int | None = None) -> set[object]:
         """Wait for the oracle or for anything watched; which of them are readable (`self` stands for the oracle)."""
-        if self._overheard:
-            return {self}
         slice_ms = _SIGNALS_MS if timeout_ms is None and self._patience_s is not None else timeout_ms
         while True:
             ready: set[object] = {source for source, _ in self._poller.poll(slice_ms)}
@@ -184,17 +177,6 @@ class Client:
 
     def receive(self) -> list[ToNode]:
         """What the next message says, frame by frame; waits for it. Frames that say nothing are counted as refused."""
-        return self._overheard.popleft() if self._overheard else self._read()
-
-    def overhear(self) -> Iterator[Book | Gone | Stop]:
-        """What cannot wait while nothing else can be taken in. A Stop, and all the rest, is received in its turn."""
-        while self._socket.poll(0):
-            said = self._read()
-            if not any(isinstance(one, Book) for one in said):
-                self._overheard.append(said)
-            yield from (one for one in said if isinstance(one, Book | Gone | Stop))
-
-    def _read(self) -> list[ToNode]:
         said: list[ToNode] = []
         for frame in self._socket.recv_multipart():
             try:

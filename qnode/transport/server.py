@@ -250,8 +250,6 @@ class Server:
         if hello.session in self._replaced_sessions:
             return "another process has taken the place of this one"
         for name, incarnation in hello.nodes:
-            if self.incarnations and name not in self.incarnations:
-                return f"the network has no node {name[:_NAME_CHARS]!r}"
             now = self.incarnations.get(name, incarnation)
             if incarnation not in (now, TO_BE_TOLD):
                 return f"{name} is in incarnation {now}, not {incarnation}"

@@ -301,7 +301,7 @@ class Show(msgspec.Struct, array_like=True, tag=85, frozen=True):
 class Book(msgspec.Struct, array_like=True, tag=86, frozen=True):
     """Where each node's process is reached by the others; told again when one comes back elsewhere.
 
-    An address may have {oracle} for the host under which whoever reads it reaches the oracle; "": it is gone for good.
+    An address may have {oracle} for the host under which whoever reads it reaches the oracle.
     """
 
     addresses: dict[str, str]
