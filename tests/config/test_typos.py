@@ -58,7 +58,9 @@ def problems(text: str, folder: Path) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("text", [FULL, REAL, GRAPH, TELEMETRY, FAULTS], ids=["full", "real", "graph", "telemetry", "faults"])
+@pytest.mark.parametrize(
+    "text", [FULL, REAL, GRAPH, TELEMETRY, FAULTS], ids=["full", "real", "graph", "telemetry", "faults"]
+)
 def test_the_files_are_right_before_they_are_misspelt(text: str, folder: Path) -> None:
     assert problems(text, folder) == []
 
