@@ -402,6 +402,10 @@ class OracleService:
         """Processes are gone, and whoever watches over them says so. True if that completes the round."""
         complete = False
         for node, reason in nodes.items():
+            if node in self._core.lives.gone and lives.get(node) == self._core.replaced.get(NodeName(node)):
+                self._core.lives.gone[NodeName(node)] = self._core.missing[NodeName(node)] = reason
+                self._core.end("lost")  # its next process is gone before its life has begun: nobody else would come
+                continue
             now = self._core.lives.current.get(NodeName(node))
             if now is None or lives.get(node, now) != now or node in self._core.lives.gone:
                 continue

@@ -140,12 +140,12 @@ async def test_a_program_that_lets_it_pass_is_over_and_the_others_are_not(clock:
     nodes = {
         "alice": program("waits_unwarily", peer="bob"),
         "bob": {"programs": {"main": {"run": "programs.py:answers", "args": {"peer": "carol"}, "service": True}}},
-        "carol": program("asks_aloud", peer="bob", times=20),
+        "carol": program("asks_aloud", peer="bob", times=2 * TIMES),
     }
     config = network(nodes, clock=clock)
     config["links"] = {"line": {"star": ["bob", "alice", "carol"], "length": "10 km"}}
     lost = await disturbed(config, tmp_path, 3, kill)
     assert (lost.summary.how, lost.exit_code) == ("lost", 4)
     assert lost.summary.peer_lost == (("alice", "main", "bob"),)
-    assert len(lost["carol"]) == 20
+    assert len(lost["carol"]) == 2 * TIMES
     assert_repeated(lost)
