@@ -120,6 +120,8 @@ _HEADINGS: Final = {
     "ClassicalConfig": "`classical`",
     "DelayMatrix": "`classical.delay`",
     "ObservedConfig": "`observe`: each of a list",
+    "LimitsConfig": "`limits`",
+    "NodeLimitsConfig": "`limits` of a node",
     "FailuresConfig": "`failures`",
     "RecordConfig": "`record`",
     "HostConfig": "`hosts`: each of them",

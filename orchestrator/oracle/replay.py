@@ -239,7 +239,7 @@ class Again:
             self._core.wake(Wake(node, self._core.lives.current[NodeName(node)]))
 
     def _scatter(self, grants: Mapping[NodeName, Grant]) -> None:
-        self._granted = grants
+        self._granted = dict(grants)  # the core takes out whom it loses
         self._vouch(grants.values())
 
     def _vouch(self, grants: Iterable[Grant]) -> None:

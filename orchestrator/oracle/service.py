@@ -227,7 +227,11 @@ class OracleService:
         if self._server.roles[connection] in ("cluster", "steering"):
             self._controllers.add(connection)
             self._tell_replaced(self._core.replaced, (connection,))
-        elif self._stop:
+            return
+        gone = {node: why for node, why in self._core.lives.gone.items() if self._core.replaced[node] < 0}
+        if gone:
+            self._server.send(connection, [encode(Gone(dict(gone.items())))])
+        if self._stop:
             self._server.send(connection, [self._stop])
         elif self._told_addresses:  # it is back, or another in its place, which knows nobody
             self._tell_addresses_to(connection)
@@ -356,7 +360,7 @@ class OracleService:
                     self._check_sender(connection, message.node, message.incarnation)
                     self._helm.shown(message)
                 case Gone() if connection in self._controllers:
-                    return self._lose(message.nodes)
+                    return self._lose(message.nodes, message.lives)
                 case Finish() if connection in self._controllers:
                     self._core.end(message.how)
                     self._gone = message.without
@@ -394,25 +398,37 @@ class OracleService:
 
     # ------------------------------------------------------------ nodes that are lost
 
-    def _lose(self, nodes: Mapping[str, str]) -> bool:
+    def _lose(self, nodes: Mapping[str, str], lives: Mapping[str, int] = {}) -> bool:
         """Processes are gone, and whoever watches over them says so. True if that completes the round."""
         complete = False
         for node, reason in nodes.items():
-            if node not in self._spec.programs or node in self._core.lives.gone:
+            now = self._core.lives.current.get(NodeName(node))
+            if now is None or lives.get(node, now) != now or node in self._core.lives.gone:
                 continue
             fresh = self._spec.restart.get(node) == FRESH and self._restarted[node] < self._spec.restarts
             self._restarted[node] += fresh
             self._server.let_go(node)
+            if not fresh:
+                self._tell_gone(node)
             loss = Loss(node, reason, fresh)
             self._losses.append(loss)
             complete = self._core.losing(loss)
         return complete
+
+    def _tell_gone(self, node: str) -> None:
+        """Whoever has a long message for it must not wait until it has that: the round would never be complete."""
+        for connection in set(self._server.connection_of.values()):
+            self._server.send(connection, [encode(Book({node: ""}))])
 
     def _replace(self, node: NodeName, life: int) -> None:
         """A node is lost, by a script or not: its process is ended, and the next one started, by who started it."""
         self._server.let_go(node)
         self._server.incarnations = {**self._server.incarnations, node: max(life, self._core.lives.current[node])}
         self._tell_replaced({node: life}, self._controllers)
+        if life < 0:
+            gone = encode(Gone({node: self._core.lives.gone[node]}))
+            for connection in set(self._server.connection_of.values()):
+                self._server.send(connection, [gone])
 
     def _tell_replaced(self, lives: Mapping[NodeName, int], connections: Iterable[bytes]) -> None:
         frame = encode(Replace(dict(lives.items())))

@@ -86,9 +86,9 @@ class Control:
         """Ask for the end of the run, now, with what there is; nodes that are gone, and why, are not waited for."""
         self._socket.send(encode(Finish(how, dict(without))))
 
-    def gone(self, nodes: Mapping[str, str]) -> None:
-        """Tell of nodes whose processes have ended, and how."""
-        self._socket.send(encode(Gone(dict(nodes))))
+    def gone(self, nodes: Mapping[str, str], lives: Mapping[str, int]) -> None:
+        """Tell of nodes whose processes have ended, and how; and which of their lives those were."""
+        self._socket.send(encode(Gone(dict(nodes), dict(lives))))
 
     def steer(self, number: int, command: Command) -> None:
         """Ask for something; the answer comes as news, with the number."""

@@ -37,6 +37,7 @@ NOT_RUN: Final = {
 }
 ELSEWHERE: Final = {
     "benchmarks.md": "measures for minutes; tests/test_benchmarks.py runs every measurement small",
+    "machines.md": "needs two machines; tests/machines/test_docs.py has two hosts of its own",
     "configuration.md": "generated from the models; its blocks are executed by tests/config",
 }
 NEEDS: Final = {"README.md": ("configs",)}  # what a document's reader has there: a clone

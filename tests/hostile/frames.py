@@ -19,6 +19,7 @@ from qnode.wire.messages import (
     Farewell,
     Finish,
     Go,
+    Gone,
     Grant,
     Hello,
     Hold,
@@ -62,7 +63,7 @@ from qnode.wire.operations import (
     Transfer,
     Withdraw,
 )
-from tests.hostile.worlds import ALICE, BOB, CAROL, HALF, HADAMARD, LIGHT, MINE, NEVER, OTHERS, SENT, zero
+from tests.hostile.worlds import ALICE, BOB, CAROL, HADAMARD, HALF, LIGHT, MINE, NEVER, OTHERS, SENT, zero
 
 TOKEN: Final = b"the token of this run"
 DEEP: Final = 2_000
@@ -106,6 +107,7 @@ OTHER_FRAMES: Final = (
     Grant(ALICE, 3, 50, (MESSAGE,)),
     Stop("done", 5, {BOB: "gone"}),
     Parcel(TOKEN, ALICE, BOB, bytes(32), b"x" * 100),
+    Gone({BOB: "killed"}),
     Stored(bytes(32)),
     Direct(TOKEN, ALICE, BOB, 1, 0, MESSAGE),
     Received(5),
@@ -114,7 +116,7 @@ OTHER_FRAMES: Final = (
 NAMES: Final = (ALICE, BOB, CAROL, MINE, HALF, SENT, LIGHT, *OTHERS.values(), "alice~bob#1@alice", "main", "", "oracle")
 NUMBERS: Final = (-(2**63), -1, 0, 1, 2, 3, 49, 50, 10**6, 2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1)
 FLOATS: Final = (float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 0.5, 1.0, 5e-324, 1.7e308)
-TAGS: Final = tuple(range(1, 27)) + tuple(range(40, 49)) + tuple(range(60, 76)) + tuple(range(80, 88)) + (100, 120, 140)
+TAGS: Final = tuple(range(1, 27)) + tuple(range(40, 50)) + tuple(range(60, 76)) + tuple(range(80, 88)) + (100, 120, 140)
 
 
 def report(*ops: Op, step: int = 3) -> Report:
@@ -124,7 +126,10 @@ def report(*ops: Op, step: int = 3) -> Report:
 @cache
 def corpus() -> tuple[bytes, ...]:
     """Good frames of every kind, and reports with each operation."""
-    reports = [report(op) for op in OPS] + [report(*OPS), msgspec.structs.replace(report(), ended=(Ended("main", b""),))]
+    reports = [report(op) for op in OPS] + [
+        report(*OPS),
+        msgspec.structs.replace(report(), ended=(Ended("main", b""),)),
+    ]
     return tuple(map(encode, [*reports, *OTHER_FRAMES]))
 
 
@@ -247,5 +252,7 @@ class Mutator:
             case str():
                 return draw.choice((*NAMES, "\x00", "\u0663", "x" * 5_000))
             case bytes():
-                return draw.choice((b"", like[:-1], like + b"\xff", draw.randbytes(len(like)), bytes(len(like)), b"x" * 5_000))
+                return draw.choice(
+                    (b"", like[:-1], like + b"\xff", draw.randbytes(len(like)), bytes(len(like)), b"x" * 5_000)
+                )
         return draw.choice((None, True, *NUMBERS, *FLOATS, *NAMES, b"x", [], {}, [[]], {"x": 1}))

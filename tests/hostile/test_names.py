@@ -101,7 +101,7 @@ VALUES: Final[Mapping[type, Sequence[str]]] = {
     Receive: ("at_ns", "program", "channel", "about", "number", "size"),
     Mark: ("program", "label"),
     Note: ("program", "name", "value"),
-    Executed: ("result",),
+    Executed: ("how", "result"),
     Local: ("event", "start_ns", "gate", "params", "outcomes"),
     SendPulses: ("program", "tag", "period_ps", "codes", "entangled"),
     ReceivePulses: ("program", "tag", "bases", "choice"),
