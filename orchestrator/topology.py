@@ -47,7 +47,7 @@ class NodeDescription:
     programs: tuple[ProgramDescription, ...]
     base: Path
     restart: Restart = NEVER
-    limits: Limits = Limits()
+    limits: Limits = Limits()  # noqa: RUF009  # it is frozen
 
     @property
     def qubits(self) -> int:

@@ -65,6 +65,7 @@ PURE: Final = (
     "orchestrator.layout",
     "orchestrator.draft",
     "orchestrator.failures",
+    "orchestrator.limits",
     "orchestrator.gate_errors",
     "orchestrator.graphs",
     "orchestrator.hardware",

@@ -94,8 +94,8 @@ def test_the_text_of_the_error_shows_each_line_with_a_caret() -> None:
         "    nodes: {a: {qubits: 0}, b: {qubit: 1}}\n"
         "                        ^\n"
         "net.yaml:2:29: nodes.b.qubit: unknown key (did you mean 'qubits'?);"
-        " allowed here: hardware, qubits, t1, t2, cutoff, communication, memory, gates, gate_set, parallel, limits, kind,"
-        " program, args, programs, restart\n"
+        " allowed here: hardware, qubits, t1, t2, cutoff, communication, memory, gates, gate_set, parallel, limits,"
+        " kind, program, args, programs, restart\n"
         "    nodes: {a: {qubits: 0}, b: {qubit: 1}}\n"
         "                                ^"
     )
