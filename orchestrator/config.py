@@ -19,7 +19,7 @@ from orchestrator.failures import FailuresConfig, Restart
 from orchestrator.faults import FaultConfig
 from orchestrator.graphs import GraphConfig
 from orchestrator.hardware import HardwareConfig
-from orchestrator.limits import LimitsConfig, NodeLimitsConfig
+from orchestrator.limits import LimitsConfig
 from orchestrator.links import LinkConfig
 from orchestrator.placing import Hosts, Place
 from orchestrator.presets import over_preset
@@ -75,7 +75,6 @@ class NodeConfig(HardwareConfig):
     programs: Annotated[dict[Name, ProgramConfig], BeforeValidator(without_own_keys)] = Field(
         default_factory=dict, description="Several programs, by name; each talks to those of its name."
     )
-    limits: NodeLimitsConfig = Field(NodeLimitsConfig(), description="What it may have of the oracle, at most.")
     restart: Restart | None = Field(None, description="When its process is lost; left out: what `failures` says.")
 
     def findings(self) -> Iterator[Finding]:

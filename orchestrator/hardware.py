@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from orchestrator import units
 from orchestrator.gate_errors import Kraus, Paulis, error_model, findings_of_kraus, findings_of_paulis, moved
+from orchestrator.limits import NodeLimitsConfig
 from orchestrator.near import nearest
 from orchestrator.problems import Finding
 from orchestrator.values import Model, Probability, Seconds, refused
@@ -255,6 +256,7 @@ class HardwareConfig(Model):
     parallel: Annotated[int, Field(ge=1)] | None = Field(
         None, description="How many operations it can do at the same time; left out: any number."
     )
+    limits: NodeLimitsConfig = Field(NodeLimitsConfig(), description="What it may have of the oracle, at most.")
 
     def findings(self) -> Iterator[Finding]:
         yield from _findings_of_times(self)

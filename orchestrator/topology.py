@@ -48,7 +48,7 @@ class NodeDescription:
     programs: tuple[ProgramDescription, ...]
     base: Path
     restart: Restart = NEVER
-    limits: Limits = Limits()
+    limits: Limits = Limits()  # noqa: RUF009  # it is frozen
 
     @property
     def qubits(self) -> int:
@@ -187,12 +187,12 @@ def _faults(config: Config, nodes: Collection[NodeName], links: Iterable[LinkDes
 
 def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
     for pattern, node in config.nodes.items():
-        hardware = config.hardware(node).numbers()
+        made_of = config.hardware(node)
+        hardware, limits = made_of.numbers(), made_of.limits.over(config.limits).numbers()
         programs = tuple(
             ProgramDescription(ProgramName(name), program.run, program.args, program.service)
             for name, program in node.all_programs.items()
         )
-        limits = node.limits.over(config.limits).numbers()
         restart = config.failures.restart if node.restart is None else node.restart
         for name in shapes.expand(pattern):
             yield NodeDescription(NodeName(name), hardware, programs, base, restart, limits)

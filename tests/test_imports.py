@@ -66,6 +66,7 @@ PURE: Final = (
     "orchestrator.draft",
     "orchestrator.failures",
     "orchestrator.faults",
+    "orchestrator.limits",
     "orchestrator.gate_errors",
     "orchestrator.graphs",
     "orchestrator.hardware",

@@ -120,7 +120,14 @@ class _Followed:
 
 def _listen(spec: OracleSpec, why_not: Callable[[Hello], str]) -> Server:
     try:
-        return Server(spec.address, spec.token, keys=spec.keys, why_not=why_not)
+        return Server(
+            spec.address,
+            spec.token,
+            keys=spec.keys,
+            why_not=why_not,
+            most_connections=spec.strangers.connections,
+            most_refusals=spec.strangers.refusals,
+        )
     except TransportError as error:
         raise ConfigError(place="--listen", detail=str(error)) from None
 

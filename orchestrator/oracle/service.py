@@ -55,6 +55,7 @@ from qnode.wire.messages import (
     Steered,
     Stop,
     Wake,
+    count_operations,
     decode_to_oracle,
     encode,
     fields_of,
@@ -64,6 +65,9 @@ FAREWELL_S: Final = 5.0  # wall time that programs have to clean up, and nodes t
 HASTY_FAREWELL_S: Final = 0.3  # the same, where somebody waits for the end
 LOST_FAREWELL_S: Final = 2.0  # the same, where a process was lost
 PROGRESS_S: Final = 0.25
+LONG_FRAME_BYTES: Final = 2**20
+MOST_EARLY: Final = 1_000  # frames that are kept until the run begins
+REPEATED_BYTES: Final = 10_000  # of a grant that is given again count like a message that is refused
 _NOBODY: Final = b""  # no connection is called so
 
 
@@ -241,7 +245,7 @@ class OracleService:
         for frame in frames:
             message = self._decoded(connection, frame)
             steers = isinstance(message, Steer) and connection in self._controllers
-            if steers or (self._before is not None and message is not None):
+            if (steers or (self._before is not None and message is not None)) and len(self._early) < MOST_EARLY:
                 self._early.append((connection, frame))
             elif message is not None:
                 self._server.refuse(connection, MalformedMessage(detail="the run has not begun"))
@@ -335,21 +339,26 @@ class OracleService:
                     self._check_sender(connection, message.node, message.incarnation)
                     again = self._core.check(message)
                     if again is None:
+                        self._core.operations.usage.report(NodeName(message.node), len(frame))
                         self._frames.setdefault(NodeName(message.node), []).append(frame)
                         return self._core.report(message)
                     if again.step >= 0:
-                        self._server.send(connection, frames_of(again, encode(again)))
+                        whole = encode(again)
+                        self._server.blame(connection, 1 + len(whole) // REPEATED_BYTES)
+                        self._server.send(connection, frames_of(again, whole))
                     else:
                         self._returning.repeated(connection, message, frame, self._frames)
                 case Part():
                     self._check_sender(connection, message.node, message.incarnation)
                     if self._core.check_part(message):
+                        self._core.operations.usage.report(NodeName(message.node), len(frame))
                         self._frames.setdefault(NodeName(message.node), []).append(frame)
                         self._core.part(message)
                     else:
                         self._returning.repeated(connection, message, frame, self._frames)
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
+                    self._server.blame(connection)  # beyond what a sound process says of the outside
                     self._core.wake(message)
                 case Farewell():
                     self._check_sender(connection, message.node, message.incarnation)
@@ -444,10 +453,18 @@ class OracleService:
 
     def _decoded(self, connection: bytes, frame: bytes) -> object:
         try:
+            if len(frame) > LONG_FRAME_BYTES:
+                self._check_long(connection, frame)
             return decode_to_oracle(frame)
-        except MalformedMessage as error:
+        except QnodeError as error:
             self._server.refuse(connection, error)
             return None
+
+    def _check_long(self, connection: bytes, frame: bytes) -> None:
+        """Before a long frame is read: a few bytes of it may be an operation, which takes many times as much."""
+        n = count_operations(frame)
+        for node in self._server.nodes_of.get(connection, ()):
+            self._core.operations.usage.check(NodeName(node), "operations", n)
 
     def _check_sender(self, connection: bytes, node: str, incarnation: int) -> None:
         if node not in self._server.nodes_of[connection]:
@@ -537,6 +554,7 @@ class OracleService:
     def _take_real(self, connection: bytes, frame: bytes, network_ns: Callable[[], int]) -> None:
         message = self._decoded(connection, frame)
         if isinstance(message, Ping):
+            self._server.blame(connection)
             self._server.send(connection, [encode(Pong(message.sent_ns, network_ns()))])
             return
         self._take(connection, frame)
@@ -621,7 +639,9 @@ def run_oracle(spec: OracleSpec, lifeline: int | None = None) -> int:
     if spec.folder:
         Output(str(log_path(spec.folder)), "oracle")
     set_up_logging()
-    service = OracleService(spec, Server(spec.address, spec.token, keys=spec.keys))
+    connections, refusals = spec.strangers
+    server = Server(spec.address, spec.token, keys=spec.keys, most_connections=connections, most_refusals=refusals)
+    service = OracleService(spec, server)
     try:
         service.serve()
     finally:

@@ -13,7 +13,7 @@ from qnode.api.qubit import Qubit
 from qnode.core.machine import NodeMachine
 from qnode.core.mailbox import Letter, Mailbox
 from qnode.core.memory import NO_FREE_SLOT, HeldQubit, Where
-from qnode.errors import PeerLost, QnodeError
+from qnode.errors import LimitExceeded, MalformedMessage, PeerLost, QnodeError
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.wire.bits import Bits, unpack_outcomes
 from qnode.wire.items import (
@@ -139,7 +139,11 @@ class NodeServices:
         for item in items:
             match item:
                 case Message():
-                    payload = payload_of(item.digest) if item.digest else item.payload
+                    try:
+                        payload = payload_of(item.digest) if item.digest else item.payload
+                    except MalformedMessage as error:  # its sender lies, and has sent nothing
+                        log.warning("a message from %s is lost: %s", item.peer, error)
+                        continue
                     address = (item.program, item.peer, item.peer_program, item.channel, item.about)
                     letter = self.letters.number(payload)
                     hand_over(partial(self.letters.put, address, letter), letter)
@@ -241,6 +245,8 @@ class NodeServices:
             log.warning("%s (%s)", error, "; ".join(getattr(error, "__notes__", ())))
             if qubits:
                 self._remember(qubits, error, awaited=awaited)
+            elif isinstance(error, LimitExceeded) and error.fields["program"]:  # of what nobody awaits: a message, say
+                self.on_unheard(str(error.fields["program"]), error)
         if awaited and outcomes is not None:
             outcomes.set_exception(error)
             outcomes.exception()  # it is remembered until it is raised: asyncio need not complain that it never was

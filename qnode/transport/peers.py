@@ -16,6 +16,7 @@ from qnode.transport.sockets import SILENT, Arrivals, Losses, Speakers, bind, bo
 from qnode.wire.keys import Keys
 from qnode.wire.messages import BetweenNodes, Direct, Parcel, Received, Stored, decode_between_nodes, encode
 
+AT_ONCE: Final = 512  # messages that are taken in one after another
 Key = tuple[int, int | bytes]  # a process, and the number or digest of a message for it
 
 ORACLE_HOST: Final = "{oracle}"  # in an address: the host under which its reader reaches the oracle
@@ -200,6 +201,9 @@ class Peers:
         except KeyError:
             self.refused["from a node that does not exist"] += 1
             return None
+        if isinstance(message, Direct) and message.message.peer != message.source:
+            self.refused["in another node's name"] += 1
+            return None
         if self._process_behind.get(connection, process) != process:
             self.refused["from a node of another process"] += 1
             return None
@@ -228,7 +232,9 @@ class Peers:
 
     def _pending(self, socket: zmq.Socket[bytes]) -> Iterator[tuple[bytes, bytes, str]]:
         """What has arrived on a socket, as (connection, last frame, whose key it came with)."""
-        while socket.poll(0):
+        for _ in range(AT_ONCE):  # then the node goes on: nobody keeps it here by talking
+            if not socket.poll(0):
+                return
             if self._keys is None:
                 frames = socket.recv_multipart()
                 yield frames[0], frames[-1], ""

@@ -13,6 +13,7 @@ from typing import Final
 import zmq
 
 from qnode.errors import MalformedMessage, QnodeError, TransportError
+from qnode.transport.guard import Guard, cut, descriptor_of
 from qnode.transport.security import Complaints, Doorkeeper, is_named, serve_with, speaker_of
 from qnode.transport.sockets import SILENT, Arrivals, Latest, Speakers, bind, bound_at, check_size, is_tcp, make_socket
 from qnode.wire.keys import Keys
@@ -32,6 +33,9 @@ MOST_BLIND: Final = 63  # receives without looking, after looking was in vain ag
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _ADDRESS: Final = re.compile(r"tcp://(\{oracle\}|[\w.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}(%\w{1,20})?\]):\d{1,5}", re.ASCII)
 _NAME_CHARS: Final = 60  # of what a stranger says, in a line of ours
+MUTED: Final = "from a connection that is not listened to any more"
+MOST_FRAMES: Final = 64  # of a message; and of a process of many nodes, so many as tell of each
+LOOK_AFTER_S: Final = 0.2
 ROLES: Final = frozenset({"node", "cluster", "steering"})
 MOST_GREETING_BYTES: Final = 2**20  # of whoever lives with thousands of nodes in one process
 IDLE_MS: Final = 250  # how long the server waits at most before its owner can do something else
@@ -47,6 +51,8 @@ class Server:
     Args:
         keys: Who we are, where messages leave the machine: then a connection is who its key says.
         why_not: What speaks against letting somebody in who says this Hello; "" for nothing.
+        most_connections: Through a network, that have not said a good Hello; of more, the oldest are ended.
+        most_refusals: Messages of one connection that are refused in a second; then nothing of it is read any more.
 
     Attributes:
         nodes_of, connection_of: Which nodes are behind a connection, and the other way round.
@@ -64,6 +70,8 @@ class Server:
         *,
         keys: Keys | None = None,
         why_not: Callable[[Hello], str] | None = None,
+        most_connections: int = 2_000,
+        most_refusals: int = 10_000,
     ) -> None:
         self.refused: Counter[str] = Counter()
         self.nodes_of: dict[bytes, frozenset[str]] = {}
@@ -80,6 +88,10 @@ class Server:
         self._objects = why_not
         self._complaints = Complaints()
         self._speaker = ("", "")
+        self._descriptor = -1  # of the connection of the message that was taken last, if it came through a network
+        self._guard = Guard(most_refusals)
+        self._most_connections = most_connections
+        self._next_look = 0.0
         self._vain = 0
         self._blind = 0
         self._speakers = Speakers()
@@ -114,11 +126,20 @@ class Server:
             try:
                 connection, *frames = self._take()
             except zmq.Again:
+                self._look_after()
                 return None
+            if self._guard.is_muted(connection):
+                self.refused[MUTED] += 1
+                continue
             if connection in self.nodes_of:
+                if len(frames) > MOST_FRAMES and len(frames) > 4 * len(self.nodes_of[connection]):
+                    self.refuse(connection, MalformedMessage(detail=f"a message of {len(frames)} frames"))
+                    continue
                 return connection, frames
+            self._look_after()
             if connection in self._replaced:
                 self.refused["from a connection that was replaced"] += 1
+                self.blame(connection)
                 continue
             self._speakers.add(connection)
             if self._greet(connection, frames):
@@ -143,6 +164,7 @@ class Server:
         """A message of a connection through a network; if that is not known yet, whose it is, too."""
         frames = self._socket.recv_multipart(copy=False)
         connection = frames[0].bytes
+        self._descriptor = descriptor_of(frames[-1])
         if connection not in self.nodes_of:
             self._speaker = speaker_of(frames[-1])
         return [connection, *(frame.bytes for frame in frames[1:])]
@@ -155,11 +177,33 @@ class Server:
         check_size(frames)
         try:
             self._socket.send_multipart([connection, *frames], flags=zmq.DONTWAIT)
+        except zmq.Again:
+            self.refused["does not read what it is sent"] += 1
+            return False
         except zmq.ZMQError as error:
             if connection not in self.nodes_of:  # else it is one of ours that was lost, and will come back, or not
                 self.refused[f"unreachable ({error.errno})"] += 1
             return False
         return True
+
+    def blame(self, connection: bytes, cost: int = 1) -> None:
+        """A connection has said something in vain. One that does so too often is not listened to any more."""
+        if self._guard.blame(connection, cost):
+            self._complaints.say(f"not listened to any more: {self._whose(connection)}, of which too much was refused")
+            cut(self._descriptor)
+
+    def _whose(self, connection: bytes) -> str:
+        hello = self.hellos.get(connection)
+        return "a connection" if hello is None else f"the connection of {_named(hello)}"
+
+    def _look_after(self) -> None:
+        """Now and then: of connections through a network that say no good Hello there must not be too many."""
+        now = time.monotonic()
+        if now >= self._next_look and self._take == self._take_named:
+            self._next_look = now + LOOK_AFTER_S
+            for descriptor in self._arrivals.strangers(self._most_connections):
+                self.refused["a connection too many that had not greeted"] += 1
+                cut(descriptor)
 
     def _look(self) -> None:
         """Look for a message for a short while, without giving the processor up.
@@ -193,6 +237,7 @@ class Server:
     def refuse(self, connection: bytes, error: QnodeError) -> None:
         """Answer what must not be done with the error, and count it."""
         self.refused[error.code] += 1
+        self.blame(connection)
         self.send(connection, [encode(Refused(error.code, fields_of(error)))])
 
     def refusals(self) -> Mapping[str, int]:
@@ -210,16 +255,19 @@ class Server:
             hello = _hello(frames)
         except MalformedMessage:
             self.refused["no hello"] += 1  # not answered: who speaks no protocol of ours would not read it
+            self.blame(connection)
             return False
         reason = self._why_not(hello)
         if reason:
             self.refused[reason] += 1
             self._complain(hello, reason)
+            self.blame(connection)
             self.send(connection, [encode(Refused("ProtocolViolation", {"detail": reason}))])
             return False
         names = frozenset(name for name, _ in hello.nodes)
         for old in self._before(hello, names):
             self._replace(old, hello.session)
+        self._arrivals.known(self._descriptor)
         self.nodes_of[connection] = names
         self.roles[connection] = hello.role
         self.hellos[connection] = hello

@@ -27,20 +27,23 @@ RECONNECT_FAR_MS: Final = 100
 RECONNECT_FAR_MAX_MS: Final = 500
 
 
+UNREAD: Final = 250_000  # messages that somebody who connected has not read
+WAITING: Final = 1_000  # messages of a connection that wait for us
 SILENT: Final = "a connection that sent nothing we could read"  # not our protocol, or a frame that is too long
 
 
 def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[bytes]:
     """A socket with explicit limits.
 
-    High-water marks are off: a ROUTER drops silently at its mark, and on the virtual clock a peer has at most one
-    message under way. What a stranger may make us hold is bounded by the size of a frame, above which the socket
-    itself ends the connection.
+    On the virtual clock a peer has at most one message under way. What a stranger may make us hold is bounded: by the
+    size of a frame, above which the socket itself ends the connection, and by the messages that wait to be read, above
+    which a ROUTER reads no more of this connection. What somebody does not read is bounded too, far above what a sound
+    process leaves; then `send` fails, and whoever called counts it. Whoever connects has no such marks: it waits.
     """
     socket = context.socket(kind)
     socket.setsockopt(zmq.LINGER, LINGER_MS)
-    socket.setsockopt(zmq.SNDHWM, 0)
-    socket.setsockopt(zmq.RCVHWM, 0)
+    socket.setsockopt(zmq.SNDHWM, UNREAD if kind == zmq.ROUTER else 0)
+    socket.setsockopt(zmq.RCVHWM, WAITING if kind == zmq.ROUTER else 0)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
@@ -152,9 +155,10 @@ class Arrivals:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], socket: zmq.Socket[bytes]) -> None:
         self._count = 0
+        self._unknown: dict[int, None] = {}  # descriptors of connections that have not greeted, the oldest first
         self._monitored = socket
         address = f"inproc://arrivals-{id(self)}"
-        socket.monitor(address, zmq.EVENT_ACCEPTED)
+        socket.monitor(address, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
         self._events = context.socket(zmq.PAIR)
         self._events.setsockopt(zmq.RCVHWM, 0)
         self._events.setsockopt(zmq.LINGER, 0)
@@ -163,9 +167,25 @@ class Arrivals:
     def count(self) -> int:
         """How many connections there have been."""
         while self._events.poll(0):
-            self._events.recv_multipart()
-            self._count += 1
+            event, value = _MONITORED.unpack_from(self._events.recv_multipart()[0])
+            self._unknown.pop(value, None)
+            if event == zmq.EVENT_ACCEPTED:
+                self._count += 1
+                self._unknown[value] = None
         return self._count
+
+    def known(self, descriptor: int) -> None:
+        """Whoever is behind this has greeted."""
+        self.count()
+        self._unknown.pop(descriptor, None)
+
+    def strangers(self, most: int) -> list[int]:
+        """The descriptors of connections that have not greeted and are too many: the oldest. Each is told once."""
+        self.count()
+        found = list(self._unknown)[: max(0, len(self._unknown) - most)]
+        for descriptor in found:
+            del self._unknown[descriptor]
+        return found
 
     def close(self) -> None:
         """To be called before the socket is closed."""

@@ -446,6 +446,9 @@ _to_cluster: msgspec.msgpack.Decoder[ToCluster] = msgspec.msgpack.Decoder(ToClus
 _step: msgspec.msgpack.Decoder[Step] = msgspec.msgpack.Decoder(Step)
 _between_nodes: msgspec.msgpack.Decoder[BetweenNodes] = msgspec.msgpack.Decoder(BetweenNodes)
 
+_raw_fields: msgspec.msgpack.Decoder[list[msgspec.Raw]] = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_REPORT, _PART = bytes((41,)), bytes((46,))  # their tags, as they travel
+
 _T = TypeVar("_T")
 
 
@@ -454,6 +457,19 @@ def _decode(decoder: msgspec.msgpack.Decoder[_T], frame: bytes) -> _T:
         return decoder.decode(frame)
     except (*UNREADABLE, RecursionError) as error:
         raise MalformedMessage(detail=f"a frame of {len(frame)} bytes is not a message: {error}") from None
+
+
+def count_operations(frame: bytes) -> int:
+    """How many operations a report or a part says that it has, without reading them; 0 for anything else.
+
+    Raises MalformedMessage.
+    """
+    fields = _decode(_raw_fields, frame)
+    place = {_REPORT: 7, _PART: 5}.get(bytes(fields[0])) if fields else None
+    head = bytes(fields[place])[:5] if place is not None and place < len(fields) else b""
+    if head[:1] in (b"\xdc", b"\xdd"):
+        return int.from_bytes(head[1 : 3 if head[0] == 0xDC else 5], "big")
+    return head[0] & 15 if head and head[0] & 0xF0 == 0x90 else 0
 
 
 def decode_to_oracle(frame: bytes) -> ToOracle:

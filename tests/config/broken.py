@@ -56,7 +56,7 @@ BROKEN: Final = [
     Case(
         "name: two",
         "nam: two",
-        "2:1: nam: unknown key (did you mean 'name'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, faults, hosts, place, events, telemetry",
+        "2:1: nam: unknown key (did you mean 'name'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "name: two",
@@ -161,7 +161,7 @@ BROKEN: Final = [
     Case(
         "qubits: 8",
         "qubit: 8",
-        "6:9: kinds.end.qubit: unknown key (did you mean 'qubits'?); allowed here: hardware, qubits, cutoff, communication, memory, gate_set, parallel",
+        "6:9: kinds.end.qubit: unknown key (did you mean 'qubits'?); allowed here: hardware, qubits, cutoff, communication, memory, gate_set, parallel, limits",
     ),
     Case(
         "qubits: 8",
@@ -628,7 +628,7 @@ BROKEN: Final = [
     Case(
         "version: 1",
         "versoin: 1",
-        "1:1: versoin: unknown key (did you mean 'version'?); allowed here: version, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, faults, hosts, place, events, telemetry",
+        "1:1: versoin: unknown key (did you mean 'version'?); allowed here: version, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "name: two",
@@ -638,7 +638,7 @@ BROKEN: Final = [
     Case(
         "name: two",
         "nodes_per_proces: 2",
-        "2:1: nodes_per_proces: unknown key (did you mean 'nodes_per_process'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, faults, hosts, place, events, telemetry",
+        "2:1: nodes_per_proces: unknown key (did you mean 'nodes_per_process'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "clock: virtual",
@@ -653,17 +653,17 @@ BROKEN: Final = [
     Case(
         "clock: virtual",
         "clok: virtual",
-        "4:1: clok: unknown key (did you mean 'clock'?); allowed here: clock, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, faults, hosts, place, events, telemetry",
+        "4:1: clok: unknown key (did you mean 'clock'?); allowed here: clock, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "kinds:",
         "kind:",
-        "5:1: kind: unknown key (did you mean 'kinds'?); allowed here: until, kinds, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, faults, hosts, place, events, telemetry",
+        "5:1: kind: unknown key (did you mean 'kinds'?); allowed here: until, kinds, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "qubits: 8",
         "qubits: 2, qubit: 8",
-        "6:20: kinds.end.qubit: unknown key (did you mean 'qubits', which is already there?); allowed here: hardware, cutoff, communication, memory, gate_set, parallel",
+        "6:20: kinds.end.qubit: unknown key (did you mean 'qubits', which is already there?); allowed here: hardware, cutoff, communication, memory, gate_set, parallel, limits",
     ),
     Case(
         "t1: 10 s",
@@ -693,7 +693,7 @@ BROKEN: Final = [
     Case(
         "nodes:\n",
         "noodes:\n",
-        "7:1: noodes: unknown key (did you mean 'nodes'?); allowed here: until, nodes, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, faults, hosts, place, events, telemetry",
+        "7:1: noodes: unknown key (did you mean 'nodes'?); allowed here: until, nodes, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "r[0..3]: {qubits: 4}",
@@ -754,7 +754,7 @@ BROKEN: Final = [
     Case(
         "links:\n",
         "link:\n",
-        "11:1: link: unknown key (did you mean 'links'?); allowed here: until, links, graphs, formalism, max_state_vector_qubits, nodes_per_process, failures, record, faults, hosts, place, events, telemetry",
+        "11:1: link: unknown key (did you mean 'links'?); allowed here: until, links, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "between: [alice, bob]",
@@ -875,7 +875,7 @@ BROKEN: Final = [
     Case(
         '  alice: {kind: end, program: "teleport.py:alice", args: {theta: 0.3}}',
         '  alice:\n    kind: end\n    programm: "teleport.py:alice"\n    qubits:\n      - 3',
-        "10:5: nodes.alice.programm: unknown key (did you mean 'program'?); allowed here: hardware, t1, t2, cutoff, communication, memory, gates, gate_set, parallel, program, args, programs, restart",
+        "10:5: nodes.alice.programm: unknown key (did you mean 'program'?); allowed here: hardware, t1, t2, cutoff, communication, memory, gates, gate_set, parallel, limits, program, args, programs, restart",
         "12:7: nodes.alice.qubits: must be a whole number, not [3]",
     ),
     Case(
@@ -978,7 +978,7 @@ BROKEN: Final = [
     Case(
         "t1: 10 s",
         "cut_off: 5 s",
-        "6:20: kinds.end.cut_off: unknown key (did you mean 'cutoff'?); allowed here: hardware, t1, cutoff, communication, memory, gate_set, parallel",
+        "6:20: kinds.end.cut_off: unknown key (did you mean 'cutoff'?); allowed here: hardware, t1, cutoff, communication, memory, gate_set, parallel, limits",
     ),
     Case(
         "error: 0.001",

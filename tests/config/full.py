@@ -217,6 +217,18 @@ TELEMETRY: Final = """\
 version: 1
 nodes:
   alice: {restart: resume}
+limits:
+  qubits: 100
+  component: 10
+  operations: 1000
+  requests: 100
+  pulses: 1000000
+  message_bytes: 65536
+  queue_bytes: 1000000
+  notes_bytes: 1000000
+  record_bytes: 1000000000
+  connections: 100
+  refusals: 1000
 failures:
   restart: fresh
   restarts: 5

@@ -37,7 +37,7 @@ def test_many_mistakes_in_one_file_are_all_named_in_its_order() -> None:
         "net.yaml:2:7: seed: must be a whole number, not 'one'",
         "net.yaml:3:15: clock.mode: must be 'virtual' or 'real', not 'reel' (did you mean 'real'?)",
         "net.yaml:5:9: kinds.end.qubit: unknown key (did you mean 'qubits'?); allowed here: hardware, qubits, cutoff,"
-        " communication, memory, gates, gate_set, parallel",
+        " communication, memory, gates, gate_set, parallel, limits",
         "net.yaml:5:23: kinds.end.t1: 10 needs a unit; write a number and one of s, ms, us, ns, ps, min, h, day",
         "net.yaml:6:22: kinds.old.t2: t2 (3 s) cannot be longer than twice t1 (1 s): decay also dephases",
         "net.yaml:8:17: nodes.alice.kind: no kind 'ends' (did you mean 'end'?); known kinds: end, old",
@@ -94,8 +94,8 @@ def test_the_text_of_the_error_shows_each_line_with_a_caret() -> None:
         "    nodes: {a: {qubits: 0}, b: {qubit: 1}}\n"
         "                        ^\n"
         "net.yaml:2:29: nodes.b.qubit: unknown key (did you mean 'qubits'?);"
-        " allowed here: hardware, qubits, t1, t2, cutoff, communication, memory, gates, gate_set, parallel, kind,"
-        " program, args, programs, restart\n"
+        " allowed here: hardware, qubits, t1, t2, cutoff, communication, memory, gates, gate_set, parallel, limits,"
+        " kind, program, args, programs, restart\n"
         "    nodes: {a: {qubits: 0}, b: {qubit: 1}}\n"
         "                                ^"
     )

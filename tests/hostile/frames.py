@@ -14,6 +14,7 @@ from qnode.wire import messages
 from qnode.wire.items import Message
 from qnode.wire.messages import (
     PROTOCOL_VERSION,
+    Command,
     Direct,
     Ended,
     Farewell,
@@ -63,13 +64,14 @@ from qnode.wire.operations import (
     Transfer,
     Withdraw,
 )
-from tests.hostile.worlds import ALICE, BOB, CAROL, HADAMARD, HALF, LIGHT, MINE, NEVER, OTHERS, SENT, zero
+from tests.hostile.worlds import HADAMARD, HALF, LIGHT, MINE, NEVER, OTHERS, SENT, zero
+from tests.oracle.cores import ALICE, BOB, CAROL
 
 TOKEN: Final = b"the token of this run"
 DEEP: Final = 2_000
 SOON_NS: Final = 10**6
 
-OPS: Final[Sequence[Op]] = (
+OPS: Final[tuple[Op, ...]] = (
     Entangle(40, "main", BOB, "", 1, 0.5),
     Withdraw(4),
     MeasureDirectly(Entangle(41, "main", BOB, "", 8, 0.0), "", b"\x12\x34"),
@@ -95,6 +97,7 @@ OPS: Final[Sequence[Op]] = (
     Tamper(45, LIGHT, "measure", 0.5, b"\xff", bytes(8), bytes(8)),
 )
 MESSAGE: Final = Message(ALICE, "main", "main", "", "", b"\xc0", b"", 1)
+COMMANDS: Final[tuple[Command, ...]] = (Go(5), Pause(), Look(), Hold(BOB, 2), Meddle(ALICE, BOB, "c", 5))
 OTHER_FRAMES: Final = (
     Hello(PROTOCOL_VERSION, TOKEN, "node", ((ALICE, 0),), bytes(16), {"version": "1"}, "ipc:///x"),
     Part(ALICE, 0, 3, 0, OPS[:3]),
@@ -103,7 +106,7 @@ OTHER_FRAMES: Final = (
     Shown(ALICE, 0, (zero("alice.80"),)),
     Ping(7),
     Finish("interrupted", {BOB: "gone"}),
-    *(Steer(n, one) for n, one in enumerate((Go(5), Pause(), Look(), Hold(BOB, 2), Meddle(ALICE, BOB, "c", 5)))),
+    *(Steer(n, one) for n, one in enumerate(COMMANDS)),
     Grant(ALICE, 3, 50, (MESSAGE,)),
     Stop("done", 5, {BOB: "gone"}),
     Parcel(TOKEN, ALICE, BOB, bytes(32), b"x" * 100),
@@ -126,10 +129,8 @@ def report(*ops: Op, step: int = 3) -> Report:
 @cache
 def corpus() -> tuple[bytes, ...]:
     """Good frames of every kind, and reports with each operation."""
-    reports = [report(op) for op in OPS] + [
-        report(*OPS),
-        msgspec.structs.replace(report(), ended=(Ended("main", b""),)),
-    ]
+    reports = [report(op) for op in OPS]
+    reports += [report(*OPS), msgspec.structs.replace(report(), ended=(Ended("main", b""),))]
     return tuple(map(encode, [*reports, *OTHER_FRAMES]))
 
 
@@ -252,7 +253,6 @@ class Mutator:
             case str():
                 return draw.choice((*NAMES, "\x00", "\u0663", "x" * 5_000))
             case bytes():
-                return draw.choice(
-                    (b"", like[:-1], like + b"\xff", draw.randbytes(len(like)), bytes(len(like)), b"x" * 5_000)
-                )
+                other = draw.randbytes(len(like))
+                return draw.choice((b"", like[:-1], like + b"\xff", other, bytes(len(like)), b"x" * 5_000))
         return draw.choice((None, True, *NUMBERS, *FLOATS, *NAMES, b"x", [], {}, [[]], {"x": 1}))

@@ -23,7 +23,8 @@ from qnode.wire.payload import unpack
 from qnode.wire.plan import decode_process, decode_run
 from tests.hostile.frames import SOON_NS, Mutator
 from tests.hostile.portrait import Portrait, changes, portrait
-from tests.hostile.worlds import ALICE, world
+from tests.hostile.worlds import world
+from tests.oracle.cores import ALICE
 
 DECODERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
     "to the oracle": decode_to_oracle,

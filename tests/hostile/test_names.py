@@ -40,9 +40,6 @@ from qnode.wire.operations import (
 )
 from tests.hostile.portrait import changes, portrait
 from tests.hostile.worlds import (
-    ALICE,
-    BOB,
-    CAROL,
     GONE,
     HADAMARD,
     HALF,
@@ -56,7 +53,7 @@ from tests.hostile.worlds import (
     world,
     zero,
 )
-from tests.oracle.cores import Bench
+from tests.oracle.cores import ALICE, BOB, CAROL, Bench
 
 NAMING: Final[Mapping[type, Sequence[str]]] = {
     Entangle: ("request", "peer"),
