@@ -84,8 +84,9 @@ def listed(words: Iterable[str]) -> str:
 
 
 def commented(lines: Iterable[str]) -> str:
-    """Lines as a comment."""
-    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+    """Lines as a comment; what would end it is left out."""
+    shown = ("".join(char for char in line if char.isprintable()) for line in lines)
+    return "".join(f"# {line}".rstrip() + "\n" for line in shown)
 
 
 def indented(lines: Iterable[str], by: int) -> Iterator[str]:
