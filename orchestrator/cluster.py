@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 
-from orchestrator import loader, saved, saving
+from orchestrator import faults, loader, saved, saving
 from orchestrator.attempt import Attempt
 from orchestrator.config import Config
 from orchestrator.folders import RUNS_FOLDER
@@ -250,6 +250,30 @@ class Cluster:
             by: Text with a unit, or seconds.
         """
         await self._steps().change(Meddle(source, target, channel, to_ns(by)))
+
+    async def strike(self, fault: Mapping[str, object]) -> None:
+        """Let a fault happen now: one of `orchestrator.faults`, such as `faults.lose("alice", "bob", probability=0.1)`.
+
+        Like `hold`: before a run begins, or between `run_until` and what comes next.
+        """
+        config = self.config.model_dump(mode="json", exclude_unset=True, by_alias=True)
+        checked = loader.from_mapping({**config, "faults": [{"at": 0, **fault}]}, "the fault", base=self.base)
+        source = replace(self.source, config=checked.model_copy(update={"seed": 0}))
+        for one in source.network.faults:
+            await self._steps().change(one)
+
+    async def kill(self, *nodes: str, fresh: bool = False) -> None:
+        """Kill the processes of nodes, now; with `fresh`, each begins again."""
+        await self.strike(faults.kill(*nodes, fresh=fresh))
+
+    async def cut(self, one: str, other: str, *, both: bool = True, lasting: str | float | None = None) -> None:
+        """Lose all classical messages between two nodes from now on; only those from one to the other if not `both`."""
+        when = {} if lasting is None else {"lasting": lasting}
+        await self.strike(faults.cut(one, other, both=both, **when))
+
+    async def heal(self, *what: str) -> None:
+        """End what faults do to nodes and links of these names, or to everything: `*`."""
+        await self.strike(faults.heal(*what or ("*",)))
 
     def _steps(
         self,

@@ -19,10 +19,12 @@ from orchestrator.failures import FailuresConfig, Restart
 from orchestrator.faults import FaultConfig
 from orchestrator.graphs import GraphConfig
 from orchestrator.hardware import HardwareConfig
+from orchestrator.limits import LimitsConfig, NodeLimitsConfig
 from orchestrator.links import LinkConfig
 from orchestrator.placing import Hosts, Place
 from orchestrator.presets import over_preset
 from orchestrator.problems import Finding
+from orchestrator.recording import RecordConfig
 from orchestrator.telemetry.settings import TelemetryConfig
 from orchestrator.values import (
     NAME_PATTERN,
@@ -73,6 +75,7 @@ class NodeConfig(HardwareConfig):
     programs: Annotated[dict[Name, ProgramConfig], BeforeValidator(without_own_keys)] = Field(
         default_factory=dict, description="Several programs, by name; each talks to those of its name."
     )
+    limits: NodeLimitsConfig = Field(NodeLimitsConfig(), description="What it may have of the oracle, at most.")
     restart: Restart | None = Field(None, description="When its process is lost; left out: what `failures` says.")
 
     def findings(self) -> Iterator[Finding]:
@@ -253,7 +256,9 @@ class Config(Model):
         BeforeValidator(_nodes_per_process),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
     ] = Field(1, description="How many nodes share a process; all: the whole network in one.")
+    limits: LimitsConfig = Field(LimitsConfig(), description="What nodes may have of the oracle, and strangers.")
     failures: FailuresConfig = Field(FailuresConfig(), description="What is done when a node's process is lost.")
+    record: RecordConfig = Field(RecordConfig(), description="How the record of the run is kept.")
     faults: Annotated[tuple[FaultConfig, ...], BeforeValidator(_faults)] = Field(
         (), description="What happens to the network, and when: a list of faults."
     )

@@ -6,11 +6,14 @@ import pdb
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from types import FrameType, TracebackType
-from typing import Any, ClassVar, TextIO
+from inspect import CO_COROUTINE
+from types import CodeType, FrameType, TracebackType
+from typing import Any, ClassVar, Final, TextIO
 
-from qnode.runtime.host import OWN_CODE
+from qnode.runtime.host import OWN_CODE, NodeHost
 from qnode.runtime.programs import Main
+
+_RESUME: Final[CodeType] = NodeHost.resume.__code__
 
 
 class Debugger(pdb.Pdb):
@@ -30,14 +33,31 @@ class Debugger(pdb.Pdb):
         type(self).has_left = True
         super().set_quit()
 
+    def do_run(self, arg: str) -> None:
+        """run | restart: a replay begins with its command, not here."""
+        self.message("a replay begins again with its command; `q` leaves this one")
+
+    do_restart = do_run
+
     def stop_at(self, function: Main) -> None:
         """Stop at the first line of a function whenever it begins next."""
         code = function.__code__
         self.set_break(code.co_filename, code.co_firstlineno, temporary=True, funcname=code.co_name)
         if self.botframe is None:
-            self.botframe = sys._getframe(1)  # without one, it would stop at whatever is called next
+            frame: FrameType | None = sys._getframe(1)  # without one, it would stop at whatever is called next
+            while frame is not None and frame.f_code.co_flags & CO_COROUTINE:  # nor at whatever one of these awaits
+                frame = frame.f_back
+            self.botframe = frame
             self.set_continue()
         sys.settrace(self.trace_dispatch)
+
+    def get_stack(self, f: FrameType | None, t: TracebackType | None) -> tuple[list[tuple[FrameType, int]], int]:
+        """The frames of the programs, without those of ours that lead to them."""
+        stack, index = super().get_stack(f, t)
+        ours = next((nth for nth, (frame, _) in enumerate(stack) if frame.f_code is _RESUME), -1) + 1
+        while ours < index and stack[ours][0].f_code.co_filename.startswith(OWN_CODE):
+            ours += 1
+        return stack[ours:], index - ours
 
     def look_at(self, tb: TracebackType, what: str) -> None:
         """Stand where something was raised: at the program's own line, wherever below it that was. Say what it is."""

@@ -333,6 +333,7 @@ def expand_or_itself(member: str) -> tuple[str, ...]:
 # --- the same in Python ----------------------------------------------------------------------------------------------
 
 Entry = dict[str, object]
+"""A fault in the form of a configuration. Times are text with a unit, or seconds."""
 
 
 def kill(*nodes: str, fresh: bool = False, **when: object) -> Entry:
@@ -355,7 +356,7 @@ def cut(one: str, other: str, *, both: bool = True, **when: object) -> Entry:
 
 def slow(one: str, other: str, by: str | float, *, both: bool = True, **when: object) -> Entry:
     """Classical messages take so much longer."""
-    return _entry("slow", {**_way(one, other, both), "by": by}, {}, when)
+    return _entry("slow", {**_way(one, other, both), "by": _time(by)}, {}, when)
 
 
 def lose(one: str, other: str, *, probability: float = 1.0, both: bool = True, **when: object) -> Entry:
@@ -367,7 +368,8 @@ def duplicate(
     one: str, other: str, *, probability: float = 1.0, within: str | float = 0.0, both: bool = True, **when: object
 ) -> Entry:
     """Each classical message comes twice with a probability, the copy later by at most `within`."""
-    return _entry("duplicate", {**_way(one, other, both), "probability": probability, "within": within}, {}, when)
+    how = {"probability": probability, "within": _time(within)}
+    return _entry("duplicate", {**_way(one, other, both), **how}, {}, when)
 
 
 def reorder(
@@ -380,7 +382,8 @@ def reorder(
     **when: object,
 ) -> Entry:
     """Each classical message is later by at most `within` with a probability, so that others overtake it."""
-    return _entry("reorder", {**_way(one, other, both), "probability": probability, "within": within}, {}, when)
+    how = {"probability": probability, "within": _time(within)}
+    return _entry("reorder", {**_way(one, other, both), **how}, {}, when)
 
 
 def break_link(*links: str, **when: object) -> Entry:
@@ -408,5 +411,10 @@ def _way(one: str, other: str, both: bool) -> Entry:
 
 
 def _entry(action: str, what: object, more: Mapping[str, object], when: Mapping[str, object]) -> Entry:
-    said = {"for" if key == "lasting" else key: value for key, value in when.items()}
+    said = {"for" if key == "lasting" else key: _time(value) for key, value in when.items()}
     return {action: what, **more, **said}
+
+
+def _time(value: object) -> object:
+    """Seconds, as a configuration has them; anything else as it is."""
+    return f"{value!r} s" if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -7,10 +7,9 @@ from collections import Counter
 
 import msgspec
 
-from orchestrator.failures import RESUME
 from orchestrator.launch.launcher import ORACLE, Launcher
 from orchestrator.launch.protocol import Exited
-from orchestrator.oracle.spec import encode_oracle
+from orchestrator.oracle.spec import RESUME, encode_oracle
 from orchestrator.plan import LaunchPlan
 from qnode.wire.plan import encode_spec
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,13 +101,18 @@ def replay(
 
 
 def replay_node(
-    ready: Replayable, *, on_output: Callable[[str], None] | None = None, debugger: Debugger | None = None
+    ready: Replayable,
+    *,
+    on_output: Callable[[str], None] | None = None,
+    debugger: Debugger | None = None,
+    stops: bool = False,
 ) -> Replayed:
     """Execute a node again, as far as its record and the wish go, or until it does something else.
 
     Args:
         on_output: Called with each line that its programs print, `alice | text`.
-        debugger: Stops at the first line of every program, and where one fails.
+        debugger: What programs reach by `breakpoint()`.
+        stops: Whether it stops at the first line of every program, and where one fails.
     Raises:
         ConfigError: If the record is damaged, or something that the node received is not there.
         Interrupted: At Ctrl-C.
@@ -115,15 +120,14 @@ def replay_node(
     with ExitStack() as stack:
         run, node = ready.run, ready.wish.node
         output = stack.enter_context(_output(node, on_output))
-        modules = set(sys.modules)
-        stack.callback(_forget_modules, modules, (run.base, *run.path))
+        stack.enter_context(_imported_anew(ready.modules))
         stack.enter_context(here(run.base, *run.path))
         generators = stack.enter_context(Generators([ready.process]))
         generators.turn_to(ready.process.number)
         limits = Limits(None)
-        if debugger is None:
+        if not stops:  # there, Ctrl-C is the debugger's
             stack.enter_context(limits.kept())
-        again = _Again(ready, debugger)
+        again = _Again(ready, debugger, stops=stops)
         try:
             again.execute(limits)
             return again.told()
@@ -134,7 +138,7 @@ def replay_node(
 
 
 class _Again:
-    def __init__(self, ready: Replayable, debugger: Debugger | None) -> None:
+    def __init__(self, ready: Replayable, debugger: Debugger | None, *, stops: bool) -> None:
         self.done = Replayed(ready.wish.node)
         self.hosts = {node.name: NodeHost(node, ready.run, ready.payload_of) for node in ready.process.nodes}
         self._ready = ready
@@ -144,7 +148,7 @@ class _Again:
         self._outboxes = {name: _Outbox() for name in self.hosts}
         for name, host in self.hosts.items():
             host.machine.outbox = self._outboxes[name]
-        if debugger is not None:
+        if debugger is not None and stops:
             own = self.hosts[ready.wish.node]
             own.on_loaded = debugger.stop_at
             own.on_failed = self._failed
@@ -308,9 +312,13 @@ def _output(node: str, on_output: Callable[[str], None] | None) -> Iterator[_Tol
         root.setLevel(level)
 
 
-def _forget_modules(before: set[str], folders: tuple[str, ...]) -> None:
-    """What programs imported from their own folders: the next replay begins as a new process would."""
-    for name in set(sys.modules) - before:
-        file = getattr(sys.modules[name], "__file__", None)
-        if isinstance(file, str) and file.startswith(tuple(f"{folder}/" for folder in folders)):
-            del sys.modules[name]
+@contextmanager
+def _imported_anew(modules: Collection[str]) -> Iterator[None]:
+    """Inside, these are imported as in a new process; what was imported here before is there again afterwards."""
+    aside = {name: sys.modules.pop(name) for name in modules if name in sys.modules}
+    try:
+        yield
+    finally:
+        for name in modules:
+            sys.modules.pop(name, None)
+        sys.modules.update(aside)

@@ -139,10 +139,15 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
             for node in network.nodes.values()
             if (names := tuple(program.name for program in node.programs if program.service))
         },
+        limits=network.limits,
+        limits_of={node.name: node.limits for node in network.nodes.values() if node.limits != network.limits},
+        strangers=network.strangers,
         restart={node.name: node.restart for node in network.nodes.values() if node.restart != NEVER},
         restarts=network.failures.restarts,
         restart_ns=network.failures.restart_ns,
         detection_ns=network.failures.detection_ns,
+        synced=network.recording.synced,
+        segment_bytes=network.recording.segment_bytes,
         faults=network.faults,
     )
 

@@ -60,7 +60,12 @@ def files_of(source: Source, folder: Path, programs: Iterable[str] | None = None
     if programs is None:
         programs = {program.run for node in source.network.nodes.values() for program in node.programs}
     search = (*(str(one.resolve()) for one in folders), *sys.path)
-    return dict(sorted((_name(file, search), file) for file in _walk(programs, search)))
+    names = {file: _name(file, search) for file in _walk(programs, search)}
+    for where in {program.rpartition(":")[0] for program in programs}:
+        file = find_file(where, search) if where.endswith(".py") else None
+        if file is not None and file.resolve() in names:
+            names[file.resolve()] = copied_name(where)
+    return dict(sorted((name, file) for file, name in names.items()))
 
 
 def copied_name(where: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import msgspec
@@ -66,6 +66,7 @@ class Replayable:
     Attributes:
         process: Its process, with all nodes that live there.
         incarnation: Which life of it, from 0.
+        modules: What programs import from their own files; each replay imports it anew.
         remarks: What was found, and is not in the way; a sentence each.
     """
 
@@ -75,6 +76,7 @@ class Replayable:
     run: RunSpec
     process: ProcessSpec
     incarnation: int
+    modules: frozenset[str]
     remarks: tuple[str, ...]
 
     def rounds(self) -> Iterator[Round]:
@@ -90,8 +92,8 @@ class Replayable:
             raise ConfigError(place=str(file), detail="this payload was changed: it does not match its name")
         raise ConfigError(
             place=str(payloads_path(self.folder)),
-            detail=f"a long message that {self.wish.node} received is not here ({digest.hex()}); it is kept where the"
-            " node ran: copy it from there",
+            detail=f"a long message that {self.wish.node} received is not here ({digest.hex()}): the node ran without"
+            " this folder, on another machine or by hand, and kept it nowhere",
         )
 
 
@@ -125,14 +127,15 @@ def replayable(folder: Path, wish: Wish) -> Replayable:
     survey.take(rounds)
     reasons += survey.reasons(wish)
     if reasons and not wish.anyway:
-        raise _refusal(folder, reasons)
+        raise _refusal(folder, [*reasons, "--anyway goes on, and shows where it becomes another run"])
     incarnation = survey.incarnation if wish.life is None else wish.life - 1
     if not 0 <= incarnation <= survey.incarnation:
         lives = survey.incarnation + 1
         raise ConfigError(place="--life", detail=f"{wish.node} had {lives} {'life' if lives == 1 else 'lives'}")
     nodes = tuple(msgspec.structs.replace(node, incarnation=incarnation) for node in process.nodes)
     process = msgspec.structs.replace(process, nodes=nodes)
-    return Replayable(folder, wish, spec, launch.run, process, incarnation, (*reasons, *programs.remarks))
+    remarks = (*reasons, *programs.remarks)
+    return Replayable(folder, wish, spec, launch.run, process, incarnation, programs.modules, remarks)
 
 
 class _Survey:
@@ -248,6 +251,12 @@ class _Programs:
             base, path = wish.base.resolve() if wish.base else source.base, (*own, *source.path)
         self._has_moved = self._is_saved or wish.base is not None
         self.source = replace(source, config=config, base=base, path=path)
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """What the files are called as modules."""
+        paths = (PurePosixPath(name).with_suffix("") for name in self._files)
+        return frozenset(".".join(path.parent.parts if path.name == "__init__" else path.parts) for path in paths)
 
     def where_they_are(self, process: ProcessSpec) -> ProcessSpec:
         """What the process is told: copies are called otherwise, if they were outside of all folders."""

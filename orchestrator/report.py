@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -108,7 +109,20 @@ def closing(run: Run) -> str:
         bound = format_time(max(run.summary.clock_bound_ns.values()))
         lines.append(f"real clock: no node's time was off by more than {bound}")
     lines.append(f"saved in {from_here(run.folder)}")
+    node = _to_look_at(run)
+    if node is not None:
+        lines.append(f"step through it: qnode replay {node} {shlex.quote(str(from_here(run.folder)))} --pdb")
     return "\n".join(lines)
+
+
+def _to_look_at(run: Run) -> str | None:
+    """Whose program failed first, or waits in vain; None if that is nobody's, or cannot be replayed."""
+    summary = run.summary
+    if run.network.clock == "real" or run.failure is None:
+        return None
+    if summary.failures:
+        return summary.failures[0].node
+    return summary.waits[0].node if summary.waits and summary.how in ("deadlock", "stall") else None
 
 
 def as_json(run: Run) -> str:
@@ -157,6 +171,8 @@ def _rows_of(run: Run, node: NodeDescription, ends: Mapping[tuple[str, str], int
         at_ns = ends.get((node.name, program.name))
         if program.name in results:
             result = _short(results[program.name])
+        elif node.name in run.summary.gone and at_ns is None:
+            result = "lost"
         elif program.name in lost:
             result = f"PeerLost: {lost[program.name]}"
         elif at_ns is not None:

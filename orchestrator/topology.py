@@ -17,6 +17,8 @@ from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameFor
 from orchestrator.failures import NEVER, Failures, Restart
 from orchestrator.faults import ALL
 from orchestrator.links import LinkConfig
+from orchestrator.oracle.limits import Limits, Strangers
+from orchestrator.recording import Recording
 from qnode.ids import NodeName, ProgramName
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
@@ -46,6 +48,7 @@ class NodeDescription:
     programs: tuple[ProgramDescription, ...]
     base: Path
     restart: Restart = NEVER
+    limits: Limits = Limits()
 
     @property
     def qubits(self) -> int:
@@ -98,6 +101,9 @@ class Network:
     observe: tuple[Observation, ...]
     events: bool
     failures: Failures
+    recording: Recording
+    limits: Limits
+    strangers: Strangers
     faults: tuple[Fault, ...] = ()
     hosts: Mapping[str, str] = field(default_factory=dict)
     place: Mapping[str, str] = field(default_factory=dict)
@@ -160,6 +166,9 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         observe=tuple(_observations(config)),
         events=config.events,
         failures=config.failures.numbers(),
+        recording=config.record.numbers(),
+        limits=config.limits.numbers(),
+        strangers=config.limits.strangers(),
         faults=tuple(_faults(config, nodes, links)),
         hosts={name: host.address or "" for name, host in config.hosts.items()},
         place=placing.spread(tuple(config.hosts), config.place, tuple(nodes)),
@@ -183,9 +192,10 @@ def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
             ProgramDescription(ProgramName(name), program.run, program.args, program.service)
             for name, program in node.all_programs.items()
         )
+        limits = node.limits.over(config.limits).numbers()
         restart = config.failures.restart if node.restart is None else node.restart
         for name in shapes.expand(pattern):
-            yield NodeDescription(NodeName(name), hardware, programs, base, restart)
+            yield NodeDescription(NodeName(name), hardware, programs, base, restart, limits)
 
 
 def _links(config: Config) -> Iterator[LinkDescription]:

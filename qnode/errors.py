@@ -8,6 +8,7 @@
     │   ├── WrongLoop             called from a thread or loop that is not the node's
     │   ├── Spinning              it goes round and round at one instant
     │   ├── NotPackable           a value that cannot travel in a message
+    │   ├── LimitExceeded         more than the configuration lets one node have
     │   ├── TooLarge              a result or record that is too large to travel
     │   ├── NotANeighbour         no link to that node, or no such node
     │   ├── NoPhotons             a link that carries no light
@@ -132,6 +133,13 @@ class NotPackable(ProgramError):
 
 class TooLarge(ProgramError):
     sentence = "{what} takes {size} bytes, and at most {limit} may travel: write it to a file and {verb} its path"
+
+
+class LimitExceeded(ProgramError):
+    sentence = (
+        "node {node} would have {value} {what}, and may have {most}; if it is meant to, raise `limits: {limit}:` in the"
+        " configuration, for all, for its kind or for itself"
+    )
 
 
 class NotANeighbour(ProgramError):

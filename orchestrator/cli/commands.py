@@ -32,7 +32,7 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
     "Start here": (
         Command("init", "init DIR", "a new project that runs at once", "orchestrator.cli.init"),
         Command("run", "run CONFIG", "start the network, follow it, print the results", "orchestrator.cli.run", True),
-        Command("check", "check CONFIG", "find every mistake, show the plan, start nothing", "orchestrator.cli.check"),
+        Command("check", "check CONFIG", "find all mistakes, show the plan, start nothing", "orchestrator.cli.check"),
     ),
     "Study": (
         Command("results", "results [RUN]", "the table again, or as --json, or --csv FILE", "orchestrator.cli.results"),

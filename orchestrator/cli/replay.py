@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 from orchestrator import saved
@@ -35,9 +34,8 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     ready = replayable(saved.find(options.runs_folder, options.which), wish)
     for remark in ready.remarks:
         screen.tell(f"{screen.style('note:', 'yellow')} {remark}")
-    with ExitStack() as stack:
-        debugger = stack.enter_context(debugging()) if options.pdb else None
-        done = replay_node(ready, on_output=screen.say, debugger=debugger)
+    with debugging() as debugger:
+        done = replay_node(ready, on_output=screen.say, debugger=debugger, stops=options.pdb)
     screen.say("\n".join(_told(ready, done)))
     return EXIT_DONE if done.diverged is None else EXIT_FAILED
 
@@ -58,7 +56,7 @@ def _told(ready: Replayable, done: Replayed) -> Iterator[str]:
         case _:
             yield f"{done.node}{life}: {same}, up to {format_time(done.at_ns)}"
     if done.unrecorded:
-        yield f"  the step at {format_time(done.at_ns)} is not in the record to its end: the run ended within it"
+        yield f"  the step at {format_time(done.at_ns)} is in no record: in the run, the node did not come to its end"
     for program, ended in done.ended.items():
         yield from _ending(program, ended)
     waiting = {one.program: one for one in done.waits if one.program not in done.ended}

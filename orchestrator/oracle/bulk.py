@@ -14,6 +14,7 @@ import numpy as np
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.losses import Lives
 from orchestrator.oracle.matching import Demand, Key, Matching
 from orchestrator.oracle.refusals import refuse
@@ -78,6 +79,7 @@ class Bulk:
         counts: Counts,
         *,
         key: bytes,
+        usage: Usage,
         log: Callable[..., object],
         lives: Lives,
     ) -> None:
@@ -89,7 +91,7 @@ class Bulk:
         self._key = key
         self._log = log
         self._lives = lives
-        self._matching = Matching(lives.tagged)
+        self._matching = Matching(usage, lives.tagged)
         self._halted: dict[tuple[NodeName, NodeName], list[tuple[Demand, Demand]]] = {}  # by their broken link's ends
         self._stopped: dict[tuple[NodeName, NodeName], tuple[int, list[Place]]] = {}  # since when, and what
         self._bases: dict[Key, Bits | None] = {}  # of those whose pairs have not begun
@@ -164,6 +166,10 @@ class Bulk:
             detail=f"{int(place.outcomes.sum())} of {wanted.n} outcomes are 1",
         )
         return True
+
+    def asked_by(self, node: NodeName) -> int:
+        """How many open requests a node has."""
+        return len(self._matching.of(node))
 
     def lose(self, node: NodeName) -> None:
         """A node is gone: its requests are void, and so is what the other end has of a batch that is not complete."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
 from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.losses import Lives, Loss
 from orchestrator.oracle.operations import Delays, Observer, Operations
 from orchestrator.oracle.timekeeper import Delivery, Standstill, Timekeeper
@@ -20,7 +21,7 @@ from qnode.core.coins import derive_key
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
 from qnode.wire.faults import Fault
-from qnode.wire.items import Back, Item, Lost
+from qnode.wire.items import Back, Item, Lost, Message
 from qnode.wire.messages import (
     NEVER_NS,
     NOT_REPRODUCIBLE,
@@ -79,6 +80,7 @@ class OracleCore:
         emit: Takes the events, or None if nobody wants them.
         realtime: True on the real clock: what is scheduled is handed out at once, with its time on it.
         services: The names of each node's other programs.
+        usage: What each node may have.
         key: Of the randomness of arrays.
         incarnations: Which life each node is in; 0 if it does not say.
         detection_ns: Network time until others learn of a loss, at least.
@@ -99,6 +101,7 @@ class OracleCore:
         realtime: bool = False,
         services: Mapping[NodeName, Iterable[str]] = {},
         key: bytes = b"",
+        usage: Usage | None = None,
         incarnations: Mapping[NodeName, int] = {},
         detection_ns: int = 0,
         restart_ns: int = 0,
@@ -108,7 +111,15 @@ class OracleCore:
         self.lives = Lives({node: incarnations.get(node, 0) for node in programs})
         ledger.lives = self.lives.current
         self.operations = Operations(
-            ledger, delays, self.time, self.lives, emit=emit, observer=observer, realtime=realtime, key=key
+            ledger,
+            delays,
+            self.time,
+            self.lives,
+            emit=emit,
+            observer=observer,
+            realtime=realtime,
+            key=key,
+            usage=usage,
         )
         self.faults: Faults | None = None
         self.missing: dict[NodeName, str] = {}
@@ -263,6 +274,9 @@ class OracleCore:
         if node in self.lives.gone:
             return
         lost_life = self.lives.current[node]
+        for _, _, _, item in time.deliveries_to(node):
+            if isinstance(item, Message):
+                self.operations.usage.arrived(item.peer, item.size)
         self.lives.lose(node, reason)
         time.lose(node)
         qubits = self.operations.lose(node)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Final
@@ -68,7 +67,7 @@ class EventWriter:
         there = self._file.read(len(lines)) or b""
         if there == lines:
             return b""
-        same = len(os.path.commonprefix([there, lines]))
+        same = next((nth for nth, (a, b) in enumerate(zip(there, lines, strict=False)) if a != b), len(there))
         self._file.seek(start + same)
         self._cut()
         return lines[same:]

@@ -6,6 +6,7 @@ not make or get does not exist for it; nor does what is on its way to it, until 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Final
@@ -41,6 +42,7 @@ class Ledger:
 
     Attributes:
         owner: Whose each qubit is, or will be once it has arrived.
+        held: How many qubits each node owns.
         under_way: Those that have not arrived: nobody can do anything to them.
     """
 
@@ -49,6 +51,7 @@ class Ledger:
         self.noisy = NoisyRegister(register, coins)
         self.owner: dict[QubitId, NodeName] = {}
         self.under_way: set[QubitId] = set()
+        self.held: Counter[NodeName] = Counter()
         self._coins = coins
         self.labs = _Laboratories(labs or {})
         self.lives: Mapping[NodeName, int] = {}  # which each node is in; 0 if it does not say
@@ -70,9 +73,10 @@ class Ledger:
         self.noisy.adopt(self.labs[node], state, clocks)
         for qubit in state.qubits:
             self.owner[qubit] = node
+        self.held[node] += len(state.qubits)
 
     def check_own(self, node: NodeName, qubits: Iterable[str]) -> None:
-        """Whether a node may be computing these by itself. Raises NotOwner if its life did not make one, or it is here."""
+        """Whether a node may be computing these by itself. Raises NotOwner if it did not make one, or it is here."""
         own = life_of(node, self.lives.get(node, 0))
         for qubit in qubits:
             if maker_of(qubit) != node or qubit.rpartition(".")[0] != own:
@@ -101,6 +105,8 @@ class Ledger:
         self.register.create_pair(mine, theirs)
         self.owner[mine] = one
         self.owner[theirs] = other
+        self.held[one] += 1
+        self.held[other] += 1
         self.under_way.add(mine)
         self.under_way.add(theirs)
         return pair, mine, theirs
@@ -118,6 +124,7 @@ class Ledger:
         self.noisy.create_pair(*(halves[::-1] if turned else halves), state)
         for node, qubit, at_ns in zip(ends, halves, born_ns, strict=True):
             self.owner[qubit] = node
+            self.held[node] += 1
             self.under_way.add(qubit)
             lab = self.labs[node]
             self.noisy.put(lab, qubit, lab.arrival, at_ns)
@@ -189,6 +196,7 @@ class Ledger:
             outcomes.append(noisy.measure(lab, qubit, basis, start_ns, keep=keep))
             if not keep:
                 del self.owner[qubit]
+                self.held[node] -= 1
         return tuple(outcomes)
 
     def reset(self, node: NodeName, qubit: QubitId, start_ns: int = 0) -> None:
@@ -205,7 +213,7 @@ class Ledger:
         """Nobody holds these any more, under way or not."""
         for qubit in qubits:
             self.noisy.discard(qubit)
-            del self.owner[qubit]
+            self.held[self.owner.pop(qubit)] -= 1
             self.under_way.discard(qubit)
 
     def lose(self, node: NodeName) -> tuple[QubitId, ...]:
@@ -222,6 +230,8 @@ class Ledger:
             self.trace_out((qubit,))
             return False
         self.owner[qubit] = to
+        self.held[node] -= 1
+        self.held[to] += 1
         self.under_way.add(qubit)
         return True
 
@@ -229,6 +239,8 @@ class Ledger:
         """Every qubit has one owner and is in one component, and every state is one. For tests."""
         if set(self.owner) != set(self.register.qubits()):
             raise AssertionError(f"owners {sorted(self.owner)} but states of {sorted(self.register.qubits())}")
+        if +self.held != Counter(self.owner.values()):
+            raise AssertionError(f"{dict(self.held)} are held, and owned are {dict(Counter(self.owner.values()))}")
         if not self.under_way <= self.owner.keys():
             raise AssertionError(f"under way, but not there: {sorted(self.under_way - self.owner.keys())}")
         self.register.check_invariants()

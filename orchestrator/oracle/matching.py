@@ -6,9 +6,10 @@ either.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
+from orchestrator.oracle.limits import Usage
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName, QubitId
 from qnode.wire.operations import Entangle
@@ -46,18 +47,24 @@ class Matching:
     """Open requests: those that wait for the other end, and those whose pairs are on their way.
 
     Args:
+        usage: What each node may have.
         tagged: What a node's tag with a peer becomes where lives have ended.
     """
 
-    def __init__(self, tagged: Callable[[NodeName, NodeName, str], str] = lambda node, peer, tag: tag) -> None:
+    def __init__(
+        self, usage: Usage, tagged: Callable[[NodeName, NodeName, str], str] = lambda node, peer, tag: tag
+    ) -> None:
+        self._usage = usage
+        self._open_of: Counter[NodeName] = Counter()
         self._tagged = tagged
         self._waiting: dict[_Talk, deque[Demand]] = {}
         self._open: dict[Key, Demand] = {}
 
     def check_new(self, key: Key) -> None:
-        """Raises MalformedMessage if the node has an open request of that number."""
+        """Raises MalformedMessage if the node has an open request of that number, LimitExceeded if it has too many."""
         if key in self._open:
             raise MalformedMessage(detail=f"{key[0]} used request number {key[1]} twice")
+        self._usage.check(key[0], "requests", self._open_of[key[0]] + 1)
 
     def ask(self, node: NodeName, wanted: Entangle) -> tuple[Demand, Demand] | None:
         """A new request. Returns (the earlier one, this one) if the peer's was waiting for it: the earlier requests.
@@ -67,6 +74,7 @@ class Matching:
         mine = Demand(node, wanted, self._tagged(node, NodeName(wanted.peer), wanted.tag))
         self.check_new(mine.key)
         self._open[mine.key] = mine
+        self._open_of[node] += 1
         other = self._meets(mine)
         if other is None:
             self._waiting.setdefault(_talk(mine), deque()).append(mine)
@@ -99,6 +107,7 @@ class Matching:
         demand.under_way.remove(qubit)
         if not demand.under_way and not demand.left:
             del self._open[key]
+            self._open_of[key[0]] -= 1
         return demand
 
     def withdraw(self, key: Key) -> Demand | None:
@@ -106,6 +115,7 @@ class Matching:
         demand = self._open.pop(key, None)
         if demand is None:
             return None
+        self._open_of[key[0]] -= 1
         talk = _talk(demand)
         waiting = self._waiting.get(talk)
         if waiting and demand in waiting:
@@ -125,7 +135,8 @@ class Matching:
 
     def refuse(self, demand: Demand) -> None:
         """The request will not be served."""
-        self._open.pop(demand.key, None)
+        if self._open.pop(demand.key, None) is not None:
+            self._open_of[demand.node] -= 1
 
     def __len__(self) -> int:
         return len(self._open)

@@ -9,6 +9,7 @@ from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameFor
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.events import SCHEMA_VERSION, Event
 from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.operations import Observer
 from orchestrator.oracle.spec import LinkSpec, OracleSpec
 from qnode.core.coins import Coins, derive_key
@@ -82,6 +83,7 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         observer=observer,
         realtime=spec.clock == "real",
         services={NodeName(node): programs for node, programs in spec.services.items()},
+        usage=Usage({NodeName(node): limits for node, limits in spec.limits_of.items()}, spec.limits),
         key=derive_key(spec.seed, "arrays"),
         incarnations={NodeName(node): life for node, life in spec.incarnations.items()},
         detection_ns=spec.detection_ns,
@@ -99,6 +101,7 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
                 core.time,
                 derive_key(spec.seed, "photons"),
                 core.operations.log,
+                core.operations.usage,
                 core.lives,
                 core.operations.generation.broken,
             )

@@ -11,6 +11,7 @@ from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
+from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.losses import Lives
 from orchestrator.oracle.matching import Demand, Matching
 from orchestrator.oracle.refusals import refuse
@@ -132,15 +133,27 @@ class Operations:
         observer: Observer | None,
         realtime: bool,
         key: bytes = b"",
+        usage: Usage | None = None,
     ) -> None:
         self.ledger = ledger
         self._lives = lives
-        self.matching = Matching(lives.tagged)
+        self.usage = usage or Usage({})
+        self.matching = Matching(self.usage, lives.tagged)
         self.counts = Counts()
         self.generation = Generation(ledger, delays, self.matching, time, counts=self.counts, emit=emit)
         self.unheard: dict[NodeName, int] = {}
         self.noted: dict[tuple[NodeName, str], bytes] = {}
-        self.bulk = Bulk(delays, ledger, self.generation, time, self.counts, key=key, log=self.log, lives=lives)
+        self.bulk = Bulk(
+            delays,
+            ledger,
+            self.generation,
+            time,
+            self.counts,
+            key=key,
+            usage=self.usage,
+            log=self.log,
+            lives=lives,
+        )
         self.weather: Weather | None = None
         self._meddled: list[Meddle] = []
         self._delays = delays
@@ -220,11 +233,18 @@ class Operations:
         """Operations of one report, from its `first` on, in order; one that is refused does not keep the others."""
         execute = self._execute
         self.counts.operations += len(ops)
+        may_be_done = first + self.usage.operations(node, len(ops), self._time.now_ns)
         for index, op in enumerate(ops, first):
             try:
+                if index >= may_be_done:
+                    self._too_many(node, op)
                 execute[type(op)](node, op)
             except QnodeError as error:
                 self._refuse(node, step, index, op, error)
+
+    def _too_many(self, node: NodeName, op: Op) -> None:
+        most = self.usage.of(node).operations
+        self.usage.check(node, "operations", most + 1, getattr(op, "program", ""))
 
     def meddle(self, with_next: Meddle) -> None:
         """Lose or delay the next message that it describes."""
@@ -272,8 +292,10 @@ class Operations:
                 return self.bulk.delivered(node, item.request, at_ns)
             case Emitted() | Clicked() if self._pulses:
                 return self._pulses.delivered(node, item.request)
-            case Message() if self._emit:
-                self._log_message("receive", at_ns, node, item)
+            case Message():
+                self.usage.arrived(item.peer, item.size)
+                if self._emit:
+                    self._log_message("receive", at_ns, node, item)
             case Arrived():
                 self.ledger.arrive(QubitId(item.qubit), at_ns)
                 self.log("receive_qubit", node, t=at_ns, program=item.program, peer=item.peer, qubits=(item.qubit,))
@@ -329,6 +351,7 @@ class Operations:
             raise MalformedMessage(detail=f"{node} asked for {op.n} pairs at once; 1 to {MOST_PAIRS} are possible")
         if not 0.0 <= op.min_fidelity <= 1.0:  # one that is no number would take the other end's wish away, too
             raise MalformedMessage(detail=f"{node} asked for pairs of fidelity {op.min_fidelity}; 0 to 1 are possible")
+        self.usage.check(node, "qubits", self.ledger.held[node] + op.n)
         self.matching.check_new((node, op.request))
         self._lives.require(node, NodeName(op.peer))
         if self._emit:
@@ -392,6 +415,8 @@ class Operations:
     # ------------------------------------------------------------ qubits
 
     def _adopt(self, node: NodeName, op: Adopt) -> None:
+        self.usage.check(node, "component", len(op.qubits))
+        self.usage.check(node, "qubits", self.ledger.held[node] + len(op.qubits))
         self.ledger.adopt(node, _component(op), op.clocks)
         if self._emit:
             time = self._time
@@ -500,6 +525,8 @@ class Operations:
                 detail=f"{node} sent a message of {op.size} bytes with {len(op.payload)} and a digest of"
                 f" {len(op.digest)} bytes"
             )
+        if not self._realtime:
+            self.usage.check_message(node, op.size, op.program)
         self.counts.messages += 1
         if self._realtime:  # it has gone from node to node
             if self._emit:
@@ -520,12 +547,14 @@ class Operations:
             node, op.program, op.peer_program, op.channel, op.about, op.payload, op.digest, op.size, op.number
         )
         if self.weather is None:
+            self.usage.sent(node, op.size)
             self._time.schedule(now_ns + delay_ns, peer, message)
             return
         for what, late_ns in self.weather.fates(node, peer, message_id(node, peer, op.number), delay_ns):
             if what and self._emit:
                 self._log_message(what, now_ns, node, op)
             if late_ns is not None:
+                self.usage.sent(node, op.size)
                 self._time.schedule(now_ns + delay_ns + late_ns, peer, message)
 
     def _receive(self, node: NodeName, op: Receive) -> None:
@@ -557,6 +586,7 @@ class Operations:
                 return None
             ledger.check(node, (qubit,))
             return ledger.noisy.seen_at(self._time.now_ns)
+        self.usage.check(node, "component", len(op.state.qubits))
         ledger.check_own(node, (qubit, *op.state.qubits))
         run = ledger.register
         copy = NoisyRegister(Register(run.formalism, run.max_state_vector_qubits), _no_coins)
@@ -567,6 +597,7 @@ class Operations:
         return copy.seen_at(self._time.now_ns)
 
     def _note(self, node: NodeName, op: Note) -> None:
+        self.usage.note(node, len(self.noted.get((node, op.name), b"")), len(op.value), op.program)
         self.noted[node, op.name] = op.value
         self.log("note", node, program=op.program, name=op.name, bytes=len(op.value))
 

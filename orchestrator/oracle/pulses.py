@@ -7,12 +7,13 @@ depends on what arrived first.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.losses import Lives
 from orchestrator.oracle.timekeeper import Delivery, Timekeeper
 from qnode.core.coins import derive_key, generator
@@ -42,8 +43,6 @@ from qnode.photons.sampling import Rng
 from qnode.wire.items import Clicked, Emitted, Failed, Tampered, Tapped
 from qnode.wire.messages import NEVER_NS, fields_of
 from qnode.wire.operations import ReceivePulses, SendPulses, Tamper
-
-MOST_HELD: Final = 2**27  # pulses that wait for a receiver, or are in the hands of who sits on a link: they take memory
 
 _DARK: Final = Channel(coupling=0.0)  # a link that is broken
 
@@ -164,6 +163,7 @@ class PulseTrains:
         delay_ns: How long light takes between two neighbours; None if they are none.
         key: The root of the random streams.
         log: Adds a line to the event log.
+        usage: What each node may have: pulses that wait for the other end, or that are kept, take memory.
         lives: Who is there.
         broken: Links that carry nothing for now, by their ends, sorted.
     """
@@ -175,9 +175,11 @@ class PulseTrains:
         time: Timekeeper,
         key: bytes,
         log: _Log,
+        usage: Usage,
         lives: Lives,
         broken: Container[tuple[NodeName, NodeName]],
     ) -> None:
+        self._usage = usage
         self._lives = lives
         self._broken = broken
         self._hardware = links
@@ -189,6 +191,8 @@ class PulseTrains:
         self._sending: dict[_Talk, deque[_Waiting]] = {}
         self._receiving: dict[_Talk, deque[_Waiting]] = {}
         self._open: set[_Key] = set()
+        self._open_of: Counter[NodeName] = Counter()
+        self._pulses_of: Counter[NodeName] = Counter()
         self._held: dict[str, _Held] = {}
         self._done_to: dict[str, int] = {}
 
@@ -218,9 +222,6 @@ class PulseTrains:
                 detail="a train needs a rate: give one to send_pulses(), or to the link's source in the configuration"
             )
         link.receiver(op.period_ps or hardware.source.period_ps)
-        waiting = sum(one.n for queue in self._sending.values() for one in queue)
-        if waiting + len(codes) > MOST_HELD:
-            raise InvalidOperation(detail=f"more than {MOST_HELD} pulses wait for their receivers: await some of them")
         self._ask(node, op, self._sending, (node, peer, op.program, self._lives.tagged(node, peer, op.tag)))
 
     def receive(self, node: NodeName, op: ReceivePulses) -> None:
@@ -238,10 +239,12 @@ class PulseTrains:
         """Nobody waits for it any more. False if it is none of these; a train that has left is still detected."""
         if (node, request) not in self._open:
             return False
-        self._open.discard((node, request))
+        self._close(node, request)
         for waiting in (self._sending, self._receiving):
-            for talk, queue in list(waiting.items()):
-                waiting[talk] = deque(one for one in queue if (one.node, one.op.request) != (node, request))
+            for queue in waiting.values():
+                for one in [one for one in queue if (one.node, one.op.request) == (node, request)]:
+                    queue.remove(one)
+                    self._pulses_of[node] -= one.n
         return True
 
     def forsake(self, node: NodeName, peer: NodeName | None = None) -> None:
@@ -252,6 +255,7 @@ class PulseTrains:
                 self.withdraw(node, one.op.request)
         if peer is None:
             self._open = {key for key in self._open if key[0] != node}
+            self._open_of.pop(node, None)
 
     def lose(self, node: NodeName) -> None:
         """A node is gone, and its source with it; a tap that nobody attends to lets everything pass."""
@@ -263,6 +267,7 @@ class PulseTrains:
                 self._forward(name, held.train, held.pulses, lossless=False)
             elif held.owner == node:
                 del self._held[name]
+                self._pulses_of[node] -= len(held.pulses.codes)
 
     def _stopped(self, sender: NodeName, delivery: Delivery) -> bool:
         """Whether clicks are those of a train of which a sender that is gone now has not sent all."""
@@ -276,8 +281,13 @@ class PulseTrains:
         """The answer to a request is there. False if nobody waits for it any more."""
         if (node, request) not in self._open:
             return False
-        self._open.discard((node, request))
+        self._close(node, request)
         return True
+
+    def _close(self, node: NodeName, request: int) -> None:
+        if (node, request) in self._open:
+            self._open.discard((node, request))
+            self._open_of[node] -= 1
 
     def _ask(
         self, node: NodeName, op: SendPulses | ReceivePulses, mine: dict[_Talk, deque[_Waiting]], talk: _Talk
@@ -285,11 +295,18 @@ class PulseTrains:
         if (node, op.request) in self._open:
             raise MalformedMessage(detail=f"{node} used request number {op.request} twice")
         self._lives.require(node, NodeName(op.peer))
+        waiting = _Waiting(node, op)
+        self._usage.check(node, "requests", self._open_of[node] + 1)
+        self._usage.check(node, "pulses", self._pulses_of[node] + waiting.n)
         self._open.add((node, op.request))
-        mine.setdefault(talk, deque()).append(_Waiting(node, op))
+        self._open_of[node] += 1
+        self._pulses_of[node] += waiting.n
+        mine.setdefault(talk, deque()).append(waiting)
         sending, receiving = self._sending.get(talk), self._receiving.get(talk)
         if sending and receiving:
             sent, wanted = sending.popleft(), receiving.popleft()
+            for one in (sent, wanted):
+                self._pulses_of[one.node] -= one.n
             self._meet(sent.node, sent.op, wanted.op)  # type: ignore[arg-type]  # each queue has one kind
 
     def _link(self, sender: NodeName, receiver: NodeName) -> _Link:
@@ -350,7 +367,7 @@ class PulseTrains:
 
     def _fail(self, sender: NodeName, sent: int, receiver: NodeName, wanted: int, error: InvalidOperation) -> None:
         for node, request, peer in ((sender, sent, receiver), (receiver, wanted, sender)):
-            self._open.discard((node, request))
+            self._close(node, request)
             self._time.schedule(self._time.now_ns, node, Failed(None, request, error.code, fields_of(error)))
             self._log("request_failed", node, request=request, peer=peer, name=error.code, detail=str(error))
 
@@ -450,6 +467,7 @@ class PulseTrains:
             pulses = light.after(pulses, way, Gates(first_ns, train.period_ps), rng)
         tap = NodeName(hardware.tap)
         self._held[train.name] = _Held(tap, train, pulses)
+        self._pulses_of[train.sender] += len(train.codes)
         first_ns = train.start_ns + round(link.delay_ns * before)
         tapped = Tapped(train.name, train.sender, train.receiver, len(train.codes), first_ns, train.period_ps)
         self._time.schedule(first_ns + train.lasts_ns, tap, tapped)
@@ -486,8 +504,10 @@ class PulseTrains:
                 sparse, packed = pack_clicks(found.gates, marks.astype(np.uint8), n)
                 return Tampered(op.request, sparse=sparse, data=packed)
             case "split" if 0.0 <= op.value <= 1.0:
+                self._usage.check(node, "pulses", self._pulses_of[node] + n)
                 return Tampered(op.request, self._keep(node, op.light, nth, light.split(pulses, op.value, rng)))
             case "take" if op.value >= 0.0:
+                self._usage.check(node, "pulses", self._pulses_of[node] + n)
                 kept = light.take(pulses, int(min(op.value, 255.0)), where)
                 return Tampered(op.request, self._keep(node, op.light, nth, kept))
             case "block":
@@ -502,12 +522,12 @@ class PulseTrains:
                 return Tampered(op.request)
             case "drop" if held.train is None:
                 del self._held[op.light]
+                self._pulses_of[node] -= len(pulses.codes)
                 return Tampered(op.request)
         raise InvalidOperation(detail=f"{node} cannot do {op.action!r} with {op.value} to {op.light}")
 
     def _keep(self, node: NodeName, of: str, nth: int, pulses: Pulses) -> str:
-        if sum(len(held.pulses.codes) for held in self._held.values()) + len(pulses.codes) > MOST_HELD:
-            raise InvalidOperation(detail=f"{node} keeps more than {MOST_HELD} pulses: drop some of them first")
+        self._pulses_of[node] += len(pulses.codes)
         name = f"{of}/{nth}"
         self._held[name] = _Held(node, None, pulses)
         return name
@@ -519,6 +539,7 @@ class PulseTrains:
         if self._channel(link, train) is _DARK:
             channel = _DARK
         del self._held[name]
+        self._pulses_of[train.sender] -= len(pulses.codes)
         not_before_ns = self._time.now_ns + round(link.delay_ns * rest)
         self._detect(link, train, pulses.codes, pulses.numbers, of_numbers, channel, not_before_ns)
 

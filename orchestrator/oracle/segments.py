@@ -18,7 +18,6 @@ from typing import IO, Final, cast
 
 log = logging.getLogger("qnode")
 
-SEGMENT_BYTES: Final = 64 * 2**20
 _LEVEL: Final = 1  # a report has few words and many numbers: more takes ten times as long, and saves little
 _CHUNK: Final = 2**20
 _PART: Final = ".part"

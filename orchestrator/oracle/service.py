@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
@@ -16,6 +16,7 @@ from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.losses import Loss
 from orchestrator.oracle.network import build_core, run_event
+from orchestrator.oracle.returning import Returning
 from orchestrator.oracle.spec import (
     OracleSpec,
     Summary,
@@ -24,16 +25,15 @@ from orchestrator.oracle.spec import (
     log_path,
 )
 from orchestrator.oracle.summary import summarise
-from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, NotTheSame, ProcessLost, QnodeError
+from qnode.errors import InvalidOperation, MalformedMessage, NotOwner, ProcessLost, QnodeError
 from qnode.ids import NodeName
-from qnode.runtime.logs import format_time, set_up_logging
+from qnode.runtime.logs import set_up_logging
 from qnode.runtime.output import Output
 from qnode.runtime.watchdog import hold
 from qnode.transport.server import Server
 from qnode.wire.grants import CUT_BYTES, frames_of
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
-    TO_BE_TOLD,
     Book,
     Change,
     Farewell,
@@ -65,7 +65,6 @@ HASTY_FAREWELL_S: Final = 0.3  # the same, where somebody waits for the end
 LOST_FAREWELL_S: Final = 2.0  # the same, where a process was lost
 PROGRESS_S: Final = 0.25
 _NOBODY: Final = b""  # no connection is called so
-_NOTHING: Final = encode(Book({}))
 
 
 class OracleService:
@@ -88,10 +87,7 @@ class OracleService:
         self._on_joined = on_joined
         self._told_addresses: dict[str, str] = {}
         self._absences = Absences(spec.patience_s)
-        self._has_begun = False
         self._server = server
-        server.incarnations = spec.incarnations
-        server.admits = self._admits
         before = records.before(spec)
         self._writer = EventWriter(events_path(spec.folder), again=spec.resume) if spec.folder and spec.events else None
         self._observer = MarkObserver(spec.observe)
@@ -111,7 +107,9 @@ class OracleService:
         self._frames: dict[NodeName, list[bytes]] = {}
         self._early: list[tuple[bytes, bytes]] = []
         self._stop = b""
-        self._returned: set[bytes] = set()
+        self._returning = Returning(spec, self._core, server)
+        self._command = b""  # that is carried out
+        self._commands: set[bytes] = set() if self._before is None else self._before.commands  # that changed the run
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
         self._gone: Mapping[str, str] = {}
@@ -179,19 +177,19 @@ class OracleService:
             followed = followed or self._server.roles[connection] == "cluster"
             self._welcome(connection)
             if self._before is not None:
-                self._bring_up_to_date(connection, begun=False)
+                self._returning.come(connection)
             came = self._server.nodes_of[connection]
             missing -= came
             if self._on_joined is not None and came and missing:  # whoever only follows the run brings none
                 self._on_joined(came, [node for node in self._spec.programs if node in missing])
             if not missing and not self._spec.followed:  # else whoever started them would know
                 missing |= self._gone_again()
-        self._has_begun = True
+        self._returning.begun = True
         self._tell_addresses()
 
     def _gone_again(self) -> set[str]:
         """Nodes that were here while others were waited for, and are not any more."""
-        gone = {node for node in self._server.connection_of if not self._is_there(node)}
+        gone = {node for node in self._server.connection_of if not self._returning.is_there(node)}
         for node in gone:
             self._server.let_go(node)
         if gone and self._on_joined is not None:
@@ -225,17 +223,15 @@ class OracleService:
         self._settle_events()
         self._flush_events()
 
-    def _admits(self, nodes: frozenset[str]) -> bool:
-        """Whether another process may take the place of the one that had these nodes."""
-        if not self._spec.followed and not self._has_begun and not any(map(self._is_there, nodes)):
-            return True
-        return self._spec.clock == "virtual" and all(self._spec.restart.get(node) == "resume" for node in nodes)
-
     def _welcome(self, connection: bytes) -> None:
         if self._server.roles[connection] in ("cluster", "steering"):
             self._controllers.add(connection)
             self._tell_replaced(self._core.replaced, (connection,))
-        elif self._stop:
+            return
+        gone = {node: why for node, why in self._core.lives.gone.items() if self._core.replaced[node] < 0}
+        if gone:
+            self._server.send(connection, [encode(Gone(dict(gone.items())))])
+        if self._stop:
             self._server.send(connection, [self._stop])
         elif self._told_addresses:  # it is back, or another in its place, which knows nobody
             self._tell_addresses_to(connection)
@@ -255,17 +251,15 @@ class OracleService:
     def _serve_virtual(self) -> None:
         core = self._core
         early = [(connection, frame) for connection, frame in self._early if connection in self._server.nodes_of]
-        for connection, frame in early:
-            if connection in self._controllers:
-                self._take(connection, frame)
-        while self._helm.paused and core.outcome is None:
-            connection, frames = self._receive()
+        steers = deque(one for one in early if one[0] in self._controllers)
+        while core.outcome is None and (self._helm.paused or (steers and not self._before)):
+            connection, frames = (steers[0][0], [steers.popleft()[1]]) if steers else self._receive()
             for frame in frames:
                 self._take(connection, frame)
         if core.outcome is None:
             self._begin()
-        for connection, frame in early:
-            if connection not in self._controllers:
+        for connection, frame in [*steers, *(one for one in early if one[0] not in self._controllers)]:
+            if core.outcome is None:
                 self._take_all(connection, [frame])
         while core.outcome is None:
             connection, frames = self._receive()
@@ -307,7 +301,8 @@ class OracleService:
         connection, frames = received
         if not frames:
             self._welcome(connection)  # one more who wants to know, or to steer
-            self._bring_up_to_date(connection)
+            self._helm.back(lambda show: self._server.send(connection, [encode(show)]))
+            self._returning.go_on(connection, self._returning.come(connection))
         return received
 
     def _lose_absent(self) -> bool:
@@ -315,63 +310,11 @@ class OracleService:
         if not self._told_addresses:  # all are here, and whoever started them tells
             return False
         nodes = [node for node in self._spec.programs if node not in self._core.lives.gone]
-        overdue = self._absences.overdue(nodes, self._is_there, time.monotonic())
+        overdue = self._absences.overdue(nodes, self._returning.is_there, time.monotonic())
         if self._lose(overdue):
             self._execute()
             self._go_on()
         return bool(overdue)
-
-    def _is_there(self, node: str) -> bool:
-        """By saying something that says nothing: a connection that is gone takes nothing any more."""
-        connection = self._server.connection_of.get(node)
-        return connection is not None and self._server.send(connection, [_NOTHING])
-
-    def _bring_up_to_date(self, connection: bytes, *, begun: bool = True) -> None:
-        """What was sent to these nodes over a connection that they have no more may be lost, and they with it."""
-        nodes = sorted(map(NodeName, self._server.nodes_of[connection]))
-        if not nodes:
-            return
-        self._returned.add(connection)
-        core, lived = self._core, {node: self._core.step_of(node) for node in nodes}
-        if any(incarnation == TO_BE_TOLD for _, incarnation in self._server.hellos[connection].nodes) and any(
-            lived.values()
-        ):
-            try:
-                lived = self._resume(connection, nodes)
-            except QnodeError as error:
-                self._server.refuse(connection, error)
-                return
-        if not begun:
-            return
-        self._helm.back(lambda show: self._server.send(connection, [encode(show)]))
-        self._grant_again(connection, lived)
-
-    def _grant_again(self, connection: bytes, lived: Mapping[NodeName, int] | None = None) -> None:
-        for node in sorted(map(NodeName, self._server.nodes_of[connection])):
-            grant = self._core.granted_to(node)
-            if grant is not None and (lived is None or grant.step == lived[node]):
-                self._server.send(connection, frames_of(grant, encode(grant)))
-
-    def _resume(self, connection: bytes, nodes: Collection[NodeName]) -> dict[NodeName, int]:
-        """Let a new process go through all that the record has of these nodes; how many steps of each that is."""
-        for node in nodes:
-            if self._spec.restart.get(node) != "resume":
-                raise InvalidOperation(detail=f"node {node} is not to be resumed: that is `restart: resume`")
-        why = [
-            *(
-                []
-                if self._core.reproducible
-                else ["something from outside has entered the run, and cannot be had again"]
-            ),
-            *([] if self._core.resumable else ["a function outside the loop returned what the record cannot hold"]),
-        ]
-        if why:
-            raise InvalidOperation(detail=f"the process was lost and cannot be resumed: {'; '.join(why)}")
-        lived = dict.fromkeys(nodes, 0)
-        for name, frames in records.past_of(self._spec, {node: self._core.lives.current[node] for node in nodes}):
-            lived[NodeName(name)] += 1
-            self._server.send(connection, frames)
-        return lived
 
     def _settle_events(self) -> None:
         if self._writer is not None:
@@ -397,15 +340,14 @@ class OracleService:
                     if again.step >= 0:
                         self._server.send(connection, frames_of(again, encode(again)))
                     else:
-                        self._check_same(message, frame)
-                        self._count_repeated(connection, "a report that came before")  # not answered: nothing is wrong
+                        self._returning.repeated(connection, message, frame, self._frames)
                 case Part():
                     self._check_sender(connection, message.node, message.incarnation)
                     if self._core.check_part(message):
                         self._frames.setdefault(NodeName(message.node), []).append(frame)
                         self._core.part(message)
                     else:
-                        self._count_repeated(connection, "a part that came before")
+                        self._returning.repeated(connection, message, frame, self._frames)
                 case Wake():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._core.wake(message)
@@ -418,7 +360,7 @@ class OracleService:
                     self._check_sender(connection, message.node, message.incarnation)
                     self._helm.shown(message)
                 case Gone() if connection in self._controllers:
-                    return self._lose(message.nodes)
+                    return self._lose(message.nodes, message.lives)
                 case Finish() if connection in self._controllers:
                     self._core.end(message.how)
                     self._gone = message.without
@@ -429,21 +371,14 @@ class OracleService:
             self._server.refuse(connection, error)
         return False
 
-    def _check_same(self, report: Report, frame: bytes) -> None:
-        """What a node has said in this round is what counts: another process of it must not go on from something else."""
-        frames = self._frames.get(NodeName(report.node))
-        if frames and report.step == self._core.step_of(NodeName(report.node)) and frame != frames[-1]:
-            raise NotTheSame(node=report.node, step=report.step, time=format_time(self._core.time.now_ns))
-
-    def _count_repeated(self, connection: bytes, what: str) -> None:
-        """Whoever has had to connect again cannot know what had come."""
-        if connection not in self._returned:
-            self._server.refused[what] += 1
-
     def _steer(self, connection: bytes, steer: Steer) -> None:
         if self._spec.clock != "virtual":
             error = InvalidOperation(detail="network time cannot be stopped on the real clock; a run can only be ended")
             self._server.send(connection, [encode(Steered(steer.number, error.code, fields_of(error)))])
+            return
+        self._command = self._server.hellos[connection].session + steer.number.to_bytes(8, "little", signed=True)
+        if self._command in self._commands:
+            self._answer(connection, Steered(steer.number))  # it was done, and the answer lost
             return
         self._helm.take(steer, lambda answer: self._answer(connection, answer))
 
@@ -463,25 +398,37 @@ class OracleService:
 
     # ------------------------------------------------------------ nodes that are lost
 
-    def _lose(self, nodes: Mapping[str, str]) -> bool:
+    def _lose(self, nodes: Mapping[str, str], lives: Mapping[str, int] = {}) -> bool:
         """Processes are gone, and whoever watches over them says so. True if that completes the round."""
         complete = False
         for node, reason in nodes.items():
-            if node not in self._spec.programs or node in self._core.lives.gone:
+            now = self._core.lives.current.get(NodeName(node))
+            if now is None or lives.get(node, now) != now or node in self._core.lives.gone:
                 continue
             fresh = self._spec.restart.get(node) == FRESH and self._restarted[node] < self._spec.restarts
             self._restarted[node] += fresh
             self._server.let_go(node)
+            if not fresh:
+                self._tell_gone(node)
             loss = Loss(node, reason, fresh)
             self._losses.append(loss)
             complete = self._core.losing(loss)
         return complete
+
+    def _tell_gone(self, node: str) -> None:
+        """Whoever has a long message for it must not wait until it has that: the round would never be complete."""
+        for connection in set(self._server.connection_of.values()):
+            self._server.send(connection, [encode(Book({node: ""}))])
 
     def _replace(self, node: NodeName, life: int) -> None:
         """A node is lost, by a script or not: its process is ended, and the next one started, by who started it."""
         self._server.let_go(node)
         self._server.incarnations = {**self._server.incarnations, node: max(life, self._core.lives.current[node])}
         self._tell_replaced({node: life}, self._controllers)
+        if life < 0:
+            gone = encode(Gone({node: self._core.lives.gone[node]}))
+            for connection in set(self._server.connection_of.values()):
+                self._server.send(connection, [gone])
 
     def _tell_replaced(self, lives: Mapping[NodeName, int], connections: Iterable[bytes]) -> None:
         frame = encode(Replace(dict(lives.items())))
@@ -491,7 +438,8 @@ class OracleService:
 
     def _changed(self, at_ns: int, change: Change) -> None:
         if self._record is not None:
-            self._record.changed(at_ns, change)
+            self._record.changed(at_ns, change, self._command)
+            self._commands.add(self._command)
 
     def _ask_nodes(self, show: Show) -> None:
         for connection in set(self._server.connection_of.values()):
@@ -578,7 +526,7 @@ class OracleService:
                 connection, frames = received
                 if not frames:
                     self._welcome(connection)
-                    self._grant_again(connection)
+                    self._returning.begin_again(connection)
                 for frame in frames:
                     if core.outcome is None:
                         self._take_real(connection, frame, network_ns)
@@ -624,6 +572,7 @@ class OracleService:
                 continue
             connection, frames = received
             if not frames:
+                self._returning.come(connection)
                 self._welcome(connection)  # just in time to hear of the end
             for frame in frames:
                 self._take_farewell(connection, frame)

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from orchestrator.oracle.counts import Counts
-from orchestrator.oracle.segments import SEGMENT_BYTES
+from orchestrator.oracle.limits import Limits, Strangers
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
@@ -17,6 +17,8 @@ from qnode.wire.keys import Keys
 from qnode.wire.plan import PATIENCE_S
 
 PERFECT: Final = -1
+RESUME: Final = "resume"  # as in failures.py, whose models the oracle does without
+SEGMENT_BYTES: Final = 64 * 2**20  # of a record, before another file of it is begun
 
 
 class LinkSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -50,6 +52,8 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         sources: The different sources of pairs that there are; many links share few of them.
         hardware, hardware_of: What the nodes are made of, each kind once, and which of them each node is.
         services: Each node's programs that keep the run not alive.
+        limits, limits_of: What each node may have of the oracle; for those of `limits_of`, that.
+        strangers: What connections may do that belong to nobody, or are refused.
         restart: What is done when a node's process is lost, "fresh" or "resume"; a node that is not there stays away.
         restarts: How often a node may come back.
         restart_ns: Network time from the loss of a node to its next, fresh life.
@@ -88,6 +92,9 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     hardware_of: dict[str, int] = {}
     sources: tuple[PairSource, ...] = ()
     services: dict[str, tuple[str, ...]] = {}
+    limits: Limits = Limits()
+    limits_of: dict[str, Limits] = {}
+    strangers: Strangers = Strangers()
     restart: dict[str, str] = {}
     restarts: int = 0
     restart_ns: int = 0

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from qnode.errors import MalformedMessage
+from qnode.transport.client import Client
 from qnode.transport.peers import Key, Peers
-from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Parcel
+from qnode.wire.messages import INLINE_PAYLOAD_BYTES, Book, Gone, Parcel, Stop
 from qnode.wire.operations import Op, Send
 
 
@@ -33,7 +34,7 @@ class ParcelStore:
         if digest_of(payload) != digest:
             raise MalformedMessage(detail="a payload does not match its digest")
         path = self._path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # like the record: whoever runs it reads it
         part = path.with_suffix(".part")
         part.write_bytes(payload)
         part.replace(path)
@@ -47,6 +48,9 @@ class ParcelStore:
 
     def _path(self, digest: bytes) -> Path:
         return Path(self._folder, digest.hex())
+
+
+_LOOK_MS: Final = 100  # wall time; hardly anybody waits as long for a payload to arrive
 
 
 class Parting(NamedTuple):
@@ -74,16 +78,36 @@ def by_digest(ops: tuple[Op, ...]) -> tuple[tuple[Op, ...], list[Parting]]:
 
 
 def send_ahead(
-    source: str, ops: tuple[Op, ...], peers: Peers, token: bytes, serve_while_waiting: int | None = None
+    source: str,
+    ops: tuple[Op, ...],
+    peers: Peers,
+    token: bytes,
+    serve_while_waiting: int | None = None,
+    client: Client | None = None,
 ) -> tuple[Op, ...]:
     """Send the long payloads of a report to their receivers and wait until they have them; then digests.
 
-    Everybody who waits here also takes in what others send, so that two nodes can do this to each other.
+    Everybody who waits here also takes in what others send, so that two nodes can do this to each other, and hears from
+    the oracle (`client`) who is gone: nobody waits for them, nor for anybody once the run is over.
     """
     slim, partings = by_digest(ops)
     if not partings:
         return ops
     sent: set[Key] = {peers.send(Parcel(token, source, one.peer, one.digest, one.payload)) for one in partings}
     while not sent.isdisjoint(peers.unacknowledged):  # other messages are not waited for: their receiver may be gone
-        peers.serve(serve_while_waiting)
+        peers.serve(serve_while_waiting if client is None else _LOOK_MS)
+        if client is not None:
+            _hear(client, peers)
     return slim
+
+
+def _hear(client: Client, peers: Peers) -> None:
+    for heard in client.overhear():
+        match heard:
+            case Book():
+                peers.learn(heard.addresses, client.host)
+            case Gone():
+                for node in heard.nodes:
+                    peers.give_up(node)
+            case Stop():
+                peers.give_all_up()

@@ -25,7 +25,7 @@ from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
 from qnode.wire.items import Item, Message
-from qnode.wire.messages import Book, Direct, Grant, Ping, Pong, Refused, Stop, encode, error_of
+from qnode.wire.messages import Book, Direct, Gone, Grant, Ping, Pong, Refused, Stop, encode, error_of
 from qnode.wire.operations import Op, Receive, Send
 from qnode.wire.plan import RunSpec
 
@@ -109,7 +109,7 @@ class RealDriver:
         self._clock = NetworkClock(run.speed)
         self._logs = run.log_local
         self._held = _Held()
-        life = max(host.incarnation for host in hosts.values())
+        life = max((host.incarnation for host in hosts.values()), default=0)
         self._numbers = itertools.count(life * NUMBERS_OF_A_LIFE + 1)
         self._seen: dict[str, tuple[int, int]] = {}  # the incarnation and the number of the latest, by source
         self._lateness_ns = dict.fromkeys(hosts, 0)
@@ -200,6 +200,9 @@ class RealDriver:
                     self._held.add(message.now_ns, message.node, item)
             case Pong():
                 self._compare(message)
+            case Gone():
+                for node in message.nodes:
+                    self._peers.give_up(node)
             case Refused():  # what we say is not understood: nothing of it would ever be done
                 raise error_of(message)
             case _:
@@ -240,7 +243,7 @@ class RealDriver:
     def _send_messages(self, host: NodeHost, ops: tuple[Op, ...], token: bytes) -> tuple[Op, ...]:
         sent: list[Op] = []
         now_ns = self._clock.now_ns()
-        for op in send_ahead(host.name, ops, self._peers, token):
+        for op in send_ahead(host.name, ops, self._peers, token, client=self._client):
             if isinstance(op, Send):
                 message = Message(
                     host.name,

@@ -24,6 +24,7 @@ from qnode.wire.grants import joined
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
     Book,
+    Gone,
     Goodbye,
     Grant,
     Past,
@@ -172,6 +173,8 @@ class _Driver:
             case Show():
                 for host in self._hosts.values():
                     client.send([_shown(host)])
+            case Gone():
+                self._give_up(message)
             case Book():
                 self._peers.learn(message.addresses, client.host)
             case Welcome():
@@ -181,6 +184,10 @@ class _Driver:
             case _:
                 client.refused += 1
         return False
+
+    def _give_up(self, gone: Gone) -> None:
+        for node in gone.nodes:
+            self._peers.give_up(node)
 
     def _say_farewell(self, stop: Stop) -> None:
         """Once; if the oracle was lost, it asks again."""
@@ -220,7 +227,7 @@ class _Driver:
         self._watchdog.running = ""
         report = host.report()
         if report.ops:
-            ops = send_ahead(host.name, report.ops, self._peers, self._token)
+            ops = send_ahead(host.name, report.ops, self._peers, self._token, client=self._client)
             if ops is not report.ops:
                 report = msgspec.structs.replace(report, ops=ops)
         frame = frame_of(report, host.spec.programs)
@@ -230,7 +237,7 @@ class _Driver:
     def _send_part(self, host: NodeHost) -> None:
         """Let the oracle work while the node goes on."""
         part = host.part()
-        ops = send_ahead(host.name, part.ops, self._peers, self._token)
+        ops = send_ahead(host.name, part.ops, self._peers, self._token, client=self._client)
         if ops is not part.ops:
             part = msgspec.structs.replace(part, ops=ops)
         frame = encode(part)

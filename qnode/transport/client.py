@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import zmq
@@ -23,7 +24,19 @@ from qnode.transport.sockets import (
     make_socket,
 )
 from qnode.wire.keys import ORACLE, Keys
-from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, ToNode, Welcome, decode_to_node, encode, error_of
+from qnode.wire.messages import (
+    PROTOCOL_VERSION,
+    Book,
+    Gone,
+    Hello,
+    Refused,
+    Stop,
+    ToNode,
+    Welcome,
+    decode_to_node,
+    encode,
+    error_of,
+)
 
 Context = zmq.Context[zmq.Socket[bytes]]
 _SIGNALS_MS: Final = 500
@@ -53,6 +66,7 @@ class Client:
         patience_s: How long the oracle may be gone until `wait` raises TransportError. None: for ever; a process that
             somebody started and watches need not count.
         keys: Who we are, where messages leave the machine.
+        told: Hears when the connection is lost, and when it is there again.
 
     Attributes:
         refused: How many frames came that say nothing to a node.
@@ -66,6 +80,7 @@ class Client:
         watched: bool = True,
         patience_s: float | None = None,
         keys: Keys | None = None,
+        told: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.refused = 0
         self._context = context
@@ -74,6 +89,9 @@ class Client:
         self._patience_s = patience_s
         self._keys = keys
         self._silent = 0
+        self._overheard: deque[list[ToNode]] = deque()
+        self._told = told
+        self._has_been_here = False
         self._hello = Hello(PROTOCOL_VERSION, b"", "node", (), secrets.token_bytes(SESSION_BYTES))
         self._gone_since: float | None = None
         self._losses_in_a_row = 0
@@ -149,6 +167,8 @@ class Client:
 
     def wait(self, timeout_ms: int | None = None) -> set[object]:
         """Wait for the oracle or for anything watched; which of them are readable (`self` stands for the oracle)."""
+        if self._overheard:
+            return {self}
         slice_ms = _SIGNALS_MS if timeout_ms is None and self._patience_s is not None else timeout_ms
         while True:
             ready: set[object] = {source for source, _ in self._poller.poll(slice_ms)}
@@ -164,6 +184,17 @@ class Client:
 
     def receive(self) -> list[ToNode]:
         """What the next message says, frame by frame; waits for it. Frames that say nothing are counted as refused."""
+        return self._overheard.popleft() if self._overheard else self._read()
+
+    def overhear(self) -> Iterator[Book | Gone | Stop]:
+        """What cannot wait while nothing else can be taken in. A Stop, and all the rest, is received in its turn."""
+        while self._socket.poll(0):
+            said = self._read()
+            if not any(isinstance(one, Book) for one in said):
+                self._overheard.append(said)
+            yield from (one for one in said if isinstance(one, Book | Gone | Stop))
+
+    def _read(self) -> list[ToNode]:
         said: list[ToNode] = []
         for frame in self._socket.recv_multipart():
             try:
@@ -185,13 +216,15 @@ class Client:
         self._check_keys(loss)
         if self._gone_since is None:
             self._gone_since = time.monotonic()
+            if self._has_been_here and self._patience_s:
+                self._told(f"no connection to the oracle any more; trying again for {self._patience_s:g} s")
         self._check_patience()
         # Whoever takes a connection and drops it at once must not make us try as fast as we can.
         time.sleep(min(RECONNECT_MAX_MS, RECONNECT_MS * 2 ** min(self._losses_in_a_row, 10)) / 1000)
         self._losses_in_a_row += 1
         self._disconnect(0)
         self._connect()
-        if self._hello.token:
+        if self._hello.nodes:  # else nobody has greeted yet
             self._socket.send(encode(self._hello))
 
     def _check_keys(self, loss: Loss) -> None:
@@ -209,6 +242,9 @@ class Client:
         )
 
     def _welcomed(self) -> None:
+        if self._has_been_here:
+            self._told("the oracle is here again")
+        self._has_been_here = True
         self._gone_since = None
         self._losses_in_a_row = 0
 

@@ -57,6 +57,7 @@ class Peers:
         self._pattern = "" if listen else pattern
         self._keys = keys
         self._book: dict[int, tuple[str, str]] = {}
+        self._gone: set[int] = set()
         self._token = token
         self._process_of = process_of
         self._accept = accept
@@ -79,6 +80,8 @@ class Peers:
         key = process, message.digest if isinstance(message, Parcel) else message.number
         frame = encode(message)
         check_size((frame,))
+        if process in self._gone:
+            return key
         self.unacknowledged[key] = frame
         socket = self._to(process)
         if socket is not None:  # else nobody has told yet where that is, and it goes when somebody does
@@ -91,17 +94,31 @@ class Peers:
         return int(bound_at(self.socket).rpartition(":")[2])
 
     def learn(self, addresses: Mapping[str, str], oracle_host: str) -> None:
-        """Where the processes of nodes are, as a Book says; what is not acknowledged goes there.
+        """Where the processes of nodes are, as a Book says; what is not acknowledged goes there, or nowhere any more.
 
         Args:
             oracle_host: Under which this process reaches the oracle.
         """
         for name, address in addresses.items():
             process = self._process_of(name)
+            if not address:
+                self.give_up(name)
+                continue
+            self._gone.discard(process)
             entry = address.replace(ORACLE_HOST, oracle_host), name
             if self._book.get(process) != entry:
                 self._book[process] = entry
                 self._connect_anew(process)
+
+    def give_up(self, node: str) -> None:
+        """A node is gone, and its process with it: nobody waits for what it has not acknowledged, nor for more."""
+        process = self._process_of(node)
+        self._gone.add(process)
+        self.unacknowledged = {key: frame for key, frame in self.unacknowledged.items() if key[0] != process}
+
+    def give_all_up(self) -> None:
+        """Nobody has to have anything any more: the run is over."""
+        self.unacknowledged.clear()
 
     def sources(self) -> list[zmq.Socket[bytes]]:
         """Every socket that may have something for us."""

@@ -32,6 +32,8 @@ MOST_BLIND: Final = 63  # receives without looking, after looking was in vain ag
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _ADDRESS: Final = re.compile(r"tcp://(\{oracle\}|[\w.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}(%\w{1,20})?\]):\d{1,5}", re.ASCII)
 _NAME_CHARS: Final = 60  # of what a stranger says, in a line of ours
+ROLES: Final = frozenset({"node", "cluster", "steering"})
+MOST_GREETING_BYTES: Final = 2**20  # of whoever lives with thousands of nodes in one process
 IDLE_MS: Final = 250  # how long the server waits at most before its owner can do something else
 
 
@@ -154,7 +156,8 @@ class Server:
         try:
             self._socket.send_multipart([connection, *frames], flags=zmq.DONTWAIT)
         except zmq.ZMQError as error:
-            self.refused[f"unreachable ({error.errno})"] += 1
+            if connection not in self.nodes_of:  # else it is one of ours that was lost, and will come back, or not
+                self.refused[f"unreachable ({error.errno})"] += 1
             return False
         return True
 
@@ -234,6 +237,10 @@ class Server:
         if not hmac.compare_digest(hello.token, self._token):
             return "the token is not this run's"
         names = frozenset(name for name, _ in hello.nodes)
+        if self.incarnations and (strange := sorted(names - self.incarnations.keys())):
+            return f"there is no node {strange[0][:_NAME_CHARS]!r} in this network"
+        if hello.role not in ROLES or (bool(names) != (hello.role == "node")):
+            return f"nobody is {hello.role[:_NAME_CHARS]!r} with {len(names)} nodes; processes of nodes name theirs"
         if self._keys is not None and not is_named(self._speaker[0], names, hello.role):
             return f"its key is that of {self._speaker[0]}, and it says that it is {_named(hello)}"
         if hello.address and not _ADDRESS.fullmatch(hello.address):
@@ -243,6 +250,8 @@ class Server:
         if hello.session in self._replaced_sessions:
             return "another process has taken the place of this one"
         for name, incarnation in hello.nodes:
+            if self.incarnations and name not in self.incarnations:
+                return f"the network has no node {name[:_NAME_CHARS]!r}"
             now = self.incarnations.get(name, incarnation)
             if incarnation not in (now, TO_BE_TOLD):
                 return f"{name} is in incarnation {now}, not {incarnation}"
@@ -285,6 +294,8 @@ def _named(hello: Hello) -> str:
 def _hello(frames: list[bytes]) -> Hello:
     if len(frames) != 1:
         raise MalformedMessage(detail=f"a greeting has one frame, not {len(frames)}")
+    if len(frames[0]) > MOST_GREETING_BYTES:  # not even read
+        raise MalformedMessage(detail=f"a greeting of {len(frames[0])} bytes")
     message = decode_to_oracle(frames[0])
     if not isinstance(message, Hello):
         raise MalformedMessage(detail=f"the first message must be Hello, not {type(message).__name__}")

@@ -15,6 +15,7 @@ frame for each node of the process, so a process with many nodes still sends one
     oracle  -> process  Past, Past, ...                what nodes of a lost process had lived through
     cluster -> oracle   Finish                         the run is to end now, with what there is
     cluster -> oracle   Gone                           processes of nodes have ended, and how
+    oracle  -> process  Gone                           the same, where no others take their places
     oracle  -> cluster  Replace                        end a node's process; start it again as its next life
     cluster -> oracle   Steer                          pause, go on, or meddle with a run that is paused
     oracle  -> cluster  Steered, Paused                what came of it; network time stands still
@@ -72,7 +73,7 @@ class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
 
     Attributes:
         token: The run's secret, on ipc and loopback.
-        role: "node", "cluster", "steering" or "agent".
+        role: "node", "cluster" or "steering".
         nodes: The names and incarnations that live behind it; TO_BE_TOLD if the process has not lived yet.
         session: Drawn by the process once: with it, a connection that was cut is taken up again.
         facts: What all processes of the run must agree on, each by its name, as a digest or a version.
@@ -175,9 +176,14 @@ class Finish(msgspec.Struct, array_like=True, tag=45, frozen=True):
 
 
 class Gone(msgspec.Struct, array_like=True, tag=49, frozen=True):
-    """The processes of these nodes have ended, and how: they will say nothing more."""
+    """The processes of these nodes have ended, and how: they will say nothing more.
+
+    `lives`: which incarnations that were; what is told of an earlier one is no news. The oracle tells it to other
+    processes, for whom nothing need be kept that was for these.
+    """
 
     nodes: dict[str, str]
+    lives: dict[str, int] = {}
 
 
 class Shown(msgspec.Struct, array_like=True, tag=47, frozen=True):
@@ -295,7 +301,7 @@ class Show(msgspec.Struct, array_like=True, tag=85, frozen=True):
 class Book(msgspec.Struct, array_like=True, tag=86, frozen=True):
     """Where each node's process is reached by the others; told again when one comes back elsewhere.
 
-    An address may have {oracle} for the host under which whoever reads it reaches the oracle.
+    An address may have {oracle} for the host under which whoever reads it reaches the oracle; "": it is gone for good.
     """
 
     addresses: dict[str, str]
@@ -426,7 +432,7 @@ class Paused(msgspec.Struct, array_like=True, tag=123, frozen=True):
 
 
 ToOracle = Hello | Part | Report | Wake | Farewell | Shown | Ping | Finish | Gone | Steer
-ToNode = Welcome | Refused | Book | Grant | Show | Stop | Goodbye | Past | Pong
+ToNode = Welcome | Refused | Book | Grant | Show | Stop | Goodbye | Past | Pong | Gone
 ToCluster = Welcome | Refused | Progress | Replace | Steered | Paused | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received
 

@@ -107,16 +107,18 @@ def test_an_image_of_a_registry_may_be_pulled_and_ours_is_never_taken_from_there
     assert (refused.code, "has no docker/Dockerfile" in refused.err) == (2, True)
 
 
+def file_for(kind: str, what: parts.Deployed) -> str:
+    if kind == "compose":
+        return compose.compose(what, compose.Places())
+    return kubernetes.kubernetes(what, {}, keys="keys", storage="1Gi")
+
+
 @pytest.mark.parametrize("program", ["../net.py:main", "/net.py:main", "a/../../net.py:main"])
 @pytest.mark.parametrize("kind", ["compose", "kubernetes"])
 def test_a_program_that_no_container_would_find_is_refused(program: str, kind: str) -> None:
     what = deployed("alice", program=program)
-    make = {
-        "compose": lambda: compose.compose(what, compose.Places()),
-        "kubernetes": lambda: kubernetes.kubernetes(what, {}, keys="keys", storage="1Gi"),
-    }[kind]
     with pytest.raises(ConfigError, match="is outside the configuration's folder"):
-        make()
+        file_for(kind, what)
 
 
 @given(st.lists(NAMES, min_size=1, max_size=6, unique=True), TEXTS, TEXTS.filter(lambda text: text.strip() != ""))

@@ -44,7 +44,7 @@ def test_a_host_whose_name_no_configuration_could_have_gets_another() -> None:
     [
         "net.yaml",
         "net.yaml --seed 4 --set 'links.*.length=5 km' --set 'hosts=[a, b]' --hosts 3 --quiet",
-        "net.yaml --runs 7 --json --all --debug --timeout 2.5 --runs-folder 'my runs' --slurm '--time=1'",
+        "net.yaml --runs 7 --json --all --debug --timeout 2.5 --runs-folder 'my runs' --slurm=--time=1",
         "net.py --name it-s",
     ],
 )

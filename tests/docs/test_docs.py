@@ -42,10 +42,11 @@ NOT_RUN: Final = {
     "kubectl apply --filename coin.k8s.yaml": "there is no Kubernetes",
     "sbatch job.sh": "tests/slurm does",
     "qnode run coin.yaml --on slurm --hosts 3": "the same",
-    'qnode run coin.yaml --on slurm --hosts 3 --slurm "--partition=long --time=1:00:00"': "the same",
+    'qnode run coin.yaml --on slurm --hosts 3 --slurm="--partition=long --time=1:00:00"': "the same",
 }
 ELSEWHERE: Final = {
     "benchmarks.md": "measures for minutes; tests/test_benchmarks.py runs every measurement small",
+    "machines.md": "needs two machines; tests/machines/test_docs.py has two hosts of its own",
     "configuration.md": "generated from the models; its blocks are executed by tests/config",
 }
 NEEDS: Final = {"README.md": ("configs",)}  # what a document's reader has there: a clone

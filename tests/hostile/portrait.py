@@ -29,7 +29,13 @@ FIXED: Final = (NetworkDelays, Coins, PhotonLink, Hardware, Decay, PairSource)
 """Never changed by anything."""
 
 CACHES: Final = frozenset({"_expected", "_receivers"})
-OF_A_REFUSAL: Final = (".operations.counts.refused", ".operations.counts.operations", ".operations.unheard")
+OF_A_REFUSAL: Final = (
+    ".operations.counts.refused",
+    ".operations.counts.operations",
+    ".operations.unheard",
+    ".operations.usage._operations",
+    ".operations.usage._instant_ns",
+)
 
 
 def portrait(core: OracleCore, liar: str) -> Portrait:

@@ -12,7 +12,6 @@ import msgspec
 import pytest
 
 from qnode.errors import MalformedMessage, NoPhotons, NotANeighbour, NotOwner, UnknownQubit
-from qnode.quantum.gates import GATES
 from qnode.wire.items import Failed
 from qnode.wire.operations import (
     Adopt,
@@ -45,12 +44,14 @@ from tests.hostile.worlds import (
     BOB,
     CAROL,
     GONE,
+    HADAMARD,
     HALF,
     LIGHT,
     MINE,
     NOBODYS,
     ON_ITS_WAY,
     OTHERS,
+    SWAP,
     later,
     world,
     zero,
@@ -100,7 +101,7 @@ VALUES: Final[Mapping[type, Sequence[str]]] = {
     Receive: ("at_ns", "program", "channel", "about", "number", "size"),
     Mark: ("program", "label"),
     Note: ("program", "name", "value"),
-    Executed: ("result",),
+    Executed: ("how", "result"),
     Local: ("event", "start_ns", "gate", "params", "outcomes"),
     SendPulses: ("program", "tag", "period_ps", "codes", "entangled"),
     ReceivePulses: ("program", "tag", "bases", "choice"),
@@ -128,8 +129,6 @@ class Lie(NamedTuple):
 
 
 QUBIT: Final = (NotOwner, UnknownQubit)
-HADAMARD: Final = GATES["h"].unitary().astype("<c16").tobytes()
-SWAP: Final = GATES["swap"].unitary().astype("<c16").tobytes()
 
 
 def lies() -> Iterator[Lie]:

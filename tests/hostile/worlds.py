@@ -12,6 +12,7 @@ from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.spec import LinkSpec
 from qnode.ids import QubitId
 from qnode.photons.hardware import PhotonLink
+from qnode.quantum.gates import GATES
 from qnode.quantum.hardware import ErrorModel, Hardware, Slots, Timing
 from qnode.quantum.register import Register
 from qnode.wire.operations import (
@@ -57,6 +58,9 @@ NOBODYS: Final = {
     "a foreign digit": "alice.\u0663",
 }
 GONE: Final = {"one that I measured": DEAD, "one that I never had": NEVER}
+
+HADAMARD: Final = GATES["h"].unitary().astype("<c16").tobytes()
+SWAP: Final = GATES["swap"].unitary().astype("<c16").tobytes()
 
 NOISY: Final = Hardware(
     Slots(16, 10**6, 10**6),

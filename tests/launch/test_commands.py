@@ -160,11 +160,11 @@ async def test_when_a_node_is_killed_the_command_says_so_in_one_sentence_and_exi
     assert saved["results"] == {"bob": {"main": "done long ago"}}  # the oracle could still tell
 
 
-async def test_when_the_oracle_is_killed_the_command_says_so_and_exits_4(
+async def test_when_the_oracle_is_killed_on_the_real_clock_the_command_says_so_and_exits_4(
     method: str, temporary: Path, tmp_path: Path
 ) -> None:
     door = temporary / "s"
-    async with at_the_gate(waiting(tmp_path, door), door, "--quiet") as (command, _):
+    async with at_the_gate(waiting(tmp_path, door), door, "--quiet", "--set", "clock=real") as (command, _):
         with watching(command.pids) as watch:
             watch.kill(command.pids[1])
             code, _, err = await command.result()

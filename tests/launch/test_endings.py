@@ -38,7 +38,8 @@ async def lost(temporary: Path, runs: Path, victim: str, program: str = "waits")
     """Kill one process of a run that is under way; what the run raises."""
     door = temporary / "s"
     async with gate_at(door) as gate:
-        cluster = Cluster.from_dict(network(door, program), base=PROGRAMS, runs=runs)
+        clock = "real" if victim == "oracle" else "virtual"  # there it would be started again
+        cluster = Cluster.from_dict({**network(door, program), "clock": clock}, base=PROGRAMS, runs=runs)
         async with cluster as net:
             running = asyncio.ensure_future(net.run())
             await gate.reached.wait()

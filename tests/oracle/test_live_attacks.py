@@ -165,12 +165,16 @@ async def replayed_reports_at_the_oracle(launch: LaunchPlan, runs: Path) -> None
 
 
 async def reports_for_others_at_the_oracle(launch: LaunchPlan, runs: Path) -> None:
-    """A connection with the run's token, and a node of its own name, speaks for bob and for nobody."""
+    """A connection with the run's token speaks for nobody who is there already, nor for anybody who is not."""
+    for node, why in (("mallory", "no node 'mallory'"), ("bob", "connected already")):
+        with Stranger(launch.oracle.address) as stranger:
+            hello = Hello(PROTOCOL_VERSION, launch.oracle.token, "node", ((node, 0),))
+            assert why in stranger.is_refused(encode(hello))
     with Stranger(launch.oracle.address) as stranger:
-        stranger.ask(encode(Hello(PROTOCOL_VERSION, launch.oracle.token, "node", (("mallory", 0),))))
+        stranger.ask(encode(Hello(PROTOCOL_VERSION, launch.oracle.token, "steering", ())))
         for frame in recorded_reports(runs)[-2:]:
             assert stranger.ask(frame).__class__.__name__ == "Refused"
-        for node in ("bob", "mallory", "nobody"):
+        for node in ("bob", "nobody"):
             assert stranger.ask(encode(Report(node, 0, 1, None, None, 0, ()))).__class__.__name__ == "Refused"
             assert stranger.ask(encode(Wake(node, 0))).__class__.__name__ == "Refused"
 
@@ -255,7 +259,7 @@ ATTACKS: list[tuple[Attack, dict[str, int]]] = [
     (a_foreign_version_at_the_oracle, {"another qnode": 1}),
     (a_replayed_hello_at_the_oracle, {"connected already": 1}),
     (replayed_reports_at_the_oracle, {"token": 1}),
-    (reports_for_others_at_the_oracle, {"NotOwner": 6, "MalformedMessage": 2}),
+    (reports_for_others_at_the_oracle, {"no node 'mallory'": 1, "connected already": 1, "NotOwner": 6}),
     (garbage_to_a_node, {"process of bob": 2 * len(GARBAGE) + N_DAMAGED + 2_000}),
     (an_oversized_frame_to_a_node, {"process of bob": 1}),
     (strange_messages_to_a_node, {"process of bob": 6}),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.matching import Matching
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName, QubitId
@@ -38,7 +39,7 @@ def other_end(talk: Talk) -> Talk:
 
 @given(st.lists(talks, max_size=40))
 def test_the_nth_request_meets_the_nth_in_any_interleaving(order: list[Talk]) -> None:
-    matching = Matching()
+    matching = Matching(Usage({}))
     nth: dict[Talk, int] = defaultdict(int)
     place: dict[tuple[NodeName, int], tuple[Talk, int, int]] = {}
     met: list[tuple[tuple[NodeName, int], tuple[NodeName, int]]] = []
@@ -60,7 +61,7 @@ def test_the_nth_request_meets_the_nth_in_any_interleaving(order: list[Talk]) ->
 @given(st.lists(st.tuples(st.sampled_from(PEERS), st.integers(0, 3)), max_size=30))
 def test_withdrawn_requests_are_as_if_they_had_never_been(steps: list[tuple[tuple[NodeName, NodeName], int]]) -> None:
     """Requests that wait are withdrawn in any order; the rest meets in order."""
-    matching = Matching()
+    matching = Matching(Usage({}))
     waiting: dict[Talk, list[int]] = defaultdict(list)
     for request, ((node, peer), action) in enumerate(steps):
         talk = (node, peer, "main", "")
@@ -80,7 +81,7 @@ def test_withdrawn_requests_are_as_if_they_had_never_been(steps: list[tuple[tupl
 
 
 def test_a_request_withdrawn_before_the_peer_asks_does_not_meet_it() -> None:
-    matching = Matching()
+    matching = Matching(Usage({}))
     matching.ask(ALICE, asked(1))
     assert withdrawn(matching, (ALICE, 1)) == []
     assert len(matching) == 0
@@ -88,7 +89,7 @@ def test_a_request_withdrawn_before_the_peer_asks_does_not_meet_it() -> None:
 
 
 def test_a_request_withdrawn_while_its_halves_are_under_way_gives_those_back_that_have_not_arrived() -> None:
-    matching = Matching()
+    matching = Matching(Usage({}))
     matching.ask(ALICE, asked(1, n=3))
     met = matching.ask(BOB, asked(1, ALICE, n=3))
     assert met is not None
@@ -102,7 +103,7 @@ def test_a_request_withdrawn_while_its_halves_are_under_way_gives_those_back_tha
 
 
 def test_a_half_for_a_withdrawn_request_does_not_arrive_for_the_next_one_of_its_number() -> None:
-    matching = Matching()
+    matching = Matching(Usage({}))
     matching.ask(ALICE, asked(1))
     met = matching.ask(BOB, asked(1, ALICE))
     assert met is not None
@@ -115,7 +116,7 @@ def test_a_half_for_a_withdrawn_request_does_not_arrive_for_the_next_one_of_its_
 
 
 def test_a_request_is_over_when_its_last_half_has_arrived() -> None:
-    matching = Matching()
+    matching = Matching(Usage({}))
     matching.ask(ALICE, asked(1, n=2))
     met = matching.ask(BOB, asked(4, ALICE, n=2))
     assert met is not None
@@ -130,7 +131,7 @@ def test_a_request_is_over_when_its_last_half_has_arrived() -> None:
 
 
 def test_a_withdrawal_of_what_never_was_or_is_over_changes_nothing() -> None:
-    matching = Matching()
+    matching = Matching(Usage({}))
     matching.ask(ALICE, asked(1))
     assert withdrawn(matching, (ALICE, 2)) == []
     assert withdrawn(matching, (BOB, 1)) == []
@@ -139,7 +140,7 @@ def test_a_withdrawal_of_what_never_was_or_is_over_changes_nothing() -> None:
 
 @pytest.mark.parametrize("met", [False, True])
 def test_a_number_of_an_open_request_is_not_taken_twice(met: bool) -> None:
-    matching = Matching()
+    matching = Matching(Usage({}))
     matching.ask(ALICE, asked(1))
     if met:
         assert matching.ask(BOB, asked(1, ALICE)) is not None
@@ -152,7 +153,7 @@ def test_a_number_of_an_open_request_is_not_taken_twice(met: bool) -> None:
 
 
 def test_a_refused_request_is_closed() -> None:
-    matching = Matching()
+    matching = Matching(Usage({}))
     matching.ask(ALICE, asked(1, n=1))
     met = matching.ask(BOB, asked(1, ALICE, n=2))
     assert met is not None

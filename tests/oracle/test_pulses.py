@@ -8,8 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from orchestrator.oracle import pulses
-from orchestrator.oracle.pulses import MOST_HELD
+from orchestrator.oracle.limits import Limits
 from orchestrator.oracle.spec import LinkSpec
 from qnode.ids import NodeName
 from qnode.photons.detection import BASES
@@ -25,9 +24,10 @@ CODES = bytes(nth % 6 for nth in range(N))
 TRAIN = "alice>bob#0"
 
 
-def bench(photons: PhotonLink | None = PhotonLink()) -> Bench:  # noqa: B008  it is frozen
+def bench(photons: PhotonLink | None = PhotonLink(), pulses: int = 10**6) -> Bench:  # noqa: B008  it is frozen
     """A link with perfect light between alice and bob; carol is bob's neighbour, without any."""
-    return Bench(spec(links=(LinkSpec(ALICE, BOB, LINK_NS, photons=photons), LinkSpec(BOB, CAROL, LINK_NS))))
+    links = (LinkSpec(ALICE, BOB, LINK_NS, photons=photons), LinkSpec(BOB, CAROL, LINK_NS))
+    return Bench(spec(links=links, limits=Limits(pulses=pulses)))
 
 
 def sends(
@@ -40,8 +40,8 @@ def receives(request: int = 1, bases: bytes = b"", *, peer: str = ALICE, tag: st
     return ReceivePulses(request, "main", peer, tag, bases, (1.0, 0.0, 0.0))
 
 
-def tapped(source: Source = Source()) -> Bench:  # noqa: B008  it is frozen
-    return bench(PhotonLink(source, tap=CAROL, first=ALICE))
+def tapped(source: Source = Source(), pulses: int = 10**6) -> Bench:  # noqa: B008  it is frozen
+    return bench(PhotonLink(source, tap=CAROL, first=ALICE), pulses)
 
 
 def to_the_end(of: Bench, **ops: Sequence[Op]) -> dict[str, list[Item]]:
@@ -112,14 +112,17 @@ def test_a_train_that_is_too_long_is_refused() -> None:
     assert [type(item) for item in given[ALICE]] == [Failed]
 
 
-def test_trains_that_nobody_receives_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MOST_HELD >= 4 * MOST_PULSES
-    monkeypatch.setattr(pulses, "MOST_HELD", 3 * N)
-    given = to_the_end(bench(), alice=[sends(nth) for nth in range(1, 6)])
-    assert [(item.request, "wait for their receivers" in str(item.fields)) for item in given[ALICE]] == [  # type: ignore[union-attr]
-        (4, True),
-        (5, True),
-    ]
+def test_trains_that_nobody_receives_do_not_fill_the_memory() -> None:
+    assert Limits().pulses >= 4 * MOST_PULSES
+    given = to_the_end(bench(pulses=3 * N), alice=[sends(nth) for nth in range(1, 6)])
+    assert [(item.request, item.fields["limit"]) for item in given[ALICE]] == [(4, "pulses"), (5, "pulses")]  # type: ignore[union-attr]
+
+
+def test_readiness_that_nobody_sends_to_does_not_fill_the_memory_and_what_is_taken_back_does_not_count() -> None:
+    three = [receives(nth, bytes(N), tag=str(nth)) for nth in (1, 2, 3)]
+    ops: list[Op] = [*three, Withdraw(2), receives(4, bytes(N)), receives(5, bytes(N))]
+    given = to_the_end(bench(pulses=3 * N), bob=ops)
+    assert [(item.request, item.code) for item in given[BOB]] == [(5, "LimitExceeded")]  # type: ignore[union-attr]
 
 
 def test_a_train_that_would_never_end_is_refused_to_both() -> None:
@@ -235,10 +238,10 @@ def test_what_cannot_be_done_to_light_is_refused_and_the_train_goes_on(op: Tampe
     assert [type(item) for item in given[BOB]] == [Clicked]
 
 
-def test_light_that_is_kept_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulses, "MOST_HELD", 3 * N)
+def test_light_that_is_kept_does_not_fill_the_memory() -> None:
     keep = [Tamper(nth, TRAIN, "split", value=0.1) for nth in (1, 2, 3)]
-    given = to_the_end(at_carol(tapped()), carol=[*keep, Tamper(4, f"{TRAIN}/0", "drop"), Tamper(5, TRAIN, "split")])
+    few = tapped(pulses=2 * N)
+    given = to_the_end(at_carol(few), carol=[*keep, Tamper(4, f"{TRAIN}/0", "drop"), Tamper(5, TRAIN, "split")])
     assert [type(item) for item in given[CAROL]] == [Tampered, Tampered, Failed, Tampered, Tampered]
 
 

@@ -19,7 +19,7 @@ from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client, make_context
 from qnode.transport.peers import Peers
 from qnode.transport.server import Server
-from qnode.wire.messages import MAX_FRAME_BYTES, Farewell, Grant, Refused, Stop, decode_to_oracle, encode
+from qnode.wire.messages import MAX_FRAME_BYTES, Farewell, Goodbye, Grant, Refused, Stop, decode_to_oracle, encode
 from qnode.wire.plan import NodeSpec, ProgramSpec, RunSpec
 from tests.oracle.strangers import ANSWER_MS
 
@@ -89,7 +89,7 @@ def test_what_the_oracle_would_never_say_is_counted_and_the_node_goes_on(clock: 
     garbage = [b"", b"garbage", encode(Grant("mallory", 0, 0, ())), encode(Farewell("alice", 0, (), 0, 0, 0))]
     try:
         connection = greeted(server, client)
-        server.send(connection, [*garbage, encode(Stop("done", 0, {}))])
+        server.send(connection, [*garbage, encode(Stop("done", 0, {})), encode(Goodbye())])
         if clock == "virtual":
             drive_virtual(hosts, client, peers, outside, watchdog, TOKEN)
         else:

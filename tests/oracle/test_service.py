@@ -117,7 +117,9 @@ def test_reports_that_come_twice_are_answered_twice_and_executed_once_and_others
     assert summary.frames_refused == {"MalformedMessage": 5, "NotOwner": 1, "a report that came before": 1}
     _, rounds = read_record(record_path(oracle.folder))
     reports = [first, encode(report(2, b"2")), encode(last)]
-    assert [[bytes(frame) for frame in one.reports] for one in rounds] == [[frame] for frame in reports]
+    assert [[bytes(frame) for frame in one.reports] for one in rounds if not one.farewells] == [
+        [frame] for frame in reports
+    ]
 
 
 @pytest.mark.parametrize(("length", "frames"), [(1, 1), (10, 1), (11, 2), (95, 10)])
