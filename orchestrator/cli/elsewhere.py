@@ -10,9 +10,11 @@ from typing import Final
 
 from orchestrator.cli.loading import cluster_of
 from orchestrator.cluster import Cluster
-from orchestrator.deploy.parts import DEFAULT_IMAGE, Deployed
+from orchestrator.deploy.parts import Deployed
+from qnode import __version__
 from qnode.errors import ConfigError
 
+DEFAULT_IMAGE: Final = f"qnode:{__version__}"
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 
 

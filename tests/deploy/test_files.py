@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import loader
+from orchestrator.cli.elsewhere import DEFAULT_IMAGE
 from orchestrator.deploy import compose, kubernetes, parts, sbatch
 from orchestrator.topology import describe
 from qnode.errors import ConfigError
@@ -97,7 +98,7 @@ def test_keys_inside_of_the_folder_that_containers_see_are_hidden_from_them(fold
 
 def test_an_image_of_a_registry_may_be_pulled_and_ours_is_never_taken_from_there(folder: Path) -> None:
     ours = yaml.safe_load(typed("compose", "net.yaml", cwd=folder).out)["services"]["alice"]
-    assert (ours["image"], ours["pull_policy"]) == (parts.DEFAULT_IMAGE, "never")
+    assert (ours["image"], ours["pull_policy"]) == (DEFAULT_IMAGE, "never")
     theirs = typed("compose", "net.yaml", "--image", "registry.example/lab/qnode:1", cwd=folder)
     assert "pull_policy" not in yaml.safe_load(theirs.out)["services"]["alice"]
     built = yaml.safe_load(typed("compose", "net.yaml", "--build", str(ROOT), cwd=folder).out)["services"]
