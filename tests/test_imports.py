@@ -61,6 +61,7 @@ PURE: Final = (
     "orchestrator.cli.commands",
     "orchestrator.config",
     "orchestrator.delays",
+    "orchestrator.deploy",
     "orchestrator.drawing",
     "orchestrator.layout",
     "orchestrator.draft",

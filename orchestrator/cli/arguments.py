@@ -76,7 +76,7 @@ def _run(parser: Parser) -> None:
     parser.add_argument("--on", choices=("slurm",), help="run it on Slurm's hosts: in the allocation, or in a new one")
     _hosts(parser)
     parser.add_argument(
-        "--slurm", default="", metavar="OPTIONS", help='for a new allocation, such as "--partition=long --time=1:00:00"'
+        "--slurm", default="", metavar="OPTIONS", help='for a new one, such as --slurm="--partition=long"'
     )
     _runs_folder(parser)
 
