@@ -13,6 +13,7 @@ from orchestrator.oracle import records
 from orchestrator.oracle.absences import Absences
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.event_writer import EventWriter
+from orchestrator.oracle.handing import Handing
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.losses import Loss
 from orchestrator.oracle.network import build_core, run_event
@@ -112,6 +113,7 @@ class OracleService:
         self._early: list[tuple[bytes, bytes]] = []
         self._stop = b""
         self._returning = Returning(spec, self._core, server)
+        self._handing = Handing(server, server.hellos)
         self._command = b""  # that is carried out
         self._commands: set[bytes] = set() if self._before is None else self._before.commands  # that changed the run
         self._farewells: dict[str, Farewell] = {}
@@ -315,9 +317,11 @@ class OracleService:
             return False
         nodes = [node for node in self._spec.programs if node not in self._core.lives.gone]
         overdue = self._absences.overdue(nodes, self._returning.is_there, time.monotonic())
-        if self._lose(overdue):
+        if self._lose(overdue) and self._spec.clock == "virtual":
             self._execute()
             self._go_on()
+        elif overdue and self._spec.clock != "virtual":
+            self._execute()
         return bool(overdue)
 
     def _settle_events(self) -> None:
@@ -421,10 +425,16 @@ class OracleService:
             fresh = self._spec.restart.get(node) == FRESH and self._restarted[node] < self._spec.restarts
             self._restarted[node] += fresh
             self._server.let_go(node)
+            self._tell_gone({node: reason}, {node: now})  # else who has a long message for it waits, and we for them
             loss = Loss(node, reason, fresh)
             self._losses.append(loss)
             complete = self._core.losing(loss)
         return complete
+
+    def _tell_gone(self, nodes: Mapping[str, str], lives: Mapping[str, int] = {}) -> None:
+        frame = encode(Gone(dict(nodes), dict(lives)))
+        for connection in set(self._server.connection_of.values()):
+            self._server.send(connection, [frame])
 
     def _replace(self, node: NodeName, life: int) -> None:
         """A node is lost, by a script or not: its process is ended, and the next one started, by who started it."""
@@ -432,9 +442,7 @@ class OracleService:
         self._server.incarnations = {**self._server.incarnations, node: max(life, self._core.lives.current[node])}
         self._tell_replaced({node: life}, self._controllers)
         if life < 0:
-            gone = encode(Gone({node: self._core.lives.gone[node]}))
-            for connection in set(self._server.connection_of.values()):
-                self._server.send(connection, [gone])
+            self._tell_gone({node: self._core.lives.gone[node]})
 
     def _tell_replaced(self, lives: Mapping[NodeName, int], connections: Iterable[bytes]) -> None:
         frame = encode(Replace(dict(lives.items())))
@@ -524,7 +532,7 @@ class OracleService:
 
         self._scatter(core.first_grants())
         for connection, frame in self._early:
-            self._take(connection, frame)
+            self._take_real(connection, frame, network_ns)
         while core.outcome is None:
             received = self._server.receive(self._until_ms(network_ns()))
             now_ns = network_ns()
@@ -544,6 +552,8 @@ class OracleService:
                 for frame in frames:
                     if core.outcome is None:
                         self._take_real(connection, frame, network_ns)
+            if self._lose_absent():
+                self._hand_out()
             self._settle_events()
             self._flush_events()
 
@@ -556,6 +566,10 @@ class OracleService:
         if isinstance(message, Ping):
             self._server.blame(connection)
             self._server.send(connection, [encode(Pong(message.sent_ns, network_ns()))])
+            try:
+                self._handing.has(connection, message.taken)
+            except MalformedMessage as error:
+                self._server.refuse(connection, error)
             return
         self._take(connection, frame)
         if self._frames or self._losses:
@@ -564,7 +578,12 @@ class OracleService:
 
     def _hand_out(self) -> None:
         for grant in self._core.scheduled_grants():
-            self._scatter({NodeName(grant.node): grant})
+            node = NodeName(grant.node)
+            connection = self._server.connection_of.get(node)
+            if not grant.items or connection is None:  # a life begins, or another one is awaited
+                self._scatter({node: grant})
+            else:
+                self._handing.give(connection, self._granted(grant))
 
     # ------------------------------------------------------------ the end
 
