@@ -114,6 +114,8 @@ class OracleService:
         self._stop = b""
         self._returning = Returning(spec, self._core, server)
         self._handing = Handing(server, server.hellos)
+        self._left: dict[str, str] = {}  # nodes for which another process has come, and what that tells of theirs
+        server.knocks = self._knocked
         self._command = b""  # that is carried out
         self._commands: set[bytes] = set() if self._before is None else self._before.commands  # that changed the run
         self._farewells: dict[str, Farewell] = {}
@@ -313,10 +315,10 @@ class OracleService:
 
     def _lose_absent(self) -> bool:
         """Whether nodes of other machines were gone for too long, and the run has gone on without them."""
-        if not self._told_addresses:  # all are here, and whoever started them tells
-            return False
-        nodes = [node for node in self._spec.programs if node not in self._core.lives.gone]
-        overdue = self._absences.overdue(nodes, self._returning.is_there, time.monotonic())
+        overdue, self._left = self._left, {}
+        if self._told_addresses:  # else all are here, and whoever started them tells
+            nodes = [node for node in self._spec.programs if node not in self._core.lives.gone]
+            overdue |= self._absences.overdue(nodes, self._returning.is_there, time.monotonic())
         if self._lose(overdue) and self._spec.clock == "virtual":
             self._execute()
             self._go_on()
@@ -422,7 +424,9 @@ class OracleService:
             now = self._core.lives.current.get(NodeName(node))
             if now is None or lives.get(node, now) != now or node in self._core.lives.gone:
                 continue
-            fresh = self._spec.restart.get(node) == FRESH and self._restarted[node] < self._spec.restarts
+            fresh = self._is_fresh(node)
+            if fresh:
+                self._server.leaving.add(node)
             self._restarted[node] += fresh
             self._server.let_go(node)
             self._tell_gone({node: reason}, {node: now})  # else who has a long message for it waits, and we for them
@@ -430,6 +434,17 @@ class OracleService:
             self._losses.append(loss)
             complete = self._core.losing(loss)
         return complete
+
+    def _knocked(self, nodes: frozenset[str]) -> None:
+        """Another process has come for nodes whose own is gone, as it seems: so they are lost, and begin afresh."""
+        if self._returning.begun and not any(map(self._returning.is_there, nodes)):
+            lost = [node for node in nodes if self._is_fresh(node)]
+            self._left |= dict.fromkeys(lost, "its process is gone, and another one has come")
+            self._server.leaving.update(lost)
+
+    def _is_fresh(self, node: str) -> bool:
+        """Whether a node that is lost now begins again."""
+        return self._spec.restart.get(node) == FRESH and self._restarted[node] < self._spec.restarts
 
     def _tell_gone(self, nodes: Mapping[str, str], lives: Mapping[str, int] = {}) -> None:
         frame = encode(Gone(dict(nodes), dict(lives)))
@@ -441,7 +456,9 @@ class OracleService:
         self._server.let_go(node)
         self._server.incarnations = {**self._server.incarnations, node: max(life, self._core.lives.current[node])}
         self._tell_replaced({node: life}, self._controllers)
+        self._server.open_to(node)
         if life < 0:
+            self._server.lost[node] = self._core.lives.gone[node]
             self._tell_gone({node: self._core.lives.gone[node]})
 
     def _tell_replaced(self, lives: Mapping[NodeName, int], connections: Iterable[bytes]) -> None:
