@@ -17,7 +17,7 @@ from orchestrator.replacing import Replacing
 from orchestrator.run import failure_of, name_of
 from qnode.errors import ProcessLost
 from qnode.transport.control import Control
-from qnode.wire.messages import Progress, Replace, RunEnded
+from qnode.wire.messages import Progress, Replace, RunEnded, Welcome
 
 GRACE_S: Final = 10.0  # wall time that processes have to go once their run is over
 _HASTE_S: Final = 1.0  # wall time that the oracle has to tell what there is of a run that is cut short
@@ -55,6 +55,7 @@ async def follow(
     parts: list[bytes] = []
     replacing = Replacing(launcher, launch)
     begun = False
+    gone: dict[str, tuple[str, int]] = {}  # nodes that were lost, why, and in which life
 
     def take_news() -> None:
         nonlocal begun
@@ -66,8 +67,13 @@ async def follow(
             elif isinstance(message, Progress):
                 begun = True
                 on_progress(message)
+            elif isinstance(message, Welcome) and gone:  # the oracle was lost too, and may not have heard of it
+                tell_gone(gone)
             elif isinstance(message, Replace) and not ended.done():
                 replacing.replace(message.lives)
+
+    def tell_gone(nodes: Mapping[str, tuple[str, int]]) -> None:
+        control.gone({node: why for node, (why, _) in nodes.items()}, {node: life for node, (_, life) in nodes.items()})
 
     def lose(exited: Exited) -> bool:
         """A node's process has ended. True if the run goes on all the same."""
@@ -76,7 +82,8 @@ async def follow(
         if lost and not begun:
             return False
         if lost:
-            control.gone(lost, {node: replacing.lives.get(node, 0) for node in lost})
+            gone.update({node: (why, replacing.lives.get(node, 0)) for node, why in lost.items()})
+            tell_gone({node: gone[node] for node in lost})
             take_news()  # as below
         return True
 

@@ -180,7 +180,7 @@ class OracleService:
                 raise ProcessLost(nodes=nodes, name=names, reason=f"not here after {self._spec.join_timeout_s} s")
             connection, frames = received
             if frames:
-                self._take_early(connection, frames)
+                missing -= self._take_early(connection, frames)
                 continue
             followed = followed or self._server.roles[connection] == "cluster"
             self._welcome(connection)
@@ -245,14 +245,24 @@ class OracleService:
             self._tell_addresses_to(connection)
             self._tell_addresses()
 
-    def _take_early(self, connection: bytes, frames: list[bytes]) -> None:
+    def _take_early(self, connection: bytes, frames: list[bytes]) -> set[str]:
+        """Keep what can only be taken once the run goes on; the nodes that are not to be waited for, it says."""
+        gone: set[str] = set()
         for frame in frames:
             message = self._decoded(connection, frame)
             steers = isinstance(message, Steer) and connection in self._controllers
             if (steers or (self._before is not None and message is not None)) and len(self._early) < MOST_EARLY:
                 self._early.append((connection, frame))
+                if isinstance(message, Gone) and connection in self._controllers:
+                    gone |= self._lost_with(message)
             elif message is not None:
                 self._server.refuse(connection, MalformedMessage(detail="the run has not begun"))
+        return gone
+
+    def _lost_with(self, gone: Gone) -> set[str]:
+        """Nodes that were in the life which ended: an oracle that was lost as well may have it told again."""
+        lives = self._core.lives.current
+        return {node for node in gone.nodes if gone.lives.get(node) == lives.get(NodeName(node))}
 
     # ------------------------------------------------------------ the virtual clock
 

@@ -13,7 +13,7 @@ from qnode.errors import PeerLost
 LONG: Final = 300_000  # bytes; such a message goes from node to node
 
 
-async def alice(node: Node, n: int = 30, slow: int = -1) -> list[object]:
+async def alice(node: Node, n: int = 30, slow: int = -1, gate: str = "") -> list[object]:
     seen: list[object] = []
     print("pid", os.getpid(), flush=True)  # noqa: T201  # whoever runs it waits for that
     for nth in range(n):
@@ -28,6 +28,9 @@ async def alice(node: Node, n: int = 30, slow: int = -1) -> list[object]:
             seen.append("late")
         except PeerLost:
             seen.append("lost")
+            print("lost", flush=True)  # noqa: T201  # the same
+            while gate and not os.path.exists(gate):  # noqa: ASYNC240  # this holds the clock
+                time.sleep(0.01)  # noqa: ASYNC251
             await asyncio.sleep(5e-3)
     return seen
 

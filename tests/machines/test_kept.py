@@ -93,12 +93,14 @@ def test_a_node_of_a_host_begins_afresh(nth: int, tmp_path: Path) -> None:
     assert seen[-1] == LONG + TIMES - 1  # and she goes on with the next bob
 
 
-@pytest.mark.parametrize("restart", ["never", "fresh", "resume"])
+@pytest.mark.parametrize(
+    ("clock", "restart"), [("virtual", "never"), ("virtual", "fresh"), ("virtual", "resume"), ("real", "never")]
+)
 @pytest.mark.parametrize("stopped", [False, True])
 async def test_a_long_message_under_way_to_who_is_killed_keeps_nobody(
-    restart: str, stopped: bool, tmp_path: Path
+    clock: str, restart: str, stopped: bool, tmp_path: Path
 ) -> None:
-    config, after = network(restart), 2 * random.randrange(2, TIMES // 2 - 4) + 1
+    config, after = network(restart, clock=clock), 2 * random.randrange(2, TIMES // 2 - 4) + 1
     config["nodes"]["alice"]["args"] = {"slow": after}
     async with Cluster.from_dict(config, base=HERE, runs=tmp_path) as net:
 
@@ -115,4 +117,28 @@ async def test_a_long_message_under_way_to_who_is_killed_keeps_nobody(
     seen = done["alice"]
     assert len(seen) == TIMES
     assert (seen == [LONG + nth if nth % 2 else nth for nth in range(TIMES)]) == (restart == "resume")
-    assert_repeated(done)
+    if clock == "virtual":
+        assert_repeated(done)
+
+
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+def test_a_process_that_nobody_keeps_is_lost_once_it_is_missed(clock: str, tmp_path: Path) -> None:
+    folder, after = write(tmp_path, "never", clock=clock), random.randrange(2, TIMES - 8)
+    with ExitStack() as stack:
+
+        def start(*words: str | Path) -> subprocess.Popen[str]:
+            return stack.enter_context(started(*words, cwd=folder, QNODE_TOKEN=TOKEN))
+
+        oracle = start("oracle", "kept.yaml", "--listen", "tcp://127.0.0.1:0", "--json", "--patience", "1")
+        at = err(oracle).readline().removeprefix("listening at ").partition(",")[0]
+        alice, bob, carol = (start("node", "kept.yaml", name, "--oracle", at) for name in ("alice", "bob", "carol"))
+        for line in out(alice):
+            if line == f"asks {after}\n":
+                bob.kill()
+        told = ended(oracle)
+        assert told.code == 4, told.err
+        assert "bob" in told.err
+        assert [ended(node).code for node in (alice, carol)] == [0, 0]
+    seen = json.loads(told.out)["results"]["alice"]["main"]
+    assert len(seen) == TIMES
+    assert seen[-1] == "lost"
