@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from qnode.errors import MalformedMessage
-from qnode.transport.server import Server
 from qnode.wire.messages import Hello
 
 MOST: Final = 100_000  # grants that a process has not said that it has; of more, the oldest cannot be had again
@@ -18,10 +17,14 @@ class Handing:
 
     A process says in each Ping how many it has had. Over a first connection it is handed what there is at once; over
     the next one only once it has said that.
+
+    Args:
+        send: Given a connection and frames for it; it may be gone.
+        hellos: What each connection greeted with.
     """
 
-    def __init__(self, server: Server, hellos: Mapping[bytes, Hello]) -> None:
-        self._server = server
+    def __init__(self, send: Callable[[bytes, Sequence[bytes]], object], hellos: Mapping[bytes, Hello]) -> None:
+        self._send = send
         self._hellos = hellos
         self._kept: dict[bytes, deque[Sequence[bytes]]] = {}  # by session, like the others
         self._had: dict[bytes, int] = {}
@@ -36,7 +39,7 @@ class Handing:
             kept.popleft()
             self._had[session] = self._had.get(session, 0) + 1
         if self._connection.setdefault(session, connection) == connection:
-            self._server.send(connection, frames)
+            self._send(connection, frames)
 
     def has(self, connection: bytes, taken: int) -> None:
         """A process says how many it has had. Raises MalformedMessage if that cannot be."""
@@ -50,4 +53,4 @@ class Handing:
         if self._connection.setdefault(session, connection) != connection:
             self._connection[session] = connection
             for frames in kept:
-                self._server.send(connection, frames)
+                self._send(connection, frames)

@@ -113,7 +113,7 @@ class OracleService:
         self._early: list[tuple[bytes, bytes]] = []
         self._stop = b""
         self._returning = Returning(spec, self._core, server)
-        self._handing = Handing(server, server.hellos)
+        self._handing = Handing(server.send, server.hellos)
         self._left: dict[str, str] = {}  # nodes for which another process has come, and what that tells of theirs
         server.knocks = self._knocked
         self._command = b""  # that is carried out

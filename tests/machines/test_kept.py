@@ -73,7 +73,7 @@ def killed_under_host(folder: Path, after: int) -> tuple[dict[str, Any], list[st
         return json.loads(told.out), [line for line in kept.err.splitlines() if "killed" in line]
 
 
-@pytest.mark.parametrize("nth", range(2))
+@pytest.mark.parametrize("nth", [0, *(pytest.param(nth, marks=pytest.mark.slow) for nth in range(1, 10))])
 def test_a_node_of_a_host_is_executed_again(nth: int, tmp_path: Path) -> None:
     folder = write(tmp_path, "resume")
     undisturbed = json.loads(qnode("run", "kept.yaml", "--json", cwd=folder).out)
@@ -84,7 +84,7 @@ def test_a_node_of_a_host_is_executed_again(nth: int, tmp_path: Path) -> None:
     assert events[0] == events[1]
 
 
-@pytest.mark.parametrize("nth", range(2))
+@pytest.mark.parametrize("nth", [0, *(pytest.param(nth, marks=pytest.mark.slow) for nth in range(1, 10))])
 def test_a_node_of_a_host_begins_afresh(nth: int, tmp_path: Path) -> None:
     told, said = killed_under_host(write(tmp_path, "fresh"), random.randrange(2, EARLY))
     assert said == ["bob was killed by signal 9, and begins afresh"]
@@ -99,7 +99,7 @@ def test_a_node_of_a_host_begins_afresh(nth: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("clock", "restart"), [("virtual", "never"), ("virtual", "fresh"), ("virtual", "resume"), ("real", "never")]
 )
-@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("stopped", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_a_long_message_under_way_to_who_is_killed_keeps_nobody(
     clock: str, restart: str, stopped: bool, tmp_path: Path
 ) -> None:

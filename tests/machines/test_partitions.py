@@ -60,7 +60,7 @@ def wait_until_swallowed(lan: Lan, at: tuple[str, ...], *, noticed: bool, oracle
         assert time.monotonic() < deadline, "nothing was sent that way"
         if oracle.poll() is not None:
             return False
-        time.sleep(0.02)
+        time.sleep(0.1)  # looking costs two processes
     return True
 
 
@@ -116,11 +116,8 @@ def cut_and_compare(lan: Lan, folder: Path, draw: random.Random, n: int, undistu
     return len(done)
 
 
-@pytest.mark.parametrize("nth", range(2))
-def test_cuts_at_random_places_leave_no_trace(
-    nth: int, lan: Lan, tmp_path: Path, undisturbed: tuple[object, bytes, int]
-) -> None:
-    assert cut_and_compare(lan, tmp_path, random.Random(f"{SEED} {nth}"), 4, undisturbed) >= 3
+def test_cuts_at_random_places_leave_no_trace(lan: Lan, tmp_path: Path, undisturbed: tuple[object, bytes, int]) -> None:
+    assert cut_and_compare(lan, tmp_path, random.Random(SEED), 6, undisturbed) >= 4
 
 
 @pytest.mark.slow
@@ -136,7 +133,7 @@ def test_many_cuts_at_random_places_leave_no_trace(
 ASKING: Final = (Path(__file__).parent / "asking.py").read_text()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["from", *(pytest.param(way, marks=pytest.mark.slow) for way in ("both", "to"))])
 def test_a_node_that_stays_away_is_lost_and_can_do_nothing_any_more(way: str, lan: Lan, tmp_path: Path) -> None:
     gate, program = tmp_path / "gate", ASKING.replace("async def bob", "async def answers")
     network = NETWORK.replace(
@@ -213,7 +210,7 @@ REAL: Final = (
 )
 
 
-@pytest.mark.parametrize("nth", range(2))
+@pytest.mark.parametrize("nth", [1, *(pytest.param(nth, marks=pytest.mark.slow) for nth in (0, 2, 3, 4))])
 def test_on_the_real_clock_what_was_under_way_arrives_once_after_a_cut(nth: int, lan: Lan, tmp_path: Path) -> None:
     draw = random.Random(f"{SEED} real {nth}")
     cuts = dict(zip(sorted(draw.sample(range(2, 36), 3)), draw.sample([cut for cut in CUTS if cut[3]], 3), strict=True))

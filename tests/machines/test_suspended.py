@@ -52,7 +52,9 @@ def suspend(pids: list[int], draw: random.Random) -> None:
         time.sleep(draw.random() / 10)
 
 
-@pytest.mark.parametrize("who", ["everything", "nodes", "oracle", "orchestrator"])
+@pytest.mark.parametrize(
+    "who", ["everything", *(pytest.param(who, marks=pytest.mark.slow) for who in ("nodes", "oracle", "orchestrator"))]
+)
 def test_a_run_that_is_suspended_goes_on(who: str, tmp_path: Path) -> None:
     draw, folder = random.Random(), write(tmp_path, "never")
     with started("run", "kept.yaml", cwd=folder) as run:
@@ -74,7 +76,7 @@ def test_a_run_that_is_suspended_goes_on(who: str, tmp_path: Path) -> None:
     assert '"name":"done"' in events
 
 
-@pytest.mark.parametrize("clock", ["virtual", "real"])
+@pytest.mark.parametrize("clock", [pytest.param("virtual", marks=pytest.mark.slow), "real"])
 def test_across_a_network_too_whoever_is_suspended_comes_back(clock: str, tmp_path: Path) -> None:
     draw, folder = random.Random(), write(tmp_path, "never", clock=clock)
     with ExitStack() as stack:

@@ -76,7 +76,9 @@ class Disturbed:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
             if number != signal.SIGCONT:
-                tally.count(f"{number.name} {'oracle' if who == 'oracle' else 'node'}")
+                tally.count(
+                    "SIGSTOP" if number == signal.SIGSTOP else f"SIGKILL {'oracle' if who == 'oracle' else 'node'}"
+                )
             return True
         return False
 

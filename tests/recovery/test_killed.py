@@ -122,8 +122,8 @@ async def test_a_node_that_cannot_be_resumed_is_lost_with_the_reason(
     life = tmp_path / "life"
     life.write_text("first")
     nodes = network()["nodes"] | {
-        "alice": {"program": program, **({"args": {"path": str(life)}} if "own_way" in program else {})},
-        "bob": {"program": "busy.py:listens"},
+        "alice": {"program": program, "args": {"n": 300, **({"path": str(life)} if "own_way" in program else {})}},
+        "bob": {"program": "busy.py:listens", "args": {"n": 300}},
     }
     async with cluster(tmp_path / "runs", nodes=nodes) as net:
         lost = Disturbed(net, tmp_path / "runs", "lost")
