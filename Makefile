@@ -26,7 +26,7 @@ slow: $(VENV)/.test ## the tests that take many seconds or many processes
 	$(BIN)/python -m pytest -m slow
 
 engines: $(VENV)/.engines ## the tests with a real Docker and a real Slurm; .ci/engines installs those, as root
-	QNODE_ENGINES=1 $(BIN)/python -m pytest tests/containers tests/slurm
+	QNODE_ENGINES=1 $(BIN)/python -m pytest -o faulthandler_timeout=900 tests/containers tests/slurm
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .
