@@ -17,7 +17,7 @@ from orchestrator.replacing import Replacing
 from orchestrator.run import failure_of, name_of
 from qnode.errors import ProcessLost
 from qnode.transport.control import Control
-from qnode.wire.messages import Progress, Replace, RunEnded
+from qnode.wire.messages import Progress, Replace, RunEnded, Welcome
 
 GRACE_S: Final = 10.0  # wall time that processes have to go once their run is over
 _HASTE_S: Final = 1.0  # wall time that the oracle has to tell what there is of a run that is cut short
@@ -55,6 +55,7 @@ async def follow(
     parts: list[bytes] = []
     replacing = Replacing(launcher, launch)
     begun = False
+    told: list[tuple[dict[str, str], dict[str, int]]] = []  # of losses; what an oracle has recorded is no news to it
 
     def take_news() -> None:
         nonlocal begun
@@ -68,6 +69,9 @@ async def follow(
                 on_progress(message)
             elif isinstance(message, Replace) and not ended.done():
                 replacing.replace(message.lives)
+            elif isinstance(message, Welcome):
+                for lost in told:  # there are some only if it came back, and it may have died before it recorded them
+                    control.gone(*lost)
 
     def lose(exited: Exited) -> bool:
         """A node's process has ended. True if the run goes on all the same."""
@@ -76,7 +80,8 @@ async def follow(
         if lost and not begun:
             return False
         if lost:
-            control.gone(lost, {node: replacing.lives.get(node, 0) for node in lost})
+            told.append((lost, {node: replacing.lives.get(node, 0) for node in lost}))
+            control.gone(*told[-1])
             take_news()  # as below
         return True
 

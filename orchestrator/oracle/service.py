@@ -176,7 +176,7 @@ class OracleService:
                 raise ProcessLost(nodes=nodes, name=names, reason=f"not here after {self._spec.join_timeout_s} s")
             connection, frames = received
             if frames:
-                self._take_early(connection, frames)
+                missing -= self._take_early(connection, frames)
                 continue
             followed = followed or self._server.roles[connection] == "cluster"
             self._welcome(connection)
@@ -232,23 +232,30 @@ class OracleService:
             self._controllers.add(connection)
             self._tell_replaced(self._core.replaced, (connection,))
             return
-        gone = {node: why for node, why in self._core.lives.gone.items() if self._core.replaced[node] < 0}
+        gone: dict[str, str] = {loss.node: loss.reason for loss in self._losses}
+        gone |= {node: why for node, why in self._core.lives.gone.items() if self._core.replaced[node] < 0}
         if gone:
-            self._server.send(connection, [encode(Gone(dict(gone.items())))])
+            self._server.send(connection, [encode(Gone(gone))])
         if self._stop:
             self._server.send(connection, [self._stop])
         elif self._told_addresses:  # it is back, or another in its place, which knows nobody
             self._tell_addresses_to(connection)
             self._tell_addresses()
 
-    def _take_early(self, connection: bytes, frames: list[bytes]) -> None:
+    def _take_early(self, connection: bytes, frames: list[bytes]) -> set[str]:
+        """The nodes that need not be waited for: they were lost, and nobody had recorded that yet."""
+        lost: set[str] = set()
         for frame in frames:
             message = self._decoded(connection, frame)
             steers = isinstance(message, Steer) and connection in self._controllers
             if (steers or (self._before is not None and message is not None)) and len(self._early) < MOST_EARLY:
                 self._early.append((connection, frame))
+                if isinstance(message, Gone) and connection in self._controllers:
+                    lives = self._core.lives.current
+                    lost |= {node for node in message.nodes if message.lives.get(node) == lives.get(NodeName(node))}
             elif message is not None:
                 self._server.refuse(connection, MalformedMessage(detail="the run has not begun"))
+        return lost
 
     # ------------------------------------------------------------ the virtual clock
 
@@ -423,6 +430,7 @@ class OracleService:
             self._server.let_go(node)
             loss = Loss(node, reason, fresh)
             self._losses.append(loss)
+            self._tell_nodes(Gone({node: reason}))  # at once: some may wait for it, who are waited for here
             complete = self._core.losing(loss)
         return complete
 
@@ -431,10 +439,12 @@ class OracleService:
         self._server.let_go(node)
         self._server.incarnations = {**self._server.incarnations, node: max(life, self._core.lives.current[node])}
         self._tell_replaced({node: life}, self._controllers)
-        if life < 0:
-            gone = encode(Gone({node: self._core.lives.gone[node]}))
-            for connection in set(self._server.connection_of.values()):
-                self._server.send(connection, [gone])
+        self._tell_nodes(Gone({node: self._core.lives.gone[node]}) if life < 0 else Gone({}, {node: life}))
+
+    def _tell_nodes(self, gone: Gone) -> None:
+        frame = encode(gone)
+        for connection in set(self._server.connection_of.values()):
+            self._server.send(connection, [frame])
 
     def _tell_replaced(self, lives: Mapping[NodeName, int], connections: Iterable[bytes]) -> None:
         frame = encode(Replace(dict(lives.items())))

@@ -203,6 +203,8 @@ class RealDriver:
             case Gone():
                 for node in message.nodes:
                     self._peers.give_up(node)
+                for node in message.lives:
+                    self._peers.take_up(node)
             case Refused():  # what we say is not understood: nothing of it would ever be done
                 raise error_of(message)
             case _:

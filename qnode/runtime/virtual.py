@@ -190,6 +190,8 @@ class _Driver:
     def _give_up(self, gone: Gone) -> None:
         for node in gone.nodes:
             self._peers.give_up(node)
+        for node in gone.lives:
+            self._peers.take_up(node)
 
     def _look(self) -> None:
         """While a long payload is under way: its receiver may be gone."""

@@ -113,6 +113,10 @@ class Peers:
         self._gone.add(process)
         self.unacknowledged = {key: frame for key, frame in self.unacknowledged.items() if key[0] != process}
 
+    def take_up(self, node: str) -> None:
+        """Another process takes the place of one that was given up."""
+        self._gone.discard(self._process_of(node))
+
     def sources(self) -> list[zmq.Socket[bytes]]:
         """Every socket that may have something for us."""
         return [self.socket, *self._outgoing.values(), *(losses.socket for losses in self._losses.values())]

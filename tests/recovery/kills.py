@@ -49,17 +49,23 @@ def size(folder: Path) -> int:
 
 
 class Disturbed:
-    """A run that is under way, to be disturbed when its record has grown so far."""
+    """A run that is under way, to be disturbed when its record has grown so far.
+
+    Attributes:
+        seen: The ids of its processes, so far as they were looked at.
+    """
 
     def __init__(self, net: Cluster, runs: Path, name: str, **options: Any) -> None:
         self.net = net
         self._folder = runs / name
         self._killed: set[int] = set()
+        self.seen: set[int] = set()
         self.running = asyncio.ensure_future(net.run(name=name, check=False, timeout=ENDS_S, on_output=None, **options))
 
     async def reaches(self, bytes_of_record: int) -> bool:
         """False if the run is over first."""
         while not self.running.done():
+            self.seen.update(self.net.pids.values())
             if size(self._folder) >= bytes_of_record:
                 return True
             await asyncio.sleep(LOOK_S)
