@@ -49,13 +49,15 @@ MOST_BYTES: Final = 800 * 2**20
 """Of memory for the oracle: a few of the longest frames, and what is read of one."""
 
 NETWORK: Final = """
-import asyncio
+import os
+
 from qnode import Node
 
 ROUNDS = 800
 
 
 async def alice(node: Node) -> list[int]:
+    assert "QNODE_TOKEN" not in os.environ  # where programs run it is not there any more
     outcomes = []
     for _ in range(ROUNDS):
         half = await node.entangle("bob")
@@ -274,6 +276,8 @@ def attacked(folder: Path, attack: Attack) -> tuple[Mapping[str, Any], int, str]
     with network(folder) as (at, oracle, nodes):
         mallory = Mallory(at)
         try:
+            for process in (oracle, *nodes):
+                assert SECRET not in Path(f"/proc/{process.pid}/cmdline").read_text()
             mallory.greet(oracle_facts(Cluster.from_yaml(folder / "net.yaml").set_up(None)))
             while not any(isinstance(one, Grant | Stop) for one in mallory.hear()):
                 pass
