@@ -126,3 +126,9 @@ async def test_a_program_that_goes_beyond_its_limit_is_told_which_and_how_to_rai
     cluster = Cluster({"alice": talks, "bob": listens}, [("alice", "bob")], seed=1, runs=tmp_path, limits=limits)
     with pytest.raises(ProgramFailed, match=r"LimitExceeded: .*may have 100.*raise `limits: queue_bytes:`"):
         await cluster.run()
+
+
+def test_the_page_has_every_limit_and_its_default() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    for name, value in {**Limits()._asdict(), **Strangers()._asdict()}.items():
+        assert f"| `{name}` | {value:,} |" in text
