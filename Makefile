@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow lint format bench lock clean
+.PHONY: help demo test slow engines lint format bench lock clean
 
 help: ## show this list
 	@echo "qnode: a quantum internet that you can run"; echo
@@ -24,6 +24,9 @@ test: $(VENV)/.test ## set up ./.venv, then run all tests but the slow ones
 
 slow: $(VENV)/.test ## the tests that take many seconds or many processes
 	$(BIN)/python -m pytest -m slow
+
+engines: $(VENV)/.engines ## the tests with a real Docker and a real Slurm; .ci/engines installs those, as root
+	QNODE_ENGINES=1 $(BIN)/python -m pytest -o faulthandler_timeout=900 tests/containers tests/slurm
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .
@@ -60,6 +63,10 @@ $(VENV)/.run: pyproject.toml | $(BIN)/python
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(PIP) install -e '.[test]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.engines: pyproject.toml | $(BIN)/python
+	$(PIP) install -e '.[test,engines]'
+	@touch $@ $(VENV)/.test $(VENV)/.run
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(PIP) install -e '.[dev]'

@@ -21,6 +21,7 @@ from benchmarks import (
     pairs,
     plugin,
     pulses,
+    recording,
     register,
     report,
     step,
@@ -46,6 +47,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
     "local": local.run,
     "register": register.run,
     "telemetry": telemetry.run,
+    "record": recording.run,
 }
 
 _EPILOG: Final = """\
@@ -63,6 +65,7 @@ benchmarks:
   local     gates on a node's own qubits
   register  the state engine by itself
   telemetry a run that publishes over MQTT, to a broker that is good, slow or gone
+  record    what the record costs a step: by itself, compressed all the time, and waiting for the disk
 
 The exit code is 1 if a result was wrong, never because it was slow. docs/benchmarks.md explains the figures.
 """

@@ -24,6 +24,7 @@ from orchestrator.links import LinkConfig
 from orchestrator.placing import Hosts, Place
 from orchestrator.presets import over_preset
 from orchestrator.problems import Finding
+from orchestrator.recording import RecordConfig
 from orchestrator.telemetry.settings import TelemetryConfig
 from orchestrator.values import (
     NAME_PATTERN,
@@ -256,6 +257,7 @@ class Config(Model):
     ] = Field(1, description="How many nodes share a process; all: the whole network in one.")
     limits: LimitsConfig = Field(LimitsConfig(), description="What nodes may have of the oracle, and strangers.")
     failures: FailuresConfig = Field(FailuresConfig(), description="What is done when a node's process is lost.")
+    record: RecordConfig = Field(RecordConfig(), description="How the record of the run is kept.")
     faults: Annotated[tuple[FaultConfig, ...], BeforeValidator(_faults)] = Field(
         (), description="What happens to the network, and when: a list of faults."
     )

@@ -33,6 +33,12 @@ class Debugger(pdb.Pdb):
         type(self).has_left = True
         super().set_quit()
 
+    def do_run(self, arg: str) -> None:
+        """run | restart: a replay begins with its command, not here."""
+        self.message("a replay begins again with its command; `q` leaves this one")
+
+    do_restart = do_run
+
     def stop_at(self, function: Main) -> None:
         """Stop at the first line of a function whenever it begins next."""
         code = function.__code__

@@ -167,7 +167,12 @@ class Draft:
         if path[:1] == ("nodes",) and len(path) == 2 and not finding.key:  # its name is right, and links may use it
             self.data = {**self.data, "nodes": {**self.data["nodes"], path[1]: {}}}
             return path
-        self.data, taken = _without(self.data, path)
+        if path[:1] == ("faults",) and len(path) > 1:  # the others keep their places
+            taken = path[:2]
+            kept = [{} if nth == path[1] else fault for nth, fault in enumerate(self.data["faults"])]
+            self.data = {**self.data, "faults": kept}
+        else:
+            self.data, taken = _without(self.data, path)
         if taken:
             self._gone.add(taken)
             self._note(taken)

@@ -22,11 +22,11 @@ import numpy as np
 
 from orchestrator.inspect import MarkObserver
 from orchestrator.launch.interrupted import Interrupted
+from orchestrator.oracle import records
 from orchestrator.oracle.event_writer import EventWriter
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.network import build_core, run_event
-from orchestrator.oracle.record import RecordWriter
-from orchestrator.oracle.spec import Summary, encode_oracle, events_path, record_path
+from orchestrator.oracle.spec import Summary, events_path
 from orchestrator.oracle.summary import summarise
 from orchestrator.plan import LaunchPlan
 from qnode.errors import ConfigError, MalformedMessage, TimedOut
@@ -134,11 +134,7 @@ class InlineRun:
         if self._writer is not None:
             self._open.callback(self._writer.close)
         self._core = build_core(oracle, self._writer.emit if self._writer else None, self._observer)
-        self._record = (
-            self._open.enter_context(RecordWriter(record_path(folder), encode_oracle(oracle.without_secrets())))
-            if folder
-            else None
-        )
+        self._record = self._open.enter_context(records.writer(oracle, None)) if folder else None
         self.failed: dict[tuple[str, str], TracebackType | None] = {}
         self._hosts: dict[NodeName, NodeHost] = {}
         self._generators = Generators(launch.processes)

@@ -23,7 +23,7 @@ from qnode.transport.control import Control
 from qnode.wire.keys import ORACLE
 from qnode.wire.messages import Progress
 
-_GRACE_S: Final = 30.0  # wall time that the oracle has to end by itself, after the nodes of a host have
+_GRACE_S: Final = 10.0  # wall time that the other steps have to end by themselves, once one has
 _HASTE_S: Final = 5.0  # wall time that it has to save what there is
 _ERRORS: Final = "slurm.log"  # in the run's folder: what the steps tell about themselves
 

@@ -146,6 +146,8 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
         restarts=network.failures.restarts,
         restart_ns=network.failures.restart_ns,
         detection_ns=network.failures.detection_ns,
+        synced=network.recording.synced,
+        segment_bytes=network.recording.segment_bytes,
         faults=network.faults,
     )
 

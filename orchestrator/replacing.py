@@ -19,13 +19,14 @@ class Replacing:
 
     Attributes:
         running: The numbers of those that are there.
+        lives: Which incarnation each node is in that is no more in its first.
     """
 
     def __init__(self, launcher: Launcher, launch: LaunchPlan) -> None:
         self._launcher = launcher
         self._processes = {process.number: process for process in launch.processes}
         self._number_of = launch.run.processes
-        self._lives: dict[str, int] = {}
+        self.lives: dict[str, int] = {}
         self._ended: set[int] = set()  # and nothing is started in their place yet
         self._ending: dict[int, ProcessSpec | None] = {}  # and what comes after it
         self.running = set(self._processes)
@@ -35,8 +36,8 @@ class Replacing:
 
         What it says again is done already.
         """
-        news = {node: life for node, life in lives.items() if self._lives.get(node) != life}
-        self._lives |= news
+        news = {node: life for node, life in lives.items() if self.lives.get(node) != life}
+        self.lives |= news
         for number in sorted({self._number_of[node] for node in news}):
             process = self._processes[number]
             again = tuple(

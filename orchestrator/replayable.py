@@ -92,8 +92,8 @@ class Replayable:
             raise ConfigError(place=str(file), detail="this payload was changed: it does not match its name")
         raise ConfigError(
             place=str(payloads_path(self.folder)),
-            detail=f"a long message that {self.wish.node} received is not here ({digest.hex()}); it is kept where the"
-            " node ran: copy it from there",
+            detail=f"a long message that {self.wish.node} received is not here ({digest.hex()}): the node ran without"
+            " this folder, on another machine or by hand, and kept it nowhere",
         )
 
 

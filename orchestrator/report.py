@@ -171,6 +171,8 @@ def _rows_of(run: Run, node: NodeDescription, ends: Mapping[tuple[str, str], int
         at_ns = ends.get((node.name, program.name))
         if program.name in results:
             result = _short(results[program.name])
+        elif node.name in run.summary.gone and at_ns is None:
+            result = "lost"
         elif program.name in lost:
             result = f"PeerLost: {lost[program.name]}"
         elif at_ns is not None:

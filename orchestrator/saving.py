@@ -14,7 +14,17 @@ from typing import BinaryIO, Final
 from orchestrator import program_files
 from orchestrator.dumping import dump
 from orchestrator.folders import as_file_name, make, write_whole
-from orchestrator.head import CONFIG_FILE, RUN_FILE, SUMMARY_FILE, first_head, head_of, padded
+from orchestrator.head import (
+    CONFIG_FILE,
+    KILLED,
+    RUN_FILE,
+    RUNNING,
+    SUMMARY_FILE,
+    first_head,
+    head_of,
+    padded,
+    read_head,
+)
 from orchestrator.oracle.spec import encode_summary
 from orchestrator.run import Run, Source
 from qnode.errors import ConfigError
@@ -65,6 +75,21 @@ def begin(folder: Path, source: Source, started: datetime) -> BinaryIO:
         lock = failed.enter_context((folder / CONFIG_FILE).open("rb"))
         fcntl.flock(lock, fcntl.LOCK_EX)  # before anybody can read that it is running, and find that nobody holds it
         write_whole(folder / RUN_FILE, first_head(folder, source, started))
+        failed.pop_all()
+    return lock
+
+
+def go_on(folder: Path) -> BinaryIO:
+    """Take up a run whose oracle was killed; what is returned holds the lock, as with `begin`. Raises ConfigError."""
+    head = read_head(folder)
+    if head.ended not in (RUNNING, KILLED):
+        raise ConfigError(place=str(folder), detail=f"this run has ended ({head.ended}): there is nothing to resume")
+    with _into(folder), ExitStack() as failed:
+        lock = failed.enter_context((folder / CONFIG_FILE).open("rb"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(place=str(folder), detail="this run is under way: its oracle is there") from None
         failed.pop_all()
     return lock
 

@@ -123,6 +123,7 @@ _HEADINGS: Final = {
     "LimitsConfig": "`limits`",
     "NodeLimitsConfig": "`limits` of a node",
     "FailuresConfig": "`failures`",
+    "RecordConfig": "`record`",
     "HostConfig": "`hosts`: each of them",
     "FaultConfig": "`faults`: each of a list",
     "TriggerConfig": "`faults`: `on`",

@@ -9,7 +9,20 @@ from typing import Self
 from qnode.errors import InvalidOperation
 from qnode.transport.control import Control
 from qnode.wire.keys import Keys
-from qnode.wire.messages import Change, Command, Go, Look, Pause, Paused, Resume, RunEnded, Seen, Steered, error_of
+from qnode.wire.messages import (
+    Change,
+    Command,
+    Go,
+    Look,
+    Pause,
+    Paused,
+    Resume,
+    RunEnded,
+    Seen,
+    Steered,
+    Welcome,
+    error_of,
+)
 
 
 class RunOver(InvalidOperation, travels=False):
@@ -34,6 +47,9 @@ class Steering:
         self._answers: dict[int, asyncio.Future[Steered]] = {}
         self._stands: asyncio.Future[Paused | None] | None = None
         self._going = 0  # the number of the last Go; what is told before its answer belongs to an earlier one
+        self._asked: dict[int, Command] = {}  # and not answered yet
+        self._standing: dict[type[Command], tuple[int, Command]] = {}  # what must be said again to another oracle
+        self._is_known = False
         self._ended = asyncio.Event()
         self._loop.add_reader(self._control.fileno(), self._take_news)
 
@@ -100,19 +116,30 @@ class Steering:
         number = self._number
         answer: asyncio.Future[Steered] = self._loop.create_future()
         self._answers[number] = answer
-        self._control.steer(number, command)
+        self._asked[number] = command
+        if not self._control.is_cut:  # else it is said when the oracle is back, behind what stands
+            self._control.steer(number, command)
         self._take_news()  # ZeroMQ's descriptor speaks up once, and sending may have used that up
         try:
             steered = await answer
         finally:
             self._answers.pop(number, None)
+            self._asked.pop(number, None)
         if steered.code:
             raise error_of(steered)
+        if isinstance(command, Go | Pause):
+            self._standing[type(command)] = number, command
+        elif isinstance(command, Resume):
+            self._standing.pop(Pause, None)
         return steered
 
     def _take_news(self) -> None:
         for message in self._control.news():
             match message:
+                case Welcome():
+                    if self._is_known:
+                        self._say_again()
+                    self._is_known = True
                 case Steered():
                     answer = self._answers.get(message.number)
                     if answer is not None and not answer.done():
@@ -124,6 +151,14 @@ class Steering:
                         self._stands.set_result(message)
                 case RunEnded():
                     self._end()
+
+    def _say_again(self) -> None:
+        """Another oracle goes on with the run from its record, which has all that was changed, and no more."""
+        again = {number: command for number, command in self._standing.values() if number not in self._asked}
+        for number, command in sorted((again | self._asked).items()):
+            if isinstance(command, Go) and self._stands is not None and not self._stands.done():
+                self._going = number
+            self._control.steer(number, command)  # what it has done of that, it does not do twice
 
     def _end(self) -> None:
         self._ended.set()

@@ -76,7 +76,7 @@ async def follow(
         if lost and not begun:
             return False
         if lost:
-            control.gone(lost)
+            control.gone(lost, {node: replacing.lives.get(node, 0) for node in lost})
             take_news()  # as below
         return True
 

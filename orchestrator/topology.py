@@ -18,6 +18,7 @@ from orchestrator.failures import NEVER, Failures, Restart
 from orchestrator.faults import ALL
 from orchestrator.links import LinkConfig
 from orchestrator.oracle.limits import Limits, Strangers
+from orchestrator.recording import Recording
 from qnode.ids import NodeName, ProgramName
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
@@ -100,6 +101,7 @@ class Network:
     observe: tuple[Observation, ...]
     events: bool
     failures: Failures
+    recording: Recording
     limits: Limits
     strangers: Strangers
     faults: tuple[Fault, ...] = ()
@@ -164,6 +166,7 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         observe=tuple(_observations(config)),
         events=config.events,
         failures=config.failures.numbers(),
+        recording=config.record.numbers(),
         limits=config.limits.numbers(),
         strangers=config.limits.strangers(),
         faults=tuple(_faults(config, nodes, links)),

@@ -78,6 +78,18 @@ ANGLE: Final = Dimension(
     {"rad": Fraction(1), "mrad": _decimal("1e-3"), "deg": Fraction(pi) / 180, "°": Fraction(pi) / 180},
     signed=True,
 )
+SIZE: Final = Dimension(
+    "size",
+    {
+        "B": Fraction(1),
+        "kB": Fraction(10**3),
+        "MB": Fraction(10**6),
+        "GB": Fraction(10**9),
+        "KiB": Fraction(2**10),
+        "MiB": Fraction(2**20),
+        "GiB": Fraction(2**30),
+    },
+)
 NUMBER: Final = Dimension("number", {"": Fraction(1), "%": _decimal("1e-2")}, signed=True)
 
 _NUMBER: Final = r"(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
@@ -86,11 +98,11 @@ _QUANTITY: Final = re.compile(rf"\s*(?P<number>[-+]?{_NUMBER})\s*(?P<unit>\S.*?)
 
 
 def parse(value: object, dimension: Dimension) -> float:
-    """The quantity in SI units (seconds, metres, dB/m, hertz, radians), the float nearest to what was written.
+    """The quantity in SI units (seconds, metres, dB/m, hertz, radians, bytes), the float nearest to what was written.
 
     Args:
         value: Text with a unit; a bare number only where that has a meaning (a plain number, or zero of anything).
-        dimension: What is wanted: `TIME`, `LENGTH`, `ATTENUATION`, `LOSS`, `RATE`, `ANGLE` or `NUMBER`.
+        dimension: What is wanted: `TIME`, `LENGTH`, `ATTENUATION`, `LOSS`, `RATE`, `ANGLE`, `SIZE` or `NUMBER`.
     Raises:
         UnitError: If it is something else; the sentence lists the units that are allowed.
     """
@@ -161,6 +173,7 @@ _EXAMPLES: Final[Mapping[str, Sequence[object]]] = {
     "loss": ("20 dB",),
     "rate": ("80 MHz",),
     "angle": ("0.1 rad", "5 deg"),
+    "size": ("64 MiB",),
     "number": (0.02, "2 %"),
 }
 

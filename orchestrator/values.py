@@ -199,6 +199,7 @@ DecibelsPerMetre = Annotated[
 Decibels = Annotated[float, _quantity(units.LOSS), as_text(units.LOSS), _quantity_schema(units.LOSS)]
 Hertz = Annotated[float, _quantity(units.RATE), as_text(units.RATE), _quantity_schema(units.RATE)]
 Radians = Annotated[float, _quantity(units.ANGLE), as_text(units.ANGLE), _quantity_schema(units.ANGLE)]
+Bytes = Annotated[float, _quantity(units.SIZE), as_text(units.SIZE), _quantity_schema(units.SIZE)]
 Number = Annotated[float, _quantity(units.NUMBER), _quantity_schema(units.NUMBER)]
 _PROBABILITY: Final = units.json_schema(units.NUMBER, title="probability", least=0, most=1, examples=[0.98, "2 %"])
 Probability = Annotated[

@@ -76,7 +76,7 @@ def _run(parser: Parser) -> None:
     parser.add_argument("--on", choices=("slurm",), help="run it on Slurm's hosts: in the allocation, or in a new one")
     _hosts(parser)
     parser.add_argument(
-        "--slurm", default="", metavar="OPTIONS", help='for a new allocation, such as "--partition=long --time=1:00:00"'
+        "--slurm", default="", metavar="OPTIONS", help='for a new one, such as --slurm="--partition=long"'
     )
     _runs_folder(parser)
 
@@ -223,9 +223,11 @@ def _oracle(parser: Parser) -> None:
     _patience(parser, "how long a node may be gone until it is lost (30)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--all", action="store_true", help="a row for every node, however many there are")
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--folder", type=Path, metavar="DIR", help="where this run is saved, a new and empty folder; left out: numbered"
     )
+    where.add_argument("--resume", metavar="RUN", help="go on with a run whose oracle was killed, from its record")
     _ready(parser)
     _runs_folder(parser)
 

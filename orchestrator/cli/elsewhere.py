@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from pathlib import Path
+from typing import Final
 
 from orchestrator.cli.loading import cluster_of
 from orchestrator.cluster import Cluster
-from orchestrator.deploy.parts import DEFAULT_IMAGE, Deployed
+from orchestrator.deploy.parts import Deployed
+from qnode import __version__
+from qnode.errors import ConfigError
+
+DEFAULT_IMAGE: Final = f"qnode:{__version__}"
+_IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 
 
 def deployed(command: str, options: argparse.Namespace) -> tuple[Cluster, Deployed]:
     """The cluster, and what is to run of it. A seed that nobody has given is drawn now: all processes need the same."""
+    if options.image is not None and not _IMAGE.fullmatch(options.image):
+        raise ConfigError(
+            place="--image", detail=f"{options.image!r} is no name; write one such as lab.example/qnode:1"
+        )
     cluster = cluster_of(options)
     source = cluster.set_up(options.seed)
     changes = changes_of(options)
@@ -36,7 +47,8 @@ def changes_of(options: argparse.Namespace) -> list[str]:
 
 def made_by(command: str, options: argparse.Namespace) -> str:
     """What was typed, in one line."""
-    return shlex.join(["qnode", command, str(options.config), *changes_of(options)]).replace("\n", " ")
+    text = shlex.join(["qnode", command, str(options.config), *changes_of(options)])
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def as_seen(folder: Path) -> str:

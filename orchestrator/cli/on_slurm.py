@@ -52,7 +52,8 @@ class OnSlurm:
         on_output: Callable[[str], None],
     ) -> Run:
         """One run. Its failure is not raised, and nothing is ever inline."""
-        assert not (inline or check)
+        assert not inline
+        assert not check
         changed = argparse.Namespace(**{**vars(self._changed), "seed": seed})
         job = Job(
             self.cluster.set_up(seed),

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from orchestrator import report, saving
+from orchestrator import report, saved, saving
 from orchestrator.addresses import Endpoint, listening, needs_keys, socket_file
 from orchestrator.cli.by_hand import identity, oracle_facts, plan_by_hand
 from orchestrator.cli.endings import tell_error
@@ -20,6 +20,7 @@ from orchestrator.cli.run import tell_warnings
 from orchestrator.cli.screen import Screen
 from orchestrator.cli.signals import raise_at_signals
 from orchestrator.facts import differences
+from orchestrator.head import read_head
 from orchestrator.oracle.service import OracleService
 from orchestrator.oracle.spec import OracleSpec, Summary, cut_short
 from orchestrator.ready import ReadyFile
@@ -35,7 +36,9 @@ from qnode.wire.messages import Hello, Progress
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
     """Carry out the command; the exit code."""
-    source = cluster_of(options, runs=options.runs_folder).set_up(options.seed)
+    resumed = None if options.resume is None else saved.find(options.runs_folder, options.resume)
+    seed = read_head(resumed).seed if resumed is not None and options.seed is None else options.seed
+    source = cluster_of(options, runs=options.runs_folder).set_up(seed)
     network = source.network
     where = listening(options.listen, n_nodes=len(network.nodes))
     if where.is_open and options.keys is None:
@@ -48,7 +51,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     # Before anything is written: that it cannot be had is no run.
     server = _listen(spec, lambda hello: differences(hello.facts, facts) if hello.role == "node" else "")
     started, clock = datetime.now(UTC), time.perf_counter()
-    folder, lock = _begin(options, source, started, server)
+    folder, lock = _begin(options, source, started, server, resumed)
     telemetry = Telemetry(source, folder)
     followed = _Followed(screen, telemetry)
     ready = ReadyFile(options.ready)
@@ -57,7 +60,11 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     failure: QnodeError | None = None
     with lock:
         spec = msgspec.structs.replace(
-            spec, folder=str(folder), join_timeout_s=options.wait, patience_s=options.patience
+            spec,
+            folder=str(folder),
+            join_timeout_s=options.wait,
+            patience_s=options.patience,
+            resume=resumed is not None,
         )
         try:
             with telemetry:
@@ -132,9 +139,13 @@ def _nearby(where: Endpoint, server: Server) -> str:
     return f"{where.nearby.rpartition(':')[0]}:{server.address.rpartition(':')[2]}"
 
 
-def _begin(options: argparse.Namespace, source: Source, started: datetime, server: Server) -> tuple[Path, BinaryIO]:
+def _begin(
+    options: argparse.Namespace, source: Source, started: datetime, server: Server, resumed: Path | None
+) -> tuple[Path, BinaryIO]:
     """The run's folder, and the lock that says that it is under way."""
     try:
+        if resumed is not None:
+            return resumed, saving.go_on(resumed)
         folder = options.folder or saving.new_folder(options.runs_folder, source.name)
         return folder, saving.begin(folder, source, started)
     except BaseException:

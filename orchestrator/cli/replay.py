@@ -56,7 +56,7 @@ def _told(ready: Replayable, done: Replayed) -> Iterator[str]:
         case _:
             yield f"{done.node}{life}: {same}, up to {format_time(done.at_ns)}"
     if done.unrecorded:
-        yield f"  the step at {format_time(done.at_ns)} is not in the record to its end: the run ended within it"
+        yield f"  the step at {format_time(done.at_ns)} is in no record: in the run, the node did not come to its end"
     for program, ended in done.ended.items():
         yield from _ending(program, ended)
     waiting = {one.program: one for one in done.waits if one.program not in done.ended}

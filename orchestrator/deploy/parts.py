@@ -10,11 +10,9 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from orchestrator.topology import Network
-from qnode import __version__
 from qnode.errors import ConfigError
 
 PORT: Final = 5700
-DEFAULT_IMAGE: Final = f"qnode:{__version__}"
 KEY_ENDING: Final = ".key"  # of the files that `qnode keys` makes
 
 
@@ -33,7 +31,7 @@ class Deployed:
     network: Network
     file: str
     changes: tuple[str, ...] = ()
-    image: str = DEFAULT_IMAGE
+    image: str = "qnode"
     made_by: str = ""
     names: tuple[str, ...] = field(init=False)
 
@@ -84,8 +82,9 @@ def listed(words: Iterable[str]) -> str:
 
 
 def commented(lines: Iterable[str]) -> str:
-    """Lines as a comment."""
-    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+    """Lines as a comment; what would end it is left out."""
+    shown = ("".join(char for char in line if char.isprintable()) for line in lines)
+    return "".join(f"# {line}".rstrip() + "\n" for line in shown)
 
 
 def indented(lines: Iterable[str], by: int) -> Iterator[str]:

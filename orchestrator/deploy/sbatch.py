@@ -43,7 +43,7 @@ def script(name: str, job: str, n_hosts: int, *, arguments: Sequence[str], made_
         bin_folder: Where the command `qnode` is.
     """
     return _SCRIPT.format(
-        name=" ".join(name.split()),
+        name="".join(char if char.isprintable() else " " for char in name),
         hosts=f"{n_hosts} host{'' if n_hosts == 1 else 's'}",
         job=job,
         n_hosts=n_hosts,

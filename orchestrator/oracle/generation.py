@@ -14,9 +14,9 @@ from typing import Final, Protocol
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
 from orchestrator.oracle.ledger import Ledger
-from orchestrator.oracle.matching import Demand, Matching
+from orchestrator.oracle.matching import Demand, Key, Matching
 from orchestrator.oracle.timekeeper import Timekeeper
-from qnode.ids import NodeName, PairId, QubitId
+from qnode.ids import NodeName, PairId, QubitId, other_half
 from qnode.quantum import waiting
 from qnode.quantum.bell import PHI_PLUS
 from qnode.quantum.noisy import Stretch
@@ -188,7 +188,11 @@ class Generation:
 
     def lose(self, node: NodeName) -> None:
         """A node is gone: its links make nothing more, and what they have begun and not made comes to nothing."""
-        for making in [one for one in self._makings() if node in one.job.first.ends]:
+        links = dict.fromkeys(demand.ends for demand in self._matching.of(node))
+        links |= dict.fromkeys(
+            making.job.first.ends for making in self.making.values() if node in making.job.first.ends
+        )
+        for making in [one for ends in links for one in self._makings(ends)]:
             if self._time.now_ns < making.born_ns:
                 self._give_up(making)
             else:
@@ -202,7 +206,7 @@ class Generation:
         """A link is broken: a pair that it is making is to be made anew, once it is mended."""
         self.broken.add(ends)
         link = self._links.setdefault(ends, Link())
-        for making in [one for one in self._makings() if one.job.first.ends == ends]:
+        for making in self._makings(ends):
             job = making.job
             wanted = making.halves[0] in job.first.under_way and making.halves[1] in job.second.under_way
             if wanted and self._time.now_ns < making.born_ns:
@@ -227,8 +231,22 @@ class Generation:
         if ends in self._links:
             self._links[ends].free_ns += by_ns
 
-    def _makings(self) -> list[Making]:
-        return list(dict.fromkeys(self.making.values()))
+    def _makings(self, ends: tuple[NodeName, NodeName]) -> list[Making]:
+        """What is being made between two nodes. Of perfect pairs nothing is kept meanwhile, so they are looked for."""
+        found = [making for making in dict.fromkeys(self.making.values()) if making.job.first.ends == ends]
+        source, _ = self._sources.source(*ends)
+        if source.heralds or source.born_ns != source.delivered_ns:
+            return found
+        theirs = {half: demand for demand in self._matching.of(ends[1], ends[0]) for half in demand.under_way}
+        for mine in self._matching.of(*ends):
+            jobs: dict[Key, Job] = {}
+            for half in mine.under_way:
+                other = other_half(half)
+                demand = None if other is None or half in self.making else theirs.get(other[2])
+                if other is not None and demand is not None:
+                    job = jobs.setdefault(demand.key, Job(mine, demand))
+                    found.append(Making(None, job, (half, other[2]), [], NEVER_NS))
+        return found
 
     def _give_up(self, making: Making) -> None:
         self._over(making)

@@ -47,7 +47,7 @@ class Helm:
         self._ask_nodes = ask_nodes
         self._lookers: list[tuple[Answer, int]] = []
         self._shown: dict[str, Shown] = {}
-        self._at_ns = 0
+        self._at_ns = core.time.now_ns
 
     def take(self, steer: Steer, answer: Answer) -> None:
         """Do what is wanted, and answer it: at once, but for looking, which takes a word with every node."""

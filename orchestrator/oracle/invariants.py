@@ -57,7 +57,7 @@ def _of_what_is_under_way(core: OracleCore) -> Iterator[str]:
     ledger, arriving = operations.ledger, Counter[str]()
     for node in sorted(core.lives.current):
         for delivery in time.deliveries_to(node):
-            if delivery.at_ns < time.now_ns:
+            if delivery.at_ns < time.now_ns and node not in time.held:
                 yield f"{node} would get {type(delivery.item).__name__} at {delivery.at_ns} ns, and it is later"
             if isinstance(delivery.item, Arrived | Paired):
                 arriving[delivery.item.qubit] += 1

@@ -36,10 +36,11 @@ _INVERTED: Final = 0xFFFFFFFF
 
 
 class Changed(msgspec.Struct, array_like=True, frozen=True):
-    """A change of a paused run, and the network time at which it was made."""
+    """A change of a paused run, the network time at which it was made, and whose which command it was."""
 
     at_ns: int
     change: Change
+    by: bytes = b""
 
 
 class Round(msgspec.Struct, array_like=True, frozen=True):
@@ -164,10 +165,10 @@ class RecordWriter:
         """A grant is on its way, encoded: the next entry vouches for it. It is not a byte in the file until then."""
         self._granted.add(frame)
 
-    def changed(self, at_ns: int, change: Change) -> None:
+    def changed(self, at_ns: int, change: Change, by: bytes = b"") -> None:
         """The run was changed. Raises OSError, like `append`."""
         self._is_changed = True
-        self._write(entry_of(_encode(Round(at_ns, (), NOTHING_GRANTED, (), (Changed(at_ns, change),)))))
+        self._write(entry_of(_encode(Round(at_ns, (), NOTHING_GRANTED, (), (Changed(at_ns, change, by),)))))
 
     def append(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes], losses: Sequence[Loss] = ()) -> None:
         """One round, its reports in execution order. Raises OSError (no space left, say) before anything is granted."""
@@ -237,6 +238,16 @@ def entry_of(content: bytes) -> bytes:
 def start_of(description: bytes) -> bytes:
     """What the first file begins with."""
     return MAGIC + entry_of(description)
+
+
+def is_torn_start(path: Path) -> bool:
+    """Whether a record's writer did not get as far as its first entry."""
+    with path.open("rb") as file:
+        magic, head = file.read(len(MAGIC)), file.read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            return MAGIC.startswith(magic)
+        length, inverted, _ = _HEAD.unpack(head)
+        return magic == MAGIC and length ^ inverted == _INVERTED and len(file.read(length)) < length
 
 
 def _start_behind(number: int, before: int) -> bytes:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from orchestrator.oracle.core import OracleCore
-from orchestrator.oracle.record import RecordReader, RecordWriter, start_of
+from orchestrator.oracle.record import RecordReader, RecordWriter, is_torn_start
 from orchestrator.oracle.regrant import Regrants
 from orchestrator.oracle.replay import Again
 from orchestrator.oracle.segments import segment
@@ -32,18 +34,22 @@ def before(spec: OracleSpec) -> RecordReader | None:
     try:
         reader = RecordReader(path)
     except MalformedMessage:
-        with path.open("rb") as file:
-            if not start_of(encode_oracle(spec.without_secrets())).startswith(file.read()):
-                raise
+        if not is_torn_start(path):
+            raise
         path.unlink()  # nobody was granted anything before it had its first entry
         return None
     try:
         told = decode_oracle(reader.description)
     except UNREADABLE as error:
         raise MalformedMessage(detail=f"{path} describes no run: {error}") from None
-    if told != spec.without_secrets():
+    if _without_patience(told) != _without_patience(spec.without_secrets()):
         raise MalformedMessage(detail=f"{path} is the record of another run, or of another configuration")
     return reader
+
+
+def _without_patience(spec: OracleSpec) -> OracleSpec:
+    """Without what may be another at every start of the oracle."""
+    return msgspec.structs.replace(spec, join_timeout_s=0.0, patience_s=0.0, restarts=0, synced=False, segment_bytes=0)
 
 
 def writer(spec: OracleSpec, after: RecordReader | None) -> RecordWriter:

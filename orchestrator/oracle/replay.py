@@ -120,6 +120,7 @@ class Again:
         rounds: How many were executed.
         over: Whether the run was ended within the last of them, or before it.
         farewells: What nodes said when the run was over, encoded.
+        commands: By which the run was changed.
         divergence: What does not follow from the rounds before it, and ended it; None if all does.
     """
 
@@ -130,6 +131,7 @@ class Again:
         self._granted: Mapping[NodeName, Grant] = {}
         self.over = False
         self.farewells: tuple[msgspec.Raw, ...] = ()
+        self.commands: set[bytes] = set()
         self._number = 0
         self._spec = spec
         self._core = core
@@ -224,6 +226,7 @@ class Again:
 
     def _change(self, changes: tuple[Changed, ...]) -> None:
         for one in changes:
+            self.commands.add(one.by)
             try:
                 self._core.steer(one.change, one.at_ns)
             except MalformedMessage as error:
@@ -236,7 +239,7 @@ class Again:
             self._core.wake(Wake(node, self._core.lives.current[NodeName(node)]))
 
     def _scatter(self, grants: Mapping[NodeName, Grant]) -> None:
-        self._granted = grants
+        self._granted = dict(grants)  # the core takes out whom it loses
         self._vouch(grants.values())
 
     def _vouch(self, grants: Iterable[Grant]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
@@ -112,6 +112,8 @@ class OracleService:
         self._early: list[tuple[bytes, bytes]] = []
         self._stop = b""
         self._returning = Returning(spec, self._core, server)
+        self._command = b""  # that is carried out
+        self._commands: set[bytes] = set() if self._before is None else self._before.commands  # that changed the run
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
         self._gone: Mapping[str, str] = {}
@@ -229,7 +231,11 @@ class OracleService:
         if self._server.roles[connection] in ("cluster", "steering"):
             self._controllers.add(connection)
             self._tell_replaced(self._core.replaced, (connection,))
-        elif self._stop:
+            return
+        gone = {node: why for node, why in self._core.lives.gone.items() if self._core.replaced[node] < 0}
+        if gone:
+            self._server.send(connection, [encode(Gone(dict(gone.items())))])
+        if self._stop:
             self._server.send(connection, [self._stop])
         elif self._told_addresses:  # it is back, or another in its place, which knows nobody
             self._tell_addresses_to(connection)
@@ -249,17 +255,15 @@ class OracleService:
     def _serve_virtual(self) -> None:
         core = self._core
         early = [(connection, frame) for connection, frame in self._early if connection in self._server.nodes_of]
-        for connection, frame in early:
-            if connection in self._controllers:
-                self._take(connection, frame)
-        while self._helm.paused and core.outcome is None:
-            connection, frames = self._receive()
+        steers = deque(one for one in early if one[0] in self._controllers)
+        while core.outcome is None and (self._helm.paused or (steers and not self._before)):
+            connection, frames = (steers[0][0], [steers.popleft()[1]]) if steers else self._receive()
             for frame in frames:
                 self._take(connection, frame)
         if core.outcome is None:
             self._begin()
-        for connection, frame in early:
-            if connection not in self._controllers:
+        for connection, frame in [*steers, *(one for one in early if one[0] not in self._controllers)]:
+            if core.outcome is None:
                 self._take_all(connection, [frame])
         while core.outcome is None:
             connection, frames = self._receive()
@@ -365,7 +369,7 @@ class OracleService:
                     self._check_sender(connection, message.node, message.incarnation)
                     self._helm.shown(message)
                 case Gone() if connection in self._controllers:
-                    return self._lose(message.nodes)
+                    return self._lose(message.nodes, message.lives)
                 case Finish() if connection in self._controllers:
                     self._core.end(message.how)
                     self._gone = message.without
@@ -380,6 +384,10 @@ class OracleService:
         if self._spec.clock != "virtual":
             error = InvalidOperation(detail="network time cannot be stopped on the real clock; a run can only be ended")
             self._server.send(connection, [encode(Steered(steer.number, error.code, fields_of(error)))])
+            return
+        self._command = self._server.hellos[connection].session + steer.number.to_bytes(8, "little", signed=True)
+        if self._command in self._commands:
+            self._answer(connection, Steered(steer.number))  # it was done, and the answer lost
             return
         self._helm.take(steer, lambda answer: self._answer(connection, answer))
 
@@ -399,11 +407,16 @@ class OracleService:
 
     # ------------------------------------------------------------ nodes that are lost
 
-    def _lose(self, nodes: Mapping[str, str]) -> bool:
+    def _lose(self, nodes: Mapping[str, str], lives: Mapping[str, int] = {}) -> bool:
         """Processes are gone, and whoever watches over them says so. True if that completes the round."""
         complete = False
         for node, reason in nodes.items():
-            if node not in self._spec.programs or node in self._core.lives.gone:
+            if node in self._core.lives.gone and lives.get(node) == self._core.replaced.get(NodeName(node)):
+                self._core.lives.gone[NodeName(node)] = self._core.missing[NodeName(node)] = reason
+                self._core.end("lost")  # its next process is gone before its life has begun: nobody else would come
+                continue
+            now = self._core.lives.current.get(NodeName(node))
+            if now is None or lives.get(node, now) != now or node in self._core.lives.gone:
                 continue
             fresh = self._spec.restart.get(node) == FRESH and self._restarted[node] < self._spec.restarts
             self._restarted[node] += fresh
@@ -418,6 +431,10 @@ class OracleService:
         self._server.let_go(node)
         self._server.incarnations = {**self._server.incarnations, node: max(life, self._core.lives.current[node])}
         self._tell_replaced({node: life}, self._controllers)
+        if life < 0:
+            gone = encode(Gone({node: self._core.lives.gone[node]}))
+            for connection in set(self._server.connection_of.values()):
+                self._server.send(connection, [gone])
 
     def _tell_replaced(self, lives: Mapping[NodeName, int], connections: Iterable[bytes]) -> None:
         frame = encode(Replace(dict(lives.items())))
@@ -427,7 +444,8 @@ class OracleService:
 
     def _changed(self, at_ns: int, change: Change) -> None:
         if self._record is not None:
-            self._record.changed(at_ns, change)
+            self._record.changed(at_ns, change, self._command)
+            self._commands.add(self._command)
 
     def _ask_nodes(self, show: Show) -> None:
         for connection in set(self._server.connection_of.values()):

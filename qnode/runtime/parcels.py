@@ -6,9 +6,10 @@ in between takes nothing with it that somebody was promised.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -33,7 +34,7 @@ class ParcelStore:
         if digest_of(payload) != digest:
             raise MalformedMessage(detail="a payload does not match its digest")
         path = self._path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # like the record: whoever runs it reads it
         part = path.with_suffix(".part")
         part.write_bytes(payload)
         part.replace(path)
@@ -47,6 +48,9 @@ class ParcelStore:
 
     def _path(self, digest: bytes) -> Path:
         return Path(self._folder, digest.hex())
+
+
+_LOOK_MS: Final = 100  # wall time; hardly anybody waits as long for a payload to arrive
 
 
 class Parting(NamedTuple):
@@ -74,16 +78,26 @@ def by_digest(ops: tuple[Op, ...]) -> tuple[tuple[Op, ...], list[Parting]]:
 
 
 def send_ahead(
-    source: str, ops: tuple[Op, ...], peers: Peers, token: bytes, serve_while_waiting: int | None = None
+    source: str,
+    ops: tuple[Op, ...],
+    peers: Peers,
+    token: bytes,
+    serve_while_waiting: int | None = None,
+    look: Callable[[], None] | None = None,
 ) -> tuple[Op, ...]:
     """Send the long payloads of a report to their receivers and wait until they have them; then digests.
 
     Everybody who waits here also takes in what others send, so that two nodes can do this to each other.
+
+    Args:
+        look: Called now and then while waiting: whoever it lets the peers give up is not waited for.
     """
     slim, partings = by_digest(ops)
     if not partings:
         return ops
     sent: set[Key] = {peers.send(Parcel(token, source, one.peer, one.digest, one.payload)) for one in partings}
     while not sent.isdisjoint(peers.unacknowledged):  # other messages are not waited for: their receiver may be gone
-        peers.serve(serve_while_waiting)
+        peers.serve(serve_while_waiting if look is None else _LOOK_MS)
+        if look is not None:
+            look()
     return slim

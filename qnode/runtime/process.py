@@ -65,6 +65,7 @@ def run_process(
             watched=virtual or is_alone,
             patience_s=(run.patience_s if is_alone else None) if virtual else 0.0,
             keys=process.keys,
+            told=told,
         )
         inbox: list[Direct] = []
 

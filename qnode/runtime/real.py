@@ -25,7 +25,7 @@ from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
 from qnode.wire.items import Item, Message
-from qnode.wire.messages import Book, Direct, Grant, Ping, Pong, Refused, Stop, encode, error_of
+from qnode.wire.messages import Book, Direct, Gone, Grant, Ping, Pong, Refused, Stop, encode, error_of
 from qnode.wire.operations import Op, Receive, Send
 from qnode.wire.plan import RunSpec
 
@@ -200,6 +200,9 @@ class RealDriver:
                     self._held.add(message.now_ns, message.node, item)
             case Pong():
                 self._compare(message)
+            case Gone():
+                for node in message.nodes:
+                    self._peers.give_up(node)
             case Refused():  # what we say is not understood: nothing of it would ever be done
                 raise error_of(message)
             case _:

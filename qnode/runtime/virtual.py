@@ -24,6 +24,7 @@ from qnode.wire.grants import joined
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
     Book,
+    Gone,
     Goodbye,
     Grant,
     Past,
@@ -125,6 +126,7 @@ class _Driver:
         self._token = token
         self._unanswered: dict[str, list[bytes]] = {name: [] for name in hosts}
         self._farewells: list[bytes] = []
+        self._early: list[ToNode] = []  # came while something else was waited for
 
     def drive(self) -> None:
         """Until the oracle has kept the farewells."""
@@ -137,7 +139,8 @@ class _Driver:
             reports = []
             begun: list[Grant] = []
             past: list[bytes] = []
-            for message in _wait(client, self._peers, self._outside):
+            early, self._early = self._early, []
+            for message in early or _wait(client, self._peers, self._outside):
                 if not isinstance(message, Grant):
                     if isinstance(message, Past):
                         past.append(message.content)
@@ -172,6 +175,8 @@ class _Driver:
             case Show():
                 for host in self._hosts.values():
                     client.send([_shown(host)])
+            case Gone():
+                self._give_up(message)
             case Book():
                 self._peers.learn(message.addresses, client.host)
             case Welcome():
@@ -181,6 +186,19 @@ class _Driver:
             case _:
                 client.refused += 1
         return False
+
+    def _give_up(self, gone: Gone) -> None:
+        for node in gone.nodes:
+            self._peers.give_up(node)
+
+    def _look(self) -> None:
+        """While a long payload is under way: its receiver may be gone."""
+        while self._client in self._client.wait(0):
+            came = self._client.receive()
+            self._early += came
+            for message in came:
+                if isinstance(message, Gone):
+                    self._give_up(message)
 
     def _say_farewell(self, stop: Stop) -> None:
         """Once; if the oracle was lost, it asks again."""
@@ -220,7 +238,7 @@ class _Driver:
         self._watchdog.running = ""
         report = host.report()
         if report.ops:
-            ops = send_ahead(host.name, report.ops, self._peers, self._token)
+            ops = send_ahead(host.name, report.ops, self._peers, self._token, look=self._look)
             if ops is not report.ops:
                 report = msgspec.structs.replace(report, ops=ops)
         frame = frame_of(report, host.spec.programs)
@@ -230,7 +248,7 @@ class _Driver:
     def _send_part(self, host: NodeHost) -> None:
         """Let the oracle work while the node goes on."""
         part = host.part()
-        ops = send_ahead(host.name, part.ops, self._peers, self._token)
+        ops = send_ahead(host.name, part.ops, self._peers, self._token, look=self._look)
         if ops is not part.ops:
             part = msgspec.structs.replace(part, ops=ops)
         frame = encode(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import zmq
@@ -23,7 +23,16 @@ from qnode.transport.sockets import (
     make_socket,
 )
 from qnode.wire.keys import ORACLE, Keys
-from qnode.wire.messages import PROTOCOL_VERSION, Hello, Refused, ToNode, Welcome, decode_to_node, encode, error_of
+from qnode.wire.messages import (
+    PROTOCOL_VERSION,
+    Hello,
+    Refused,
+    ToNode,
+    Welcome,
+    decode_to_node,
+    encode,
+    error_of,
+)
 
 Context = zmq.Context[zmq.Socket[bytes]]
 _SIGNALS_MS: Final = 500
@@ -53,6 +62,7 @@ class Client:
         patience_s: How long the oracle may be gone until `wait` raises TransportError. None: for ever; a process that
             somebody started and watches need not count.
         keys: Who we are, where messages leave the machine.
+        told: Hears when the connection is lost, and when it is there again.
 
     Attributes:
         refused: How many frames came that say nothing to a node.
@@ -66,6 +76,7 @@ class Client:
         watched: bool = True,
         patience_s: float | None = None,
         keys: Keys | None = None,
+        told: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.refused = 0
         self._context = context
@@ -74,6 +85,8 @@ class Client:
         self._patience_s = patience_s
         self._keys = keys
         self._silent = 0
+        self._told = told
+        self._has_been_here = False
         self._hello = Hello(PROTOCOL_VERSION, b"", "node", (), secrets.token_bytes(SESSION_BYTES))
         self._gone_since: float | None = None
         self._losses_in_a_row = 0
@@ -185,13 +198,15 @@ class Client:
         self._check_keys(loss)
         if self._gone_since is None:
             self._gone_since = time.monotonic()
+            if self._has_been_here and self._patience_s:
+                self._told(f"no connection to the oracle any more; trying again for {self._patience_s:g} s")
         self._check_patience()
         # Whoever takes a connection and drops it at once must not make us try as fast as we can.
         time.sleep(min(RECONNECT_MAX_MS, RECONNECT_MS * 2 ** min(self._losses_in_a_row, 10)) / 1000)
         self._losses_in_a_row += 1
         self._disconnect(0)
         self._connect()
-        if self._hello.token:
+        if self._hello.nodes:  # else nobody has greeted yet
             self._socket.send(encode(self._hello))
 
     def _check_keys(self, loss: Loss) -> None:
@@ -209,6 +224,9 @@ class Client:
         )
 
     def _welcomed(self) -> None:
+        if self._has_been_here:
+            self._told("the oracle is here again")
+        self._has_been_here = True
         self._gone_since = None
         self._losses_in_a_row = 0
 

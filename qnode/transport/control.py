@@ -20,6 +20,7 @@ from qnode.wire.messages import (
     Hello,
     Steer,
     ToCluster,
+    Welcome,
     decode_to_cluster,
     encode,
 )
@@ -29,9 +30,13 @@ class Control:
     """A connection to the oracle that asks for news, and steers. `fileno` becomes readable when there may be some.
 
     When the oracle is gone and comes back, it is greeted again: then a second Welcome is among the news.
+
+    Attributes:
+        is_cut: Whether it is gone, as far as is known, and has not answered yet.
     """
 
     def __init__(self, address: str, token: bytes, *, role: str = "cluster", keys: Keys | None = None) -> None:
+        self.is_cut = False
         self._address = address
         self._keys = keys
         self._hello = encode(Hello(PROTOCOL_VERSION, token, role, (), secrets.token_bytes(SESSION_BYTES)))
@@ -66,11 +71,14 @@ class Control:
             while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 for frame in self._socket.recv_multipart():
                     try:
-                        yield decode_to_cluster(frame)
+                        message = decode_to_cluster(frame)
                     except MalformedMessage:
                         continue
+                    self.is_cut = self.is_cut and not isinstance(message, Welcome)
+                    yield message
             if not self._losses.came():
                 return
+            self.is_cut = True
             self._disconnect()
             self._connect()  # and look again: a socket that nobody has looked at does not speak up
 
@@ -78,9 +86,9 @@ class Control:
         """Ask for the end of the run, now, with what there is; nodes that are gone, and why, are not waited for."""
         self._socket.send(encode(Finish(how, dict(without))))
 
-    def gone(self, nodes: Mapping[str, str]) -> None:
-        """Tell of nodes whose processes have ended, and how."""
-        self._socket.send(encode(Gone(dict(nodes))))
+    def gone(self, nodes: Mapping[str, str], lives: Mapping[str, int]) -> None:
+        """Tell of nodes whose processes have ended, and how; and which of their lives those were."""
+        self._socket.send(encode(Gone(dict(nodes), dict(lives))))
 
     def steer(self, number: int, command: Command) -> None:
         """Ask for something; the answer comes as news, with the number."""

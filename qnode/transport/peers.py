@@ -63,6 +63,7 @@ class Peers:
         self._accept = accept
         self._outgoing: dict[int, zmq.Socket[bytes]] = {}
         self._losses: dict[int, Losses] = {}
+        self._gone: set[int] = set()
         self._poller = zmq.Poller()
         self._speakers = Speakers()
         self._process_behind: dict[bytes, int] = {}
@@ -80,6 +81,8 @@ class Peers:
         key = process, message.digest if isinstance(message, Parcel) else message.number
         frame = encode(message)
         check_size((frame,))
+        if process in self._gone:
+            return key
         self.unacknowledged[key] = frame
         socket = self._to(process)
         if socket is not None:  # else nobody has told yet where that is, and it goes when somebody does
@@ -103,6 +106,12 @@ class Peers:
             if self._book.get(process) != entry:
                 self._book[process] = entry
                 self._connect_anew(process)
+
+    def give_up(self, node: str) -> None:
+        """A node is gone, and its process with it: nothing is kept for it any more."""
+        process = self._process_of(node)
+        self._gone.add(process)
+        self.unacknowledged = {key: frame for key, frame in self.unacknowledged.items() if key[0] != process}
 
     def sources(self) -> list[zmq.Socket[bytes]]:
         """Every socket that may have something for us."""

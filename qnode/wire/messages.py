@@ -15,6 +15,7 @@ frame for each node of the process, so a process with many nodes still sends one
     oracle  -> process  Past, Past, ...                what nodes of a lost process had lived through
     cluster -> oracle   Finish                         the run is to end now, with what there is
     cluster -> oracle   Gone                           processes of nodes have ended, and how
+    oracle  -> process  Gone                           the same, where no others take their places
     oracle  -> cluster  Replace                        end a node's process; start it again as its next life
     cluster -> oracle   Steer                          pause, go on, or meddle with a run that is paused
     oracle  -> cluster  Steered, Paused                what came of it; network time stands still
@@ -175,9 +176,14 @@ class Finish(msgspec.Struct, array_like=True, tag=45, frozen=True):
 
 
 class Gone(msgspec.Struct, array_like=True, tag=49, frozen=True):
-    """The processes of these nodes have ended, and how: they will say nothing more."""
+    """The processes of these nodes have ended, and how: they will say nothing more.
+
+    `lives`: which incarnations that were; what is told of an earlier one is no news. The oracle tells it to other
+    processes, for whom nothing need be kept that was for these.
+    """
 
     nodes: dict[str, str]
+    lives: dict[str, int] = {}
 
 
 class Shown(msgspec.Struct, array_like=True, tag=47, frozen=True):
@@ -426,7 +432,7 @@ class Paused(msgspec.Struct, array_like=True, tag=123, frozen=True):
 
 
 ToOracle = Hello | Part | Report | Wake | Farewell | Shown | Ping | Finish | Gone | Steer
-ToNode = Welcome | Refused | Book | Grant | Show | Stop | Goodbye | Past | Pong
+ToNode = Welcome | Refused | Book | Grant | Show | Stop | Goodbye | Past | Pong | Gone
 ToCluster = Welcome | Refused | Progress | Replace | Steered | Paused | RunEnded
 BetweenNodes = Parcel | Stored | Direct | Received
 

@@ -66,10 +66,15 @@ def carried_out(words: Sequence[str], *, cwd: Path, **changes: str) -> Done:
 
 
 @contextlib.contextmanager
-def started(*arguments: str | Path, cwd: Path, **changes: str) -> Iterator[subprocess.Popen[str]]:
-    """`qnode`, whose output is read as it comes; if it goes on for too long it is killed, and the reading ends too."""
+def started(
+    *arguments: str | Path, cwd: Path, words: Sequence[str] | None = None, **changes: str
+) -> Iterator[subprocess.Popen[str]]:
+    """`qnode`, whose output is read as it comes; if it goes on for too long it is killed, and the reading ends too.
+
+    `words` are what is typed instead, to start it elsewhere.
+    """
     process = subprocess.Popen(
-        command(*arguments),
+        command(*arguments) if words is None else words,
         cwd=cwd,
         env=environment(**changes),
         stdin=subprocess.DEVNULL,

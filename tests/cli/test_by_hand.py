@@ -128,6 +128,31 @@ def test_nodes_end_when_the_oracle_is_interrupted_which_saves_the_run(tmp_path: 
     assert not [path for path in tmp_path.iterdir() if path.is_socket()]
 
 
+@pytest.mark.parametrize("listen", ["tcp://127.0.0.1:0", "ipc://s"])
+def test_a_node_is_there_once_and_may_come_again_before_the_beginning(listen: str, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(LARGE)
+    with ExitStack() as stack:
+        oracle = stack.enter_context(by_hand("oracle", "net.py", "--seed", "1", "--listen", listen, cwd=tmp_path))
+        at = listens_at(oracle)
+
+        def node(name: str) -> subprocess.Popen[str]:
+            return stack.enter_context(by_hand("node", "net.py", name, "--seed", "1", "--oracle", at, cwd=tmp_path))
+
+        first = node("alice")
+        assert err(oracle).readline() == "alice came; waiting for bob\n"
+        if listen.startswith("tcp"):  # with ipc, the second cannot even listen
+            twice = ended(node("alice"))
+            assert (twice.code, "a node of that name is connected already" in twice.err) == (2, True)
+        first.kill()
+        first.wait()
+        again = node("alice")
+        while (line := err(oracle).readline()).startswith("WARNING refused"):
+            pass
+        assert line == "alice came; waiting for bob\n"
+        bob = node("bob")
+        assert (ended(oracle).code, ended(again).code, ended(bob).code) == (0, 0, 0)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_oracle_that_waits_is_a_run_under_way_until_a_signal_ends_and_saves_it(
     number: signal.Signals, tmp_path: Path

@@ -234,6 +234,9 @@ failures:
   restarts: 5
   restart_delay: 1 ms
   detection_delay: 10 us
+record:
+  fsync: instant
+  segment: 1 MiB
 hosts:
   lab1:
     address: 192.168.1.5
@@ -255,6 +258,58 @@ telemetry:
   prometheus:
     port: 0
     host: 0.0.0.0
+"""
+
+FAULTS: Final = """\
+version: 1
+nodes:
+  alice: {}
+  bob: {}
+links:
+  short: {between: [alice, bob]}
+faults:
+  - at: 1 ms
+    kill: bob
+    restart: fresh
+  - at: 1 ms
+    pause: [alice, bob]
+    for: 1 ms
+  - at: 1 ms
+    cut: [alice, bob]
+    until: 3 ms
+  - on:
+      event: deliver
+      node: alice
+      peer: bob
+      program: x
+      name: x
+      channel: x
+      nth: 3
+    after: 1 us
+    cut:
+      from: alice
+      to: "*"
+  - at: 0
+    slow:
+      between: [alice, bob]
+      by: 1 us
+  - at: 0
+    lose:
+      between: [alice, "*"]
+      probability: 10 %
+  - at: 0
+    duplicate:
+      between: [alice, bob]
+      within: 1 us
+  - at: 0
+    reorder: "*"
+  - at: 0
+    break: short
+  - at: 1 s
+    heal: "*"
+  - at: 1 s
+    heal:
+      between: [alice, bob]
 """
 
 REAL: Final = """\

@@ -13,12 +13,12 @@ import pytest
 from orchestrator.loader import loads
 from orchestrator.problems import ConfigErrors
 from orchestrator.schema import schema
-from tests.config.full import FULL, GRAPH, REAL, TELEMETRY
+from tests.config.full import FAULTS, FULL, GRAPH, REAL, TELEMETRY
 
 CHOSEN: Final = {  # keys that are names of somebody's choice, and can be anything
     "end", "alice", "bob", "main", "theta", "n", "received", "net",
     "repeater", "between-two", "a-chain", "a-ring", "a-star", "given-state", "all", "a-grid", "a-tree", "by-chance",
-    "lab1", "lab2", "oracle",
+    "lab1", "lab2", "oracle", "short",
 }  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def keys(text: str) -> Iterator[Key]:
             yield Key(text, number, found.start(1), found[1])
 
 
-KEYS: Final = [key for text in (FULL, REAL, GRAPH, TELEMETRY) for key in keys(text)]
+KEYS: Final = [key for text in (FULL, REAL, GRAPH, TELEMETRY, FAULTS) for key in keys(text)]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,9 @@ def problems(text: str, folder: Path) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("text", [FULL, REAL, GRAPH, TELEMETRY], ids=["full", "real", "graph", "telemetry"])
+@pytest.mark.parametrize(
+    "text", [FULL, REAL, GRAPH, TELEMETRY, FAULTS], ids=["full", "real", "graph", "telemetry", "faults"]
+)
 def test_the_files_are_right_before_they_are_misspelt(text: str, folder: Path) -> None:
     assert problems(text, folder) == []
 

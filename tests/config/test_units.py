@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import units
-from orchestrator.units import ANGLE, ATTENUATION, LENGTH, NUMBER, RATE, TIME, Dimension, UnitError, parse, to_ns
+from orchestrator.units import ANGLE, ATTENUATION, LENGTH, NUMBER, RATE, SIZE, TIME, Dimension, UnitError, parse, to_ns
 
-DIMENSIONS = (TIME, LENGTH, ATTENUATION, RATE, ANGLE, NUMBER)
+DIMENSIONS = (TIME, LENGTH, ATTENUATION, RATE, ANGLE, SIZE, NUMBER)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,7 @@ DIMENSIONS = (TIME, LENGTH, ATTENUATION, RATE, ANGLE, NUMBER)
         ("80 MHz", RATE, 80e6),
         ("5/s", RATE, 5.0),
         ("180 deg", ANGLE, pi),
+        ("64 MiB", SIZE, 64.0 * 2**20),
         ("-90 °", ANGLE, -pi / 2),
         ("2 %", NUMBER, 0.02),
         ("1e-3", NUMBER, 1e-3),
@@ -131,7 +132,14 @@ def test_a_year_is_exact() -> None:
 # --- the same as Pint, for all that Pint can express -----------------------------------------------------------------
 
 PINT: Final[Any] = pint.UnitRegistry()
-SI: Final = {TIME.noun: "second", LENGTH.noun: "metre", RATE.noun: "hertz", ANGLE.noun: "radian", NUMBER.noun: ""}
+SI: Final = {
+    TIME.noun: "second",
+    LENGTH.noun: "metre",
+    RATE.noun: "hertz",
+    ANGLE.noun: "radian",
+    SIZE.noun: "byte",
+    NUMBER.noun: "",
+}
 # Pint has no attenuation (it reads dB/km as a logarithm of something else), and 5/s is no text of one quantity to it.
 BEYOND_PINT: Final = {"dB/km", "dB/m", "/s"}
 UNITS: Final = [(dimension, unit) for dimension in DIMENSIONS for unit in dimension.units if unit not in BEYOND_PINT]
@@ -149,6 +157,6 @@ def test_pint_is_asked_about_all_units_but_those_it_has_not() -> None:
     assert {unit for _, unit in UNITS} | BEYOND_PINT == {unit for dimension in DIMENSIONS for unit in dimension.units}
 
 
-@given(st.floats(min_value=0, allow_infinity=False), st.sampled_from([TIME, LENGTH, ATTENUATION, RATE, ANGLE, NUMBER]))
+@given(st.floats(min_value=0, allow_infinity=False), st.sampled_from(DIMENSIONS))
 def test_what_is_written_is_read_again_to_the_last_bit(value: float, dimension: Dimension) -> None:
     assert parse(units.written(value, dimension), dimension) == value

@@ -81,14 +81,11 @@ def test_the_health_check_tells_who_has_joined_and_answers(network: Deployed) ->
     check = ("exec", "lonely", "python", "-S", "-E", "/opt/qnode/healthcheck.py")
     wait_for(lambda: network.engine.docker(*check, check=False) == "", "a node that has joined")
     pid = int(network.engine.docker("inspect", "lonely", "--format", "{{.State.Pid}}"))
-    network.compose("kill", "oracle")
-    oracle = network.state("oracle")
-    assert oracle["ExitCode"] == 137
     os.kill(pid, signal.SIGSTOP)
     said = network.engine.docker(*check, check=False)
     os.kill(pid, signal.SIGCONT)
     network.engine.docker("rm", "--force", "lonely")
-    assert "does not answer" in said
+    assert said.endswith("is stopped\n")
 
 
 def test_a_container_that_waits_has_not_joined(network: Deployed) -> None:

@@ -34,9 +34,19 @@ NOT_RUN: Final = {
     "python -m pip install .     # in this folder; installs the command `qnode`": "changes the environment",
     "python -m pip install .     # in the folder of qnode": "the same",
     "pip install 'qnode[mqtt,prometheus]'": "the same",
+    "docker build --file docker/Dockerfile --tag qnode:0.1.0 .     # in the folder of qnode": "tests/containers does",
+    "docker compose up": "the same",
+    "docker compose cp oracle:/runs/. .qnode/runs": "the same",
+    "docker compose down --volumes": "the same",
+    "sudo chown -R 10001:10001 keys     # only if root has made them": "the same",
+    "kubectl apply --filename coin.k8s.yaml": "there is no Kubernetes",
+    "sbatch job.sh": "tests/slurm does",
+    "qnode run coin.yaml --on slurm --hosts 3": "the same",
+    'qnode run coin.yaml --on slurm --hosts 3 --slurm="--partition=long --time=1:00:00"': "the same",
 }
 ELSEWHERE: Final = {
     "benchmarks.md": "measures for minutes; tests/test_benchmarks.py runs every measurement small",
+    "machines.md": "needs two machines; tests/machines/test_docs.py has two hosts of its own",
     "configuration.md": "generated from the models; its blocks are executed by tests/config",
 }
 NEEDS: Final = {"README.md": ("configs",)}  # what a document's reader has there: a clone

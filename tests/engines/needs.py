@@ -22,7 +22,7 @@ DEADLINE_S: Final = 120.0  # what hangs fails; nothing is measured by it
 def require(programs: Sequence[str], packages: str) -> None:
     """Skip the test, with the reason, unless engines are wanted, and can be started here."""
     if os.environ.get(WANTED) != "1":
-        pytest.skip(f"engines are started only where {WANTED}=1 is set, as by .ci/engines")
+        pytest.skip(f"engines are started only where {WANTED}=1 is set, as `make engines` does")
     if os.geteuid() != 0:
         pytest.skip("an engine of its own can be started by root alone")
     missing = [program for program in programs if shutil.which(program, path=_PATH) is None]

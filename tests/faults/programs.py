@@ -151,3 +151,48 @@ async def stays(node: Node, path: str = "") -> None:
     async with node.outside():
         await asyncio.open_unix_connection(path)
         await asyncio.Event().wait()
+
+
+async def shares(node: Node, peers: list[str], lasts: float) -> None:
+    """Turns a half of a pair, and joins it with a qubit of its own."""
+    for peer in peers:
+        half = await node.entangle(peer)
+        half.ry(0.7)
+        own = node.qubit()
+        half.cnot(own)
+    await asyncio.sleep(lasts)
+
+
+async def joins(node: Node, peers: list[str], lasts: float) -> None:
+    halves = [await node.entangle(peer) for peer in peers]
+    halves[0].cnot(halves[1])
+    halves[1].ry(1.1)
+    await asyncio.sleep(lasts)
+
+
+async def asks_aloud(node: Node, peer: str, times: int) -> list[Any]:
+    """As `asks`, and says how far it is."""
+    seen = []
+    for number in range(times):
+        print("asked", number, flush=True)  # noqa: T201  # whoever runs it waits for that
+        seen += await asks(node, peer, 1)
+    return seen
+
+
+async def counts(node: Node, times: int) -> int:
+    for _ in range(times):
+        await asyncio.sleep(1e-4)
+    return times
+
+
+async def sends_much(node: Node, peer: str, times: int) -> int:
+    """Payloads that travel by themselves, to somebody who may be gone."""
+    for _ in range(times):
+        await node.send(peer, bytes(100_000))
+        await asyncio.sleep(1e-3)
+    return times
+
+
+async def gets_much(node: Node, peer: str) -> None:
+    while True:
+        assert len(await node.receive(peer)) == 100_000

@@ -80,7 +80,8 @@ def cut(done: Run) -> None:
 
 
 def one_way(done: Run) -> None:
-    assert numbers_of(done) == [n for n in range(40) if not 10 <= n < 15]
+    heard = [number for number, _ in done.results["bob"]["talk"]]
+    assert heard == [n for n in range(40) if not 10 <= n < 15]
     assert len(result(done, "alice")) == 40
 
 
@@ -184,7 +185,7 @@ CASES: Final = [
         },
         "[{at: 0.95 ms, cut: {from: alice, to: '*'}, until: 1.45 ms}]",
         [faults.cut("alice", "*", both=False, at="0.95 ms", until="1.45 ms")],
-        lambda done: one_way(renamed(done)),
+        one_way,
     ),
     Case(
         "slow",
@@ -263,11 +264,6 @@ CASES: Final = [
         upon_an_event,
     ),
 ]
-
-
-def renamed(done: Run) -> Run:
-    done.results["bob"]["main"] = done.results["bob"]["talk"]
-    return done
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from orchestrator import Cluster
-from orchestrator.oracle.event_writer import encode_events
-from orchestrator.oracle.events import Event
+from orchestrator.oracle.events import Event, encode_events
 from orchestrator.oracle.replay import replay
 from orchestrator.oracle.spec import record_path
 from orchestrator.run import Run
@@ -22,7 +21,7 @@ def program(name: str, **args: object) -> dict[str, object]:
     return {"program": f"programs.py:{name}", "args": args}
 
 
-def network(nodes: Mapping[str, object], faults: Sequence[Mapping[str, object]] = (), **more: Any) -> dict[str, Any]:
+def network(nodes: Mapping[str, object], faults: Any = (), **more: Any) -> dict[str, Any]:
     """Nodes in a row, 10 km apart."""
     links = {"line": {"chain": list(nodes), "length": "10 km"}}
     return {"version": 1, "seed": 5, "nodes": nodes, "links": links, "faults": list(faults), **more}

@@ -193,3 +193,29 @@ async def cannot_tell(node: Node) -> None:
     await asyncio.sleep(2e-3)
     await asyncio.to_thread(object)
     await asyncio.sleep(1e-3)
+
+
+async def random_steps(node: Node, steps: int) -> list[float]:
+    drawn = []
+    for _ in range(steps):
+        qubit = node.qubit()
+        qubit.h()
+        drawn += [random.random(), float(node.rng.random()), await qubit.measure()]
+        await asyncio.sleep(1e-3)
+    return [round(sum(drawn), 9), *drawn[:5]]
+
+
+async def sends(node: Node, peer: str) -> None:
+    for number in range(8):
+        await node.send(peer, number)
+        await asyncio.sleep(1e-3)
+
+
+async def hears(node: Node, peer: str) -> list[tuple[int, float]]:
+    heard = []
+    try:
+        async with asyncio.timeout(20e-3):
+            while True:
+                heard.append((await node.receive(peer), asyncio.get_running_loop().time()))
+    except TimeoutError:
+        return heard

@@ -142,8 +142,9 @@ def test_mistakes_are_told(arguments: list[str], what: str, talked: Path) -> Non
 
 
 def test_pdb_stops_at_the_first_line_and_steps_over_what_takes_network_time(talked: Path) -> None:
-    done = typed(talked, "bob", "--pdb", text="n\nn\np half.pair\np other\nn\nn\nn\np (outcome, other)\nc\nq\n")
+    done = typed(talked, "bob", "--pdb", text="w\nn\nn\np half.pair\np other\nn\nn\nn\np (outcome, other)\nc\nq\n")
     assert f"> {talked}/talk.py(18)bob()\n-> half = await node.entangle" in done.out
+    assert "host.py" not in done.out  # no frame of ours is on the way there
     assert "(Pdb) 'alice~bob#0'" in done.out
     assert "NameError: name 'other' is not defined" in done.out
     assert "(Pdb) (1, 1)" in done.out
@@ -162,8 +163,9 @@ def test_who_goes_on_stands_where_it_failed_with_all_that_was_there(talked: Path
 
 
 def test_who_leaves_the_debugger_leaves_the_replay(talked: Path) -> None:
-    done = typed(talked, "bob", "--pdb", text="n\nq\n")
+    done = typed(talked, "bob", "--pdb", text="n\nrestart\nq\n")
     assert done.out.splitlines()[-1].endswith("bob, left at 0 ns: 1 step, the same as recorded")
+    assert "(Pdb) a replay begins again with its command" in done.out
     assert "both are" not in done.out
 
 

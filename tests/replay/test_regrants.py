@@ -17,7 +17,10 @@ from orchestrator.plan import plan
 from orchestrator.run import Run
 from qnode.runtime.again import execute_again
 from qnode.runtime.host import NodeHost
+from qnode.wire.messages import Part, decode_to_oracle
 from tests.oracle.test_replay import EVERYTHING, OBSERVE, recorded
+from tests.replay import networks
+from tests.replay.test_same_again import SHAPES
 from tests.runs.test_same_run import PROGRAMS, RING, network
 
 
@@ -42,6 +45,13 @@ def steps_of(run: Run) -> Counter[str]:
         assert regrants.core.outcome is not None
     assert same.total() == run.summary.counts["reports"]
     return same
+
+
+async def test_parts_that_went_ahead_of_a_report_are_cut_where_they_were(tmp_path: Path) -> None:
+    run = await networks.run(SHAPES["direct"], tmp_path)
+    frames = (bytes(frame) for one in read_record(record_path(run.folder))[1] for frame in one.reports)
+    assert any(isinstance(decode_to_oracle(frame), Part) for frame in frames)
+    assert set(steps_of(run)) == {"alice", "bob"}
 
 
 def _no_payload(digest: bytes) -> bytes:

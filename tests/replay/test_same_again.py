@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import Cluster, replay
+from qnode.errors import ConfigError
+from qnode.wire.payload import unpack
 from tests.oracle.test_replay import EVERYTHING, OBSERVE, recorded
 from tests.replay import networks
 from tests.replay.networks import replayed
@@ -80,6 +83,38 @@ async def test_every_node_of_an_example_does_the_same_again(file: str, tmp_path:
         replayed(run, node)
 
 
+async def test_what_modules_remember_is_forgotten_before_each_replay(tmp_path: Path) -> None:
+    """As every run has processes of its own; a run in this process has imported them here, and keeps them."""
+    (tmp_path / "remembers.py").write_text("SEEN = []\n")
+    program = "import remembers\n\n\nasync def alice(node):\n    remembers.SEEN.append(1)\n"
+    (tmp_path / "counts.py").write_text(f"{program}    return len(remembers.SEEN)\n")
+    described = networks.config({"alice": ""})
+    described["nodes"]["alice"]["program"] = "counts.py:alice"
+    run = await networks.run(described, tmp_path / "runs", base=tmp_path, inline=True)
+    assert run["alice"] == 1
+    for _ in range(3):
+        replayed(run, "alice", said=False)
+    assert sys.modules.pop("remembers").SEEN == [1]
+
+
+async def test_a_run_that_was_meddled_with_is_replayed_as_it_was(tmp_path: Path) -> None:
+    """Messages lost and late, a node that was held: all of it is in the record."""
+    described = networks.config({"alice": ("sends", {"peer": "bob"}), "bob": ("hears", {"peer": "alice"})})
+    async with Cluster.from_dict(described, base=networks.PROGRAMS.parent, runs=tmp_path) as net:
+        await net.run_until("1.5 ms", on_output=None)
+        await net.drop_next("alice", "bob")
+        await net.run_until("2.5 ms")
+        await net.delay_next("alice", "bob", "10 ms")
+        await net.hold("bob")
+        await net.run_until("5.5 ms")
+        await net.release("bob")
+        run = await net.run()
+    heard = [number for number, _ in run["bob"]]
+    assert heard == [0, 1, 4, 5, 6, 7, 3][: len(heard)]
+    for node in ("alice", "bob"):
+        replayed(run, node)
+
+
 # ---------------------------------------------------------------- runs that did not end well
 
 
@@ -125,6 +160,29 @@ async def test_a_step_that_a_process_did_not_survive_is_executed_though_it_is_no
     assert (done.at_ns, lines) == (1_000_000, ["alice | lives"])
 
 
+@pytest.mark.parametrize("inline", [False, True], ids=["processes", "inline"])
+async def test_each_life_of_a_node_that_was_killed_and_began_again_is_replayed(inline: bool, tmp_path: Path) -> None:
+    """The last of them, if none is named; its qubits, random numbers and messages are its own."""
+    again = {"at": "4.5 ms", "kill": "bob", "restart": "fresh"}
+    described = networks.config(
+        {"alice": ("sleeps", {"steps": 12}), "bob": ("random_steps", {"steps": 6})},
+        faults=[again],
+        failures={"restart_delay": "1 ms"},
+    )
+    run = await networks.run(described, tmp_path, inline=inline)
+    assert len(run["bob"]) == 6
+    lives = [replay(run, "bob", life=life, on_output=None) for life in (1, 2, None)]
+    assert [done.diverged for done in lives] == [None] * 3
+    assert [(done.steps, done.at_ns) for done in lives] == [(5, 4_000_000), (7, 11_500_000), (7, 11_500_000)]
+    assert lives[0].ended == {}
+    assert unpack(lives[1].ended["main"].result) == run["bob"]
+    assert lives[1] == lives[2]
+    assert sum(done.steps for done in lives[:2]) == networks.reports(run, "bob")
+    with pytest.raises(ConfigError, match="bob had 2 lives"):
+        replay(run, "bob", life=3)
+    replayed(run, "alice", said=not inline)
+
+
 # ---------------------------------------------------------------- up to a time
 
 
@@ -153,7 +211,7 @@ async def test_a_time_after_the_end_is_the_end(tmp_path: Path) -> None:
     st.integers(0, 2**32),
     st.sampled_from(["auto", "state_vector"]),
 )
-@settings(max_examples=8)
+@settings(max_examples=5)
 def test_programs_in_any_company_do_the_same_again(programs: list[str], seed: int, formalism: str) -> None:
     described = networks.config(both("many"), seed=seed, formalism=formalism)
     for node, peer in (("alice", "bob"), ("bob", "alice")):

@@ -1,0 +1,104 @@
+"""Hosts of our own: network namespaces that a switch joins, as machines on a LAN are joined."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.cli.commands import command, started
+
+_HOSTS_FILES: Final = Path("/etc/netns")
+
+
+def why_not() -> str:
+    """Why there can be no such hosts here; "" if there can."""
+    if shutil.which("ip") is None:
+        return "needs `ip` (Debian: iproute2)"
+    if os.geteuid() != 0:
+        return "needs root, for network namespaces"
+    name = f"qnK{secrets.token_hex(3)}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    if made.returncode:
+        return f"network namespaces cannot be made here: {made.stderr.strip()}"
+    subprocess.run(["ip", "netns", "del", name], check=True)
+    return ""
+
+
+class Lan:
+    """So many hosts, `lab1` and up, which know each other by these names; `lab1` has 10.77.0.1."""
+
+    def __init__(self, hosts: int) -> None:
+        self._id = secrets.token_hex(3)
+        self._switch = f"qnK{self._id}s"
+        self.hosts = [f"lab{number}" for number in range(1, hosts + 1)]
+
+    def space(self, host: str) -> str:
+        """The namespace of a host."""
+        return f"qnK{self._id}{host}"
+
+    def address(self, host: str) -> str:
+        return f"10.77.0.{host.removeprefix('lab')}"
+
+    def words(self, host: str, *arguments: str | Path) -> list[str]:
+        """The command line of `qnode` on a host."""
+        return ["ip", "netns", "exec", self.space(host), *command(*arguments)]
+
+    @contextlib.contextmanager
+    def started(self, host: str, *arguments: str | Path, cwd: Path, **changes: str) -> Iterator[subprocess.Popen[str]]:
+        """`qnode` on a host, as `commands.started` has it on this one."""
+        with started(*arguments, cwd=cwd, words=self.words(host, *arguments), **changes) as process:
+            yield process
+
+    def cut(self, host: str) -> None:
+        """Pull a host's cable."""
+        _ip("-n", self._switch, "link", "set", host, "down")
+
+    def heal(self, host: str) -> None:
+        _ip("-n", self._switch, "link", "set", host, "up")
+
+    def open(self) -> None:
+        _ip("netns", "add", self._switch)
+        _ip("-n", self._switch, "link", "add", "switch", "type", "bridge")
+        _ip("-n", self._switch, "link", "set", "switch", "up")
+        names = "".join(f"{self.address(host)} {host}\n" for host in self.hosts)
+        for host in self.hosts:
+            space = self.space(host)
+            _ip("netns", "add", space)
+            _ip("-n", self._switch, "link", "add", host, "type", "veth", "peer", "name", "eth0", "netns", space)
+            _ip("-n", self._switch, "link", "set", host, "master", "switch", "up")
+            _ip("-n", space, "address", "add", f"{self.address(host)}/24", "dev", "eth0")
+            _ip("-n", space, "link", "set", "eth0", "up")
+            _ip("-n", space, "link", "set", "lo", "up")
+            folder = _HOSTS_FILES / space
+            folder.mkdir(parents=True)
+            (folder / "hosts").write_text(f"127.0.0.1 localhost\n{names}")
+
+    def close(self) -> None:
+        for space in (*map(self.space, self.hosts), self._switch):
+            subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False)
+            shutil.rmtree(_HOSTS_FILES / space, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            _HOSTS_FILES.rmdir()  # unless others are in it
+
+    def __enter__(self) -> Lan:
+        try:
+            self.open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _ip(*words: str) -> None:
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"ip {' '.join(words)}: {done.stderr.strip()}")
