@@ -1,4 +1,4 @@
-"""A table of bad inputs tried: `python -m tests.hostile [FRAMES]`, without sockets; the live attacks print their own."""
+"""A table of bad inputs tried without sockets: `python -m tests.hostile [FRAMES]`. Live attacks print their own."""
 
 from __future__ import annotations
 

@@ -14,9 +14,10 @@ from orchestrator.oracle.limits import Limits, Strangers, Usage
 from orchestrator.topology import describe
 from qnode import Node
 from qnode.errors import LimitExceeded, MalformedMessage, ProgramFailed
+from qnode.ids import NodeName
 from qnode.transport.guard import Guard
 from qnode.wire.messages import count_operations, encode
-from qnode.wire.operations import Entangle, MeasureDirectly, Note, Op, Withdraw
+from qnode.wire.operations import Entangle, MeasureDirectly, Note, Op, Send, Withdraw
 from tests.hostile.frames import OPS, report
 from tests.hostile.worlds import zero
 from tests.oracle.cores import ALICE, BOB, Bench, entangle, send, spec
@@ -124,7 +125,9 @@ async def listens(node: Node) -> None:
 async def test_a_program_that_goes_beyond_its_limit_is_told_which_and_how_to_raise_it(tmp_path: Path) -> None:
     limits = {"queue_bytes": 100}
     cluster = Cluster({"alice": talks, "bob": listens}, [("alice", "bob")], seed=1, runs=tmp_path, limits=limits)
-    with pytest.raises(ProgramFailed, match=r"LimitExceeded: .*may have 100.*raise `limits: queue_bytes:`"):
+    with pytest.raises(
+        ProgramFailed, match=r"program main of node alice failed[^~]*may have 100.*raise `limits: queue_bytes:`"
+    ):
         await cluster.run()
 
 
@@ -132,3 +135,21 @@ def test_the_page_has_every_limit_and_its_default() -> None:
     text = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
     for name, value in {**Limits()._asdict(), **Strangers()._asdict()}.items():
         assert f"| `{name}` | {value:,} |" in text
+
+
+async def announces_what_it_never_sends(node: Node) -> None:
+    """A program that gets hold of its node's outbox."""
+    node._machine.outbox.append(
+        Send("main", NodeName("bob"), "main", "", "", b"", b"never".ljust(32), 10**6),
+    )
+    await node.send("bob", "the truth")
+
+
+async def hears(node: Node) -> object:
+    return await node.receive("alice")
+
+
+async def test_a_payload_that_was_announced_and_never_sent_is_lost_and_nobody_ends_of_it(tmp_path: Path) -> None:
+    nodes = {"alice": announces_what_it_never_sends, "bob": hears}
+    run = await Cluster(nodes, [("alice", "bob")], seed=1, runs=tmp_path).run()
+    assert run["bob"] == "the truth"
