@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.failures import RESUME
+from orchestrator.failures import FRESH, RESUME
 from orchestrator.follow import LogFollower
 from orchestrator.launch.launcher import Launcher
 from orchestrator.launch.preload import modules_of
@@ -24,8 +24,9 @@ async def be_host(
 ) -> None:
     """Run the processes of a plan, without its oracle, until all have ended; cancelled, it ends them.
 
-    A process that something has killed is started again, if its node is to be resumed. If one stays away like that, the
-    others go on, and the oracle says what that means; what one of them could not do at all, the others cannot either.
+    A process that something has killed is started again, unless its node is not to come back. If one stays away like
+    that, the others go on, and the oracle says what that means; what one of them could not do at all, the others cannot
+    either.
 
     Args:
         plan: With the processes of this host only.
@@ -77,11 +78,12 @@ class _Host:
     def _start_again(self, exited: Exited) -> bool:
         """Whether another process takes the place of one that was killed."""
         number, oracle = exited.number, self._plan.oracle
-        is_kept = all(oracle.restart.get(name) == RESUME for name in self._names(number))
+        is_kept = all(oracle.restart.get(name) in (RESUME, FRESH) for name in self._names(number))
         if exited.status > 0 or not is_kept or self._restarts[number] >= oracle.restarts:
             return False
         self._restarts[number] += 1
-        self._tell(f"{self._names(number)[0]} was killed by signal {-exited.status}, and is executed again")
+        how = {RESUME: "is executed again", FRESH: "begins afresh"}[oracle.restart[self._names(number)[0]]]
+        self._tell(f"{self._names(number)[0]} was killed by signal {-exited.status}, and {how}")
         self._launcher.start_again(number, "node", encode_spec(self._processes[number]))
         return True
 

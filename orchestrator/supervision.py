@@ -55,7 +55,7 @@ async def follow(
     parts: list[bytes] = []
     replacing = Replacing(launcher, launch)
     begun = False
-    told: list[tuple[dict[str, str], dict[str, int]]] = []  # of losses; what an oracle has recorded is no news to it
+    gone: dict[str, tuple[str, int]] = {}  # nodes that were lost, why, and in which life
 
     def take_news() -> None:
         nonlocal begun
@@ -67,11 +67,13 @@ async def follow(
             elif isinstance(message, Progress):
                 begun = True
                 on_progress(message)
+            elif isinstance(message, Welcome) and gone:  # the oracle was lost too, and may not have heard of it
+                tell_gone(gone)
             elif isinstance(message, Replace) and not ended.done():
                 replacing.replace(message.lives)
-            elif isinstance(message, Welcome):
-                for lost in told:  # there are some only if it came back, and it may have died before it recorded them
-                    control.gone(*lost)
+
+    def tell_gone(nodes: Mapping[str, tuple[str, int]]) -> None:
+        control.gone({node: why for node, (why, _) in nodes.items()}, {node: life for node, (_, life) in nodes.items()})
 
     def lose(exited: Exited) -> bool:
         """A node's process has ended. True if the run goes on all the same."""
@@ -80,8 +82,8 @@ async def follow(
         if lost and not begun:
             return False
         if lost:
-            told.append((lost, {node: replacing.lives.get(node, 0) for node in lost}))
-            control.gone(*told[-1])
+            gone.update({node: (why, replacing.lives.get(node, 0)) for node, why in lost.items()})
+            tell_gone({node: gone[node] for node in lost})
             take_news()  # as below
         return True
 

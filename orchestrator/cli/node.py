@@ -121,9 +121,19 @@ def _be(here: _Here, screen: Screen) -> int:
 
 def _run(run: RunSpec, process: ProcessSpec, options: argparse.Namespace, screen: Screen, ready: ReadyFile) -> int:
     """Raises what it fails with, in words for whoever started it."""
+    has_joined = False
+
+    def joined(address: str) -> None:
+        nonlocal has_joined
+        has_joined = True
+        ready.say(address)
+
     try:
-        return run_process(run, process, told=screen.tell, joined=ready.say)
+        return run_process(run, process, told=screen.tell, joined=joined)
     except ProtocolViolation as error:
+        if has_joined:  # it was away for too long, and the run does without it
+            name = process.nodes[0].name
+            raise ProcessLost(nodes=(name,), name=f"node {name}", reason=str(error)) from None
         raise ConfigError(place=f"the oracle at {run.oracle}", detail=f"{error}") from None
     except KeyRefused as error:
         raise ConfigError(place=str(options.keys or "--keys"), detail=str(error)) from None

@@ -74,7 +74,8 @@ class Returning:
                 self._server.send(connection, frames_of(grant, encode(grant)))
 
     def begin_again(self, connection: bytes) -> None:
-        """On the real clock: what its nodes were granted last is granted again."""
+        """On the real clock: its nodes are told to begin, unless they have."""
+        self._returned.add(connection)
         for node in sorted(map(NodeName, self._server.nodes_of[connection])):
             grant = self._core.granted_to(node)
             if grant is not None:

@@ -13,6 +13,7 @@ from orchestrator.oracle import records
 from orchestrator.oracle.absences import Absences
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.event_writer import EventWriter
+from orchestrator.oracle.handing import Handing
 from orchestrator.oracle.helm import Helm
 from orchestrator.oracle.losses import Loss
 from orchestrator.oracle.network import build_core, run_event
@@ -112,6 +113,9 @@ class OracleService:
         self._early: list[tuple[bytes, bytes]] = []
         self._stop = b""
         self._returning = Returning(spec, self._core, server)
+        self._handing = Handing(server, server.hellos)
+        self._left: dict[str, str] = {}  # nodes for which another process has come, and what that tells of theirs
+        server.knocks = self._knocked
         self._command = b""  # that is carried out
         self._commands: set[bytes] = set() if self._before is None else self._before.commands  # that changed the run
         self._farewells: dict[str, Farewell] = {}
@@ -232,10 +236,12 @@ class OracleService:
             self._controllers.add(connection)
             self._tell_replaced(self._core.replaced, (connection,))
             return
-        gone: dict[str, str] = {loss.node: loss.reason for loss in self._losses}
-        gone |= {node: why for node, why in self._core.lives.gone.items() if self._core.replaced[node] < 0}
+        gone = {node: why for node, why in self._core.lives.gone.items() if self._core.replaced[node] < 0}
         if gone:
-            self._server.send(connection, [encode(Gone(gone))])
+            self._server.send(connection, [encode(Gone(dict(gone.items())))])
+        if self._losses:
+            lost = {loss.node: self._core.lives.current[NodeName(loss.node)] for loss in self._losses}
+            self._server.send(connection, [encode(Gone({loss.node: loss.reason for loss in self._losses}, lost))])
         if self._stop:
             self._server.send(connection, [self._stop])
         elif self._told_addresses:  # it is back, or another in its place, which knows nobody
@@ -243,19 +249,23 @@ class OracleService:
             self._tell_addresses()
 
     def _take_early(self, connection: bytes, frames: list[bytes]) -> set[str]:
-        """The nodes that need not be waited for: they were lost, and nobody had recorded that yet."""
-        lost: set[str] = set()
+        """Keep what can only be taken once the run goes on; the nodes that are not to be waited for, it says."""
+        gone: set[str] = set()
         for frame in frames:
             message = self._decoded(connection, frame)
             steers = isinstance(message, Steer) and connection in self._controllers
             if (steers or (self._before is not None and message is not None)) and len(self._early) < MOST_EARLY:
                 self._early.append((connection, frame))
                 if isinstance(message, Gone) and connection in self._controllers:
-                    lives = self._core.lives.current
-                    lost |= {node for node in message.nodes if message.lives.get(node) == lives.get(NodeName(node))}
+                    gone |= self._lost_with(message)
             elif message is not None:
                 self._server.refuse(connection, MalformedMessage(detail="the run has not begun"))
-        return lost
+        return gone
+
+    def _lost_with(self, gone: Gone) -> set[str]:
+        """Nodes that were in the life which ended: an oracle that was lost as well may have it told again."""
+        lives = self._core.lives.current
+        return {node for node in gone.nodes if gone.lives.get(node) == lives.get(NodeName(node))}
 
     # ------------------------------------------------------------ the virtual clock
 
@@ -318,13 +328,15 @@ class OracleService:
 
     def _lose_absent(self) -> bool:
         """Whether nodes of other machines were gone for too long, and the run has gone on without them."""
-        if not self._told_addresses:  # all are here, and whoever started them tells
-            return False
-        nodes = [node for node in self._spec.programs if node not in self._core.lives.gone]
-        overdue = self._absences.overdue(nodes, self._returning.is_there, time.monotonic())
-        if self._lose(overdue):
+        overdue, self._left = self._left, {}
+        if self._told_addresses:  # else all are here, and whoever started them tells
+            nodes = [node for node in self._spec.programs if node not in self._core.lives.gone]
+            overdue |= self._absences.overdue(nodes, self._returning.is_there, time.monotonic())
+        if self._lose(overdue) and self._spec.clock == "virtual":
             self._execute()
             self._go_on()
+        elif overdue and self._spec.clock != "virtual":
+            self._execute()
         return bool(overdue)
 
     def _settle_events(self) -> None:
@@ -425,26 +437,42 @@ class OracleService:
             now = self._core.lives.current.get(NodeName(node))
             if now is None or lives.get(node, now) != now or node in self._core.lives.gone:
                 continue
-            fresh = self._spec.restart.get(node) == FRESH and self._restarted[node] < self._spec.restarts
+            fresh = self._is_fresh(node)
+            if fresh:
+                self._server.leaving.add(node)
             self._restarted[node] += fresh
             self._server.let_go(node)
+            self._tell_gone({node: reason}, {node: now})  # else who has a long message for it waits, and we for them
             loss = Loss(node, reason, fresh)
             self._losses.append(loss)
-            self._tell_nodes(Gone({node: reason}))  # at once: some may wait for it, who are waited for here
             complete = self._core.losing(loss)
         return complete
+
+    def _knocked(self, nodes: frozenset[str]) -> None:
+        """Another process has come for nodes whose own is gone, as it seems: so they are lost, and begin afresh."""
+        if self._returning.begun and not any(map(self._returning.is_there, nodes)):
+            lost = [node for node in nodes if self._is_fresh(node)]
+            self._left |= dict.fromkeys(lost, "its process is gone, and another one has come")
+            self._server.leaving.update(lost)
+
+    def _is_fresh(self, node: str) -> bool:
+        """Whether a node that is lost now begins again."""
+        return self._spec.restart.get(node) == FRESH and self._restarted[node] < self._spec.restarts
+
+    def _tell_gone(self, nodes: Mapping[str, str], lives: Mapping[str, int] = {}) -> None:
+        frame = encode(Gone(dict(nodes), dict(lives)))
+        for connection in set(self._server.connection_of.values()):
+            self._server.send(connection, [frame])
 
     def _replace(self, node: NodeName, life: int) -> None:
         """A node is lost, by a script or not: its process is ended, and the next one started, by who started it."""
         self._server.let_go(node)
         self._server.incarnations = {**self._server.incarnations, node: max(life, self._core.lives.current[node])}
         self._tell_replaced({node: life}, self._controllers)
-        self._tell_nodes(Gone({node: self._core.lives.gone[node]}) if life < 0 else Gone({}, {node: life}))
-
-    def _tell_nodes(self, gone: Gone) -> None:
-        frame = encode(gone)
-        for connection in set(self._server.connection_of.values()):
-            self._server.send(connection, [frame])
+        self._server.open_to(node)
+        if life < 0:
+            self._server.lost[node] = self._core.lives.gone[node]
+            self._tell_gone({node: self._core.lives.gone[node]})
 
     def _tell_replaced(self, lives: Mapping[NodeName, int], connections: Iterable[bytes]) -> None:
         frame = encode(Replace(dict(lives.items())))
@@ -534,7 +562,7 @@ class OracleService:
 
         self._scatter(core.first_grants())
         for connection, frame in self._early:
-            self._take(connection, frame)
+            self._take_real(connection, frame, network_ns)
         while core.outcome is None:
             received = self._server.receive(self._until_ms(network_ns()))
             now_ns = network_ns()
@@ -554,6 +582,8 @@ class OracleService:
                 for frame in frames:
                     if core.outcome is None:
                         self._take_real(connection, frame, network_ns)
+            if self._lose_absent():
+                self._hand_out()
             self._settle_events()
             self._flush_events()
 
@@ -566,6 +596,10 @@ class OracleService:
         if isinstance(message, Ping):
             self._server.blame(connection)
             self._server.send(connection, [encode(Pong(message.sent_ns, network_ns()))])
+            try:
+                self._handing.has(connection, message.taken)
+            except MalformedMessage as error:
+                self._server.refuse(connection, error)
             return
         self._take(connection, frame)
         if self._frames or self._losses:
@@ -574,7 +608,12 @@ class OracleService:
 
     def _hand_out(self) -> None:
         for grant in self._core.scheduled_grants():
-            self._scatter({NodeName(grant.node): grant})
+            node = NodeName(grant.node)
+            connection = self._server.connection_of.get(node)
+            if not grant.items or connection is None:  # a life begins, or another one is awaited
+                self._scatter({node: grant})
+            else:
+                self._handing.give(connection, self._granted(grant))
 
     # ------------------------------------------------------------ the end
 

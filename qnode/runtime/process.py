@@ -58,12 +58,11 @@ def run_process(
     is_alone = run.alone_s is not None
     virtual = run.clock == "virtual"
     try:
-        # On the real clock nobody can take up what was under way when the oracle was lost.
         client = Client(
             context,
             run.oracle,
             watched=virtual or is_alone,
-            patience_s=(run.patience_s if is_alone else None) if virtual else 0.0,
+            patience_s=run.patience_s if is_alone else None if virtual else 0.0,
             keys=process.keys,
             told=told,
         )

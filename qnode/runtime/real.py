@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from qnode.ids import NUMBERS_OF_A_LIFE
+from qnode.runtime.hearing import Hearing
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import send_ahead
 from qnode.runtime.reports import frame_of
@@ -25,12 +26,13 @@ from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
 from qnode.transport.peers import Peers
 from qnode.wire.items import Item, Message
-from qnode.wire.messages import Book, Direct, Gone, Grant, Ping, Pong, Refused, Stop, encode, error_of
+from qnode.wire.messages import Book, Direct, Gone, Grant, Ping, Pong, Refused, Stop, Welcome, encode, error_of
 from qnode.wire.operations import Op, Receive, Send
 from qnode.wire.plan import RunSpec
 
 _PINGS: Final = 8
 _LOOK_MS: Final = 200  # wall time after which peers that owe us an acknowledgement are looked after
+_PING_NS: Final = 500_000_000  # wall time between two questions whether what was said has arrived
 
 
 class NetworkClock:
@@ -113,7 +115,14 @@ class RealDriver:
         self._numbers = itertools.count(life * NUMBERS_OF_A_LIFE + 1)
         self._seen: dict[str, tuple[int, int]] = {}  # the incarnation and the number of the latest, by source
         self._lateness_ns = dict.fromkeys(hosts, 0)
+        self._hearing = Hearing(client, peers)
         self._pings = 0
+        self._asked = False  # a Ping is under way
+        self._asked_ns = 0
+        self._unanswered: list[bytes] = []  # what was reported, and may be lost with the connection
+        self._said_before = 0  # so many of these were said before the Ping
+        self._taken = 0  # of all that was handed out to us
+        self._told_taken = 0
         self._started = False
 
     def drive(self, watchdog: Watchdog, token: bytes) -> None:
@@ -139,18 +148,37 @@ class RealDriver:
 
     def _ping(self) -> None:
         self._pings += 1
-        self._client.send([encode(Ping(time.monotonic_ns()))])
+        self._asked, self._asked_ns = True, time.monotonic_ns()
+        self._said_before, self._told_taken = len(self._unanswered), self._taken
+        self._client.send([encode(Ping(self._asked_ns, self._taken))])
 
     def _compare(self, pong: Pong) -> None:
         """Programs start once the clocks have been compared often enough."""
         self._clock.learn(pong)
+        self._asked = False
+        del self._unanswered[: self._said_before]
+        self._said_before = 0
         if self._pings < _PINGS:
             self._ping()
         else:
             self._started = True
 
+    @property
+    def _may_be_lost(self) -> bool:
+        """Whether there is anything that the other side is not known to have."""
+        return bool(self._unanswered) or self._taken > self._told_taken
+
+    def _say_again(self) -> None:
+        """The connection was lost, and is there again: what was handed out since goes on behind what we have."""
+        if not self._pings:  # the run has not begun for us
+            return
+        self._ping()
+        self._said_before = 0
+        for frame in self._unanswered:
+            self._client.send([frame])
+
     def _wait(self) -> None:
-        if self._inbox or any(host.loop.runnable() for host in self._hosts.values()):
+        if self._inbox or self._hearing.came or any(host.loop.runnable() for host in self._hosts.values()):
             return  # the inbox fills while a long payload is sent ahead: the socket will not tell of that again
         times = [host.loop.next_timer_ns() for host in self._hosts.values()]
         times.append(self._held.next_ns())
@@ -159,6 +187,13 @@ class RealDriver:
         timeout_ms = self._clock.wait_ms(min(known)) if known and self._started else None
         if self._peers.unacknowledged:  # a connection that is lost does not wake us
             timeout_ms = _LOOK_MS if timeout_ms is None else min(timeout_ms, _LOOK_MS)
+        if self._started and self._may_be_lost and not self._asked:
+            left_ns = self._asked_ns + _PING_NS - time.monotonic_ns()
+            if left_ns <= 0:
+                self._ping()
+            else:
+                left_ms = left_ns // 1_000_000 + 1
+                timeout_ms = left_ms if timeout_ms is None else min(timeout_ms, left_ms)
         ready = self._client.wait(timeout_ms)
         if self._client not in ready and ready:
             for host in self._outside.ask():
@@ -167,8 +202,8 @@ class RealDriver:
     # ------------------------------------------------------------ what comes in
 
     def _take_in(self) -> Stop | None:
-        while self._client in self._client.wait(0):
-            for message in self._client.receive():
+        while (early := self._hearing.take()) or self._client in self._client.wait(0):
+            for message in early or self._client.receive():
                 if isinstance(message, Stop):
                     return message
                 self._take(message)
@@ -188,9 +223,12 @@ class RealDriver:
 
     def _take(self, message: object) -> None:
         match message:
-            case Book():
-                self._peers.learn(message.addresses, self._client.host)
+            case Book() | Gone():
+                self._hearing.heed(message)
+            case Welcome():
+                self._say_again()
             case Grant():
+                self._taken += bool(message.items)
                 if not self._pings:  # the run begins; before, there was no network time to ask for
                     self._ping()
                 if message.node not in self._hosts:
@@ -200,11 +238,6 @@ class RealDriver:
                     self._held.add(message.now_ns, message.node, item)
             case Pong():
                 self._compare(message)
-            case Gone():
-                for node in message.nodes:
-                    self._peers.give_up(node)
-                for node in message.lives:
-                    self._peers.take_up(node)
             case Refused():  # what we say is not understood: nothing of it would ever be done
                 raise error_of(message)
             case _:
@@ -231,6 +264,7 @@ class RealDriver:
             self._lateness_ns[host.name] = max(self._lateness_ns[host.name], latest)
         if self._logs:
             host.machine.outbox += [_logged(item, now_ns) for _, item in due if isinstance(item, Message)]
+        self._peers.expect_again()
         watchdog.running = host.name
         watchdog.resumptions += 1
         host.resume(Grant(host.name, host.step, now_ns, tuple(item for _, item in due)))
@@ -240,12 +274,14 @@ class RealDriver:
         if report.ops or report.ended or report.heard:
             ops = self._send_messages(host, report.ops, token)
             report = msgspec.structs.replace(report, ops=ops)
-            self._client.send([frame_of(report, host.spec.programs)])
+            frame = frame_of(report, host.spec.programs)
+            self._unanswered.append(frame)
+            self._client.send([frame])
 
     def _send_messages(self, host: NodeHost, ops: tuple[Op, ...], token: bytes) -> tuple[Op, ...]:
         sent: list[Op] = []
         now_ns = self._clock.now_ns()
-        for op in send_ahead(host.name, ops, self._peers, token):
+        for op in send_ahead(host.name, ops, self._peers, token, look=self._hearing.look):
             if isinstance(op, Send):
                 message = Message(
                     host.name,

@@ -13,6 +13,7 @@ from functools import partial
 import msgspec
 
 from qnode.errors import NotTheSame
+from qnode.runtime.hearing import Hearing
 from qnode.runtime.host import NodeHost
 from qnode.runtime.logs import format_time
 from qnode.runtime.parcels import send_ahead
@@ -126,7 +127,7 @@ class _Driver:
         self._token = token
         self._unanswered: dict[str, list[bytes]] = {name: [] for name in hosts}
         self._farewells: list[bytes] = []
-        self._early: list[ToNode] = []  # came while something else was waited for
+        self._hearing = Hearing(client, peers)
 
     def drive(self) -> None:
         """Until the oracle has kept the farewells."""
@@ -139,8 +140,7 @@ class _Driver:
             reports = []
             begun: list[Grant] = []
             past: list[bytes] = []
-            early, self._early = self._early, []
-            for message in early or _wait(client, self._peers, self._outside):
+            for message in self._hearing.take() or _wait(client, self._peers, self._outside):
                 if not isinstance(message, Grant):
                     if isinstance(message, Past):
                         past.append(message.content)
@@ -175,10 +175,8 @@ class _Driver:
             case Show():
                 for host in self._hosts.values():
                     client.send([_shown(host)])
-            case Gone():
-                self._give_up(message)
-            case Book():
-                self._peers.learn(message.addresses, client.host)
+            case Gone() | Book():
+                self._hearing.heed(message)
             case Welcome():
                 self._say_again()
             case Refused():  # what we say is not understood: nobody would ever grant us anything
@@ -186,21 +184,6 @@ class _Driver:
             case _:
                 client.refused += 1
         return False
-
-    def _give_up(self, gone: Gone) -> None:
-        for node in gone.nodes:
-            self._peers.give_up(node)
-        for node in gone.lives:
-            self._peers.take_up(node)
-
-    def _look(self) -> None:
-        """While a long payload is under way: its receiver may be gone."""
-        while self._client in self._client.wait(0):
-            came = self._client.receive()
-            self._early += came
-            for message in came:
-                if isinstance(message, Gone):
-                    self._give_up(message)
 
     def _say_farewell(self, stop: Stop) -> None:
         """Once; if the oracle was lost, it asks again."""
@@ -210,6 +193,8 @@ class _Driver:
             refused = refused_by(self._hosts, self._peers, self._client)
             self._farewells = [encode(host.farewell(refused=refused[name])) for name, host in self._hosts.items()]
         self._client.send(self._farewells)
+        for host in self._hosts.values():  # at once: when all have said so, somebody may end this process
+            host.close()
 
     def _say_again(self) -> None:
         for frames in self._unanswered.values():
@@ -234,13 +219,14 @@ class _Driver:
     def _run(self, host: NodeHost, grant: Grant) -> bytes:
         unanswered = self._unanswered[host.name]
         unanswered.clear()
+        self._peers.expect_again()  # the round is over, and who was lost in it has been replaced
         self._watchdog.running = host.name
         self._watchdog.resumptions += 1
         host.resume(grant)
         self._watchdog.running = ""
         report = host.report()
         if report.ops:
-            ops = send_ahead(host.name, report.ops, self._peers, self._token, look=self._look)
+            ops = send_ahead(host.name, report.ops, self._peers, self._token, look=self._hearing.look)
             if ops is not report.ops:
                 report = msgspec.structs.replace(report, ops=ops)
         frame = frame_of(report, host.spec.programs)
@@ -250,7 +236,7 @@ class _Driver:
     def _send_part(self, host: NodeHost) -> None:
         """Let the oracle work while the node goes on."""
         part = host.part()
-        ops = send_ahead(host.name, part.ops, self._peers, self._token, look=self._look)
+        ops = send_ahead(host.name, part.ops, self._peers, self._token, look=self._hearing.look)
         if ops is not part.ops:
             part = msgspec.structs.replace(part, ops=ops)
         frame = encode(part)

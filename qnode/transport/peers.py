@@ -64,6 +64,7 @@ class Peers:
         self._outgoing: dict[int, zmq.Socket[bytes]] = {}
         self._losses: dict[int, Losses] = {}
         self._gone: set[int] = set()
+        self._away: set[int] = set()
         self._poller = zmq.Poller()
         self._speakers = Speakers()
         self._process_behind: dict[bytes, int] = {}
@@ -81,7 +82,7 @@ class Peers:
         key = process, message.digest if isinstance(message, Parcel) else message.number
         frame = encode(message)
         check_size((frame,))
-        if process in self._gone:
+        if process in self._gone or process in self._away:
             return key
         self.unacknowledged[key] = frame
         socket = self._to(process)
@@ -107,15 +108,23 @@ class Peers:
                 self._book[process] = entry
                 self._connect_anew(process)
 
-    def give_up(self, node: str) -> None:
-        """A node is gone, and its process with it: nothing is kept for it any more."""
+    def give_up(self, node: str, *, for_now: bool = False) -> None:
+        """A node is gone, and its process with it: nothing is kept for it any more.
+
+        Args:
+            for_now: Until `expect_again`: then another process may have taken its place.
+        """
         process = self._process_of(node)
-        self._gone.add(process)
+        (self._away if for_now else self._gone).add(process)
         self.unacknowledged = {key: frame for key, frame in self.unacknowledged.items() if key[0] != process}
 
-    def take_up(self, node: str) -> None:
-        """Another process takes the place of one that was given up."""
-        self._gone.discard(self._process_of(node))
+    def expect_again(self) -> None:
+        """Whoever was given up for now is there again, or soon will be."""
+        self._away.clear()
+
+    def give_up_all(self) -> None:
+        """Nobody has to have anything of us any more: the run is over."""
+        self.unacknowledged.clear()
 
     def sources(self) -> list[zmq.Socket[bytes]]:
         """Every socket that may have something for us."""

@@ -6,7 +6,7 @@ import hmac
 import os
 import re
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -32,6 +32,9 @@ LOOK_NS: Final = 500_000  # wall time; a step of the virtual clock takes half of
 MOST_BLIND: Final = 63  # receives without looking, after looking was in vain again and again
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _ADDRESS: Final = re.compile(r"tcp://(\{oracle\}|[\w.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}(%\w{1,20})?\]):\d{1,5}", re.ASCII)
+_TAKEN: Final = "a node of that name is connected already"
+_MOST_WAITING: Final = 1_000  # processes that greet for nodes which are being lost
+_Waiting = tuple[bytes, list[bytes], tuple[str, str], int]  # a connection, its greeting, whose that is, a descriptor
 _NAME_CHARS: Final = 60  # of what a stranger says, in a line of ours
 MUTED: Final = "from a connection that is not listened to any more"
 MOST_FRAMES: Final = 64  # of a message; and of a process of many nodes, so many as tell of each
@@ -59,6 +62,9 @@ class Server:
         hellos: What each connection greeted with.
         incarnations: Which life each node is in; a process that is in another is refused.
         admits: Whether another process may take the place of the one that is connected with these nodes.
+        knocks: Told of nodes for which another process has greeted that may not; it may put them among `leaving`.
+        leaving: Nodes that are being lost. Who greets for one of them waits until `open_to` says that it may.
+        lost: Nodes that have no place in the run any more, and why.
         roles: What a connection said it is: "node", "cluster" or "steering".
         refused: How often something was refused, by reason.
     """
@@ -80,6 +86,11 @@ class Server:
         self.hellos: dict[bytes, Hello] = {}
         self.incarnations: Mapping[str, int] = {}
         self.admits: Callable[[frozenset[str]], bool] = lambda nodes: False
+        self.knocks: Callable[[frozenset[str]], object] = lambda nodes: None
+        self.leaving: set[str] = set()
+        self.lost: dict[str, str] = {}
+        self._waiting: list[_Waiting] = []
+        self._may_come: deque[_Waiting] = deque()
         self._connection_of_session: dict[bytes, bytes] = {}
         self._replaced = Latest()
         self._replaced_sessions: set[bytes] = set()
@@ -99,7 +110,7 @@ class Server:
         self._socket = make_socket(self._context, zmq.ROUTER)
         self._socket.setsockopt(zmq.RCVTIMEO, IDLE_MS)
         self._take = self._take_named if is_tcp(address) else self._socket.recv_multipart
-        self._arrivals = Arrivals(self._context, self._socket)
+        self._arrivals = Arrivals(self._context, self._socket, self._wrong_talk)
         if keys is not None:
             Doorkeeper(self._context, keys, self._complaints)
             serve_with(self._socket, keys)
@@ -121,8 +132,12 @@ class Server:
         """
         if 0 < running <= CORES:
             self._look()
+        while self._may_come:
+            connection, came, self._speaker, self._descriptor = self._may_come.popleft()
+            if self._greet(connection, came):
+                return connection, []
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
-        while timeout_ms is None or self._socket.poll(timeout_ms):
+        while timeout_ms is None or self._poll(timeout_ms):
             try:
                 connection, *frames = self._take()
             except zmq.Again:
@@ -147,6 +162,16 @@ class Server:
                 if timeout_ms < 0:
                     return None
         return None
+
+    def _poll(self, timeout_ms: int) -> bool:
+        """Whether a message comes within that time; meanwhile it is looked after strangers."""
+        while timeout_ms > IDLE_MS:
+            if self._socket.poll(IDLE_MS):
+                return True
+            if self._take == self._take_named:
+                self._end_strangers()
+            timeout_ms -= IDLE_MS
+        return bool(self._socket.poll(timeout_ms))
 
     @property
     def address(self) -> str:
@@ -233,6 +258,12 @@ class Server:
             self._connection_of_session.pop(session, None)
             self._replaced_sessions.add(session)
 
+    def open_to(self, node: str) -> None:
+        """A node that was leaving has left: whoever greeted for it meanwhile is heard now."""
+        self.leaving.discard(node)
+        self._may_come += self._waiting
+        self._waiting = []
+
     def refuse(self, connection: bytes, error: QnodeError) -> None:
         """Answer what must not be done with the error, and count it."""
         self.refused[error.code] += 1
@@ -257,6 +288,9 @@ class Server:
             self.blame(connection)
             return False
         reason = self._why_not(hello)
+        if reason == _TAKEN:
+            self.knocks(frozenset(name for name, _ in hello.nodes))
+            reason = self._why_not(hello)
         if reason:
             self.refused[reason] += 1
             self._complain(hello, reason)
@@ -264,6 +298,9 @@ class Server:
             self.send(connection, [encode(Refused("ProtocolViolation", {"detail": reason}))])
             return False
         names = frozenset(name for name, _ in hello.nodes)
+        if not names.isdisjoint(self.leaving):
+            self._waiting = [*self._waiting[1 - _MOST_WAITING :], (connection, frames, self._speaker, self._descriptor)]
+            return False
         for old in self._before(hello, names):
             self._replace(old, hello.session)
         self._arrivals.known(self._descriptor)
@@ -294,6 +331,8 @@ class Server:
             return f"{hello.address[:_NAME_CHARS]!r} is no address at which others could reach it"
         if self._objects is not None and (objection := self._objects(hello)):
             return objection
+        for name in sorted(names & self.lost.keys()):
+            return f"{name} was lost ({self.lost[name]}), and the run has gone on without it"
         if hello.session in self._replaced_sessions:
             return "another process has taken the place of this one"
         for name, incarnation in hello.nodes:
@@ -303,7 +342,7 @@ class Server:
         for old in self._before(hello, names):
             same = hello.session and self.hellos[old].session == hello.session and self.roles[old] == hello.role
             if self.nodes_of[old] != names or not (same or self.admits(names)):
-                return "a node of that name is connected already"
+                return "" if self.leaving.issuperset(names) else _TAKEN
         return ""
 
     def _before(self, hello: Hello, names: frozenset[str]) -> set[bytes]:
@@ -328,6 +367,10 @@ class Server:
         _, where = self._speaker
         if where:
             self._complaints.say(f"refused {_named(hello)} at {where}: {reason}")
+
+    def _wrong_talk(self) -> None:
+        why = "no key" if self._keys is not None else "a key, and none is used here"
+        self._complaints.say(f"refused a connection: it has {why}, or speaks another protocol")
 
 
 def _named(hello: Hello) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum, auto
 from typing import Final
 
@@ -149,16 +149,24 @@ class Speakers:
 class Arrivals:
     """Counts the connections to a ROUTER, those that never get a frame through included.
 
+    `refused` is called for each that libzmq itself refuses, because it has no key or another protocol.
+
     Made before the socket is bound. The queue of what ZeroMQ tells is unlimited, for its own thread waits when it is
     full; it holds one short message for each connection that was not counted yet.
     """
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], socket: zmq.Socket[bytes]) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        socket: zmq.Socket[bytes],
+        refused: Callable[[], object] = lambda: None,
+    ) -> None:
         self._count = 0
+        self._refused = refused
         self._unknown: dict[int, None] = {}  # descriptors of connections that have not greeted, the oldest first
         self._monitored = socket
         address = f"inproc://arrivals-{id(self)}"
-        socket.monitor(address, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+        socket.monitor(address, _ARRIVALS)
         self._events = context.socket(zmq.PAIR)
         self._events.setsockopt(zmq.RCVHWM, 0)
         self._events.setsockopt(zmq.LINGER, 0)
@@ -168,6 +176,9 @@ class Arrivals:
         """How many connections there have been."""
         while self._events.poll(0):
             event, value = _MONITORED.unpack_from(self._events.recv_multipart()[0])
+            if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                self._refused()
+                continue
             self._unknown.pop(value, None)
             if event == zmq.EVENT_ACCEPTED:
                 self._count += 1
@@ -193,6 +204,7 @@ class Arrivals:
         self._events.close()
 
 
+_ARRIVALS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 _losses: Final = itertools.count()
 
 

@@ -179,7 +179,7 @@ class Gone(msgspec.Struct, array_like=True, tag=49, frozen=True):
     """The processes of these nodes have ended, and how: they will say nothing more.
 
     `lives`: which incarnations that were; what is told of an earlier one is no news. The oracle tells it to other
-    processes, which need keep nothing for these; there, `lives` are nodes for which another process is started.
+    processes, by whom nothing need be kept that was for these: for good, or, with `lives`, until the round is over.
     """
 
     nodes: dict[str, str]
@@ -250,9 +250,14 @@ class Steer(msgspec.Struct, array_like=True, tag=48, frozen=True):
 
 
 class Ping(msgspec.Struct, array_like=True, tag=44, frozen=True):
-    """Clock comparison, for the real clock: answered at once with the oracle's network time."""
+    """Clock comparison, for the real clock: answered at once with the oracle's network time.
+
+    The answer also says that all has arrived that was sent before. `taken`: how many grants with items the process has
+    had so far; over a new connection it is handed those behind them.
+    """
 
     sent_ns: int
+    taken: int = 0
 
 
 # ---------------------------------------------------------------- oracle -> node process

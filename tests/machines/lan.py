@@ -18,8 +18,9 @@ _HOSTS_FILES: Final = Path("/etc/netns")
 
 def why_not() -> str:
     """Why there can be no such hosts here; "" if there can."""
-    if shutil.which("ip") is None:
-        return "needs `ip` (Debian: iproute2)"
+    for program, package in (("ip", "iproute2"), ("iptables", "iptables")):
+        if shutil.which(program) is None:
+            return f"needs `{program}` (Debian: {package})"
     if os.geteuid() != 0:
         return "needs root, for network namespaces"
     name = f"qnK{secrets.token_hex(3)}"
@@ -61,6 +62,33 @@ class Lan:
 
     def heal(self, host: str) -> None:
         _ip("-n", self._switch, "link", "set", host, "up")
+
+    def block(self, host: str, source: str) -> None:
+        """Let nothing that comes from one host reach another; what goes the other way still does."""
+        for flags in (["-p", "tcp", "--tcp-flags", "SYN", "SYN"], []):  # attempts to connect are counted by themselves
+            self._iptables(host, "-A", "INPUT", "-s", self.address(source), *flags, "-j", "DROP")
+
+    def blocked(self, host: str) -> tuple[int, int]:
+        """How many packets a host has not been given, and how many of these were of attempts to connect."""
+        lines = [line.split() for line in self._iptables(host, "-L", "INPUT", "-v", "-x", "-n").splitlines()]
+        dropped = [(int(words[0]), "flags:" in " ".join(words)) for words in lines if words[2:3] == ["DROP"]]
+        return sum(n for n, _ in dropped), sum(n for n, is_attempt in dropped if is_attempt)
+
+    def unblock(self, *hosts: str) -> None:
+        """Everything that was blocked at these hosts reaches them again."""
+        for host in hosts or self.hosts:
+            self._iptables(host, "-F", "INPUT")
+
+    def _iptables(self, host: str, *words: str) -> str:
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.space(host), "iptables", "-w", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"iptables {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
 
     def open(self) -> None:
         _ip("netns", "add", self._switch)

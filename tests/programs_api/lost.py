@@ -21,6 +21,13 @@ async def waits(node: Node, path: str) -> None:
     await asyncio.Event().wait()
 
 
+async def waits_a_while(node: Node, path: str) -> None:
+    """The same, until somebody lets it go."""
+    async with node.outside():
+        reader, _ = await asyncio.open_unix_connection(path)
+        await reader.read()
+
+
 async def listens(node: Node) -> object:
     return await node.receive("alice")
 

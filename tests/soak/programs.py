@@ -39,8 +39,8 @@ async def _do(node: Node, peer: str, what: str, nth: int) -> str:
         case "long":
             await node.send(peer, bytes([nth % 256]) * LONG, channel="long")
         case "listen":
-            channel = "long" if nth % 3 == 0 else ""
-            return type(await node.receive(peer, **({"channel": channel} if channel else {}))).__name__
+            heard = await (node.receive(peer, channel="long") if nth % 3 == 0 else node.receive(peer))
+            return type(heard).__name__
         case "send":
             qubit = node.qubit()
             qubit.h()
