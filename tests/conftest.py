@@ -12,14 +12,17 @@ it needs while this test still runs, as the command line lets it.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import settings
 
 from orchestrator.launch import early
+from tests import tally
 
 STARTED_AHEAD: Final = ("api", "protocols", "runtime")  # none of these tests changes what children inherit
 
@@ -32,6 +35,23 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
 settings.register_profile("fixed", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("fresh", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whoever starts the tests counts for all: workers find the folder in their environment."""
+    if not hasattr(config, "workerinput"):
+        os.environ[tally.FOLDER] = tempfile.mkdtemp(prefix="qnode-tally-")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    """What was done to the emulator, and whether it was too much for it."""
+    if line := tally.told(Path(os.environ[tally.FOLDER])):
+        terminalreporter.write_line(f"{line}; lost: {'nothing' if exitstatus == 0 else 'see the failures'}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(tally.FOLDER), ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

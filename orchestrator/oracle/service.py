@@ -639,7 +639,7 @@ class OracleService:
                 self._returning.come(connection)
                 self._welcome(connection)  # just in time to hear of the end
             for frame in frames:
-                self._take_farewell(connection, frame)
+                awaited -= self._take_farewell(connection, frame)
         self._record_farewells(outcome.at_ns)
         return summarise(
             self._core,
@@ -664,10 +664,12 @@ class OracleService:
         if self._before is None or not self._before.farewells:
             self._record.farewells(at_ns, [encode(one) for _, one in sorted(self._farewells.items())])
 
-    def _take_farewell(self, connection: bytes, frame: bytes) -> None:
+    def _take_farewell(self, connection: bytes, frame: bytes) -> set[str]:
+        """The nodes of which no farewell will come any more."""
         message = self._decoded(connection, frame)
         if isinstance(message, Farewell) and message.node in self._server.nodes_of[connection]:
             self._farewells[message.node] = message
+        return self._lost_with(message) if isinstance(message, Gone) and connection in self._controllers else set()
 
 
 def ended_frames(summary: bytes, cut_bytes: int = CUT_BYTES) -> list[bytes]:

@@ -14,6 +14,7 @@ import pytest
 from orchestrator import Cluster
 from orchestrator.run import Run
 from qnode.errors import ProcessLost
+from tests import tally
 from tests.faults.worlds import PROGRAMS, WALL_S, assert_repeated, network, program, run
 from tests.launch.processes import linux_only
 
@@ -49,6 +50,7 @@ def is_stopped(pid: int) -> bool:
 
 def kill(net: Cluster) -> None:
     os.kill(net.pids["bob"], signal.SIGKILL)
+    tally.count("SIGKILL node")
 
 
 @pytest.mark.parametrize("nth", range(3))
@@ -103,6 +105,7 @@ async def test_one_that_is_lost_too_often_stays_away(tmp_path: Path) -> None:
             if pid is not None and pid not in killed and len(killed) < 2:
                 killed.append(pid)
                 os.kill(pid, signal.SIGKILL)
+                tally.count("SIGKILL node")
 
         lost = await net.run(check=False, timeout=WALL_S, on_output=said)
     assert len(killed) == 2
@@ -125,6 +128,7 @@ async def test_a_process_that_is_stopped_for_a_while_changes_nothing(tmp_path: P
             if line.endswith(f"asked {after}"):
                 for pid in net.pids.values():
                     os.kill(pid, signal.SIGSTOP)
+                    tally.count("SIGSTOP")
                 while not all(is_stopped(pid) for pid in net.pids.values()):
                     pass
                 for pid in net.pids.values():

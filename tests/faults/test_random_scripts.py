@@ -25,6 +25,7 @@ from qnode.wire.faults import Fault, Trigger
 from qnode.wire.items import Arrived, Back, Item, Lost, Paired
 from qnode.wire.messages import Grant, Report, encode
 from qnode.wire.operations import Apply, Discard, Entangle, Measure, MeasureDirectly, Op, Send, Transfer, Withdraw
+from tests import tally
 from tests.oracle.cores import NAMES, spec
 
 LASTS_NS = 3_000
@@ -232,6 +233,7 @@ def test_invariants_hold_after_every_round_of_any_script(
 ) -> None:
     of = described(script, seed, source, detection_ns=detection_ns, restart_ns=restart_ns)
     world = World(of, seed, never)
+    tally.count("faults of scripts", len(script))
     assert world.wrong == []
     assert_conserved(world)
     assert_nobody_speaks_when_gone(world)
@@ -247,6 +249,7 @@ def test_invariants_hold_when_processes_are_lost_besides(
 ) -> None:
     of = described(script, seed, source, detection_ns=detection_ns, restart_ns=restart_ns)
     world = World(of, seed, now_and_then)
+    tally.count("faults of scripts", len(script))
     assert world.wrong == []
     assert_conserved(world)
     assert_nobody_speaks_when_gone(world)

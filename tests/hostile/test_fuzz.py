@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests import tally
 from tests.hostile.frames import covered, kinds
 from tests.hostile.fuzz import attack_core, decode_all
 
@@ -18,6 +19,7 @@ def test_frames_of_every_kind_are_tried() -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_decoders_refuse_what_they_cannot_read_and_raise_nothing_else(seed: int) -> None:
     counted = decode_all(seed, FEW)
+    tally.bad_inputs("frames to decoders", sum(counted.values()))
     assert counted["to the oracle: refused"] > FEW / 4
     assert counted["to the oracle: read"] > FEW / 10
 
@@ -25,6 +27,7 @@ def test_decoders_refuse_what_they_cannot_read_and_raise_nothing_else(seed: int)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_core_survives_whatever_a_node_says_and_refused_frames_change_nothing(seed: int) -> None:
     counted = attack_core(seed, FEW)
+    tally.bad_inputs("frames to a core", FEW)
     assert counted["refused: MalformedMessage"] > FEW / 4
     assert counted["taken"] > FEW / 20
     assert counted["operations refused"] > 0
@@ -33,5 +36,6 @@ def test_a_core_survives_whatever_a_node_says_and_refused_frames_change_nothing(
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_million_frames(seed: int) -> None:
-    decode_all(100 + seed, MANY // 10)
+    tally.bad_inputs("frames to decoders", sum(decode_all(100 + seed, MANY // 10).values()))
     attack_core(100 + seed, MANY)
+    tally.bad_inputs("frames to a core", MANY)

@@ -38,6 +38,7 @@ from qnode.wire.operations import (
     Transfer,
     Withdraw,
 )
+from tests import tally
 from tests.hostile.portrait import changes, portrait
 from tests.hostile.worlds import (
     GONE,
@@ -284,6 +285,7 @@ def test_a_lie_is_told_to_the_liar_alone_and_counted_and_logged_and_changes_noth
     of = world()
     before = portrait(of.core, ALICE)
     mine = [lie for lie in LIES if isinstance(lie.op, kind)]
+    tally.bad_inputs("lies about others", len(mine))
     for nth, lie in enumerate(mine, 1):
         logged = len(of.events)
         of.core.operations.execute(ALICE, later(of, [lie.op]), 7, first=nth)

@@ -16,12 +16,14 @@ import pytest
 import yaml
 
 from orchestrator import Cluster
+from tests import tally
 from tests.cli.commands import ended, err, out, qnode, started
 from tests.faults.worlds import WALL_S, assert_repeated
 from tests.machines.asking import LONG
 
 TOKEN: Final = "0123456789abcdef"
-TIMES: Final = 30
+TIMES: Final = 200  # that she asks; what happens to bob happens early, for reading of it takes a while
+EARLY: Final = 40
 HERE: Final = Path(__file__).parent
 
 
@@ -31,7 +33,7 @@ def network(restart: str, **changes: Any) -> dict[str, Any]:
         "name": "kept",
         "seed": 3,
         "nodes": {
-            "alice": {"program": "asking.py:alice"},
+            "alice": {"program": "asking.py:alice", "args": {"n": TIMES}},
             "bob": {"programs": {"main": {"run": "asking.py:bob", "service": True}}, "restart": restart},
             "carol": {"program": "asking.py:carol"},
         },
@@ -64,6 +66,7 @@ def killed_under_host(folder: Path, after: int) -> tuple[dict[str, Any], list[st
                 pid = int(line.split()[-1])
             if line.startswith("alice") and line.rstrip().endswith(f"asks {after}"):
                 os.kill(pid, signal.SIGKILL)
+                tally.count("SIGKILL node")
         told, kept = ended(oracle), ended(host)
         assert kept.code == 0, kept.err
         assert told.code == 0, told.err
@@ -74,7 +77,7 @@ def killed_under_host(folder: Path, after: int) -> tuple[dict[str, Any], list[st
 def test_a_node_of_a_host_is_executed_again(nth: int, tmp_path: Path) -> None:
     folder = write(tmp_path, "resume")
     undisturbed = json.loads(qnode("run", "kept.yaml", "--json", cwd=folder).out)
-    told, said = killed_under_host(folder, random.randrange(2, TIMES - 4))
+    told, said = killed_under_host(folder, random.randrange(2, EARLY))
     assert said == ["bob was killed by signal 9, and is executed again"]
     assert told["results"] == undisturbed["results"]
     events = [(Path(one["folder"]) / "events.jsonl").read_bytes() for one in (told, undisturbed)]
@@ -83,7 +86,7 @@ def test_a_node_of_a_host_is_executed_again(nth: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("nth", range(2))
 def test_a_node_of_a_host_begins_afresh(nth: int, tmp_path: Path) -> None:
-    told, said = killed_under_host(write(tmp_path, "fresh"), random.randrange(2, TIMES - 8))
+    told, said = killed_under_host(write(tmp_path, "fresh"), random.randrange(2, EARLY))
     assert said == ["bob was killed by signal 9, and begins afresh"]
     events = [json.loads(line) for line in (Path(told["folder"]) / "events.jsonl").read_text().splitlines()]
     lost, again = (event for event in events if event["event"] in ("node_lost", "node_restarted"))
@@ -100,12 +103,13 @@ def test_a_node_of_a_host_begins_afresh(nth: int, tmp_path: Path) -> None:
 async def test_a_long_message_under_way_to_who_is_killed_keeps_nobody(
     clock: str, restart: str, stopped: bool, tmp_path: Path
 ) -> None:
-    config, after = network(restart, clock=clock), 2 * random.randrange(2, TIMES // 2 - 4) + 1
-    config["nodes"]["alice"]["args"] = {"slow": after}
+    config, after = network(restart, clock=clock), 2 * random.randrange(2, EARLY // 2) + 1
+    config["nodes"]["alice"]["args"] = {"n": TIMES, "slow": after}
     async with Cluster.from_dict(config, base=HERE, runs=tmp_path) as net:
 
         def said(line: str) -> None:
             if line.startswith("alice") and line.endswith(f"asks {after}"):
+                tally.count("SIGKILL node")
                 if stopped:  # then the message is on its way to him when he is killed
                     os.kill(net.pids["bob"], signal.SIGSTOP)
                     asyncio.get_running_loop().call_later(0.4, os.kill, net.pids["bob"], signal.SIGKILL)
@@ -123,7 +127,7 @@ async def test_a_long_message_under_way_to_who_is_killed_keeps_nobody(
 
 @pytest.mark.parametrize("clock", ["virtual", "real"])
 def test_a_process_that_nobody_keeps_is_lost_once_it_is_missed(clock: str, tmp_path: Path) -> None:
-    folder, after = write(tmp_path, "never", clock=clock), random.randrange(2, TIMES - 8)
+    folder, after = write(tmp_path, "never", clock=clock), random.randrange(2, EARLY)
     with ExitStack() as stack:
 
         def start(*words: str | Path) -> subprocess.Popen[str]:
@@ -135,6 +139,7 @@ def test_a_process_that_nobody_keeps_is_lost_once_it_is_missed(clock: str, tmp_p
         for line in out(alice):
             if line == f"asks {after}\n":
                 bob.kill()
+                tally.count("SIGKILL node")
         told = ended(oracle)
         assert told.code == 4, told.err
         assert "bob" in told.err

@@ -23,6 +23,7 @@ from qnode.transport.sockets import bound_at, connect, make_socket
 from qnode.wire.items import Message
 from qnode.wire.keys import Keys
 from qnode.wire.messages import PROTOCOL_VERSION, Direct, Hello, Refused, Welcome, decode_to_node, encode
+from tests import tally
 from tests.cli.commands import ended, err, qnode, started
 from tests.machines.networks import NETWORK, write
 
@@ -131,6 +132,7 @@ def test_keys_that_are_not_good_are_refused_on_both_sides_and_the_run_goes_on(fo
         def is_refused(name: str, *keys: str | Path, **changes: str) -> str:
             done = ended(node(name, *keys, **changes))
             assert done.code == 2, done.err
+            tally.bad_inputs("keys")
             return done.err
 
         for file, sentence in (
@@ -148,6 +150,7 @@ def test_keys_that_are_not_good_are_refused_on_both_sides_and_the_run_goes_on(fo
         assert done.code == 0, done.err
         assert [ended(one).code for one in good] == [0, 0, 0]
     assert "refused a connection from 127.0.0.1: its key is none of this network's" in done.err
+    assert "refused a connection: it has no key, or speaks another protocol" in done.err
     assert "refused bob at 127.0.0.1: its key is that of alice, and it says that it is bob" in done.err
     for name in NODES:
         assert keys_for(name, folder / "keys", "three machines").secret.decode() not in done.err + done.out
@@ -238,6 +241,7 @@ def test_a_connection_is_who_its_key_says(
             answer = pool.submit(greeting, server.address, keys[whose], role, *names)
             server.receive(20_000) if whose == who_may else server.receive(1_000)
             said = answer.result()
+        tally.bad_inputs("greetings with a key of another", whose != who_may)
         assert isinstance(said, Welcome if whose == who_may else Refused), said
     finally:
         server.close()

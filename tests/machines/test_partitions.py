@@ -19,6 +19,7 @@ from typing import Final
 
 import pytest
 
+from tests import tally
 from tests.cli.commands import DEADLINE_S, ended, err, out, qnode
 from tests.machines.hosts import Machines, said
 from tests.machines.lan import Lan
@@ -102,6 +103,7 @@ def cut_and_compare(lan: Lan, folder: Path, draw: random.Random, n: int, undistu
             one, other, way, noticed = cut
             with blocked(lan, HOSTS[one], HOSTS[other], way) as at:
                 if wait_until_swallowed(lan, at, noticed=noticed, oracle=running["oracle"]):
+                    tally.count(f"cut {'one way' if way != 'both' else 'both ways'}")
                     done.append((place, cut))
         told = ended(running.pop("oracle"))
         assert told.code == 0, (told.err, done)
@@ -141,7 +143,7 @@ def test_a_node_that_stays_away_is_lost_and_can_do_nothing_any_more(way: str, la
         '{program: "programs.py:bob"', '{programs: {main: {run: "programs.py:answers", service: true}}'
     )
     after = random.randrange(2, 8)
-    network = network.replace('py:alice"', f'py:alice", args: {{n: 12, gate: {gate}}}')
+    network = network.replace('py:alice"', f'py:alice", args: {{n: 500, gate: {gate}}}')
     with Machines(lan, tmp_path, network, program) as machines:
         oracle = machines.oracle("--json", "--patience", "1")
         assert "listening" in err(oracle).readline()
@@ -156,6 +158,7 @@ def test_a_node_that_stays_away_is_lost_and_can_do_nothing_any_more(way: str, la
             else:
                 pytest.fail("she never heard that he is lost")
             said(bob, "no connection to the oracle any more")
+            tally.count("cut for too long")
         left = ended(bob)  # the run is not over: alice waits for the gate
         assert oracle.poll() is None
         assert left.code == 4, left.err
@@ -183,7 +186,7 @@ import asyncio
 from qnode import Node
 
 
-async def alice(node: Node, n: int = 40):
+async def alice(node: Node, n: int = 120):
     found = []
     for number in range(n):
         print("at", number, flush=True)
@@ -191,15 +194,15 @@ async def alice(node: Node, n: int = 40):
         await node.send("carol", number)
         if number % 10 == 3:
             await node.send("carol", bytes(100_000 + number))   # and not to bob: this one is waited for
-        await asyncio.sleep(10e-3)
+        await asyncio.sleep(20e-3)
     return found
 
 
-async def bob(node: Node, n: int = 40):
+async def bob(node: Node, n: int = 120):
     return [await (await node.entangle("alice")).measure() for _ in range(n)]
 
 
-async def carol(node: Node, n: int = 40):
+async def carol(node: Node, n: int = 120):
     came = [await node.receive("alice") for _ in range(n + n // 10)]
     return [one if isinstance(one, int) else len(one) for one in came]
 """
@@ -220,11 +223,12 @@ def test_on_the_real_clock_what_was_under_way_arrives_once_after_a_cut(nth: int,
             if (cut := cuts.get(int(line.split()[1]))) is not None:
                 with blocked(lan, HOSTS[cut[0]], HOSTS[cut[1]], cut[2]) as at:
                     assert wait_until_swallowed(lan, at, noticed=True, oracle=running["oracle"]), cut
+                    tally.count(f"cut {'one way' if cut[2] != 'both' else 'both ways'}")
         told = ended(running.pop("oracle"))
         assert told.code == 0, (told.err, cuts)
         assert [ended(node).code for node in running.values()] == [0, 0, 0]
     results = json.loads(told.out)["results"]
     assert results["alice"]["main"] == results["bob"]["main"], cuts
-    assert len(results["alice"]["main"]) == 40
-    expected = [one for number in range(40) for one in ((number, 100_000 + number) if number % 10 == 3 else (number,))]
+    assert len(results["alice"]["main"]) == 120
+    expected = [one for number in range(120) for one in ((number, 100_000 + number) if number % 10 == 3 else (number,))]
     assert results["carol"]["main"] == expected, cuts

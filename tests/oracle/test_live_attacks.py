@@ -34,6 +34,7 @@ from qnode.wire.messages import (
     decode_to_oracle,
     encode,
 )
+from tests import tally
 from tests.oracle.strangers import WRONG_TOKEN, Gate, Stranger, counted, gate_at, oversized, talk_bytes
 
 PROGRAMS = Path(__file__).parents[1] / "programs_api"
@@ -279,6 +280,7 @@ async def test_an_attack_is_refused_and_counted_and_changes_nothing(
     attack: Attack, expected: dict[str, int], door: Path, spared: Run, tmp_path: Path
 ) -> None:
     hit = await attacked(door, tmp_path, attack)
+    tally.bad_inputs("messages of strangers and liars", sum(expected.values()))
     check_all_is_well_and_counted(hit, expected)
     assert same_run(hit, spared)
 

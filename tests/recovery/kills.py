@@ -14,6 +14,7 @@ from typing import Any, Final
 from orchestrator import Cluster
 from orchestrator.oracle.spec import events_path, record_path
 from orchestrator.run import Run
+from tests import tally
 
 PROGRAMS: Final = Path(__file__).parent
 ENDS_S: Final = 120.0
@@ -80,6 +81,8 @@ class Disturbed:
             self._killed.add(pid)
         with suppress(ProcessLookupError):
             os.kill(pid, number)
+            if number != signal.SIGCONT:
+                tally.count(f"{number.name} {'oracle' if who == 'oracle' else 'node'}")
             return True
         return False
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import yaml
 
+from tests import tally
 from tests.cli.commands import DEADLINE_S, ended, err, qnode, started
 from tests.recovery.kills import PROGRAMS, network, size
 
@@ -47,7 +48,9 @@ def test_an_oracle_that_was_killed_goes_on_with_resume(tmp_path: Path) -> None:
             by_hand("node", "busy.yaml", "bob", "--oracle", "ipc://s", cwd=tmp_path) as bob,
         ):
             wait_until_record_has(folder, 20_000)
+            oracle.send_signal(signal.SIGSTOP)  # else the run might be over before it is killed
             oracle.send_signal(signal.SIGKILL)
+            tally.count("SIGKILL oracle")
             oracle.wait()
             with by_hand(*words, "--resume", "busy-2", cwd=tmp_path) as again:
                 done = ended(again)

@@ -11,11 +11,12 @@ import pytest
 
 from orchestrator import Cluster
 from tests.faults.worlds import assert_repeated
-from tests.machines.test_kept import HERE, LONG, TIMES, network
+from tests.machines.asking import LONG
+from tests.machines.test_kept import HERE, network
 from tests.recovery.kills import Disturbed
 
 SEED: Final = int(os.environ.get("QNODE_KILLS", "20261126"))
-ROUNDS: Final = 4 * TIMES
+ROUNDS: Final = 120
 PLACES: Final = 1_500, 12_000  # of the record; a whole one is more than twice as long
 
 

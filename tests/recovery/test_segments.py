@@ -18,6 +18,7 @@ from orchestrator.oracle import segments
 from orchestrator.oracle.record import MAGIC, RecordReader, RecordWriter
 from qnode.errors import MalformedMessage
 from qnode.wire.messages import Hold, Report, encode
+from tests import tally
 from tests.full import at_most, file_system, fill
 
 DESCRIPTION = b"what the run is"
@@ -108,6 +109,7 @@ def test_a_torn_end_of_the_last_file_is_cut_off_at_every_length(tmp_path: Path) 
     assert last >= 2
     earlier = [now_ns for now_ns, (number, _) in enumerate(sizes) if number < last]
     data = (source / f"record.{last}").read_bytes()
+    tally.count("torn records", len(data))
     for length in range(len(data) + 1):
         folder = tmp_path / "torn"
         shutil.copytree(source, folder)
@@ -127,6 +129,7 @@ def test_a_file_that_is_not_the_last_must_be_whole(tmp_path: Path) -> None:
         append(record, *range(8))
     data = gzip.decompress((tmp_path / "record.gz").read_bytes())
     (tmp_path / "record.gz").unlink()
+    tally.bad_inputs("damaged records", len(data) - len(MAGIC))
     for length in range(len(MAGIC), len(data)):
         path.write_bytes(data[:length])
         with pytest.raises(
@@ -161,6 +164,7 @@ def test_every_damaged_byte_of_a_compressed_file_is_found(tmp_path: Path) -> Non
             assert times(path) == expected  # a byte of gzip's head that means nothing
         except MalformedMessage as error:
             sentences.append(str(error))
+    tally.bad_inputs("damaged records", len(sentences))
     assert len(sentences) >= 85
     assert all("damaged" in one and "byte" in one for one in sentences if "not a record" not in one)
 
