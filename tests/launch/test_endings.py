@@ -20,13 +20,13 @@ PROGRAMS = HERE.parent / "programs_api"
 pytestmark = linux_only
 
 
-def network(door: Path, program: str = "waits") -> dict[str, object]:
+def network(door: Path, program: str = "waits", **args: object) -> dict[str, object]:
     return {
         "version": 1,
         "name": "endings",
         "seed": 1,
         "nodes": {
-            "alice": {"program": f"lost.py:{program}", "args": {"path": str(door)}},
+            "alice": {"program": f"lost.py:{program}", "args": {"path": str(door), **args}},
             "bob": {"program": "lost.py:listens"},
             "r[0..2]": {},
         },
@@ -39,7 +39,11 @@ async def lost(temporary: Path, runs: Path, victim: str, program: str = "waits")
     door = temporary / "s"
     async with gate_at(door) as gate:
         clock = "real" if victim == "oracle" else "virtual"  # there it would be started again
-        cluster = Cluster.from_dict({**network(door, program), "clock": clock}, base=PROGRAMS, runs=runs)
+        cluster = Cluster.from_dict(
+            {**network(door, program, **({"peer": victim} if program == "waits_for" else {})), "clock": clock},
+            base=PROGRAMS,
+            runs=runs,
+        )
         async with cluster as net:
             running = asyncio.ensure_future(net.run())
             await gate.reached.wait()
@@ -47,8 +51,6 @@ async def lost(temporary: Path, runs: Path, victim: str, program: str = "waits")
             with watching([forkserver, *net.pids.values()]) as watch:
                 assert len(directories()) == 3  # the directory and its lock, and the folder that they are in
                 watch.kill(forkserver if victim == "forkserver" else net.pids[victim])
-                if victim in ("bob", "r1"):  # the others go on
-                    gate.release()
                 with pytest.raises(ProcessLost) as caught:
                     async with asyncio.timeout(GONE_S):
                         await running
@@ -63,8 +65,8 @@ async def lost(temporary: Path, runs: Path, victim: str, program: str = "waits")
 @pytest.mark.parametrize(
     ("victim", "sentence", "program"),
     [
-        ("bob", "the process of node bob ended before the run did: killed by signal 9", "waits_a_while"),
-        ("r1", "the process of node r1 ended before the run did: killed by signal 9", "waits_a_while"),
+        ("bob", "the process of node bob ended before the run did: killed by signal 9", "waits_for"),
+        ("r1", "the process of node r1 ended before the run did: killed by signal 9", "waits_for"),
         *(
             (victim, f"the process of {what} ended before the run did: killed by signal 9", program)
             for victim, what in (("alice", "node alice"), ("oracle", "the oracle"))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 
 import numpy as np
 
 from qnode import Node
+from qnode.errors import PeerLost
 
 seen: list[str] = []
 
@@ -21,11 +23,14 @@ async def waits(node: Node, path: str) -> None:
     await asyncio.Event().wait()
 
 
-async def waits_a_while(node: Node, path: str) -> None:
-    """The same, until somebody lets it go."""
+async def waits_for(node: Node, path: str, peer: str) -> None:
+    """Says that it is here, and goes on when it has lost somebody."""
     async with node.outside():
-        reader, _ = await asyncio.open_unix_connection(path)
-        await reader.read()
+        _, writer = await asyncio.open_unix_connection(path)
+    with suppress(PeerLost):
+        await node.receive(peer)
+    writer.close()
+    await node.send("bob", peer)
 
 
 async def listens(node: Node) -> object:
