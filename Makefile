@@ -5,12 +5,13 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3 p
 	then command -v $$p; break; fi; done)
 
 VENV := .venv
+MINUTES ?= 5
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow engines lint format bench lock clean
+.PHONY: help demo test slow soak engines lint format bench lock clean
 
 help: ## show this list
 	@echo "qnode: a quantum internet that you can run"; echo
@@ -25,8 +26,11 @@ test: $(VENV)/.test ## set up ./.venv, then run all tests but the slow ones
 slow: $(VENV)/.test ## the tests that take many seconds or many processes
 	$(BIN)/python -m pytest -m slow
 
+soak: $(VENV)/.test ## random faults for MINUTES=5 (or as many as you like), nothing lost
+	QNODE_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -q -m slow tests/soak
+
 engines: $(VENV)/.engines ## the tests with a real Docker and a real Slurm; .ci/engines installs those, as root
-	QNODE_ENGINES=1 $(BIN)/python -m pytest tests/containers tests/slurm
+	QNODE_ENGINES=1 $(BIN)/python -m pytest -o faulthandler_timeout=900 tests/containers tests/slurm
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .

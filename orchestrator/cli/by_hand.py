@@ -21,10 +21,9 @@ from orchestrator.plan import LaunchPlan, plan
 from orchestrator.run import Source
 from qnode.errors import ConfigError
 from qnode.wire.keys import Keys
-from qnode.wire.plan import ProcessSpec
+from qnode.wire.plan import SECRET, ProcessSpec
 
 SHORTEST_SECRET: Final = 16
-SECRET: Final = "QNODE_TOKEN"
 _MAKE_ONE: Final = "make one with `openssl rand -hex 16`, and give the same one to the oracle and to every node"
 _FIRST: Final = 1  # the number of the first node's process; with ipc it is in the name of a file
 

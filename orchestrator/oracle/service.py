@@ -239,6 +239,9 @@ class OracleService:
         gone = {node: why for node, why in self._core.lives.gone.items() if self._core.replaced[node] < 0}
         if gone:
             self._server.send(connection, [encode(Gone(dict(gone.items())))])
+        if self._losses:
+            lost = {loss.node: self._core.lives.current[NodeName(loss.node)] for loss in self._losses}
+            self._server.send(connection, [encode(Gone({loss.node: loss.reason for loss in self._losses}, lost))])
         if self._stop:
             self._server.send(connection, [self._stop])
         elif self._told_addresses:  # it is back, or another in its place, which knows nobody
@@ -432,7 +435,8 @@ class OracleService:
                 self._core.end("lost")  # its next process is gone before its life has begun: nobody else would come
                 continue
             now = self._core.lives.current.get(NodeName(node))
-            if now is None or lives.get(node, now) != now or node in self._core.lives.gone:
+            known = node in self._core.lives.gone or any(node == loss.node for loss in self._losses)
+            if now is None or lives.get(node, now) != now or known:
                 continue
             fresh = self._is_fresh(node)
             if fresh:
@@ -636,7 +640,7 @@ class OracleService:
                 self._returning.come(connection)
                 self._welcome(connection)  # just in time to hear of the end
             for frame in frames:
-                self._take_farewell(connection, frame)
+                awaited -= self._take_farewell(connection, frame)
         self._record_farewells(outcome.at_ns)
         return summarise(
             self._core,
@@ -661,10 +665,12 @@ class OracleService:
         if self._before is None or not self._before.farewells:
             self._record.farewells(at_ns, [encode(one) for _, one in sorted(self._farewells.items())])
 
-    def _take_farewell(self, connection: bytes, frame: bytes) -> None:
+    def _take_farewell(self, connection: bytes, frame: bytes) -> set[str]:
+        """The nodes of which no farewell will come any more."""
         message = self._decoded(connection, frame)
         if isinstance(message, Farewell) and message.node in self._server.nodes_of[connection]:
             self._farewells[message.node] = message
+        return self._lost_with(message) if isinstance(message, Gone) and connection in self._controllers else set()
 
 
 def ended_frames(summary: bytes, cut_bytes: int = CUT_BYTES) -> list[bytes]:

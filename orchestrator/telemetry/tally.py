@@ -58,6 +58,7 @@ class Tally:
         self.how = ""
         self.now_ns = 0
         self.steps = 0
+        self._programs = programs
         self._unreturned = {node: set(names) for node, names in programs.items()}
 
     def take(self, chunk: bytes) -> dict[str, list[bytes]]:
@@ -76,7 +77,7 @@ class Tally:
                 found[what[0]].append(line)
             else:
                 found[what[0]] = [line]
-            if what[1].startswith(("program_", "run_")):
+            if what[1].startswith(("program_", "run_", "node_")):
                 self._follow(what[1], _decode(line))
         return found
 
@@ -89,6 +90,11 @@ class Tally:
                 left.discard(line.program)
                 if not left and self.status.get(line.node) == RUNNING:
                     self.status[line.node] = DONE
+            case "node_lost":
+                self.status[line.node] = LOST
+            case "node_restarted":
+                self.status[line.node] = RUNNING
+                self._unreturned[line.node] = set(self._programs[line.node])
             case "run_started":
                 self.started()
             case "run_ended":

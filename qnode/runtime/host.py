@@ -305,8 +305,9 @@ class NodeHost:
         )
 
     def close(self) -> None:
-        """Cancel what still runs, give it one chance to clean up, and close the loop."""
-        self.loop.shut_down()
+        """Cancel what still runs, give it one chance to clean up, and close the loop. The second time, nothing."""
+        if not self.loop.is_closed():
+            self.loop.shut_down()
 
     def waits(self) -> Iterator[Waits]:
         """What the programs and their tasks are waiting for, and at which lines."""

@@ -26,7 +26,7 @@ from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client, make_context
 from qnode.transport.peers import Peers
 from qnode.wire.messages import TO_BE_TOLD, Direct, Parcel
-from qnode.wire.plan import ProcessSpec, RunSpec
+from qnode.wire.plan import SECRET, ProcessSpec, RunSpec
 
 GREETING_S: Final = 30.0  # wall time that an oracle of the same machine has to answer
 
@@ -47,6 +47,7 @@ def run_process(
     Raises QnodeError, with nothing left open, if the oracle or another process cannot be spoken to; OSError if the log
     cannot be written.
     """
+    os.environ.pop(SECRET, None)  # programs run here
     watchdog = Watchdog(run.blocked_s, _is_own, lifeline)
     output = Output(run.log, _label(process)) if run.log else None
     set_up_logging(named=output is None)

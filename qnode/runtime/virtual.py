@@ -193,6 +193,8 @@ class _Driver:
             refused = refused_by(self._hosts, self._peers, self._client)
             self._farewells = [encode(host.farewell(refused=refused[name])) for name, host in self._hosts.items()]
         self._client.send(self._farewells)
+        for host in self._hosts.values():  # at once: when all have said so, somebody may end this process
+            host.close()
 
     def _say_again(self) -> None:
         for frames in self._unanswered.values():

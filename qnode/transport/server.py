@@ -141,7 +141,6 @@ class Server:
             try:
                 connection, *frames = self._take()
             except zmq.Again:
-                self._look_after()
                 return None
             if self._guard.is_muted(connection):
                 self.refused[MUTED] += 1
@@ -151,7 +150,6 @@ class Server:
                     self.refuse(connection, MalformedMessage(detail=f"a message of {len(frames)} frames"))
                     continue
                 return connection, frames
-            self._look_after()
             if connection in self._replaced:
                 self.refused["from a connection that was replaced"] += 1
                 self.blame(connection)
@@ -170,7 +168,8 @@ class Server:
         while timeout_ms > IDLE_MS:
             if self._socket.poll(IDLE_MS):
                 return True
-            self._look_after()
+            if self._take == self._take_named:
+                self._end_strangers()
             timeout_ms -= IDLE_MS
         return bool(self._socket.poll(timeout_ms))
 
@@ -186,6 +185,10 @@ class Server:
 
     def _take_named(self) -> list[bytes]:
         """A message of a connection through a network; if that is not known yet, whose it is, too."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_AFTER_S
+            self._end_strangers()
         frames = self._socket.recv_multipart(copy=False)
         connection = frames[0].bytes
         self._descriptor = descriptor_of(frames[-1])
@@ -220,14 +223,11 @@ class Server:
         hello = self.hellos.get(connection)
         return "a connection" if hello is None else f"the connection of {_named(hello)}"
 
-    def _look_after(self) -> None:
-        """Now and then: of connections through a network that say no good Hello there must not be too many."""
-        now = time.monotonic()
-        if now >= self._next_look and self._take == self._take_named:
-            self._next_look = now + LOOK_AFTER_S
-            for descriptor in self._arrivals.strangers(self._most_connections):
-                self.refused["a connection too many that had not greeted"] += 1
-                cut(descriptor)
+    def _end_strangers(self) -> None:
+        """Of connections that have said no good Hello there must not be too many."""
+        for descriptor in self._arrivals.strangers(self._most_connections):
+            self.refused["a connection too many that had not greeted"] += 1
+            cut(descriptor)
 
     def _look(self) -> None:
         """Look for a message for a short while, without giving the processor up.

@@ -28,7 +28,7 @@ RECONNECT_FAR_MAX_MS: Final = 500
 
 
 UNREAD: Final = 250_000  # messages that somebody who connected has not read
-WAITING: Final = 1_000  # messages of a connection that wait for us
+WAITING: Final = 8  # messages of a connection that wait for us: each may be as long as a frame may be
 SILENT: Final = "a connection that sent nothing we could read"  # not our protocol, or a frame that is too long
 
 

@@ -15,7 +15,7 @@ frame for each node of the process, so a process with many nodes still sends one
     oracle  -> process  Past, Past, ...                what nodes of a lost process had lived through
     cluster -> oracle   Finish                         the run is to end now, with what there is
     cluster -> oracle   Gone                           processes of nodes have ended, and how
-    oracle  -> process  Gone                           the same, where no others take their places
+    oracle  -> process  Gone                           the same; and for which of them others are started
     oracle  -> cluster  Replace                        end a node's process; start it again as its next life
     cluster -> oracle   Steer                          pause, go on, or meddle with a run that is paused
     oracle  -> cluster  Steered, Paused                what came of it; network time stands still

@@ -12,6 +12,8 @@ from qnode.wire.keys import Keys
 from qnode.wire.unreadable import UNREADABLE
 
 BLOCKED_S: Final = 10.0  # wall time
+SECRET: Final = "QNODE_TOKEN"
+"""The variable of the environment in which processes that somebody starts by hand find the run's secret."""
 PATIENCE_S: Final = 30.0  # wall time
 
 

@@ -20,13 +20,13 @@ PROGRAMS = HERE.parent / "programs_api"
 pytestmark = linux_only
 
 
-def network(door: Path, program: str = "waits") -> dict[str, object]:
+def network(door: Path, program: str = "waits", **args: object) -> dict[str, object]:
     return {
         "version": 1,
         "name": "endings",
         "seed": 1,
         "nodes": {
-            "alice": {"program": f"lost.py:{program}", "args": {"path": str(door)}},
+            "alice": {"program": f"lost.py:{program}", "args": {"path": str(door), **args}},
             "bob": {"program": "lost.py:listens"},
             "r[0..2]": {},
         },
@@ -39,7 +39,11 @@ async def lost(temporary: Path, runs: Path, victim: str, program: str = "waits")
     door = temporary / "s"
     async with gate_at(door) as gate:
         clock = "real" if victim == "oracle" else "virtual"  # there it would be started again
-        cluster = Cluster.from_dict({**network(door, program), "clock": clock}, base=PROGRAMS, runs=runs)
+        cluster = Cluster.from_dict(
+            {**network(door, program, **({"peer": victim} if program == "waits_for" else {})), "clock": clock},
+            base=PROGRAMS,
+            runs=runs,
+        )
         async with cluster as net:
             running = asyncio.ensure_future(net.run())
             await gate.reached.wait()
@@ -58,14 +62,16 @@ async def lost(temporary: Path, runs: Path, victim: str, program: str = "waits")
     return str(caught.value)
 
 
-@pytest.mark.parametrize("program", ["waits", "spins"])
 @pytest.mark.parametrize(
-    ("victim", "sentence"),
+    ("victim", "sentence", "program"),
     [
-        ("bob", "the process of node bob ended before the run did: killed by signal 9"),
-        ("alice", "the process of node alice ended before the run did: killed by signal 9"),
-        ("r1", "the process of node r1 ended before the run did: killed by signal 9"),
-        ("oracle", "the process of the oracle ended before the run did: killed by signal 9"),
+        ("bob", "the process of node bob ended before the run did: killed by signal 9", "waits_for"),
+        ("r1", "the process of node r1 ended before the run did: killed by signal 9", "waits_for"),
+        *(
+            (victim, f"the process of {what} ended before the run did: killed by signal 9", program)
+            for victim, what in (("alice", "node alice"), ("oracle", "the oracle"))
+            for program in ("waits", "spins")
+        ),
     ],
 )
 async def test_when_a_process_is_killed_all_end_and_the_sentence_names_it(

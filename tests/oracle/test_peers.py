@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from threading import Thread
 from typing import Final
 
+import msgspec
 import pytest
 import zmq
 
@@ -83,6 +84,15 @@ def test_a_connection_speaks_for_the_process_that_it_first_spoke_for(room: Room)
     assert bob.refusals() == {
         "the token is not this run's": 1, "from a node that does not exist": 1, "from a node of another process": 1,
     }  # fmt: skip
+
+
+def test_a_message_in_another_nodes_name_is_refused(room: Room) -> None:
+    bob = room.peers(1)
+    forged = msgspec.structs.replace(direct("carol", 1), message=direct("alice", 1).message)
+    with Stranger(room.pattern.format(1)) as one:
+        exchange(bob, one, forged, direct("carol", 2))
+    assert [(one.source, one.message.peer) for one in room.taken if isinstance(one, Direct)] == [("carol", "carol")]
+    assert bob.refusals() == {"in another node's name": 1}
 
 
 def test_a_long_payload_waits_for_its_own_receiver_and_for_nobody_else(room: Room) -> None:

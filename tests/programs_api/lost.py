@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 
 import numpy as np
 
 from qnode import Node
+from qnode.errors import PeerLost
 
 seen: list[str] = []
 
@@ -19,6 +21,16 @@ async def waits(node: Node, path: str) -> None:
         await reader.read()
         writer.close()
     await asyncio.Event().wait()
+
+
+async def waits_for(node: Node, path: str, peer: str) -> None:
+    """Says that it is here, and goes on when it has lost somebody."""
+    async with node.outside():
+        _, writer = await asyncio.open_unix_connection(path)
+    with suppress(PeerLost):
+        await node.receive(peer)
+    writer.close()
+    await node.send("bob", peer)
 
 
 async def listens(node: Node) -> object:

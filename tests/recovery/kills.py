@@ -21,7 +21,7 @@ ENDS_S: Final = 120.0
 LOOK_S: Final = 0.0005  # between looks at how far a file has grown
 
 
-def network(restart: str = "resume", n: int = 60, **changes: Any) -> dict[str, Any]:
+def network(restart: str = "resume", n: int = 120, **changes: Any) -> dict[str, Any]:
     return {
         "version": 1,
         "name": "busy",
@@ -36,7 +36,7 @@ def network(restart: str = "resume", n: int = 60, **changes: Any) -> dict[str, A
     }
 
 
-def cluster(runs: Path, restart: str = "resume", n: int = 60, **changes: Any) -> Cluster:
+def cluster(runs: Path, restart: str = "resume", n: int = 120, **changes: Any) -> Cluster:
     return Cluster.from_dict(network(restart, n, **changes), base=PROGRAMS, runs=runs)
 
 
@@ -50,17 +50,23 @@ def size(folder: Path) -> int:
 
 
 class Disturbed:
-    """A run that is under way, to be disturbed when its record has grown so far."""
+    """A run that is under way, to be disturbed when its record has grown so far.
+
+    Attributes:
+        seen: The ids of its processes, so far as they were looked at.
+    """
 
     def __init__(self, net: Cluster, runs: Path, name: str, **options: Any) -> None:
         self.net = net
         self._folder = runs / name
         self._killed: set[int] = set()
+        self.seen: set[int] = set()
         self.running = asyncio.ensure_future(net.run(name=name, check=False, timeout=ENDS_S, on_output=None, **options))
 
     async def reaches(self, bytes_of_record: int) -> bool:
         """False if the run is over first."""
         while not self.running.done():
+            self.seen.update(self.net.pids.values())
             if size(self._folder) >= bytes_of_record:
                 return True
             await asyncio.sleep(LOOK_S)
@@ -82,11 +88,14 @@ class Disturbed:
             return True
         return False
 
-    async def kill_the_next(self, who: str) -> None:
-        """Its next life, once that has begun."""
+    async def kill_the_next(self, who: str) -> bool:
+        """Its next life, once that has begun; False if the run is over first."""
         async with asyncio.timeout(ENDS_S):
-            while not self.kill(who):  # noqa: ASYNC110  # another process starts it
+            while not self.kill(who):  # another process starts it
+                if self.running.done():
+                    return False
                 await asyncio.sleep(LOOK_S)
+        return True
 
 
 async def killed(
@@ -94,11 +103,11 @@ async def killed(
 ) -> tuple[Run, list[str]]:
     """A run of which some processes are killed, each at another place; who was."""
     disturbed, done = Disturbed(net, runs, name), []
-    for place in sorted(draw.randrange(whole) for _ in range(kills)):
+    for place in sorted(draw.randrange(whole * 9 // 10) for _ in range(kills)):
         if not await disturbed.reaches(place):
             break
         victim = draw.choice(victims)
-        if disturbed.kill(victim):
+        if await disturbed.kill_the_next(victim):
             done.append(f"{victim} at {place}")
     return await disturbed.running, done
 

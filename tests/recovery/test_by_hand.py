@@ -15,12 +15,13 @@ from tests import tally
 from tests.cli.commands import DEADLINE_S, ended, err, qnode, started
 from tests.recovery.kills import PROGRAMS, network, size
 
-by_hand: Final = partial(started, QNODE_TOKEN="0123456789abcdef")
+TOKEN: Final = "0123456789abcdef"
+by_hand: Final = partial(started, QNODE_TOKEN=TOKEN)
 
 
 def write(folder: Path, **changes: object) -> None:
     (folder / "busy.py").write_text((PROGRAMS / "busy.py").read_text())
-    (folder / "busy.yaml").write_text(yaml.safe_dump({**network("never", 200), **changes}))
+    (folder / "busy.yaml").write_text(yaml.safe_dump({**network("never", 400), **changes}))
 
 
 def wait_until_record_has(folder: Path, length: int) -> None:
@@ -37,14 +38,17 @@ def test_an_oracle_that_was_killed_goes_on_with_resume(tmp_path: Path) -> None:
     folder = tmp_path / ".qnode/runs/busy-2"
     with by_hand(*words, cwd=tmp_path) as oracle:
         assert "listening" in err(oracle).readline()
+        under_way = qnode(
+            "oracle", "busy.yaml", "--listen", "ipc://t", "--resume", "busy-2", cwd=tmp_path, QNODE_TOKEN=TOKEN
+        )
+        assert under_way.code == 2
+        assert "is under way" in under_way.err
         with (
             by_hand("node", "busy.yaml", "alice", "--oracle", "ipc://s", cwd=tmp_path) as alice,
             by_hand("node", "busy.yaml", "bob", "--oracle", "ipc://s", cwd=tmp_path) as bob,
         ):
             wait_until_record_has(folder, 20_000)
             oracle.send_signal(signal.SIGSTOP)  # else the run might be over before it is killed
-            under_way = qnode(*words, "--resume", "busy-2", cwd=tmp_path, QNODE_TOKEN="0123456789abcdef")
-            assert under_way.code == 2
             oracle.send_signal(signal.SIGKILL)
             tally.count("SIGKILL oracle")
             oracle.wait()
@@ -56,7 +60,7 @@ def test_an_oracle_that_was_killed_goes_on_with_resume(tmp_path: Path) -> None:
     assert told["folder"] == str(folder)
     assert told["results"] == undisturbed["results"]
     assert (folder / "events.jsonl").read_bytes() == (Path(undisturbed["folder"]) / "events.jsonl").read_bytes()
-    over = qnode(*words, "--resume", "busy-2", cwd=tmp_path, QNODE_TOKEN="0123456789abcdef")
+    over = qnode(*words, "--resume", "busy-2", cwd=tmp_path, QNODE_TOKEN=TOKEN)
     assert over.code == 2
     assert "this run has ended (done): there is nothing to resume" in over.err
 
@@ -81,10 +85,10 @@ def test_a_damaged_record_is_refused_with_its_offset_and_another_configuration_t
                 assert "Traceback" not in left.err
     record = folder / "record"
     data = record.read_bytes()
-    other = qnode(*words, "--resume", "busy-1", "--seed", "8", cwd=tmp_path, QNODE_TOKEN="0123456789abcdef")
+    other = qnode(*words, "--resume", "busy-1", "--seed", "8", cwd=tmp_path, QNODE_TOKEN=TOKEN)
     assert "is the record of another run, or of another configuration" in other.err
     record.write_bytes(data[:10_000] + bytes([data[10_000] ^ 1]) + data[10_001:])
-    damaged = qnode(*words, "--resume", "busy-1", cwd=tmp_path, QNODE_TOKEN="0123456789abcdef")
+    damaged = qnode(*words, "--resume", "busy-1", cwd=tmp_path, QNODE_TOKEN=TOKEN)
     assert damaged.code != 0
     assert f"{record} is damaged at byte" in damaged.err
     assert "Traceback" not in damaged.err

@@ -12,7 +12,7 @@ import pytest
 from orchestrator.oracle.events import Event, encode_events
 from orchestrator.oracle.replay import replay
 from orchestrator.oracle.spec import events_path, record_path
-from tests.recovery.kills import Disturbed, cluster, killed, network, told, whole_of
+from tests.recovery.kills import Disturbed, cluster, killed, told, whole_of
 
 SEED = int(os.environ.get("QNODE_KILLS", "20261126"))
 BOTH = ("oracle", "alice", "bob")
@@ -77,7 +77,7 @@ async def test_an_oracle_alone_comes_back_where_nodes_do_not(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("who", ["oracle", "alice"])
 async def test_whoever_stands_still_is_not_dead(who: str, tmp_path: Path) -> None:
-    async with cluster(tmp_path) as net, cluster(tmp_path) as meanwhile:
+    async with cluster(tmp_path, n=300) as net, cluster(tmp_path, n=300) as meanwhile:
         stopped = Disturbed(net, tmp_path, "stopped")
         assert await stopped.reaches(5_000)
         pids = dict(net.pids)
@@ -102,7 +102,7 @@ async def test_who_is_killed_too_often_stays_away_and_the_sentence_says_so(who: 
         often = Disturbed(net, tmp_path, "often")
         for nth in range(3):
             assert await often.reaches((nth + 1) * whole // 6)
-            await often.kill_the_next(who)
+            assert await often.kill_the_next(who)
         run = await often.running
     assert run.failure is not None
     assert run.exit_code == 4
@@ -121,10 +121,8 @@ async def test_a_node_that_cannot_be_resumed_is_lost_with_the_reason(
 ) -> None:
     life = tmp_path / "life"
     life.write_text("first")
-    nodes = network()["nodes"] | {
-        "alice": {"program": program, "args": {"n": 300, **({"path": str(life)} if "own_way" in program else {})}},
-        "bob": {"program": "busy.py:listens", "args": {"n": 300}},
-    }
+    args = {"n": 400, **({"path": str(life)} if "own_way" in program else {})}
+    nodes = {"alice": {"program": program, "args": args}, "bob": {"program": "busy.py:listens", "args": {"n": 400}}}
     async with cluster(tmp_path / "runs", nodes=nodes) as net:
         lost = Disturbed(net, tmp_path / "runs", "lost")
         assert await lost.reaches(4000)

@@ -22,6 +22,7 @@ from tests.cli.commands import ended, err, qnode, started
 from tests.launch.processes import children, family, watching
 from tests.oracle.strangers import ANSWER_MS, Stranger
 from tests.recovery.kills import Disturbed, cluster
+from tests.recovery.test_by_hand import TOKEN as SECRET
 from tests.recovery.test_by_hand import wait_until_record_has, write
 
 TOKEN: Final = b"the token of this run"
@@ -137,7 +138,7 @@ def test_a_client_whose_oracle_comes_back_greets_again_by_itself() -> None:
 def test_an_old_process_that_wakes_up_when_another_has_its_place_changes_nothing(tmp_path: Path) -> None:
     write(tmp_path, failures={"restart": "resume"})
     undisturbed = json.loads(qnode("run", "busy.yaml", "--json", cwd=tmp_path).out)
-    by_hand = partial(started, cwd=tmp_path, QNODE_TOKEN="0123456789abcdef")
+    by_hand = partial(started, cwd=tmp_path, QNODE_TOKEN=SECRET)
     folder = tmp_path / ".qnode/runs/busy-2"
     alice = ("node", "busy.yaml", "alice", "--oracle", "ipc://s", "--patience", "1")
     with ExitStack() as stack:
