@@ -16,8 +16,8 @@ from tests.machines.test_kept import HERE, network
 from tests.recovery.kills import Disturbed
 
 SEED: Final = int(os.environ.get("QNODE_KILLS", "20261126"))
-ROUNDS: Final = 120
-PLACES: Final = 1_500, 12_000  # of the record; a whole one is more than twice as long
+ROUNDS: Final = 300
+PLACES: Final = 1_500, 12_000  # of the record; a whole one is five times as long
 
 
 async def kill_both(runs: Path, restart: str, draw: random.Random, **options: Any) -> list[str]:
