@@ -29,8 +29,8 @@ slow: $(VENV)/.test ## the tests that take many seconds or many processes
 soak: $(VENV)/.test ## random faults for MINUTES=5 (or as many as you like), nothing lost
 	QNODE_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -q -m slow tests/soak
 
-engines: $(VENV)/.engines ## the tests with a real Docker and a real Slurm; .ci/engines installs those, as root
-	QNODE_ENGINES=1 $(BIN)/python -m pytest -o faulthandler_timeout=900 tests/containers tests/slurm
+engines: $(VENV)/.engines ## the tests with hosts, a Docker and a Slurm of their own; .ci/engines installs those, as root
+	QNODE_ENGINES=1 $(BIN)/python -m pytest -o faulthandler_timeout=900 tests/machines tests/containers tests/slurm
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .
