@@ -21,6 +21,7 @@ from qnode.transport.sockets import (
     check_size,
     connect,
     make_socket,
+    say,
 )
 from qnode.wire.keys import ORACLE, Keys
 from qnode.wire.messages import (
@@ -133,7 +134,7 @@ class Client:
         """
         told = {"token": token, "role": role, "nodes": tuple(nodes), "facts": dict(facts), "address": address}
         self._hello = replace(self._hello, **told)
-        self._socket.send(encode(self._hello))
+        say(self._socket, encode(self._hello))
         deadline = time.monotonic() + timeout_s
         while self not in self.wait(max(0, min(_SIGNALS_MS, int((deadline - time.monotonic()) * 1000)))):
             if time.monotonic() >= deadline:
@@ -151,7 +152,7 @@ class Client:
     def send(self, frames: Sequence[bytes]) -> None:
         """Raises TransportError for a frame that is too long to travel."""
         check_size(frames)
-        self._socket.send_multipart(frames)
+        say(self._socket, *frames)
 
     def watch(self, other: int | zmq.Socket[bytes]) -> None:
         """Let `wait` return when this descriptor or socket is readable too."""
@@ -207,7 +208,7 @@ class Client:
         self._disconnect(0)
         self._connect()
         if self._hello.nodes:  # else nobody has greeted yet
-            self._socket.send(encode(self._hello))
+            say(self._socket, encode(self._hello))
 
     def _check_keys(self, loss: Loss) -> None:
         whose = "" if self._keys is None else f" of {self._keys.name}"

@@ -10,7 +10,7 @@ import zmq
 
 from qnode.errors import MalformedMessage
 from qnode.transport.security import connect_with
-from qnode.transport.sockets import SESSION_BYTES, Losses, connect, make_socket
+from qnode.transport.sockets import SESSION_BYTES, Losses, connect, make_socket, say
 from qnode.wire.keys import ORACLE, Keys
 from qnode.wire.messages import (
     PROTOCOL_VERSION,
@@ -50,7 +50,7 @@ class Control:
         if self._keys is not None:
             connect_with(self._socket, self._keys, ORACLE)
         connect(self._socket, self._address)
-        self._socket.send(self._hello)
+        say(self._socket, self._hello)
         for socket in (self._socket, self._losses.socket):
             self._selector.register(int(socket.getsockopt(zmq.FD)), selectors.EVENT_READ)
 
@@ -84,15 +84,15 @@ class Control:
 
     def finish(self, how: str, without: Mapping[str, str] = {}) -> None:
         """Ask for the end of the run, now, with what there is; nodes that are gone, and why, are not waited for."""
-        self._socket.send(encode(Finish(how, dict(without))))
+        say(self._socket, encode(Finish(how, dict(without))))
 
     def gone(self, nodes: Mapping[str, str], lives: Mapping[str, int]) -> None:
         """Tell of nodes whose processes have ended, and how; and which of their lives those were."""
-        self._socket.send(encode(Gone(dict(nodes), dict(lives))))
+        say(self._socket, encode(Gone(dict(nodes), dict(lives))))
 
     def steer(self, number: int, command: Command) -> None:
         """Ask for something; the answer comes as news, with the number."""
-        self._socket.send(encode(Steer(number, command)))
+        say(self._socket, encode(Steer(number, command)))
 
     def close(self) -> None:
         self._disconnect()

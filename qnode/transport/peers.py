@@ -12,7 +12,18 @@ import zmq
 from qnode.errors import MalformedMessage
 from qnode.transport.client import Context
 from qnode.transport.security import Complaints, Doorkeeper, connect_with, serve_with, speaker_of
-from qnode.transport.sockets import SILENT, Arrivals, Losses, Speakers, bind, bound_at, check_size, connect, make_socket
+from qnode.transport.sockets import (
+    SILENT,
+    Arrivals,
+    Losses,
+    Speakers,
+    bind,
+    bound_at,
+    check_size,
+    connect,
+    make_socket,
+    say,
+)
 from qnode.wire.keys import Keys
 from qnode.wire.messages import BetweenNodes, Direct, Parcel, Received, Stored, decode_between_nodes, encode
 
@@ -87,7 +98,7 @@ class Peers:
         self.unacknowledged[key] = frame
         socket = self._to(process)
         if socket is not None:  # else nobody has told yet where that is, and it goes when somebody does
-            socket.send(frame)
+            say(socket, frame)
         return key
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import IntEnum, auto
 from typing import Final
 
@@ -225,6 +226,12 @@ _LOSSES: Final = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 )
+
+
+def say(socket: zmq.Socket[bytes], *frames: bytes) -> None:
+    """Send, and never wait: a socket whose connection was refused has nowhere to put it, and `Losses` tells of that."""
+    with suppress(zmq.Again):
+        socket.send_multipart(frames, flags=zmq.DONTWAIT)
 
 
 class Losses:

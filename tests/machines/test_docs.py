@@ -80,6 +80,8 @@ def test_every_message_of_the_table_is_one_that_there_is() -> None:
     rows = re.findall(r"^\| `([^|]*?)`(?:,[^|]*)? \|", PAGE, re.MULTILINE)
     assert len(rows) > 10
     for row in rows:
-        parts = re.split(r"\.\.\.|^bob|'lab1'| of (?:bob|alice|carol)|node bob|coin\.py|300 s|qnode 0\.1\.0|0\.1\.1", row)
+        parts = re.split(
+            r"\.\.\.|^bob|'lab1'| of (?:bob|alice|carol)|node bob|coin\.py|300 s|qnode 0\.1\.0|0\.1\.1", row
+        )
         for part in filter(None, (part.strip(" :") for part in parts)):
             assert part in sources, row
