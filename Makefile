@@ -27,7 +27,7 @@ slow: $(VENV)/.test ## the tests that take many seconds or many processes
 	$(BIN)/python -m pytest -m slow
 
 soak: $(VENV)/.test ## random faults for MINUTES=5 (or as many as you like), nothing lost
-	QNODE_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -q -m slow tests/soak
+	QNODE_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -q -m slow -o faulthandler_timeout=0 tests/soak
 
 engines: $(VENV)/.engines ## the tests with hosts, a Docker and a Slurm of their own; .ci/engines installs those, as root
 	QNODE_ENGINES=1 $(BIN)/python -m pytest -o faulthandler_timeout=900 tests/machines tests/containers tests/slurm
