@@ -77,6 +77,7 @@ async def follow(
 
     def lose(exited: Exited) -> bool:
         """A node's process has ended. True if the run goes on all the same."""
+        take_news()  # the run may have begun, and nobody have looked yet
         reason = exited.words or _reason(exited.status)
         lost = replacing.ended(exited.number, TOO_EARLY + reason)
         if lost and not begun:

@@ -196,7 +196,7 @@ class Peers:
             socket.close(linger=0)
         for (target, _), frame in self.unacknowledged.items():
             if target == process and (to := self._to(process)) is not None:
-                to.send(frame)
+                say(to, frame)
 
     def _take_messages(self) -> None:
         for connection, frame, speaker in self._pending(self.socket):
