@@ -112,6 +112,17 @@ async def killed(
     return await disturbed.running, done
 
 
+async def surely_killed(
+    net: Cluster, runs: Path, name: str, draw: random.Random, victims: Sequence[str], whole: int
+) -> tuple[Run, list[str]]:
+    """As `killed`, again until something was: a run may be over before a busy machine looks at it."""
+    for nth in range(20):
+        run, done = await killed(net, runs, f"{name}-{nth}", draw, victims, whole)
+        if done:
+            return run, done
+    raise AssertionError("twenty runs ended before anything of them could be killed")
+
+
 def told(run: Run) -> Mapping[str, Any]:
     """What must be the same, however often something was killed."""
     assert run.folder is not None

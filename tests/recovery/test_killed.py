@@ -12,7 +12,7 @@ import pytest
 from orchestrator.oracle.events import Event, encode_events
 from orchestrator.oracle.replay import replay
 from orchestrator.oracle.spec import events_path, record_path
-from tests.recovery.kills import Disturbed, cluster, killed, told, whole_of
+from tests.recovery.kills import Disturbed, cluster, killed, surely_killed, told, whole_of
 
 SEED = int(os.environ.get("QNODE_KILLS", "20261126"))
 BOTH = ("oracle", "alice", "bob")
@@ -47,8 +47,7 @@ async def test_many_kills_at_random_places_leave_no_trace(victims: tuple[str, ..
 async def test_what_is_left_of_a_run_that_was_recovered_is_a_whole_record(tmp_path: Path) -> None:
     async with cluster(tmp_path) as net:
         whole = whole_of(await net.run(name="undisturbed", on_output=None))
-        run, done = await killed(net, tmp_path, "killed", random.Random(SEED), ("oracle",), whole)
-    assert done
+        run, _ = await surely_killed(net, tmp_path, "killed", random.Random(SEED), ("oracle",), whole)
     assert run.folder is not None
     events: list[Event] = []
     again = replay(record_path(run.folder), emit=events.append)
@@ -62,17 +61,16 @@ async def test_nodes_of_one_process_are_resumed_together(tmp_path: Path) -> None
         undisturbed = await net.run(name="undisturbed", on_output=None)
         for nth, victims in enumerate((("alice",), ("oracle", "alice"))):
             draw = random.Random(SEED + nth)
-            run, done = await killed(net, tmp_path, f"killed-{nth}", draw, victims, whole_of(undisturbed))
-            assert done
+            run, done = await surely_killed(net, tmp_path, f"killed-{nth}", draw, victims, whole_of(undisturbed))
             assert told(run) == told(undisturbed), done
 
 
 async def test_an_oracle_alone_comes_back_where_nodes_do_not(tmp_path: Path) -> None:
     async with cluster(tmp_path, "never") as net:
         undisturbed = await net.run(name="undisturbed", on_output=None)
-        run, done = await killed(net, tmp_path, "killed", random.Random(SEED), ("oracle",), whole_of(undisturbed))
-    assert done
-    assert told(run) == told(undisturbed)
+        whole = whole_of(undisturbed)
+        run, done = await surely_killed(net, tmp_path, "killed", random.Random(SEED), ("oracle",), whole)
+    assert told(run) == told(undisturbed), done
 
 
 @pytest.mark.parametrize("who", ["oracle", "alice"])
