@@ -85,6 +85,7 @@ KINDS: Final = {
     "network_queued": "the request waits for memory at the node peer; name holds its circuit",
     "network_accepted": "all nodes on the route, which detail lists, take part; name holds the circuit",
     "swap": "a repeater joined two link pairs, which pair names",
+    "network_deliver": "a program has its half, qubits, of the end-to-end pair that pair names",
     "network_served": "all pairs of the request are at this end, and its program has them",
     "network_refused": "the request will not be served; name holds the error's code",
     "network_withdrawn": "the program gave the request up",

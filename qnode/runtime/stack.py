@@ -47,15 +47,17 @@ _CORRECTIONS: Final = {1: "x", 2: "z", 3: "y"}  # by frame, 2 z + x
 class EndToEnd:
     """A program's request: its halves so far, and who waits for them."""
 
-    __slots__ = ("future", "halves", "make", "peer", "program")
+    __slots__ = ("future", "halves", "make", "number", "peer", "program")
 
     def __init__(
         self,
+        number: int,
         program: str,
         peer: NodeName,
         future: asyncio.Future[list[Qubit]],
         make: Callable[[QubitId, PairId | None], Qubit],
     ) -> None:
+        self.number = number
         self.program = program
         self.peer = peer
         self.future = future
@@ -94,7 +96,7 @@ class NetworkStack:
         future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._services.loop)
         self.layer.now_ns = self._machine.now_ns
         number = self.layer.ask(program, peer, tag, n, min_fidelity)
-        self._requests[number] = EndToEnd(program, peer, future, make)
+        self._requests[number] = EndToEnd(number, program, peer, future, make)
         self._carry_out()
         return number, future
 
@@ -275,6 +277,9 @@ class NetworkStack:
             half = request.make(held.id, pair)
             half.busy_ns, half.kind, half.error = held.busy_ns, held.kind, held.error
             half.fidelity = fidelity
+            self._machine.outbox.append(
+                Told("network_deliver", request.program, request.number, pair, request.peer, qubits=(half.id,))
+            )
             if self._machine.has_cutoffs:
                 self._services.keep_cutoff(half)
             halves.append(half)
