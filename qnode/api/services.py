@@ -82,6 +82,12 @@ class Stack(Protocol):
     def paired(self, item: Paired) -> bool:
         """A half of a link pair, if it is one of the stack's."""
 
+    def lose(self, lost: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Nodes are gone, and why. Which programs wait for one of them, and are told."""
+
+    def back(self, node: str, life: int) -> None:
+        """A node that was lost has begun again."""
+
 
 class PairRequest:
     """A request for pairs that is being served: the halves that have come, and who waits for all of them."""
@@ -209,6 +215,8 @@ class NodeServices:
                     self.lose({item.peer: item.reason})
                 case Back():
                     self.lost.pop(item.peer, None)
+                    if self._stack is not None:
+                        self._stack.back(item.peer, item.incarnation)
                 case Emitted() | Clicked() | Tampered():
                     asked = self.pulses.pop(item.request, None)
                     if asked is not None and not asked.future.done():
@@ -335,6 +343,8 @@ class NodeServices:
         for box in (self.letters, self.arrivals):
             readers = box.dismiss(lambda address: address[1] in lost)
             futures += [(reader, address[0], address[1]) for address, reader in readers]
+        for program, peer in self._stack.lose(lost) if self._stack is not None else ():
+            told.setdefault(program, peer)
         for future, program, peer in futures:
             if not future.done():
                 told.setdefault(program, peer)

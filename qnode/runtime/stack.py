@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -149,6 +149,20 @@ class NetworkStack:
             self._discard(half)
         self._carry_out()
         return True
+
+    def lose(self, lost: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Nodes are gone, and why. Which programs wait for one of them, and are told."""
+        told = [(request.program, str(request.peer)) for request in self._requests.values() if request.peer in lost]
+        self.layer.now_ns = self._machine.now_ns
+        for node, reason in lost.items():
+            self.layer.lost(NodeName(node), reason)
+        self._carry_out()
+        return told
+
+    def back(self, node: str, life: int) -> None:
+        """A node that was lost has begun again."""
+        self.layer.back(NodeName(node), life)
+        self._carry_out()
 
     def _slots_freed(self) -> None:
         if not self._busy:

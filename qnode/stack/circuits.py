@@ -61,6 +61,8 @@ class Circuit:
 
     Attributes:
         place: Of this node on the route; 0 is the requester.
+        open: Whether pairs are being made.
+        settling: At an end: it is broken, and the other end has been asked what is whole.
         request: Which request it serves, at an end.
         whole: How many end-to-end pairs are known to have been made.
         window: How many pairs may be under way on each link.
@@ -80,6 +82,7 @@ class Circuit:
         self.request = 0
         self.whole = 0
         self.open = False
+        self.settling = False
         self._out = out
         self._spec = spec
         last = len(setup.route) - 1
@@ -106,6 +109,10 @@ class Circuit:
     def far(self) -> NodeName:
         """The other end of the circuit, seen from an end."""
         return NodeName(self.route[0 if self.place else -1])
+
+    def uses(self, peer: NodeName) -> bool:
+        """Whether the link from here to a neighbour is a part of it."""
+        return any(side is not None and side.peer == peer for side in self._sides)
 
     # ------------------------------------------------------------ pairs of the links
 

@@ -49,6 +49,17 @@ class Routes(Protocol):
     def heard(self, sender: NodeName, announce: Announce) -> list[tuple[NodeName, Talk]]:
         """Another node has announced something: what is to be told to whom."""
 
+    def node_lost(self, node: NodeName) -> list[tuple[NodeName, Talk]]: ...
+
+    def node_back(self, node: NodeName, life: int) -> list[tuple[NodeName, Talk]]: ...
+
+    def link_down(self, peer: NodeName) -> list[tuple[NodeName, Talk]]: ...
+
+    def link_up(self, peer: NodeName) -> list[tuple[NodeName, Talk]]: ...
+
+    def is_up(self, peer: NodeName) -> bool:
+        """Whether the link to a neighbour makes pairs."""
+
     def route(self, target: NodeName) -> tuple[NodeName, ...] | None:
         """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
 
@@ -62,10 +73,11 @@ class Want:
         circuit: What serves it.
         circuits: How many have.
         whole: How many of its pairs there are.
+        waits_for: The node that is short of memory.
         state: "asked", "routing", "queued", "setting up", "running", "settling".
     """
 
-    __slots__ = ("asked", "circuit", "circuits", "peer", "state", "theirs", "whole")
+    __slots__ = ("asked", "circuit", "circuits", "peer", "state", "theirs", "waits_for", "whole")
 
     def __init__(self, peer: NodeName, asked: Wanted) -> None:
         self.peer = peer
@@ -74,6 +86,7 @@ class Want:
         self.circuit = ""
         self.circuits = 0
         self.whole = 0
+        self.waits_for = ""
         self.state = "asked"
 
 
@@ -207,7 +220,7 @@ class NetworkLayer:
             self._queue(want, self.name)
 
     def _queue(self, want: Want, at: str) -> None:
-        want.state = "queued"
+        want.state, want.waits_for = "queued", at
         self.out.append(Log("network_queued", want.asked.program, want.asked.number, peer=at, name=want.circuit))
 
     def announced(self, sender: NodeName, announce: Announce) -> None:
@@ -290,11 +303,15 @@ class NetworkLayer:
                 if want is not None and want.state == "queued":
                     self._set_up(want)
             case Close():
-                circuit = self.circuits.pop(talk.circuit, None)
-                if circuit is not None:
-                    circuit.close()
-            case Down() | Settle():
-                pass
+                self._closed(talk.circuit)
+            case Down():
+                circuit, want = self.circuits.get(talk.circuit), self._circuits_of.get(talk.circuit)
+                if circuit is not None and not circuit.is_repeater:
+                    self._break(circuit, talk.reason)
+                elif circuit is None and want is not None:  # all others have given it up before it began
+                    self._set_up(want)
+            case Settle():
+                self._settle(sender, talk)
             case Announce():
                 self.announced(sender, talk)
 
@@ -317,6 +334,11 @@ class NetworkLayer:
         if not is_end and self._memory.slots < 2:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
+            return
+        if not is_end and not self._routes.is_up(NodeName(setup.route[at + 1])):
+            self.out.append(Tell(sender, Busy(setup.circuit, "")))
+            reason = f"the link of {self.name} and {setup.route[at + 1]} is broken"
+            self.out.append(Tell(requester, Down(setup.circuit, reason)))
             return
         if not self._take_part(setup):
             self._setups[setup.circuit] = setup
@@ -385,6 +407,96 @@ class NetworkLayer:
         setup = self._setups[circuit]
         self.out.append(Tell(NodeName(setup.route[0]), Free(circuit)))
 
+    def _closed(self, name: str) -> None:
+        circuit = self.circuits.pop(name, None)
+        if circuit is not None:
+            circuit.close()
+        setup = self._setups.pop(name, None)
+        if setup is not None:
+            self._admission.forget(Applicant(setup.since_ns, name))
+
+    # ------------------------------------------------------------ what breaks
+
+    def lost(self, node: NodeName, reason: str) -> None:
+        """Another node is gone: requests with it end, and circuits through it are to go another way."""
+        self._lost[node] = reason
+        self._tell_all(self._routes.node_lost(node))
+        for want in [want for want in self.wants.values() if want.peer == node]:
+            self._refuse(want, PeerLost(peer=node, reason=reason))
+        for talks in [talks for talks in self._meetings if talks[0] == node]:
+            del self._meetings[talks]
+        for setup in [setup for setup in self._setups.values() if node in setup.route]:
+            self._closed(setup.circuit)
+        for circuit in [circuit for circuit in self.circuits.values() if node in circuit.route]:
+            if circuit.is_repeater or circuit.far == node:
+                self._closed(circuit.id)
+            else:
+                self._break(circuit, f"node {node} is gone: {reason}")
+        for want in [want for want in self.wants.values() if want.state == "queued" and want.waits_for == node]:
+            self._set_up(want)
+        self.routes_changed()
+
+    def back(self, node: NodeName, life: int) -> None:
+        """A node that was lost has begun again."""
+        self._lost.pop(node, None)
+        self._tell_all(self._routes.node_back(node, life))
+
+    def link_down(self, peer: NodeName) -> None:
+        """The link to a neighbour makes nothing any more: what needs it is to go another way."""
+        self._tell_all(self._routes.link_down(peer))
+        reason = f"the link of {self.name} and {peer} is broken"
+        for circuit in [circuit for circuit in self.circuits.values() if circuit.uses(peer)]:
+            if circuit.is_repeater:
+                for end in (circuit.route[0], circuit.route[-1]):
+                    self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
+                self._closed(circuit.id)
+            else:
+                self._break(circuit, reason)
+
+    def link_up(self, peer: NodeName) -> None:
+        """The link to a neighbour works again."""
+        self._tell_all(self._routes.link_up(peer))
+
+    def _break(self, circuit: Circuit, reason: str) -> None:
+        """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
+        if circuit.settling:
+            return
+        want = self._circuits_of.get(circuit.id)
+        if want is not None:
+            asked = want.asked
+            want.state = "settling"
+            self.out.append(Log("network_broken", asked.program, asked.number, name=circuit.id, detail=reason))
+        circuit.break_off()
+        circuit.settling = True
+        self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done)))
+        if not circuit.place:
+            for node in circuit.route[1:-1]:
+                if node not in self._lost:
+                    self.out.append(Tell(NodeName(node), Close(circuit.id)))
+
+    def _settle(self, sender: NodeName, settle: Settle) -> None:
+        circuit = self.circuits.get(settle.circuit)
+        if circuit is None:
+            if not settle.answer:
+                whole = self._finished.get(settle.circuit, {})
+                self.out.append(Tell(sender, Settle(settle.circuit, whole, answer=True)))
+            return
+        self._break(circuit, f"{sender} has found it broken")
+        del self.circuits[circuit.id]
+        circuit.settle(settle.pairs)
+        want = self._circuits_of.pop(circuit.id, None)
+        if want is None:
+            return
+        self._remember(circuit)
+        want.whole += circuit.whole
+        want.circuit = ""
+        if want.whole == want.asked.n:
+            self._serve(want)
+        elif circuit.place:
+            want.state = "asked"
+        else:
+            self._set_up(want)
+
     # ------------------------------------------------------------ pairs
 
     def came(self, circuit: str, peer: NodeName, half: Half) -> bool:
@@ -420,13 +532,19 @@ class NetworkLayer:
         want = self._circuits_of.pop(circuit.id, None)
         if want is None:
             return
+        self._remember(circuit)
+        want.circuit = ""
+        self._serve(want)
+
+    def _remember(self, circuit: Circuit) -> None:
         self._finished[circuit.id] = circuit.done
         if len(self._finished) > REMEMBERED:
             self._finished.popitem(last=False)
-        want.circuit = ""
+
+    def _serve(self, want: Want) -> None:
         number = want.asked.number
         self.out.append(Serve(number))
-        self.out.append(Log("network_served", want.asked.program, number, peer=circuit.far, n=want.asked.n))
+        self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
         self._end(want)
 
     def _tell_all(self, talks: list[tuple[NodeName, Talk]]) -> None:
@@ -435,8 +553,3 @@ class NetworkLayer:
 
 def _with_window(setup: Setup, window: int) -> Setup:
     return Setup(setup.circuit, setup.route, setup.number, setup.far_number, setup.n, window, setup.since_ns)
-
-
-def peer_lost(peer: str, reason: str) -> PeerLost:
-    """What a request with a node that is gone comes to."""
-    return PeerLost(peer=peer, reason=reason)

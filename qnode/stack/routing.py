@@ -27,6 +27,21 @@ class LinkStates:
             talks += [(NodeName(link.peer), Announce(new)) for link in self.own.links if link.peer != sender]
         return talks
 
+    def node_lost(self, node: NodeName) -> list[tuple[NodeName, Talk]]:
+        return []
+
+    def node_back(self, node: NodeName, life: int) -> list[tuple[NodeName, Talk]]:
+        return []
+
+    def link_down(self, peer: NodeName) -> list[tuple[NodeName, Talk]]:
+        return []
+
+    def link_up(self, peer: NodeName) -> list[tuple[NodeName, Talk]]:
+        return []
+
+    def is_up(self, peer: NodeName) -> bool:
+        return True
+
     def route(self, target: NodeName) -> tuple[NodeName, ...] | None:
         before: dict[str, str] = {self.name: ""}
         queue = [str(self.name)]

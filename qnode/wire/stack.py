@@ -236,11 +236,12 @@ class Joined(msgspec.Struct, array_like=True, tag=32, frozen=True):
 class Settle(msgspec.Struct, array_like=True, tag=33, frozen=True):
     """A circuit is broken, and these pairs of it are whole as far as the sender knows: between the ends, directly.
 
-    `pairs` has for each number the receiver's link pair and the frame.
+    `pairs` has for each number the receiver's link pair and the frame; `answer` if the receiver has asked.
     """
 
     circuit: str
     pairs: dict[int, tuple[str, int]]
+    answer: bool = False
 
 
 Talk = (
