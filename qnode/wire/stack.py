@@ -7,7 +7,7 @@ so that adding them is XOR. Vectors are probabilities of the four Bell states in
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -91,6 +91,20 @@ class StackSpec(msgspec.Struct, array_like=True, frozen=True):
     swap_success: float = 1.0
     distillation: str = "dejmps"
     flood: bool = True
+
+
+class Scheme(msgspec.Struct, array_like=True, frozen=True):
+    """How one good pair is made of several: `steps` rounds of two to one, so of 2**steps pairs; or, `pumping`, one pair
+    that takes in `steps` fresh ones, one after the other. No steps: pairs are taken as they come.
+    """
+
+    steps: int = 0
+    pumping: bool = False
+
+    @property
+    def slots(self) -> int:
+        """The least number of memory slots that it takes at each end, with that of the pair that is being made."""
+        return min(self.steps, 1) + 1 if self.pumping else self.steps + 1
 
 
 # ---------------------------------------------------------------- routing
@@ -244,8 +258,38 @@ class Settle(msgspec.Struct, array_like=True, tag=33, frozen=True):
     answer: bool = False
 
 
+# ---------------------------------------------------------------- distillation, between two nodes that share pairs
+
+
+class Parity(msgspec.Struct, array_like=True, tag=40, frozen=True):
+    """What the sender has measured of a target pair; None: nothing, for a half has been lost.
+
+    `control` and `target` are the numbers of the two pairs, among those of the circuit that sender and receiver share.
+    Each pair is a target once at most, so that this names the step.
+    """
+
+    circuit: str
+    control: int
+    target: int
+    bit: Literal[0, 1] | None
+
+
 Talk = (
-    Announce | Wanted | Void | Refused | Setup | Granted | Busy | Free | Close | Down | Track | Expire | Joined | Settle
+    Announce
+    | Wanted
+    | Void
+    | Refused
+    | Setup
+    | Granted
+    | Busy
+    | Free
+    | Close
+    | Down
+    | Track
+    | Expire
+    | Joined
+    | Settle
+    | Parity
 )
 
 encode_talk = msgspec.msgpack.Encoder().encode
