@@ -8,14 +8,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
+
 from qnode.api.qubit import Qubit
 from qnode.api.services import NodeServices
+from qnode.core.coins import Coins, derive_key
 from qnode.core.memory import HeldQubit
 from qnode.errors import MalformedMessage, QnodeError, from_wire
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.bell import BELL_STATES
 from qnode.quantum.circuits import BELL_MEASUREMENT, bell_outcome
-from qnode.quantum.hardware import Hardware
+from qnode.quantum.hardware import ErrorModel, Hardware
 from qnode.stack.effects import (
     Closed,
     Drop,
@@ -70,11 +73,21 @@ class NetworkStack:
 
     def __init__(self, node: NodeSpec, services: NodeServices) -> None:
         self._services = services
-        routes = LinkStates(services.machine.name, node.incarnation, facts_of(node.hardware), node.links)
         self._machine = services.machine
+        facts, spec = facts_of(node.hardware), node.stack
+        if spec.cutoff_ns is None:
+            spec = replace(spec, cutoff_ns=self._machine.cutoff_ns(self._machine.arrival))
         self.layer = NetworkLayer(
-            self._machine.name, self._machine.incarnation, node.stack, self._machine.arrivals, routes
+            self._machine.name,
+            node.incarnation,
+            spec,
+            facts,
+            node.links,
+            self._machine.arrivals,
+            LinkStates(self._machine.name, node.incarnation, facts, node.links),
         )
+        self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
+        self._swap_success = spec.swap_success
         self._requests: dict[int, EndToEnd] = {}
         self._asked: dict[int, tuple[str, NodeName]] = {}  # pairs of links that have not come, by request
         self._held: dict[QubitId, HeldQubit] = {}
@@ -144,7 +157,7 @@ class NetworkStack:
         )
         machine.held[held.id] = held
         self._held[held.id] = held
-        half = Half(PairId(item.pair), held.id, now_ns, (1.0, 0.0, 0.0, 0.0))
+        half = Half(PairId(item.pair), held.id, now_ns)
         if not self.layer.came(circuit, peer, half):
             self._discard(half)
         self._carry_out()
@@ -251,7 +264,9 @@ class NetworkStack:
         error = future.exception()
         frame = None
         if error is None:
-            frame = BELL_STATES.index(bell_outcome(*future.result()))
+            coin = f"swap {swap.left.pair} {swap.right.pair}"
+            if self._swap_success >= 1.0 or self._coins(coin) < self._swap_success:
+                frame = BELL_STATES.index(bell_outcome(*future.result()))
         elif isinstance(error, QnodeError):
             self._services.raised(error)
         self.layer.swapped(swap.circuit, swap.left.pair, swap.right.pair, frame)
@@ -303,15 +318,20 @@ class NetworkStack:
 def facts_of(hardware: Hardware) -> NodeFacts:
     """What a node tells of itself."""
     slots = hardware.communication if hardware.communication.size else hardware.memory
-    error = hardware.two.error
     return NodeFacts(
         slots.size,
         slots.t1_ns,
         slots.t2_ns,
-        min(1.0, error.depolarise * 16 / 15),
+        min(1.0, total_of(hardware.two.error) * 16 / 15),
         (hardware.p01 + hardware.p10) / 2,
         hardware.two.duration_ns + hardware.single.duration_ns + hardware.measure.duration_ns,
+        total_of(hardware.single.error),
     )
+
+
+def total_of(error: ErrorModel) -> float:
+    """Of all Paulis that are not the identity; what a Kraus operator does besides is not told to others."""
+    return 1.0 - (1.0 - error.depolarise) * (1.0 - sum(error.paulis))
 
 
 def _here() -> None:

@@ -8,7 +8,10 @@ are short, it waits until it is told that there are enough, and tries again.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from qnode.errors import OutOfMemory, PeerLost, QnodeError, RequestMismatch
 from qnode.ids import NodeName, PairId, life_of
@@ -24,6 +27,8 @@ from qnode.wire.stack import (
     Free,
     Granted,
     Joined,
+    LinkFacts,
+    NodeFacts,
     Refused,
     Settle,
     Setup,
@@ -108,7 +113,16 @@ class NetworkLayer:
         memory: The slots where pairs arrive; taken here, given back by the shell.
     """
 
-    def __init__(self, name: NodeName, life: int, spec: StackSpec, memory: Slots, routes: Routes) -> None:
+    def __init__(
+        self,
+        name: NodeName,
+        life: int,
+        spec: StackSpec,
+        facts: NodeFacts,
+        links: Iterable[LinkFacts],
+        memory: Slots,
+        routes: Routes,
+    ) -> None:
         self.name = name
         self.now_ns = 0
         self.out: list[Effect] = []
@@ -116,6 +130,8 @@ class NetworkLayer:
         self.wants: dict[int, Want] = {}
         self._life = life
         self._spec = spec
+        self._facts = facts
+        self._links = {link.peer: link for link in links}
         self._memory = memory
         self._routes = routes
         self._admission = Admission(memory)
@@ -211,7 +227,9 @@ class NetworkLayer:
         assert want.theirs is not None
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
-        setup = Setup(want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), mine.at_ns)
+        setup = Setup(
+            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), mine.at_ns, self._facts
+        )
         if self._take_part(setup):
             self.circuits[setup.circuit].request = mine.number
             want.state = "setting up"
@@ -236,7 +254,7 @@ class NetworkLayer:
 
     def _take_part(self, setup: Setup) -> bool:
         """Take slots for a circuit, and know it. False if there are none now."""
-        circuit = Circuit(setup, self.name, self._spec, self.out)
+        circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = Applicant(setup.since_ns, setup.circuit)
         if circuit.is_repeater:
             taken = self._admission.admit(who, 2, 2 * setup.window, 2)
@@ -271,7 +289,7 @@ class NetworkLayer:
             case Track():
                 circuit = self.circuits.get(talk.circuit)
                 if circuit is not None:
-                    circuit.tracked(talk)
+                    circuit.tracked(talk, self.now_ns)
                     self._look_after(circuit)
             case Expire():
                 circuit = self.circuits.get(talk.circuit)
@@ -347,13 +365,13 @@ class NetworkLayer:
         self._setups.pop(setup.circuit, None)
         circuit = self.circuits[setup.circuit]
         if want is None:
-            self.out.append(Tell(NodeName(setup.route[at + 1]), _with_window(setup, circuit.window)))
+            self.out.append(Tell(NodeName(setup.route[at + 1]), replace(setup, window=circuit.window)))
             return
         want.circuit, want.state = setup.circuit, "running"
         want.circuits += 1
         circuit.request = want.asked.number
         self._circuits_of[setup.circuit] = want
-        self.out.append(Tell(sender, Granted(setup.circuit, circuit.window)))
+        self.out.append(Tell(sender, Granted(setup.circuit, circuit.window, self._facts)))
         circuit.begin(circuit.window)
 
     def _granted(self, granted: Granted) -> None:
@@ -368,6 +386,7 @@ class NetworkLayer:
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), granted))
         else:
+            circuit.far_facts = granted.facts
             want = self._circuits_of[granted.circuit]
             want.state = "running"
             self.out.append(
@@ -549,7 +568,3 @@ class NetworkLayer:
 
     def _tell_all(self, talks: list[tuple[NodeName, Talk]]) -> None:
         self.out.extend(Tell(peer, talk) for peer, talk in talks)
-
-
-def _with_window(setup: Setup, window: int) -> Setup:
-    return Setup(setup.circuit, setup.route, setup.number, setup.far_number, setup.n, window, setup.since_ns)

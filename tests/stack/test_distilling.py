@@ -246,4 +246,3 @@ def test_what_is_closed_gives_everything_back(scheme: Scheme, seed: int, steps: 
         world.absorb()
     for end, ready in enumerate(world.ready):
         assert world.halves[end] == {each.pair for each in ready}
-
