@@ -239,8 +239,8 @@ class Circuit:
             self._fill()
             return
         self._out.append(Log("swap", pair=f"{left} {right}", name=self.id, qubits=(halves[0].qubit, halves[1].qubit)))
-        waited = [self._stored(at, half, now_ns) for at, half in enumerate(halves)]
-        noise = swapped(*waited, self._facts.mixing, self._facts.flip)
+        waited, also = (self._stored(at, half, now_ns) for at, half in enumerate(halves))
+        noise = swapped(waited, also, self._facts.mixing, self._facts.flip)
         self._joins[left] = Join(right, RIGHT, frame, noise)
         self._joins[right] = Join(left, LEFT, frame, noise)
         if self._spec.swap == "nested":

@@ -227,7 +227,7 @@ class Track(msgspec.Struct, array_like=True, tag=30, frozen=True):
         number: Of the end-to-end pair, as the requester counts; -1 on the way to the requester.
         origin: The link pair at the end where it started.
         frame: Of all swaps on its way.
-        vector: What is to be expected of what has been joined so far; what storing does to the ends' halves is left out.
+        vector: What is to be expected of what has been joined so far, without what storing does to its ends.
         since_ns: From when on the half where it started has been stored.
     """
 
