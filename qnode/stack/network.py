@@ -81,10 +81,15 @@ class Want:
         circuits: How many have.
         whole: How many of its pairs there are.
         waits_for: The node that is short of memory.
+        waits_at: All nodes that may keep a place in a queue for its circuit.
+        freed: One of them has said `Free` before its `Busy` had come back along the route.
         state: "asked", "routing", "queued", "setting up", "running", "settling".
     """
 
-    __slots__ = ("asked", "at_once", "circuit", "circuits", "peer", "route", "state", "theirs", "waits_for", "whole")
+    __slots__ = (
+        "asked", "at_once", "circuit", "circuits", "freed", "peer", "route", "state", "theirs", "waits_at",
+        "waits_for", "whole",
+    )  # fmt: skip
 
     def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
         self.peer = peer
@@ -96,17 +101,25 @@ class Want:
         self.circuits = 0
         self.whole = 0
         self.waits_for = ""
+        self.waits_at: set[str] = set()
+        self.freed = False
         self.state = "asked"
 
 
 class Meeting:
-    """Requests of this node's program with a peer's of the same name, per tag, in order: the nth meets the nth."""
+    """Requests of this node's program with a peer's of the same name, per tag, in order: the nth meets the nth.
 
-    __slots__ = ("asked", "mine", "theirs")
+    Attributes:
+        doubtful: Numbers of theirs that had met one that was withdrawn here. The peer tells whether they are over, for
+            they may have been served there.
+    """
+
+    __slots__ = ("asked", "doubtful", "mine", "theirs")
 
     def __init__(self) -> None:
         self.mine: list[Want] = []
         self.theirs: list[Wanted] = []
+        self.doubtful: set[int] = set()
         self.asked = 0
 
 
@@ -145,6 +158,7 @@ class NetworkLayer:
         self._opened: dict[NodeName, int] = {}
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
         self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
+        self._closed_early: OrderedDict[str, None] = OrderedDict()  # whose `Close` may have overtaken their `Setup`
         self._lost: dict[str, str] = {}
 
     # ------------------------------------------------------------ what programs ask for
@@ -168,8 +182,12 @@ class NetworkLayer:
         want = self.wants.get(number)
         if want is not None:
             self.out.append(Log(f"network_{why}", want.asked.program, number, peer=want.peer, n=want.asked.n))
+            met = 0
+            if want.theirs is not None:
+                met = want.theirs.number
+                self._meetings[want.peer, want.asked.program, want.asked.tag].doubtful.add(met)
+            self.out.append(Tell(want.peer, Void(number, met)))
             self._end(want, with_theirs=False)
-            self.out.append(Tell(want.peer, Void(number)))
 
     def _end(self, want: Want, *, with_theirs: bool = True) -> None:
         """A request is over, served or not; and the one that it met, unless it was withdrawn."""
@@ -185,6 +203,8 @@ class NetworkLayer:
         """Whichever requests have met, or not any more."""
         for nth, want in enumerate(list(meeting.mine)):
             theirs = meeting.theirs[nth] if nth < len(meeting.theirs) else None
+            if theirs is not None and theirs.number in meeting.doubtful:
+                theirs = None
             if want.theirs is theirs:
                 continue
             had = want.whole + (self.circuits[want.circuit].whole if want.circuit in self.circuits else 0)
@@ -204,11 +224,21 @@ class NetworkLayer:
                 return
             if (mine.at_ns, self.name) < (theirs.at_ns, peer):
                 self._set_up(want)
+            else:
+                self._wake_early(want)
+
+    def _wake_early(self, want: Want) -> None:
+        """At the far end: a circuit that came before this request was ready for it may try again."""
+        for setup in self._setups.values():
+            if want.theirs is not None and (setup.far_number, setup.number) == (want.asked.number, want.theirs.number):
+                self.out.append(Tell(NodeName(setup.route[0]), Free(setup.circuit)))
 
     def _refuse(self, want: Want, error: QnodeError) -> None:
         number = want.asked.number
         self.out.append(Log("network_refused", want.asked.program, number, name=error.code, detail=str(error)))
         self.out.append(Refuse(number, error.code, error.fields))
+        if want.peer not in self._lost:
+            self.out.append(Tell(want.peer, Void(number)))  # which may have withdrawn what this had met
         self._end(want)
 
     def _refuse_both(self, want: Want, error: QnodeError) -> None:
@@ -220,12 +250,7 @@ class NetworkLayer:
 
     def _set_up(self, want: Want) -> None:
         peer = want.peer
-        if not want.circuit:
-            opened = self._opened.get(peer, 0)
-            self._opened[peer] = opened + 1
-            want.circuit = f"{life_of(self.name, self._life)}>{peer}#{opened}"
-            want.circuits += 1
-            self._circuits_of[want.circuit] = want
+        want.freed = False
         try:
             route = self._routes.route(peer)
         except QnodeError as error:
@@ -234,7 +259,15 @@ class NetworkLayer:
         if route is None:
             want.state = "routing"
             return
-        want.route = route
+        if want.route != route:
+            self._leave(want)
+            want.route = route
+        if not want.circuit:
+            opened = self._opened.get(peer, 0)
+            self._opened[peer] = opened + 1
+            want.circuit = f"{life_of(self.name, self._life)}>{peer}#{opened}"
+            want.circuits += 1
+            self._circuits_of[want.circuit] = want
         assert want.theirs is not None
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
@@ -280,18 +313,23 @@ class NetworkLayer:
 
     def _abandon(self, want: Want) -> None:
         """What served a request is not needed any more."""
-        circuit = self.circuits.pop(want.circuit, None)
-        if want.circuit:
-            self._circuits_of.pop(want.circuit, None)
-            if circuit is not None:
-                circuit.close()
-                for node in circuit.route:
-                    if node != self.name and node not in self._lost:
-                        self.out.append(Tell(NodeName(node), Close(circuit.id)))
-            elif want.state == "queued":
-                self._admission.forget(Applicant(want.asked.at_ns, want.circuit))
-        want.circuit = ""
+        self._leave(want)
         want.whole = 0
+
+    def _leave(self, want: Want) -> None:
+        """Whatever knows the circuit of a request may forget it; no other will have its name."""
+        if not want.circuit:
+            return
+        del self._circuits_of[want.circuit]
+        circuit = self.circuits.pop(want.circuit, None)
+        if circuit is not None:
+            circuit.close()
+        self._admission.forget(Applicant(want.asked.at_ns, want.circuit))
+        know = want.waits_at if circuit is None else want.waits_at.union(circuit.route)
+        for node in sorted(know - self._lost.keys() - {self.name}):
+            self.out.append(Tell(NodeName(node), Close(want.circuit)))
+        want.waits_at.clear()
+        want.circuit = ""
 
     # ------------------------------------------------------------ messages of other stacks
 
@@ -313,11 +351,14 @@ class NetworkLayer:
                     circuit.reaches(PairId(talk.pair), talk.place)
             case Wanted():
                 meeting = self._meetings.setdefault((sender, talk.program, talk.tag), Meeting())
-                meeting.theirs.append(talk)
+                if talk.number in meeting.doubtful:
+                    meeting.doubtful.discard(talk.number)
+                else:
+                    meeting.theirs.append(talk)
                 self._tell_all(self._routes.wake())
                 self._meet(sender, meeting)
             case Void():
-                self._void(sender, talk.number)
+                self._void(sender, talk)
             case Refused():
                 want = self.wants.get(talk.number)
                 if want is not None:
@@ -330,8 +371,12 @@ class NetworkLayer:
                 self._busy(talk)
             case Free():
                 want = self._circuits_of.get(talk.circuit)
-                if want is not None and want.state == "queued":
+                if want is None:
+                    self.out.append(Tell(sender, Close(talk.circuit)))
+                elif want.state == "queued":
                     self._set_up(want)
+                else:
+                    want.freed = True
             case Close():
                 self._closed(talk.circuit)
             case Down():
@@ -345,21 +390,29 @@ class NetworkLayer:
             case Announce():
                 self.announced(sender, talk)
 
-    def _void(self, sender: NodeName, number: int) -> None:
+    def _void(self, sender: NodeName, void: Void) -> None:
         for (peer, _, _), meeting in list(self._meetings.items()):
             if peer == sender:
-                gone = next((one for one in meeting.theirs if one.number == number), None)
+                gone = next((one for one in meeting.theirs if one.number == void.number), None)
                 if gone is not None:
                     meeting.theirs.remove(gone)
+                    meeting.doubtful.discard(void.number)
                     self._meet(peer, meeting)
-                    return
+                    break
+        if void.met:
+            mine = self.wants.get(void.met)
+            self.out.append(Tell(sender, Void(void.met) if mine is None else mine.asked))
 
     def _asked_to_take_part(self, sender: NodeName, setup: Setup) -> None:
         requester, at = NodeName(setup.route[0]), setup.route.index(self.name)
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
-        if is_end and (want is None or want.theirs is None or want.theirs.number != setup.number):
-            self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it has been withdrawn: that is on its way
+        if setup.circuit in self._closed_early or (is_end and want is None):
+            self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
+            return
+        if want is not None and (want.circuit or want.theirs is None or want.theirs.number != setup.number):
+            self._setups[setup.circuit] = setup  # what that waits for is on its way
+            self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
         if not is_end and self._memory.slots < 2:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
@@ -401,6 +454,7 @@ class NetworkLayer:
             circuit.far_facts = granted.facts
             want = self._circuits_of[granted.circuit]
             want.state = "running"
+            want.waits_at.clear()
             self.out.append(
                 Log(
                     "network_accepted",
@@ -423,7 +477,12 @@ class NetworkLayer:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), busy))
             return
         want = self._circuits_of.get(busy.circuit)
-        if want is not None and busy.node:
+        if want is None or not busy.node:
+            return
+        want.waits_at.add(busy.node)
+        if want.freed:
+            self._set_up(want)
+        else:
             self._queue(want, busy.node)
 
     def slots_freed(self) -> None:
@@ -443,9 +502,16 @@ class NetworkLayer:
         circuit = self.circuits.pop(name, None)
         if circuit is not None:
             circuit.close()
+            want = self._circuits_of.get(name)
+            if want is not None:
+                want.whole += circuit.whole
+            return
         setup = self._setups.pop(name, None)
         if setup is not None:
             self._admission.forget(Applicant(setup.since_ns, name))
+        self._closed_early[name] = None
+        if len(self._closed_early) > REMEMBERED:
+            self._closed_early.popitem(last=False)
 
     # ------------------------------------------------------------ what breaks
 
@@ -526,6 +592,7 @@ class NetworkLayer:
             self._serve(want)
         elif circuit.place:
             want.state = "asked"
+            self._wake_early(want)
         else:
             self._set_up(want)
 

@@ -139,9 +139,13 @@ class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
 
 
 class Void(msgspec.Struct, array_like=True, tag=11, frozen=True):
-    """The sender's request of this number is withdrawn, or has come to nothing."""
+    """The sender's request of this number is withdrawn, or has come to nothing.
+
+    If it had met the receiver's `met`, the receiver answers what has become of that: `Void`, or `Wanted` once more.
+    """
 
     number: int
+    met: int = 0
 
 
 class Refused(msgspec.Struct, array_like=True, tag=12, frozen=True):
@@ -205,7 +209,7 @@ class Free(msgspec.Struct, array_like=True, tag=23, frozen=True):
 
 
 class Close(msgspec.Struct, array_like=True, tag=24, frozen=True):
-    """The circuit is over. Goes along the route, behind all that was sent along it."""
+    """The circuit is over: to all that know of it, directly. It may overtake what was sent along the route."""
 
     circuit: str
 

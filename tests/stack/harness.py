@@ -27,7 +27,6 @@ from qnode.stack.effects import (
     Log,
     Make,
     Refuse,
-    Serve,
     Swap,
     Tell,
     Unmake,
@@ -62,11 +61,11 @@ class Request:
     tag: str
     n: int
     number: int
+    at_once: int
     ended: str = ""
     reason: str = ""
-    halves: list[tuple[tuple[int, int], QubitId]] = field(default_factory=list)
+    halves: list[QubitId] = field(default_factory=list)  # that its program keeps
     pairs: list[tuple[str, int]] = field(default_factory=list)
-    got: list[tuple[str, int]] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"{self.node}.{self.life} request {self.number}: {self.n} with {self.peer}, tag {self.tag!r}"
@@ -81,7 +80,7 @@ class Member:
         self.layer = NetworkLayer(
             self.name, life, world.spec, FACTS, world.links_of(name), self.memory, world.routes(self)
         )
-        self.held: dict[QubitId, str] = {}  # halves of the stack, and whose: a circuit, or a request that waits
+        self.held: dict[QubitId, str] = {}  # halves of the stack, and of which circuit
         self.requests: dict[int, Request] = {}
         self.with_programs = 0  # slots
         self.busy = False
@@ -99,6 +98,7 @@ class Member:
         if self.busy:
             return
         self.busy = True
+        self.layer.slots_freed()
         while self.layer.out:
             effects, self.layer.out[:] = list(self.layer.out), []
             for effect in effects:
@@ -110,18 +110,16 @@ class Member:
     def check(self) -> None:
         """All slots that are taken are somebody's; no circuit has more halves here than slots."""
         reserved = sum(circuit.reserved for circuit in self.layer.circuits.values())
-        waiting = sum(len(request.halves) for request in self.requests.values() if not request.ended)
         taken = self.memory.slots - self.memory.free
-        assert taken == reserved + waiting + self.with_programs, (
-            f"{self.name}: {taken} slots are taken, but circuits have {reserved}, requests {waiting} and programs "
-            f"{self.with_programs}"
+        assert taken == reserved + self.with_programs, (
+            f"{self.name}: {taken} slots are taken, but circuits have {reserved} and programs {self.with_programs}"
         )
         assert 0 <= self.memory.free
         for circuit in self.layer.circuits.values():
             here = sum(1 for whose in self.held.values() if whose == circuit.id)
             assert here <= circuit.reserved, f"{self.name}: {here} halves in {circuit.reserved} slots of {circuit.id}"
         for qubit, whose in self.held.items():
-            assert whose in self.layer.circuits or whose.startswith("request "), f"{qubit} of {whose} has been forgotten"
+            assert whose in self.layer.circuits, f"{qubit} of {whose} has been forgotten"
 
     def release(self, n: int) -> None:
         self.memory.release(n)
@@ -149,8 +147,6 @@ class Member:
                 self.release(effect.slots)
             case Log():
                 world.log.append((world.now_ns, self.name, effect))
-            case Serve():
-                self.serve(self.requests[effect.request])
             case Refuse():
                 request = self.requests[effect.request]
                 assert not request.ended
@@ -175,17 +171,20 @@ class Member:
             self.world.lose(qubit)
             self.release(1)
             return
-        self.held[qubit] = f"request {request.number}"
         self.world.turn(qubit, whole.frame)
-        nth = int(whole.circuit.rpartition("#")[2])
-        request.halves.append(((nth, whole.number), qubit))
+        self.with_programs += 1
         request.pairs.append((whole.circuit, whole.number))
+        request.halves.append(qubit)
         self.world.made_whole(self, request, whole.circuit, whole.number, qubit)
+        if len(request.pairs) == request.n:
+            self.end(request, "served")
+        elif request.at_once < request.n:
+            self.world.after(self, self.consume, request, qubit)
 
-    def ask(self, peer: str, tag: str, n: int) -> Request:
+    def ask(self, peer: str, tag: str, n: int, at_once: int) -> Request:
         self.layer.now_ns = self.world.now_ns
-        number = self.layer.ask("main", NodeName(peer), tag, n, 0.0)
-        request = self.requests[number] = Request(self.name, self.life, peer, tag, n, number)
+        number = self.layer.ask("main", NodeName(peer), tag, n, 0.0, at_once)
+        request = self.requests[number] = Request(self.name, self.life, peer, tag, n, number, at_once)
         self.world.requests.append(request)
         self.carry_out()
         return request
@@ -196,28 +195,17 @@ class Member:
             self.end(request, "withdrawn")
 
     def end(self, request: Request, how: str) -> None:
+        assert not request.ended, f"{request} is {how} though it is {request.ended}"
         request.ended = how
-        for _, qubit in request.halves:
-            self.drop(qubit)
-        halves, request.halves = len(request.halves), []
-        self.release(halves)
+        for qubit in request.halves:
+            self.world.after(self, self.consume, request, qubit)
 
-    def serve(self, request: Request) -> None:
-        assert not request.ended, f"{request} is served though it is {request.ended}"
-        assert len(request.halves) == request.n, f"{request} is served with {len(request.halves)} halves"
-        request.ended = "served"
-        request.halves.sort()
-        request.pairs = request.got = sorted(request.pairs, key=lambda one: (int(one[0].rpartition("#")[2]), one[1]))
-        self.with_programs += request.n
-        for _, qubit in request.halves:
-            del self.held[qubit]
-            self.world.after(self, self.consume)
-        request.halves = []
-
-    def consume(self) -> None:
+    def consume(self, request: Request, qubit: QubitId) -> None:
         """A program measures its half."""
-        self.with_programs -= 1
-        self.release(1)
+        if qubit in request.halves:
+            request.halves.remove(qubit)
+            self.with_programs -= 1
+            self.release(1)
 
     def take(self, n: int) -> None:
         """A program makes qubits of its own for a while."""
@@ -451,12 +439,9 @@ class World:
         for other, half in others:
             assert (other.node, other.peer) == (request.peer, request.node)
             assert (other.n, other.tag) == (request.n, request.tag)
-            if half in self.states and qubit in self.states:
-                state = self.states[qubit]
-                assert state.other(qubit) == half, f"{circuit}.{number}: {qubit} is with {state.other(qubit)}, not {half}"
-                assert state.frame == 0, f"{circuit}.{number} has been corrected wrongly"
-            else:
-                assert self.may_lose(other), f"{circuit}.{number}: the half of {other} is lost"
+            state = self.states[qubit]
+            assert state.other(qubit) == half, f"{circuit}.{number}: {qubit} is with {state.other(qubit)}, not {half}"
+            assert state.frame == 0, f"{circuit}.{number} has been corrected wrongly"
         others.append((request, qubit))
 
     def may_lose(self, request: Request) -> bool:
@@ -484,7 +469,7 @@ class World:
                     f"{circuit}.{number} is half-delivered, to {request}"
                 )
             if len(ends) == 2 and ends[0][0].ended == ends[1][0].ended == "served":
-                assert ends[0][0].got == ends[1][0].got
+                assert sorted(ends[0][0].pairs) == sorted(ends[1][0].pairs)
         for one, other in combinations([request for request in self.requests if self.is_open(request)], 2):
             assert (one.node, one.peer, one.tag) != (other.peer, other.node, other.tag), (
                 f"nothing happens any more, though both wait: {one}; {other}"

@@ -40,7 +40,7 @@ scenarios = st.builds(
     own=st.integers(0, 2),
     swap=st.sampled_from(["asap", "sequential", "nested"]),
     window=st.integers(1, 4),
-    cutoff_ns=st.sampled_from([None, 150, 300]),
+    cutoff_ns=st.sampled_from([None, 500, 1500]),
     swap_success=st.sampled_from([1.0, 0.7]),
     roomy=st.booleans(),
     seed=st.integers(0, 2**32),
@@ -62,7 +62,8 @@ def world_of(scenario: Scenario) -> World:
         n_pairs = rng.randrange(1, min(slots[one], slots[other], 5) + 1)
         for node, peer in ((one, other), (other, one)):
             member = world.members[node]
-            world.at(rng.randrange(400), member, member.ask, peer, tag, n_pairs)
+            at_once = rng.choice([n_pairs, rng.randrange(1, n_pairs + 1)])
+            world.at(rng.randrange(400), member, member.ask, peer, tag, n_pairs, at_once)
     for _ in range(scenario.withdrawals):
 
         def withdraw() -> None:
