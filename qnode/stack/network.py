@@ -110,8 +110,8 @@ class Meeting:
     """Requests of this node's program with a peer's of the same name, per tag, in order: the nth meets the nth.
 
     Attributes:
-        doubtful: Numbers of theirs that had met one that was withdrawn here. The peer tells whether they are over, for
-            they may have been served there.
+        doubtful: Numbers of theirs that had met one that came to nothing here. The peer tells whether they are over:
+            they may have been served there, or have met another there.
     """
 
     __slots__ = ("asked", "doubtful", "mine", "theirs")
@@ -182,21 +182,22 @@ class NetworkLayer:
         want = self.wants.get(number)
         if want is not None:
             self.out.append(Log(f"network_{why}", want.asked.program, number, peer=want.peer, n=want.asked.n))
-            met = 0
-            if want.theirs is not None:
-                met = want.theirs.number
-                self._meetings[want.peer, want.asked.program, want.asked.tag].doubtful.add(met)
-            self.out.append(Tell(want.peer, Void(number, met)))
-            self._end(want, with_theirs=False)
+            self._end(want)
 
-    def _end(self, want: Want, *, with_theirs: bool = True) -> None:
-        """A request is over, served or not; and the one that it met, unless it was withdrawn."""
-        del self.wants[want.asked.number]
-        self._abandon(want)
-        meeting = self._meetings[want.peer, want.asked.program, want.asked.tag]
+    def _end(self, want: Want, *, served: bool = False) -> None:
+        """A request is over; the peer is told, unless both were served."""
+        number, asked, theirs = want.asked.number, want.asked, want.theirs
+        del self.wants[number]
+        meeting = self._meetings[want.peer, asked.program, asked.tag]
         meeting.mine.remove(want)
-        if want.theirs is not None and with_theirs:
-            meeting.theirs.remove(want.theirs)
+        if served:
+            assert theirs is not None
+            meeting.theirs.remove(theirs)
+        elif want.peer not in self._lost:
+            if theirs is not None:
+                meeting.doubtful.add(theirs.number)
+            self.out.append(Tell(want.peer, Void(number, 0 if theirs is None else theirs.number)))
+        self._abandon(want)
         self._meet(want.peer, meeting)
 
     def _meet(self, peer: NodeName, meeting: Meeting) -> None:
@@ -237,8 +238,6 @@ class NetworkLayer:
         number = want.asked.number
         self.out.append(Log("network_refused", want.asked.program, number, name=error.code, detail=str(error)))
         self.out.append(Refuse(number, error.code, error.fields))
-        if want.peer not in self._lost:
-            self.out.append(Tell(want.peer, Void(number)))  # which may have withdrawn what this had met
         self._end(want)
 
     def _refuse_both(self, want: Want, error: QnodeError) -> None:
@@ -652,7 +651,7 @@ class NetworkLayer:
     def _serve(self, want: Want) -> None:
         number = want.asked.number
         self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
-        self._end(want)
+        self._end(want, served=True)
 
     def _tell_all(self, talks: list[tuple[NodeName, Talk]]) -> None:
         self.out.extend(Tell(peer, talk) for peer, talk in talks)
