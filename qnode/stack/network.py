@@ -1,12 +1,14 @@
 """The network layer of one node: requests of its programs, met by those of others, served over circuits.
 
-Both ends of a request tell each other what they want; the nth of the one meets the nth of the other, for each program
-and tag. Who asked earlier is the requester: it picks the route and sets the circuit up, node by node. Where memories
-are short, it waits until it is told that there are enough, and tries again.
+Requests of two nodes meet in order, for each program and tag. One of the two decides which meet, so that they never
+disagree, whatever is withdrawn meanwhile: the other tells it what it wants, and hears of it when it has met. Who asked
+earlier is the requester: it picks the route and sets the circuit up, node by node. Where memories are short, it waits
+until it is told that there are enough, and tries again.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final, Protocol
@@ -107,20 +109,16 @@ class Want:
 
 
 class Meeting:
-    """Requests of this node's program with a peer's of the same name, per tag, in order: the nth meets the nth.
+    """Requests that have met none, of this node's program and of a peer's of the same name, per tag, oldest first.
 
-    Attributes:
-        doubtful: Numbers of theirs that had met one that came to nothing here. The peer tells whether they are over:
-            they may have been served there, or have met another there.
+    It is kept by the one of the two nodes that decides.
     """
 
-    __slots__ = ("asked", "doubtful", "mine", "theirs")
+    __slots__ = ("mine", "theirs")
 
     def __init__(self) -> None:
         self.mine: list[Want] = []
         self.theirs: list[Wanted] = []
-        self.doubtful: set[int] = set()
-        self.asked = 0
 
 
 class NetworkLayer:
@@ -166,15 +164,16 @@ class NetworkLayer:
     def ask(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float, at_once: int) -> int:
         """A program wants n pairs with a peer, and has room for so many at once. Returns the request's number."""
         self._numbered += 1
-        meeting = self._meetings.setdefault((peer, program, tag), Meeting())
-        wanted = Wanted(self._numbered, meeting.asked, program, tag, n, min_fidelity, self.now_ns)
-        meeting.asked += 1
+        wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns)
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
-        self.out.append(Tell(peer, wanted))
         self._tell_all(self._routes.wake())
-        meeting.mine.append(want)
-        self._meet(peer, meeting)
+        if self._decides(peer):
+            meeting = self._meeting(peer, wanted)
+            meeting.mine.append(want)
+            self._meet(peer, meeting)
+        else:
+            self.out.append(Tell(peer, wanted))
         return wanted.number
 
     def withdraw(self, number: int, why: str = "withdrawn") -> None:
@@ -186,52 +185,64 @@ class NetworkLayer:
 
     def _end(self, want: Want, *, served: bool = False) -> None:
         """A request is over; the peer is told, unless both were served."""
-        number, asked, theirs = want.asked.number, want.asked, want.theirs
+        number, peer, theirs = want.asked.number, want.peer, want.theirs
         del self.wants[number]
-        meeting = self._meetings[want.peer, asked.program, asked.tag]
-        meeting.mine.remove(want)
-        if served:
-            assert theirs is not None
-            meeting.theirs.remove(theirs)
-        elif want.peer not in self._lost:
-            if theirs is not None:
-                meeting.doubtful.add(theirs.number)
-            self.out.append(Tell(want.peer, Void(number, 0 if theirs is None else theirs.number)))
-        self._abandon(want)
-        self._meet(want.peer, meeting)
+        self._leave(want)
+        if served or peer in self._lost:
+            return
+        if not self._decides(peer):
+            self.out.append(Tell(peer, Void(number)))
+            return
+        meeting = self._meeting(peer, want.asked)
+        if theirs is None:
+            if want in meeting.mine:
+                meeting.mine.remove(want)
+            return
+        self.out.append(Tell(peer, Void(number, theirs.number)))
+        insort(meeting.theirs, theirs, key=lambda one: one.number)
+        self._meet(peer, meeting)
+
+    def _decides(self, peer: NodeName) -> bool:
+        return self.name < peer
+
+    def _meeting(self, peer: NodeName, wanted: Wanted) -> Meeting:
+        return self._meetings.setdefault((peer, wanted.program, wanted.tag), Meeting())
 
     def _meet(self, peer: NodeName, meeting: Meeting) -> None:
-        """Whichever requests have met, or not any more."""
-        for nth, want in enumerate(list(meeting.mine)):
-            theirs = meeting.theirs[nth] if nth < len(meeting.theirs) else None
-            if theirs is not None and theirs.number in meeting.doubtful:
-                theirs = None
-            if want.theirs is theirs:
-                continue
-            had = want.whole + (self.circuits[want.circuit].whole if want.circuit in self.circuits else 0)
-            self._abandon(want)
-            want.theirs = theirs
-            if had:  # they are in use
-                over = RequestOver(peer=peer, state="withdrawn there", delivered=had, wanted=want.asked.n)
-                want.theirs = None
-                self._refuse(want, over)
-                return
-            if theirs is None:
-                want.state = "asked"
-                continue
-            mine = want.asked
+        """Whichever requests can."""
+        while meeting.mine and meeting.theirs:
+            want, theirs = meeting.mine.pop(0), meeting.theirs.pop(0)
+            mine, want.theirs = want.asked, theirs
             if mine.n != theirs.n:
+                other = RequestMismatch(node=peer, peer=self.name, wanted=theirs.n, offered=mine.n)
+                want.theirs = None
+                self.out.append(Tell(peer, Refused(theirs.number, other.code, other.fields)))
                 self._refuse(want, RequestMismatch(node=self.name, peer=peer, wanted=mine.n, offered=theirs.n))
-                return
-            if (mine.at_ns, self.name) < (theirs.at_ns, peer):
+            elif (mine.at_ns, self.name) < (theirs.at_ns, peer):
                 self._set_up(want)
             else:
-                self._wake_early(want)
+                self.out.append(Tell(peer, replace(mine, met=theirs.number)))
+
+    def _part(self, want: Want) -> None:
+        """What a request had met is over: it waits for another, unless some of its pairs are in use."""
+        had = want.whole + (self.circuits[want.circuit].whole if want.circuit in self.circuits else 0)
+        self._leave(want)
+        want.theirs = None
+        want.state = "asked"
+        if had:
+            over = RequestOver(peer=want.peer, state="withdrawn there", delivered=had, wanted=want.asked.n)
+            self._refuse(want, over)
+        elif self._decides(want.peer):
+            meeting = self._meeting(want.peer, want.asked)
+            insort(meeting.mine, want, key=lambda one: one.asked.number)
+            self._meet(want.peer, meeting)
+        else:
+            self._wake_early(want)
 
     def _wake_early(self, want: Want) -> None:
         """At the far end: a circuit that came before this request was ready for it may try again."""
         for setup in self._setups.values():
-            if want.theirs is not None and (setup.far_number, setup.number) == (want.asked.number, want.theirs.number):
+            if setup.route[-1] == self.name and setup.far_number == want.asked.number:
                 self.out.append(Tell(NodeName(setup.route[0]), Free(setup.circuit)))
 
     def _refuse(self, want: Want, error: QnodeError) -> None:
@@ -310,11 +321,6 @@ class NetworkLayer:
             self.circuits[setup.circuit] = circuit
         return bool(taken)
 
-    def _abandon(self, want: Want) -> None:
-        """What served a request is not needed any more."""
-        self._leave(want)
-        want.whole = 0
-
     def _leave(self, want: Want) -> None:
         """Whatever knows the circuit of a request may forget it; no other will have its name."""
         if not want.circuit:
@@ -349,13 +355,8 @@ class NetworkLayer:
                 if circuit is not None:
                     circuit.reaches(PairId(talk.pair), talk.place)
             case Wanted():
-                meeting = self._meetings.setdefault((sender, talk.program, talk.tag), Meeting())
-                if talk.number in meeting.doubtful:
-                    meeting.doubtful.discard(talk.number)
-                else:
-                    meeting.theirs.append(talk)
                 self._tell_all(self._routes.wake())
-                self._meet(sender, meeting)
+                self._wanted(sender, talk)
             case Void():
                 self._void(sender, talk)
             case Refused():
@@ -389,28 +390,42 @@ class NetworkLayer:
             case Announce():
                 self.announced(sender, talk)
 
+    def _wanted(self, sender: NodeName, wanted: Wanted) -> None:
+        if self._decides(sender):
+            meeting = self._meeting(sender, wanted)
+            meeting.theirs.append(wanted)
+            self._meet(sender, meeting)
+            return
+        want = self.wants.get(wanted.met)
+        if want is not None:
+            want.theirs = wanted
+            self._set_up(want)
+
     def _void(self, sender: NodeName, void: Void) -> None:
-        for (peer, _, _), meeting in list(self._meetings.items()):
+        if not self._decides(sender):
+            want = self.wants.get(void.met)
+            if want is None:  # it was served here, or withdrawn: the other end does not know
+                self.out.append(Tell(sender, Void(void.met)))
+            elif want.theirs is None or want.theirs.number == void.number:
+                self._part(want)
+            return
+        for (peer, _, _), meeting in self._meetings.items():
             if peer == sender:
-                gone = next((one for one in meeting.theirs if one.number == void.number), None)
-                if gone is not None:
-                    meeting.theirs.remove(gone)
-                    meeting.doubtful.discard(void.number)
-                    self._meet(peer, meeting)
-                    break
-        if void.met:
-            mine = self.wants.get(void.met)
-            self.out.append(Tell(sender, Void(void.met) if mine is None else mine.asked))
+                meeting.theirs[:] = [one for one in meeting.theirs if one.number != void.number]
+        for want in list(self.wants.values()):
+            if want.peer == sender and want.theirs is not None and want.theirs.number == void.number:
+                self._part(want)
 
     def _asked_to_take_part(self, sender: NodeName, setup: Setup) -> None:
         requester, at = NodeName(setup.route[0]), setup.route.index(self.name)
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
-        if setup.circuit in self._closed_early or (is_end and want is None):
+        met = want is not None and want.theirs is not None and want.theirs.number == setup.number
+        if setup.circuit in self._closed_early or (is_end and (want is None or (not met and self._decides(requester)))):
             self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
             return
-        if want is not None and (want.circuit or want.theirs is None or want.theirs.number != setup.number):
-            self._setups[setup.circuit] = setup  # what that waits for is on its way
+        if want is not None and (want.circuit or not (met or want.theirs is None)):
+            self._setups[setup.circuit] = setup  # that something else is over, is on its way
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
         if not is_end and self._memory.slots < 2:
@@ -432,6 +447,8 @@ class NetworkLayer:
             self.out.append(Tell(NodeName(setup.route[at + 1]), replace(setup, window=circuit.window)))
             return
         want.circuit, want.state, want.route = setup.circuit, "running", setup.route
+        if not met:
+            want.theirs = replace(want.asked, number=setup.number)
         want.circuits += 1
         circuit.request = want.asked.number
         self._circuits_of[setup.circuit] = want

@@ -122,26 +122,26 @@ class Announce(msgspec.Struct, array_like=True, tag=1, frozen=True):
 
 
 class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
-    """A program of the sender wants pairs with the receiver's of the same name; the how-manieth with this tag.
+    """A program of the sender wants pairs with the receiver's of the same name and tag.
 
-    `kind` is what becomes of the halves: "keep", "measure"; `at_ns` when the program asked: who did so earlier, is the
-    requester.
+    Told to the one of the two nodes whose name comes first, which decides what meets what; and by that to the other, if
+    it is the requester: that is who asked earlier, by (`at_ns`, name). `met` is then the receiver's request.
     """
 
     number: int
-    nth: int
     program: str
     tag: str
     n: int
     min_fidelity: float
     at_ns: int
     kind: str = "keep"
+    met: int = 0
 
 
 class Void(msgspec.Struct, array_like=True, tag=11, frozen=True):
     """The sender's request of this number is withdrawn, or has come to nothing.
 
-    If it had met the receiver's `met`, the receiver answers what has become of that: `Void`, or `Wanted` once more.
+    From the node that decides, it had met the receiver's `met`, which is to wait for another.
     """
 
     number: int
