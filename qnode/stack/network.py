@@ -287,7 +287,8 @@ class NetworkLayer:
         if self._take_part(setup, want):
             self.circuits[setup.circuit].request = mine.number
             want.state = "setting up"
-            self.out.append(Tell(NodeName(route[1]), setup))
+            window = self.circuits[setup.circuit].window
+            self.out.append(Tell(NodeName(route[1]), replace(setup, window=window)))
         elif want.asked.number in self.wants:
             self._queue(want, self.name)
 
@@ -316,6 +317,7 @@ class NetworkLayer:
         else:
             least = min(setup.n, want.at_once)
             taken = self._admission.admit(who, least, least, 1)
+            circuit.window = min(setup.window, taken)  # no more than an end can match: others would wait for ever
         if taken:
             circuit.reserved = taken
             self.circuits[setup.circuit] = circuit
