@@ -28,6 +28,7 @@
     ├── EntanglementFailure       no pair came of a request
     │   ├── RequestMismatch
     │   ├── FidelityUnreachable
+    │   ├── NoRoute               no way through the network, or not the one that was given
     │   ├── PairExpired
     │   └── GenerationTimeout
     ├── TransportError            processes and connections
@@ -233,6 +234,10 @@ class RequestMismatch(EntanglementFailure):
 
 class FidelityUnreachable(EntanglementFailure):
     sentence = "{node} and {peer} want pairs of fidelity {wanted}; their link and memories reach {reachable}"
+
+
+class NoRoute(EntanglementFailure):
+    sentence = "no route from {source} to {target}: {reason}"
 
 
 class PairExpired(EntanglementFailure):
