@@ -3,14 +3,14 @@
 Costs add up along a way, so Dijkstra's algorithm finds the best one:
 
 * "hops": 1 a link.
-* "time": what a link needs for a pair, made_ns + attempt_ns (1/success - 1), its delay, and the Bell measurements. Links
-  of a circuit make their pairs at the same time, so this sum is an upper bound of what it takes, exact if they do it one
-  after the other (PHYSICS.md, section 6: 2/p for two); the exact mean of the longest wait does not add up, so that the
-  best way need not have best parts (Caleffi, IEEE Access 5 22299 (2017)). The sum orders routes well in simulations: Van
-  Meter et al., Networking Science 3 82 (2013).
-* "fidelity": -ln of the Werner parameter w of a link and of the factor s of a swap: F = (1 + 3 s**(n-1) prod w)/4 (Duer,
-  Briegel, Cirac & Zoller 1999), exact for Werner pairs. Pairs are taken as old as they are when they may be used;
-  how long they wait for others then, is left out.
+* "time": what a link needs for a pair, made_ns + attempt_ns (1/success - 1), its delay, and the Bell measurements. The
+  links of a circuit make their pairs at the same time, so this sum is an upper bound of what it takes, exact if they do
+  it one after the other (2/p attempts for two). The exact mean of the longest wait does not add up, and its best way
+  need not have best parts (Caleffi, IEEE Access 5 22299 (2017)); this sum orders routes well in simulations (Van Meter
+  et al., Networking Science 3 82 (2013)).
+* "fidelity": -ln of the Werner parameter w of a link and of the factor s of a swap: F = (1 + 3 s**(n-1) prod w)/4,
+  exact for Werner pairs (Duer, Briegel, Cirac & Zoller, PRA 59 169 (1999)). Pairs are taken as old as they are when
+  they may be used; how long they wait for others after that is left out.
 
 Of ways of the same cost the one with fewer hops is taken, and of these the first in the order of names.
 """

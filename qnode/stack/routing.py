@@ -9,12 +9,12 @@ Source: flooding as in OSPF, RFC 2328, section 13, with its pacing, and lives in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
-from qnode.stack.routes import RouteTable
-from qnode.wire.stack import Announce, LinkFacts, LinkState, NodeFacts, Vector
+from qnode.stack.routes import Avoided, RouteTable
+from qnode.wire.stack import Announce, Found, LinkFacts, LinkState, NodeFacts, Seek, Vector
 
 
 class OwnLinks:
@@ -73,12 +73,20 @@ class LinkStates:
 
     Args:
         life: Which life of the node this is.
+        metric: What routes are short in.
         hold_ns: How long after it has told them something it holds further news back; as long as its longest link is,
             if left out, so that what comes from several sides goes on at once.
     """
 
     def __init__(
-        self, name: str, life: int, facts: NodeFacts, links: tuple[LinkFacts, ...], *, hold_ns: int | None = None
+        self,
+        name: str,
+        life: int,
+        facts: NodeFacts,
+        links: tuple[LinkFacts, ...],
+        metric: str = "hops",
+        *,
+        hold_ns: int | None = None,
     ) -> None:
         self.awake = False
         self.states: dict[str, LinkState] = {}
@@ -88,6 +96,7 @@ class LinkStates:
         self._number = 0
         self._facts = facts
         self._links = OwnLinks(links)
+        self._metric = metric
         self._lives: dict[str, int] = {}  # what comes of an earlier life of a node is void
         self._news: dict[str, dict[str, LinkState]] = {}  # for each neighbour
         self._hold_ns = max((link.delay_ns for link in links), default=0) if hold_ns is None else hold_ns
@@ -99,15 +108,20 @@ class LinkStates:
 
     # ------------------------------------------------------------ what happens
 
-    def wake(self) -> None:
-        """Routes are needed: take part from now on."""
+    def need(self, target: str) -> None:
+        """A route to that node is needed."""
+        self._wake()
+
+    def _wake(self) -> None:
         if not self.awake:
             self.awake = True
             self._learn(LinkState(self._name, self._life, self._number, self._facts, self._links.up()))
 
-    def heard(self, sender: str, told: Announce) -> None:
+    def heard(self, sender: str, told: Announce | Seek | Found) -> None:
         """A neighbour has announced something."""
-        self.wake()
+        if not isinstance(told, Announce):
+            return  # nobody seeks where all is known
+        self._wake()
         has_it = sender not in self._lives  # else this may come from a life of it that is over, and the next knows less
         for state in told.states:
             known, age = self.states.get(state.node), (state.life, state.number)
@@ -172,11 +186,18 @@ class LinkStates:
             self._complete, self._complete_version = self._is_complete(), self.version
         return self._complete
 
+    def route(self, target: str, *, avoid: Collection[Avoided] = ()) -> tuple[str, ...] | None:
+        """The best way there, both ends among it; None: not all is known yet. Raises NoRoute if there is none."""
+        return self.routes().route(self._name, target, self._metric, avoid=avoid) if self.complete else None
+
     def routes(self) -> RouteTable:
         """The ways through the network as it is known now; the same table until something changes."""
         if self._table_version != self.version:
             self._table, self._table_version = RouteTable(self.states), self.version
         return self._table
+
+    def forget(self, target: str) -> None:
+        """A way there turned out to be broken: whoever broke it announces that, or is lost."""
 
     # ------------------------------------------------------------ inside
 

@@ -164,7 +164,7 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     """Take part in a circuit along this route, if there are memories for it.
 
     Attributes:
-        number: The receiver's request that it serves, at the far end.
+        number, far_number: The requester's request that it serves, and that of the far end.
         n: How many pairs are wanted of it; 0: until it is released.
         window: How many may be under way at once; nodes lower it to what they have.
         since_ns: When the request was made: who asked earlier, is served earlier.
@@ -173,6 +173,7 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     circuit: str
     route: tuple[str, ...]
     number: int
+    far_number: int
     n: int
     window: int
     since_ns: int
@@ -186,9 +187,14 @@ class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
 
 
 class Busy(msgspec.Struct, array_like=True, tag=22, frozen=True):
-    """A node has no memories for it now, or not for it before others; it will say `Free`. To the requester."""
+    """A node has no memories for it now, or not for it before others; it will say `Free` to the requester.
+
+    Goes back along the route, and all on the way give back what they took. `node` is empty if the far end does not know
+    the request.
+    """
 
     circuit: str
+    node: str
 
 
 class Free(msgspec.Struct, array_like=True, tag=23, frozen=True):

@@ -62,7 +62,8 @@ class Timed:
 
     def __init__(self, edges: Edges, hold_ns: int | None = None) -> None:
         self.links = {
-            name: tuple(link(peer, delay) for peer, delay in neighbours(edges, name).items()) for name in nodes_of(edges)
+            name: tuple(link(peer, delay) for peer, delay in neighbours(edges, name).items())
+            for name in nodes_of(edges)
         }
         self.states = {name: LinkStates(name, 0, FACTS, links, hold_ns=hold_ns) for name, links in self.links.items()}
         self.discoveries = {name: Discovery(name, 0, FACTS, links) for name, links in self.links.items()}
@@ -98,11 +99,12 @@ class Timed:
         if isinstance(message, Announce):
             self.states[name].heard(sender, message)
         else:
-            self.send(name, self.discoveries[name].heard(sender, message))  # type: ignore[arg-type]
+            self.discoveries[name].heard(sender, message)  # type: ignore[arg-type]
 
     def _flush(self, name: str) -> None:
         states = self.states[name]
         self.send(name, states.take(self.now_ns))
+        self.send(name, self.discoveries[name].take(self.now_ns))
         if states.due_ns is not None:
             self.at(states.due_ns, name, lambda: None)
 
