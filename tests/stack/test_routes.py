@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from qnode.errors import NoRoute, QnodeError, from_wire
 from qnode.quantum.bell_diagonal import store, werner
-from qnode.stack.routes import METRICS, RouteTable, link_ns, swap_factor, werner_parameter
+from qnode.stack.routes import METRICS, Avoided, RouteTable, link_ns, swap_factor, werner_parameter
 from qnode.wire.stack import LinkFacts, LinkState, NodeFacts
 from tests.stack.flooding import Edges, grid, nodes_of, random_graph
 
@@ -113,9 +113,9 @@ def test_what_is_avoided_is_not_on_the_route(edges: Edges, seed: int, metric: st
     names = sorted(states)
     table, ends = RouteTable(states), (names[0], names[-1])
     first = table.route(*ends, metric)
-    for avoid in (first[1:-1][:1], (first[:2],), (first[1::-1],)):
-        if not avoid:
-            continue
+    avoided: list[tuple[Avoided, ...]] = [(one,) for one in first[1:-1][:1]]
+    avoided += [((first[0], first[1]),), ((first[1], first[0]),)]
+    for avoid in avoided:
         without = [
             way
             for way in all_ways(states, *ends)

@@ -54,7 +54,7 @@ def test_no_possible_vector_is_nearer_than_the_estimate(xx: float, yy: float, zz
 
 
 def test_measured_outcomes_give_a_vector_that_is_near() -> None:
-    """Each correlator is off by more than `off` with probability 1e-9 / 3 at most (Hoeffding); catches a swapped sign."""
+    """Each correlator is off by more than `off` with probability 1e-9 / 3 (Hoeffding); a swapped sign is caught."""
     vector, stream = (0.85, 0.02, 0.1, 0.03), np.random.default_rng(1)
     measured = []
     for mean in exact(vector):
