@@ -173,6 +173,7 @@ class NetworkLayer:
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
         self.out.append(Tell(peer, wanted))
+        self._routes.need(peer)
         meeting.mine.append(want)
         self._meet(peer, meeting)
         if want.state == "asked":
