@@ -27,3 +27,8 @@ async def receive_teleported(bob: Node, *, sender: str) -> Qubit:
     outcome = await bob.receive(sender, about=half, type=BellState)
     half.correct(outcome)
     return half
+
+
+async def teleport_half(alice: Node, *, partner: str, to: str) -> None:
+    """Share a pair with a partner and teleport this half of it: the partner is entangled with the receiver then."""
+    await teleport(alice, await alice.entangle(partner), to=to)

@@ -82,8 +82,13 @@ def _next_possible(weights: Sequence[float], start: int) -> int:
     return next((index for index in range(start, len(weights)) if weights[index] > _IMPOSSIBLE), len(weights))
 
 
-async def every(attempt: Callable[[], Awaitable[T]], patch: pytest.MonkeyPatch) -> AsyncIterator[tuple[float, T]]:
-    """Make an attempt once for each way in which its chances can come out; yields that way's probability, and it."""
+async def every(
+    attempt: Callable[[], Awaitable[T]], patch: pytest.MonkeyPatch, *, draws: bool
+) -> AsyncIterator[tuple[float, T]]:
+    """Make an attempt once for each way in which its chances can come out; yields that way's probability, and it.
+
+    Without `draws`, those of `node.rng` are what the seed makes them, and only measurements come out in every way.
+    """
     path: list[int] | None = []
     total = 0.0
     for _ in range(_MOST):
@@ -93,7 +98,8 @@ async def every(attempt: Callable[[], Awaitable[T]], patch: pytest.MonkeyPatch) 
         chances = Chances(path)
         with patch.context() as now:
             now.setattr("qnode.quantum.density_matrix.drawn", chances.drawn)
-            now.setattr("qnode.api.node.generator", lambda key, chances=chances: chances)
+            if draws:
+                now.setattr("qnode.api.node.generator", lambda key, chances=chances: chances)
             found = await attempt()
         total += chances.probability
         yield chances.probability, found
@@ -118,20 +124,23 @@ class Networks:
         """One run."""
         return await self.cluster(nodes, links, **settings).run()
 
-    async def view(self, at: str, nodes: Mapping[str, Any], links: Any, **settings: Any) -> View:
-        """The states of one run at a time."""
-        async with self.cluster(nodes, links, **settings) as net:
+    async def look(self, at: str, nodes: Mapping[str, Any], links: Any, **settings: Any) -> tuple[View, Run]:
+        """The states of one run at a time, and what comes of it until 1 s of network time."""
+        async with self.cluster(nodes, links, until="1 s", **settings) as net:
             view = await net.run_until(at)
-        assert view is not None
-        return view
+            assert view is not None
+            return view, await net.run()
 
     async def runs(self, nodes: Mapping[str, Any], links: Any, **settings: Any) -> list[tuple[float, Run]]:
         """Every run that there can be, with its probability."""
-        return [one async for one in every(lambda: self.run(nodes, links, **settings), self._patch)]
+        return [one async for one in every(lambda: self.run(nodes, links, **settings), self._patch, draws=True)]
 
-    async def views(self, at: str, nodes: Mapping[str, Any], links: Any, **settings: Any) -> list[tuple[float, View]]:
+    async def looks(
+        self, at: str, nodes: Mapping[str, Any], links: Any, *, draws: bool = True, **settings: Any
+    ) -> list[tuple[float, tuple[View, Run]]]:
         """What every run that there can be shows at a time, with its probability."""
-        return [one async for one in every(lambda: self.view(at, nodes, links, **settings), self._patch)]
+        attempts = every(lambda: self.look(at, nodes, links, **settings), self._patch, draws=draws)
+        return [one async for one in attempts]
 
 
 def werner(between: str, fidelity: float) -> dict[str, Any]:
