@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ async def test_a_chain_has_the_fidelity_of_its_links_and_swaps(
 ) -> None:
     """F = (1 + 3 s^(n-1) w^n)/4, s = 1 - 4r/3 of gates with error r (Duer et al. 1999)."""
     chain = ["alice", *[f"r{nth}" for nth in range(1, n_links)], "bob"]
-    nodes = {
+    nodes: dict[str, Any] = {
         "alice": Program(holds, peer="r1"),
         "bob": Program(last, left=chain[-2], repeaters=chain[1:-1]),
     }
