@@ -63,6 +63,7 @@ async def twirl(node: Node, half: Qubit, *, peer: str, first: bool) -> None:
 
 
 Step = Callable[..., Awaitable[bool]]
+METHODS: Final[dict[str, Step]] = {"bbpssw": bbpssw, "dejmps": dejmps}
 
 
 async def pump(node: Node, step: Step, *, peer: str, rounds: int, first: bool) -> Qubit:
@@ -80,7 +81,7 @@ async def distil(node: Node, *, peer: str, method: str, rounds: int, pairs: int,
     """Make so many pairs by pumping with a method, "bbpssw" or "dejmps", and measure them in z."""
     outcomes = []
     for _ in range(pairs):
-        half = await pump(node, {"bbpssw": bbpssw, "dejmps": dejmps}[method], peer=peer, rounds=rounds, first=first)
+        half = await pump(node, METHODS[method], peer=peer, rounds=rounds, first=first)
         if first:
             node.mark("distilled", half)
         outcomes.append(await half.measure())

@@ -126,21 +126,25 @@ class Networks:
 
     async def look(self, at: str, nodes: Mapping[str, Any], links: Any, **settings: Any) -> tuple[View, Run]:
         """The states of one run at a time, and what comes of it until 1 s of network time."""
-        async with self.cluster(nodes, links, until="1 s", **settings) as net:
-            view = await net.run_until(at)
-            assert view is not None
-            return view, await net.run()
+        return await _look(self.cluster(nodes, links, until="1 s", **settings), at)
 
     async def runs(self, nodes: Mapping[str, Any], links: Any, **settings: Any) -> list[tuple[float, Run]]:
         """Every run that there can be, with its probability."""
-        return [one async for one in every(lambda: self.run(nodes, links, **settings), self._patch, draws=True)]
+        return [one async for one in every(self.cluster(nodes, links, **settings).run, self._patch, draws=True)]
 
     async def looks(
         self, at: str, nodes: Mapping[str, Any], links: Any, *, draws: bool = True, **settings: Any
     ) -> list[tuple[float, tuple[View, Run]]]:
         """What every run that there can be shows at a time, with its probability."""
-        attempts = every(lambda: self.look(at, nodes, links, **settings), self._patch, draws=draws)
-        return [one async for one in attempts]
+        cluster = self.cluster(nodes, links, until="1 s", **settings)
+        return [one async for one in every(lambda: _look(cluster, at), self._patch, draws=draws)]
+
+
+async def _look(cluster: Cluster, at: str) -> tuple[View, Run]:
+    async with cluster as net:
+        view = await net.run_until(at)
+        assert view is not None
+        return view, await net.run()
 
 
 def werner(between: str, fidelity: float) -> dict[str, Any]:

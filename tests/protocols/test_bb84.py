@@ -10,10 +10,10 @@ import pytest
 
 from orchestrator import Cluster, Program
 from orchestrator.run import Run
-from qnode import Node
 from qnode.protocols import bb84, bbm92, comparing
 from qnode.protocols.eavesdropping import intercept_qubits
 from qnode.testing import assert_frequency
+from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks, werner
 
 Nets = Callable[..., Cluster]
@@ -100,17 +100,9 @@ def test_the_configuration_with_pairs_makes_a_key_with_the_errors_of_the_link(ne
     assert_frequency(int((mine != theirs).sum()), len(mine), 0.015)
 
 
-async def choose(node: Node, bits: list[int], n: int) -> tuple[int, int, list[int]]:
-    return await comparing.choose_and_compare(node, bits, peer="bob", n=n)
-
-
-async def follow(node: Node, bits: list[int]) -> tuple[int, int, list[int]]:
-    return await comparing.compare(node, bits, peer="alice")
-
-
 async def test_what_was_shown_is_in_no_key(networks: Networks) -> None:
     """Two of three bits are shown, whichever; the third of alice's is 1 where it differs from bob's."""
-    nodes = {"alice": Program(choose, bits=[0, 1, 1], n=2), "bob": Program(follow, bits=[0, 1, 0])}
+    nodes = {"alice": Program(programs.chooses, bits=[0, 1, 1], n=2), "bob": Program(programs.follows, bits=[0, 1, 0])}
     found = [
         (p, tuple(run["alice"]), tuple(run["bob"])) for p, run in await networks.runs(nodes, werner("alice bob", 1))
     ]

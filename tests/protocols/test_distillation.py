@@ -10,34 +10,12 @@ import pytest
 
 from orchestrator import Cluster, Program
 from orchestrator.view import View
-from qnode import Node
 from qnode.protocols import distillation
+from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks, werner
-from tests.protocols.holding_pa import keep
 
 MIXED = {"phi_plus": 0.75, "psi_minus": 0.05, "psi_plus": 0.08, "phi_minus": 0.12}
 BELL = ("phi+", "psi-", "psi+", "phi-")
-
-
-def step_of(method: str) -> distillation.Step:
-    return {"bbpssw": distillation.bbpssw, "dejmps": distillation.dejmps}[method]
-
-
-async def distils(node: Node, peer: str, method: str, first: bool = False) -> None:
-    kept, spent = await node.entangle(peer, 2)
-    node.record(agreed=await step_of(method)(node, kept, spent, peer=peer, first=first))
-    await keep(kept)
-
-
-async def pumps(node: Node, peer: str, method: str, rounds: int, first: bool = False) -> None:
-    await keep(await distillation.pump(node, step_of(method), peer=peer, rounds=rounds, first=first))
-
-
-async def twirls(node: Node, peer: str, angle: float, first: bool = False) -> None:
-    half = await node.entangle(peer)
-    half.ry(angle)
-    await distillation.twirl(node, half, peer=peer, first=first)
-    await keep(half)
 
 
 def both(program: Any, **args: Any) -> dict[str, Program]:
@@ -75,7 +53,7 @@ def bbpssw(f: float, g: float) -> tuple[float, float]:
 @pytest.mark.parametrize("f", [1.0, 0.8, 0.55])
 async def test_bbpssw_leaves_the_fidelity_of_its_formula_as_often(f: float, networks: Networks) -> None:
     """Whichever rotations were drawn: a Werner pair is the same after all of them."""
-    looks = await networks.looks("5 ms", both(distils, method="bbpssw"), werner("alice bob", f), draws=False)
+    looks = await networks.looks("5 ms", both(programs.distils, method="bbpssw"), werner("alice bob", f), draws=False)
     chance, left = bbpssw(f, f)
     succeeded = [(p, view) for p, (view, _) in looks if view.qubits("alice")]
     assert sum(p for p, _ in succeeded) == pytest.approx(chance, abs=1e-10)
@@ -83,7 +61,7 @@ async def test_bbpssw_leaves_the_fidelity_of_its_formula_as_often(f: float, netw
 
 
 async def test_dejmps_leaves_the_four_probabilities_of_its_formula_as_often(networks: Networks) -> None:
-    looks = await networks.looks("5 ms", both(distils, method="dejmps"), mixed(MIXED))
+    looks = await networks.looks("5 ms", both(programs.distils, method="dejmps"), mixed(MIXED))
     chance, left = dejmps(list(MIXED.values()), list(MIXED.values()))
     succeeded = [(p, view) for p, (view, _) in looks if view.qubits("alice")]
     assert sum(p for p, _ in succeeded) == pytest.approx(chance, abs=1e-10)
@@ -97,8 +75,8 @@ async def test_dejmps_leaves_the_four_probabilities_of_its_formula_as_often(netw
 @pytest.mark.parametrize("angle", [0.0, 0.4])
 async def test_twirling_makes_a_werner_pair_of_anything(angle: float, networks: Networks) -> None:
     """The mean over all twelve rotations, also where the halves were turned out of line before."""
-    looks = await networks.looks("5 ms", both(twirls, angle=angle), mixed(MIXED))
-    before = await networks.look("5 ms", both(twirls, angle=angle), mixed(MIXED))
+    looks = await networks.looks("5 ms", both(programs.twirls, angle=angle), mixed(MIXED))
+    before = await networks.look("5 ms", both(programs.twirls, angle=angle), mixed(MIXED))
     f = before[0].fidelity("alice", "bob")  # no rotation changes it
     assert len(looks) == distillation.TURNS
     states = [view.reduced_state(*view.qubits("alice"), *view.qubits("bob")) for _, (view, _) in looks]
@@ -109,7 +87,7 @@ async def test_twirling_makes_a_werner_pair_of_anything(angle: float, networks: 
 
 
 async def test_pumping_dejmps_follows_the_four_probabilities(networks: Networks) -> None:
-    view, _ = await networks.look("50 ms", both(pumps, method="dejmps", rounds=3), mixed(MIXED))
+    view, _ = await networks.look("50 ms", both(programs.pumps, method="dejmps", rounds=3), mixed(MIXED))
     fresh = left = list(MIXED.values())
     for _ in range(3):
         left = dejmps(left, fresh)[1]
@@ -118,7 +96,7 @@ async def test_pumping_dejmps_follows_the_four_probabilities(networks: Networks)
 
 async def test_pumping_bbpssw_begins_as_its_fidelity_says(networks: Networks) -> None:
     """However often it has had to begin again. Later rounds get what a twirl makes of that, which is tested above."""
-    view, _ = await networks.look("50 ms", both(pumps, method="bbpssw", rounds=1), werner("alice bob", 0.7))
+    view, _ = await networks.look("50 ms", both(programs.pumps, method="bbpssw", rounds=1), werner("alice bob", 0.7))
     assert view.fidelity("alice", "bob") == pytest.approx(bbpssw(0.7, 0.7)[1], abs=1e-10)
 
 

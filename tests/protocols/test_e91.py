@@ -10,33 +10,24 @@ import numpy as np
 import pytest
 
 from orchestrator import Cluster, Program
-from qnode import Node
 from qnode.protocols import e91
 from qnode.protocols.eavesdropping import intercept_qubits
-from qnode.protocols.sharing import first_halves, second_halves
 from qnode.testing import assert_frequency
 from qnode.testing.statistics import accepted_interval
+from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks, werner
 
 Nets = Callable[..., Cluster]
 SETTINGS = [(a, b) for a in range(3) for b in range(3)]
 
 
-async def measures(node: Node, peer: str, over: str = "", first: bool = False) -> list[int]:
-    share, angles = (first_halves, e91.ALICE_ANGLES) if first else (second_halves, e91.BOB_ANGLES)
-    settings, outcomes = await e91.measured(node, await share(node, 1, peer=peer, over=over), angles)
-    return [int(settings[0]), int(outcomes[0])]
-
-
-async def correlations(networks: Networks, over: str, fidelity: float) -> dict[tuple[int, int], float]:
+async def correlations(networks: Networks, fidelity: float) -> dict[tuple[int, int], float]:
     """Of each pair of settings, exact; each is chosen with probability 1/9."""
     nodes = {
-        "alice": Program(measures, peer="bob", over=over, first=True),
-        "bob": Program(measures, peer="alice", over=over),
+        "alice": Program(programs.measures_at_angles, peer="bob", first=True),
+        "bob": Program(programs.measures_at_angles, peer="alice"),
     }
-    links = werner(f"alice {over} bob", fidelity)
-    if over:
-        nodes[over] = Program(intercept_qubits, sender="alice", receiver="bob", n=1)
+    links = werner("alice bob", fidelity)
     found = dict.fromkeys(SETTINGS, 0.0)
     chosen = dict.fromkeys(SETTINGS, 0.0)
     for probability, run in await networks.runs(nodes, links):
@@ -54,7 +45,7 @@ def s_of(found: dict[tuple[int, int], float]) -> float:
 @pytest.mark.parametrize("fidelity", [1.0, 0.91])
 async def test_correlations_are_cosines_and_s_is_two_root_two_times_w(fidelity: float, networks: Networks) -> None:
     w = (4 * fidelity - 1) / 3
-    found = await correlations(networks, "", fidelity)
+    found = await correlations(networks, fidelity)
     expected = {(a, b): w * cos(e91.ALICE_ANGLES[a] - e91.BOB_ANGLES[b]) for a, b in SETTINGS}
     assert found == pytest.approx(expected, abs=1e-10)
     assert [found[pair] for pair in sorted(e91.KEY)] == pytest.approx([w, w], abs=1e-10)  # wrong with (1-w)/2
@@ -63,7 +54,21 @@ async def test_correlations_are_cosines_and_s_is_two_root_two_times_w(fidelity: 
 
 
 async def test_who_measures_a_half_on_its_way_halves_s(networks: Networks) -> None:
-    found = await correlations(networks, "eve", 1.0)
+    """Of the mean over her bases and outcomes. Angles are measured as without her, which is tested above."""
+    nodes = {
+        "alice": Program(programs.keeps_shared, peer="bob", over="eve", first=True),
+        "eve": Program(intercept_qubits, sender="alice", receiver="bob", n=1),
+        "bob": Program(programs.keeps_shared, peer="alice", over="eve"),
+    }
+    rho = np.zeros((4, 4), np.complex128)
+    for probability, (view, _) in await networks.looks("1 ms", nodes, werner("alice eve bob", 1)):
+        rho += probability * view.reduced_state("alice", "bob")
+
+    def along(angle: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        return np.array([[np.cos(angle), np.sin(angle)], [np.sin(angle), -np.cos(angle)]])
+
+    angles = {(a, b): (e91.ALICE_ANGLES[a], e91.BOB_ANGLES[b]) for a, b in SETTINGS}
+    found = {pair: np.trace(np.kron(along(one), along(other)) @ rho).real for pair, (one, other) in angles.items()}
     assert s_of(found) == pytest.approx(sqrt(2), abs=1e-10)
     assert [found[pair] for pair in sorted(e91.KEY)] == pytest.approx([1 / 2, 1 / 2], abs=1e-10)  # 1/4 wrong
 

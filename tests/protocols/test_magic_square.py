@@ -8,9 +8,9 @@ from itertools import product
 import pytest
 
 from orchestrator import Cluster, Program
-from qnode import Node
-from qnode.protocols.magic_square import is_won, measure_column, measure_row
+from qnode.protocols.magic_square import is_won
 from qnode.testing import assert_frequency
+from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks, werner
 
 Nets = Callable[..., Cluster]
@@ -18,17 +18,9 @@ CELLS = list(product(range(3), repeat=2))
 BITS = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
 
 
-async def plays_row(node: Node, row: int) -> tuple[int, int, int]:
-    return await measure_row(node, row, *await node.entangle("bob", 2))
-
-
-async def plays_column(node: Node, column: int) -> tuple[int, int, int]:
-    return await measure_column(node, column, *await node.entangle("alice", 2))
-
-
 async def won(row: int, column: int, fidelity: float, networks: Networks) -> float:
     """The probability of winning where a row and a column cross."""
-    nodes = {"alice": Program(plays_row, row=row), "bob": Program(plays_column, column=column)}
+    nodes = {"alice": Program(programs.plays_row, row=row), "bob": Program(programs.plays_column, column=column)}
     runs = await networks.runs(nodes, werner("alice bob", fidelity))
     return sum(probability for probability, run in runs if is_won(row, column, run["alice"], run["bob"]))
 

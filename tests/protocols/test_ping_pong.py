@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orchestrator import Cluster, Program
-from qnode import Node
 from qnode.protocols.ping_pong import ping, pong
 from qnode.testing import assert_frequency
+from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks
 
 FIBRE = {"fibre": {"between": ["alice", "bob"], "length": "10 km"}}
@@ -32,18 +32,8 @@ async def test_bits_are_lost_with_the_fibres_loss_on_both_ways_and_none_is_wrong
     assert run.notes["bob"]["lost"] == got.count(None)
 
 
-async def answers(node: Node, bits: list[int]) -> None:
-    for bit in bits:
-        await node.receive("bob")
-        travel = await node.receive_qubit("bob")
-        if bit:
-            travel.z()
-        node.mark("in flight", travel)
-        await node.send_qubit("bob", travel)
-
-
 async def test_what_flies_back_is_random_to_everybody_else(networks: Networks) -> None:
-    nodes = {"alice": Program(answers, bits=[0, 1]), "bob": Program(ping, to="alice", n=2)}
+    nodes = {"alice": Program(programs.answers, bits=[0, 1]), "bob": Program(ping, to="alice", n=2)}
     run = await networks.run(nodes, FIBRE)
     for nth in range(2):
         for state in ("0", "+", "i"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -10,9 +9,9 @@ import numpy as np
 import pytest
 
 from orchestrator import Cluster, Program
-from qnode import Node
 from qnode.protocols import quantum_money as money
 from qnode.testing import assert_frequency
+from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks
 
 Holder = Callable[..., Coroutine[Any, Any, None]]
@@ -46,16 +45,10 @@ async def test_each_qubit_of_a_note_has_to_pass(forger: Holder, passes: float, n
 async def test_a_note_that_is_left_in_a_noisy_memory_loses_its_worth(networks: Networks) -> None:
     """Half of the qubits lie in x: after a time t that is T2, e^-1 of the coherence is left of them."""
     nodes: dict[str, Any] = trading(money.spend, 1, 1, 1)
-    nodes["holder"] = {"program": Program(keeps_for_a_millisecond), "t2": "1 ms"}
+    nodes["holder"] = {"program": Program(programs.keeps_for_a_millisecond), "t2": "1 ms"}
     runs = await networks.runs(nodes, STREET)
     passed = sum(probability for probability, run in runs if run["bank"] == [True])
     assert passed == pytest.approx(1 / 2 + (1 + np.exp(-1)) / 4, abs=1e-10)
-
-
-async def keeps_for_a_millisecond(node: Node) -> None:
-    qubit = await node.receive_qubit("bank")
-    await asyncio.sleep(1e-3)
-    await node.send_qubit("bank", qubit)
 
 
 def test_cloning_is_unitary() -> None:

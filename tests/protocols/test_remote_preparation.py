@@ -8,22 +8,11 @@ import numpy as np
 import pytest
 
 from orchestrator import Cluster, Program
-from qnode import Node
-from qnode.protocols.remote_preparation import prepare, prepare_equatorial, receive, receive_equatorial
+from qnode.protocols.remote_preparation import prepare, prepare_equatorial
+from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks, werner
-from tests.protocols.holding_pa import keep
 
 STATES = [(0.0, 0.0), (0.4, 0.7), (pi / 2, 3.0), (2.9, 5.5), (pi, 0.0)]
-
-
-async def gets_equatorial(node: Node) -> None:
-    await keep(await receive_equatorial(node, sender="alice"))
-
-
-async def gets(node: Node) -> None:
-    qubit = await receive(node, sender="alice")
-    node.record(got=qubit is not None)
-    await keep(*[qubit] if qubit else [])
 
 
 def ket(theta: float, phi: float) -> np.ndarray[tuple[int], np.dtype[np.complex128]]:
@@ -35,7 +24,7 @@ def ket(theta: float, phi: float) -> np.ndarray[tuple[int], np.dtype[np.complex1
 async def test_a_state_of_the_equator_arrives_after_either_outcome(
     angle: float, fidelity: float, networks: Networks
 ) -> None:
-    nodes = {"alice": Program(prepare_equatorial, to="bob", angle=angle), "bob": Program(gets_equatorial)}
+    nodes = {"alice": Program(prepare_equatorial, to="bob", angle=angle), "bob": Program(programs.gets_equatorial)}
     looks = await networks.looks("1 ms", nodes, werner("alice bob", fidelity))
     assert [probability for probability, _ in looks] == pytest.approx([1 / 2, 1 / 2], abs=1e-10)
     for _, (view, _) in looks:
@@ -48,7 +37,7 @@ async def test_a_state_of_the_equator_arrives_after_either_outcome(
 async def test_any_other_state_arrives_every_other_time(
     theta: float, phi: float, fidelity: float, networks: Networks
 ) -> None:
-    nodes = {"alice": Program(prepare, to="bob", theta=theta, phi=phi), "bob": Program(gets)}
+    nodes = {"alice": Program(prepare, to="bob", theta=theta, phi=phi), "bob": Program(programs.gets_prepared)}
     looks = await networks.looks("1 ms", nodes, werner("alice bob", fidelity))
     assert sorted((run["alice"], round(probability, 10)) for probability, (_, run) in looks) == [
         (False, 0.5),

@@ -8,19 +8,11 @@ from typing import Any
 import pytest
 
 from orchestrator import Cluster, Program
-from qnode import BellState, Node
-from qnode.protocols.swapping import last_of_chain, repeat
+from qnode import BellState
+from qnode.protocols.swapping import repeat
 from qnode.quantum.bell import BELL_STATES
+from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks, werner
-from tests.protocols.holding_pa import holds, keep
-
-
-async def swaps(node: Node) -> BellState:
-    return await repeat(node, left="alice", right="bob", to="bob")
-
-
-async def last(node: Node, left: str, repeaters: list[str]) -> None:
-    await keep(await last_of_chain(node, left=left, repeaters=repeaters))
 
 
 @pytest.mark.parametrize(("left", "right"), list(product(BELL_STATES, repeat=2)), ids=lambda state: state.name)
@@ -29,9 +21,9 @@ async def test_the_ends_are_in_the_xor_of_both_pairs_and_the_outcome(
 ) -> None:
     """Four outcomes for each, all as probable: the repeater returns which, and nobody corrects."""
     nodes = {
-        "alice": Program(holds, peer="r", frame=left),
-        "r": Program(swaps),
-        "bob": Program(holds, peer="r", frame=right),
+        "alice": Program(programs.holds, peer="r", frame=left),
+        "r": Program(programs.swaps),
+        "bob": Program(programs.holds, peer="r", frame=right),
     }
     found = []
     for probability, (view, run) in await networks.looks("1 ms", nodes, werner("alice r bob", 1)):
@@ -50,8 +42,8 @@ async def test_a_chain_has_the_fidelity_of_its_links_and_swaps(
     """F = (1 + 3 s^(n-1) w^n)/4, s = 1 - 4r/3 of gates with error r (Duer et al. 1999)."""
     chain = ["alice", *[f"r{nth}" for nth in range(1, n_links)], "bob"]
     nodes: dict[str, Any] = {
-        "alice": Program(holds, peer="r1"),
-        "bob": Program(last, left=chain[-2], repeaters=chain[1:-1]),
+        "alice": Program(programs.holds, peer="r1"),
+        "bob": Program(programs.ends_chain, left=chain[-2], repeaters=chain[1:-1]),
     }
     for left, name, right in zip(chain, chain[1:-1], chain[2:], strict=False):
         program = Program(repeat, left=left, right=right, to="bob")

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from orchestrator import Cluster, Program
-from qnode import Node
-from qnode.protocols.teleportation import receive_teleported, teleport, teleport_half
+from qnode.protocols.teleportation import teleport_half
+from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks, werner
-from tests.protocols.holding_pa import holds, keep
 
 Nets = Callable[..., Cluster]
 CARDINAL = {"0": (0, 0), "1": (np.pi, 0), "+": (np.pi / 2, 0), "i": (np.pi / 2, np.pi / 2)} | {
@@ -21,38 +20,26 @@ CARDINAL = {"0": (0, 0), "1": (np.pi, 0), "+": (np.pi / 2, 0), "i": (np.pi / 2, 
 }
 
 
-async def sends(node: Node) -> None:
-    for theta, phi in CARDINAL.values():
-        data = node.qubit()
-        data.u(theta, phi, 0.0)
-        await teleport(node, data, to="bob")
-
-
-async def gets(node: Node) -> None:
-    for state in CARDINAL:
-        qubit = await receive_teleported(node, sender="alice")
-        node.mark(f"got {state}", qubit)
-        qubit.discard()
-
-
-async def gets_half(node: Node) -> None:
-    await keep(await receive_teleported(node, sender="alice"))
-
-
 @pytest.mark.parametrize("fidelity", [1.0, 0.81])
 async def test_six_states_arrive_with_two_f_plus_one_thirds(fidelity: float, networks: Networks) -> None:
     """Over a Werner pair each of them does, whatever the outcomes."""
-    run = await networks.run({"alice": Program(sends), "bob": Program(gets)}, werner("alice bob", fidelity))
-    found = [run.fidelity(f"got {state}", state) for state in CARDINAL]
+    run = await networks.run(
+        {
+            "alice": Program(programs.teleports, states=list(CARDINAL.values())),
+            "bob": Program(programs.gets_teleported, n=6),
+        },
+        werner("alice bob", fidelity),
+    )
+    found = [run.fidelity("received", state, nth) for nth, state in enumerate(CARDINAL)]
     assert found == pytest.approx([(2 * fidelity + 1) / 3] * 6, abs=1e-10)
 
 
 def over(first: float, second: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Carol, alice and bob, and the links between them, of these fidelities."""
     nodes = {
-        "carol": Program(holds, peer="alice"),
+        "carol": Program(programs.holds, peer="alice"),
         "alice": Program(teleport_half, partner="carol", to="bob"),
-        "bob": Program(gets_half),
+        "bob": Program(programs.keeps_teleported),
     }
     return nodes, {
         "here": {"between": ["carol", "alice"], "source": {"model": "werner", "fidelity": first}},
