@@ -8,10 +8,18 @@ Source: Bennett, Brassard & Mermin, Phys. Rev. Lett. 68, 557 (1992).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qnode import Node, Qubit
 from qnode.protocols.bb84 import measured
 from qnode.protocols.comparing import choose_and_compare, compare
 from qnode.protocols.sharing import first_halves, second_halves
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Numbers = npt.NDArray[np.int_]
 
 
 async def first_key(alice: Node, *, bob: str, n: int, trains: int, shown: int, over: str = "") -> list[int]:
@@ -24,7 +32,10 @@ async def first_key(alice: Node, *, bob: str, n: int, trains: int, shown: int, o
     """
     sifted: list[int] = []
     for _ in range(trains):
-        sifted += await _sifted(alice, await first_halves(alice, n, peer=bob, over=over), bob)
+        bits, bases = await _measured(alice, await first_halves(alice, n, peer=bob, over=over))
+        theirs = await alice.receive(bob)  # first: before bob has measured, nobody may know her bases
+        await alice.send(bob, bases)
+        sifted += bits[bases == theirs].tolist()
     compared = await choose_and_compare(alice, sifted, peer=bob, n=shown)
     key = compared.key()
     alice.record(sifted=len(sifted), error_rate=compared.error_rate, key_bits=len(key))
@@ -35,14 +46,13 @@ async def second_key(bob: Node, *, alice: str, n: int, trains: int, over: str = 
     """Be the other end."""
     sifted: list[int] = []
     for _ in range(trains):
-        sifted += await _sifted(bob, await second_halves(bob, n, peer=alice, over=over), alice)
+        bits, bases = await _measured(bob, await second_halves(bob, n, peer=alice, over=over))
+        await bob.send(alice, bases)
+        sifted += bits[bases == await bob.receive(alice)].tolist()
     compared = await compare(bob, sifted, peer=alice)
     return compared.key()
 
 
-async def _sifted(node: Node, halves: list[Qubit], peer: str) -> list[int]:
+async def _measured(node: Node, halves: list[Qubit]) -> tuple[Numbers, Numbers]:
     bases = node.rng.integers(0, 2, len(halves))
-    bits = await measured(halves, bases)
-    await node.send(peer, bases)
-    agreed: list[int] = bits[bases == await node.receive(peer)].tolist()
-    return agreed
+    return await measured(halves, bases), bases

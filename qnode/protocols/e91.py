@@ -51,8 +51,9 @@ async def first_key(alice: Node, *, bob: str, n: int, trains: int, eps: float = 
     trials = []
     for _ in range(trains):
         mine, outcomes = await measured(alice, await first_halves(alice, n, peer=bob, over=over), ALICE_ANGLES)
+        theirs = await alice.receive(bob)  # first: before bob has measured, nobody may know her angles
         await alice.send(bob, mine)
-        trials.append(await _told(alice, mine, await alice.receive(bob), outcomes, bob))
+        trials.append(await _told(alice, mine, theirs, outcomes, bob))
     key, s = _key(trials, eps)
     alice.record(S=s, key_bits=len(key))
     return key

@@ -94,6 +94,16 @@ async def test_pumping_dejmps_follows_the_four_probabilities(networks: Networks)
     assert vector(view) == pytest.approx(left, abs=1e-10)
 
 
+async def test_pumping_works_over_a_repeater(networks: Networks) -> None:
+    nodes = {**both(programs.pumps, method="dejmps", rounds=2), "r": None}
+    view, _ = await networks.look("50 ms", nodes, werner("alice r bob", 0.9))
+    w = ((4 * 0.9 - 1) / 3) ** 2
+    fresh = left = [(1 + 3 * w) / 4, *[(1 - w) / 4] * 3]
+    for _ in range(2):
+        left = dejmps(left, fresh)[1]
+    assert vector(view) == pytest.approx(left, abs=1e-10)
+
+
 async def test_pumping_bbpssw_begins_as_its_fidelity_says(networks: Networks) -> None:
     """However often it has had to begin again. Later rounds get what a twirl makes of that, which is tested above."""
     view, _ = await networks.look("50 ms", both(programs.pumps, method="bbpssw", rounds=1), werner("alice bob", 0.7))

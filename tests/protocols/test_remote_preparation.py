@@ -51,6 +51,20 @@ async def test_any_other_state_arrives_every_other_time(
             assert view.fidelity("bob", to=ket(theta, phi)) == pytest.approx(expected, abs=1e-10)
 
 
+async def test_it_works_over_a_repeater(networks: Networks) -> None:
+    """Whatever the repeater's two outcomes and alice's: (1 + w^2)/2."""
+    nodes = {
+        "alice": Program(prepare_equatorial, to="bob", angle=0.7),
+        "r": None,
+        "bob": Program(programs.gets_equatorial),
+    }
+    looks = await networks.looks("5 ms", nodes, werner("alice r bob", 0.88))
+    assert len(looks) == 8
+    for _, (view, _) in looks:
+        expected = (1 + ((4 * 0.88 - 1) / 3) ** 2) / 2
+        assert view.fidelity("bob", to=ket(pi / 2, 0.7)) == pytest.approx(expected, abs=1e-10)
+
+
 @pytest.mark.qnode("../../configs/remote_preparation.yaml")
 def test_the_configuration_prepares_both_states(net: Cluster) -> None:
     run = net.run_sync()
