@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,14 @@ import pytest
 
 from orchestrator import Cluster, Program
 from orchestrator.run import Run
-from qnode.protocols import bb84, bbm92, comparing
+from qnode.protocols import bb84, bbm92, comparing, e91
 from qnode.protocols.eavesdropping import intercept_qubits
 from qnode.testing import assert_frequency
 from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks, werner
 
 Nets = Callable[..., Cluster]
+Party = Callable[..., Coroutine[Any, Any, list[int]]]
 TAPPED = {"line": {"chain": ["alice", "eve", "bob"], "length": "10 km"}}
 
 
@@ -98,6 +99,32 @@ def test_the_configuration_with_pairs_makes_a_key_with_the_errors_of_the_link(ne
     mine, theirs = np.array(run["alice"]), np.array(run["bob"])
     assert len(mine) == run.notes["alice"]["sifted"] - 200
     assert_frequency(int((mine != theirs).sum()), len(mine), 0.015)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shown"),
+    [
+        (bb84.send_key, bb84.receive_key, True),
+        (bbm92.first_key, bbm92.second_key, True),
+        (e91.first_key, e91.second_key, False),
+    ],
+    ids=["BB84", "BBM92", "E91"],
+)
+async def test_alice_says_nothing_before_bob_has_measured(
+    first: Party, second: Party, shown: bool, networks: Networks
+) -> None:
+    """Or whoever holds his qubits back until the bases are public measures in them, and leaves no errors."""
+    size = {"over": "eve", "n": 5, "trains": 1}
+    nodes = {
+        "alice": Program(first, bob="bob", **size, **({"shown": 1} if shown else {})),
+        "eve": Program(intercept_qubits, sender="alice", receiver="bob", n=5, share=0.0),
+        "bob": Program(second, alice="alice", **size),
+    }
+    events = (await networks.run(nodes, TAPPED, events=True)).events
+    said = next(nth for nth, one in enumerate(events) if (one.node, one.event) == ("alice", "send"))
+    measured = [nth for nth, one in enumerate(events) if (one.node, one.event) == ("bob", "measure")]
+    assert len(measured) == 5
+    assert said > max(measured)
 
 
 async def test_what_was_shown_is_in_no_key(networks: Networks) -> None:
