@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from qnode.api.qubit import Qubit
 from qnode.core.machine import NodeMachine
@@ -36,6 +36,10 @@ from qnode.wire.messages import error_of
 from qnode.wire.operations import Tamper
 from qnode.wire.stack import STACK
 
+if TYPE_CHECKING:
+    from qnode.api.node import Node
+    from qnode.api.requests import Request
+
 log = logging.getLogger("qnode")
 
 T = TypeVar("T")
@@ -62,19 +66,8 @@ class Loop(Protocol):
 class Stack(Protocol):
     """What programs and the driver need of a node's network stack."""
 
-    def entangle(
-        self,
-        program: str,
-        peer: NodeName,
-        tag: str,
-        n: int,
-        min_fidelity: float,
-        make: Callable[[QubitId, PairId | None], Qubit],
-    ) -> tuple[int, asyncio.Future[list[Qubit]]]:
-        """Ask for pairs with any node; the request's number, and what it comes to."""
-
-    def withdraw(self, number: int) -> None:
-        """Nobody waits for a request any more."""
+    def request(self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str) -> Request:
+        """Ask for pairs with any node."""
 
     def heard(self, sender: str, payload: bytes) -> None:
         """A message of another node's stack."""

@@ -13,11 +13,11 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from qnode.errors import OutOfMemory, PeerLost, QnodeError, RequestMismatch
+from qnode.errors import OutOfMemory, PeerLost, QnodeError, RequestMismatch, RequestOver
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Applicant, Slots
 from qnode.stack.circuits import Circuit
-from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Serve, Tell
+from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
 from qnode.wire.stack import (
     Announce,
     Busy,
@@ -74,7 +74,9 @@ class Want:
 
     Attributes:
         peer: Whom the pairs are wanted with.
+        at_once: How many pairs its program has room for at once.
         theirs: The peer's that it has met.
+        route: Which it takes.
         circuit: What serves it.
         circuits: How many have.
         whole: How many of its pairs there are.
@@ -82,10 +84,12 @@ class Want:
         state: "asked", "routing", "queued", "setting up", "running", "settling".
     """
 
-    __slots__ = ("asked", "circuit", "circuits", "peer", "state", "theirs", "waits_for", "whole")
+    __slots__ = ("asked", "at_once", "circuit", "circuits", "peer", "route", "state", "theirs", "waits_for", "whole")
 
-    def __init__(self, peer: NodeName, asked: Wanted) -> None:
+    def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
         self.peer = peer
+        self.at_once = at_once
+        self.route: tuple[str, ...] = ()
         self.asked = asked
         self.theirs: Wanted | None = None
         self.circuit = ""
@@ -145,13 +149,13 @@ class NetworkLayer:
 
     # ------------------------------------------------------------ what programs ask for
 
-    def ask(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float, kind: str = "keep") -> int:
-        """A program wants n pairs with a peer. Returns the request's number."""
+    def ask(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float, at_once: int) -> int:
+        """A program wants n pairs with a peer, and has room for so many at once. Returns the request's number."""
         self._numbered += 1
         meeting = self._meetings.setdefault((peer, program, tag), Meeting())
-        wanted = Wanted(self._numbered, meeting.asked, program, tag, n, min_fidelity, self.now_ns, kind)
+        wanted = Wanted(self._numbered, meeting.asked, program, tag, n, min_fidelity, self.now_ns)
         meeting.asked += 1
-        want = self.wants[wanted.number] = Want(peer, wanted)
+        want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
         self.out.append(Tell(peer, wanted))
         self._tell_all(self._routes.wake())
@@ -159,11 +163,11 @@ class NetworkLayer:
         self._meet(peer, meeting)
         return wanted.number
 
-    def withdraw(self, number: int) -> None:
-        """A program has given up; one that is over is over."""
+    def withdraw(self, number: int, why: str = "withdrawn") -> None:
+        """A program has given up, or its time is over; a request that is over is over."""
         want = self.wants.get(number)
         if want is not None:
-            self.out.append(Log("network_withdrawn", want.asked.program, number))
+            self.out.append(Log(f"network_{why}", want.asked.program, number, peer=want.peer, n=want.asked.n))
             self._end(want, with_theirs=False)
             self.out.append(Tell(want.peer, Void(number)))
 
@@ -183,8 +187,14 @@ class NetworkLayer:
             theirs = meeting.theirs[nth] if nth < len(meeting.theirs) else None
             if want.theirs is theirs:
                 continue
+            had = want.whole + (self.circuits[want.circuit].whole if want.circuit in self.circuits else 0)
             self._abandon(want)
             want.theirs = theirs
+            if had:  # they are in use
+                over = RequestOver(peer=peer, state="withdrawn there", delivered=had, wanted=want.asked.n)
+                want.theirs = None
+                self._refuse(want, over)
+                return
             if theirs is None:
                 want.state = "asked"
                 continue
@@ -224,13 +234,14 @@ class NetworkLayer:
         if route is None:
             want.state = "routing"
             return
+        want.route = route
         assert want.theirs is not None
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
         setup = Setup(
             want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), mine.at_ns, self._facts
         )
-        if self._take_part(setup):
+        if self._take_part(setup, want):
             self.circuits[setup.circuit].request = mine.number
             want.state = "setting up"
             self.out.append(Tell(NodeName(route[1]), setup))
@@ -252,15 +263,16 @@ class NetworkLayer:
             if want.state == "routing":
                 self._set_up(want)
 
-    def _take_part(self, setup: Setup) -> bool:
-        """Take slots for a circuit, and know it. False if there are none now."""
+    def _take_part(self, setup: Setup, want: Want | None) -> bool:
+        """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
         circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = Applicant(setup.since_ns, setup.circuit)
-        if circuit.is_repeater:
+        if want is None:
             taken = self._admission.admit(who, 2, 2 * setup.window, 2)
             circuit.window = taken // 2
         else:
-            taken = self._admission.admit(who, setup.n, setup.n, 1)
+            least = min(setup.n, want.at_once)
+            taken = self._admission.admit(who, least, least, 1)
         if taken:
             circuit.reserved = taken
             self.circuits[setup.circuit] = circuit
@@ -358,7 +370,7 @@ class NetworkLayer:
             reason = f"the link of {self.name} and {setup.route[at + 1]} is broken"
             self.out.append(Tell(requester, Down(setup.circuit, reason)))
             return
-        if not self._take_part(setup):
+        if not self._take_part(setup, want):
             self._setups[setup.circuit] = setup
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
@@ -367,7 +379,7 @@ class NetworkLayer:
         if want is None:
             self.out.append(Tell(NodeName(setup.route[at + 1]), replace(setup, window=circuit.window)))
             return
-        want.circuit, want.state = setup.circuit, "running"
+        want.circuit, want.state, want.route = setup.circuit, "running", setup.route
         want.circuits += 1
         circuit.request = want.asked.number
         self._circuits_of[setup.circuit] = want
@@ -418,6 +430,7 @@ class NetworkLayer:
         """Memory has been given back: who waits longest may have it."""
         circuit = self._admission.next()
         if circuit is None:
+            self._make_room()
             return
         want = self._circuits_of.get(circuit)
         if want is not None:
@@ -516,6 +529,15 @@ class NetworkLayer:
         else:
             self._set_up(want)
 
+    def _make_room(self) -> None:
+        """Ends that had no room for all their pairs have some again."""
+        for name, want in self._circuits_of.items():
+            circuit = self.circuits.get(name)
+            while circuit is not None and circuit.open and want.at_once < want.asked.n:
+                if circuit.reserved >= min(want.at_once, circuit.n - circuit.whole) or not self._memory.take_in_turn(1):
+                    break
+                circuit.make_room()
+
     # ------------------------------------------------------------ pairs
 
     def came(self, circuit: str, peer: NodeName, half: Half) -> bool:
@@ -562,7 +584,6 @@ class NetworkLayer:
 
     def _serve(self, want: Want) -> None:
         number = want.asked.number
-        self.out.append(Serve(number))
         self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
         self._end(want)
 
