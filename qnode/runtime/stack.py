@@ -20,6 +20,7 @@ from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.bell import BELL_STATES
 from qnode.quantum.circuits import BELL_MEASUREMENT, bell_outcome
 from qnode.quantum.hardware import ErrorModel, Hardware
+from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
     Drop,
@@ -37,7 +38,7 @@ from qnode.stack.effects import (
 )
 from qnode.stack.network import NetworkLayer
 from qnode.stack.routing import LinkStates
-from qnode.wire.items import Paired
+from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
 from qnode.wire.plan import NodeSpec
 from qnode.wire.stack import STACK, NodeFacts, decode_talk, encode_talk
@@ -66,6 +67,7 @@ class NetworkStack:
         facts, spec = facts_of(node.hardware), node.stack
         if spec.cutoff_ns is None:
             spec = replace(spec, cutoff_ns=self._machine.cutoff_ns(self._machine.arrival))
+        routing = LinkStates if spec.flood else Discovery
         self.layer = NetworkLayer(
             self._machine.name,
             node.incarnation,
@@ -73,7 +75,7 @@ class NetworkStack:
             facts,
             node.links,
             self._machine.arrivals,
-            LinkStates(self._machine.name, node.incarnation, facts, node.links),
+            routing(self._machine.name, node.incarnation, facts, node.links, spec.metric),
         )
         self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
         self._swap_success = spec.swap_success
@@ -81,7 +83,11 @@ class NetworkStack:
         self._asked: dict[int, tuple[str, NodeName]] = {}  # pairs of links that have not come, by request
         self._held: dict[QubitId, HeldQubit] = {}
         self._busy = False
+        self._telling = False
         services.on_release = self._slots_freed
+        services.on_network = self._happened
+        for item in services.network.values():
+            self.layer.happened(item)
 
     # ------------------------------------------------------------ programs
 
@@ -162,13 +168,13 @@ class NetworkStack:
         told = [(request.program, str(request.peer)) for request in asked if request.peer in lost]
         self.layer.now_ns = self._machine.now_ns
         for node, reason in lost.items():
-            self.layer.lost(NodeName(node), reason)
+            self.layer.forsake(NodeName(node), reason)
         self._carry_out()
         return told
 
-    def back(self, node: str, life: int) -> None:
-        """A node that was lost has begun again."""
-        self.layer.back(NodeName(node), life)
+    def _happened(self, item: LinkDown | LinkUp | Lost | Back) -> None:
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.happened(item)
         self._carry_out()
 
     def _slots_freed(self) -> None:
@@ -192,6 +198,16 @@ class NetworkStack:
                 self.layer.slots_freed()
         finally:
             self._busy = False
+        due_ns = self.layer.routes_due_ns
+        if due_ns is not None and not self._telling:
+            self._telling = True  # once all that has come at this instant is known
+            self._services.clock.call_at_ns(max(due_ns, self._machine.now_ns), self._tell_routes)
+
+    def _tell_routes(self) -> None:
+        self._telling = False
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.tell_routes()
+        self._carry_out()
 
     def _do(self, effect: Effect) -> None:
         machine = self._machine

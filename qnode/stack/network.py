@@ -10,28 +10,31 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from qnode.errors import OutOfMemory, PeerLost, QnodeError, RequestMismatch, RequestOver
+from qnode.errors import NoRoute, OutOfMemory, PeerLost, QnodeError, RequestMismatch, RequestOver
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Applicant, Slots
 from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
+from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
     Announce,
     Busy,
     Close,
     Down,
     Expire,
+    Found,
     Free,
     Granted,
     Joined,
     LinkFacts,
     NodeFacts,
     Refused,
+    Seek,
     Settle,
     Setup,
     StackSpec,
@@ -48,27 +51,38 @@ Talks = tuple[NodeName, str, str]
 
 
 class Routes(Protocol):
-    """What a node knows of the network."""
+    """What a node knows of the ways through the network: LinkStates or Discovery."""
 
-    def wake(self) -> list[tuple[NodeName, Talk]]:
-        """Routes are needed: what is to be told to whom."""
+    @property
+    def due_ns(self) -> int | None:
+        """When there is something to be sent, or None: `take` then. A time that is past means now."""
 
-    def heard(self, sender: NodeName, announce: Announce) -> list[tuple[NodeName, Talk]]:
-        """Another node has announced something: what is to be told to whom."""
+    def take(self, now_ns: int) -> Sequence[tuple[str, Announce | Seek | Found]]:
+        """What is to be sent now, and to which neighbours."""
 
-    def node_lost(self, node: NodeName) -> list[tuple[NodeName, Talk]]: ...
+    def need(self, target: str) -> None:
+        """A route to that node is needed."""
 
-    def node_back(self, node: NodeName, life: int) -> list[tuple[NodeName, Talk]]: ...
-
-    def link_down(self, peer: NodeName) -> list[tuple[NodeName, Talk]]: ...
-
-    def link_up(self, peer: NodeName) -> list[tuple[NodeName, Talk]]: ...
-
-    def is_up(self, peer: NodeName) -> bool:
-        """Whether the link to a neighbour makes pairs."""
-
-    def route(self, target: NodeName) -> tuple[NodeName, ...] | None:
+    def route(self, target: str) -> tuple[str, ...] | None:
         """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
+
+    def forget(self, target: str) -> None:
+        """A way there turned out to be broken."""
+
+    def heard(self, sender: str, told: Announce | Seek | Found) -> None:
+        """Another node has announced, asked or answered something."""
+
+    def link_down(self, peer: str) -> None:
+        """An own link makes no pairs any more."""
+
+    def link_up(self, peer: str) -> None:
+        """An own link that was down makes pairs again."""
+
+    def node_lost(self, node: str, life: int) -> None:
+        """That life of a node is over."""
+
+    def node_back(self, node: str, life: int) -> None:
+        """A node that was lost has begun a new life."""
 
 
 class Want:
@@ -157,7 +171,8 @@ class NetworkLayer:
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
         self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
         self._closed_early: OrderedDict[str, None] = OrderedDict()  # whose `Close` may have overtaken their `Setup`
-        self._lost: dict[str, str] = {}
+        self._lost: set[NodeName] = set()
+        self._down: set[NodeName] = set()  # neighbours to whom the link makes nothing
 
     # ------------------------------------------------------------ what programs ask for
 
@@ -167,13 +182,15 @@ class NetworkLayer:
         wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns)
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
-        self._tell_all(self._routes.wake())
+        self._routes.need(peer)
         if self._decides(peer):
             meeting = self._meeting(peer, wanted)
             meeting.mine.append(want)
             self._meet(peer, meeting)
         else:
             self.out.append(Tell(peer, wanted))
+        if wanted.number in self.wants and want.state == "asked":
+            self._check_way(want)
         return wanted.number
 
     def withdraw(self, number: int, why: str = "withdrawn") -> None:
@@ -261,6 +278,7 @@ class NetworkLayer:
     def _set_up(self, want: Want) -> None:
         peer = want.peer
         want.freed = False
+        self._routes.need(peer)
         try:
             route = self._routes.route(peer)
         except QnodeError as error:
@@ -296,16 +314,29 @@ class NetworkLayer:
         want.state, want.waits_for = "queued", at
         self.out.append(Log("network_queued", want.asked.program, want.asked.number, peer=at, name=want.circuit))
 
-    def announced(self, sender: NodeName, announce: Announce) -> None:
-        """Link states have come."""
-        self._tell_all(self._routes.heard(sender, announce))
-        self.routes_changed()
+    @property
+    def routes_due_ns(self) -> int | None:
+        """When `tell_routes` is to be called."""
+        return self._routes.due_ns
+
+    def tell_routes(self) -> None:
+        """Tell the neighbours what is new of the network, all of it at once."""
+        self.out += [Tell(NodeName(peer), talk) for peer, talk in self._routes.take(self.now_ns)]
 
     def routes_changed(self) -> None:
         """More is known of the network: those who wait for a route look again."""
         for want in list(self.wants.values()):
             if want.state == "routing":
                 self._set_up(want)
+            elif want.state == "asked":
+                self._check_way(want)
+
+    def _check_way(self, want: Want) -> None:
+        """Where no way leads, nobody need wait for the peer, who may never hear of it."""
+        try:
+            self._routes.route(want.peer)
+        except NoRoute as error:
+            self._refuse(want, error)
 
     def _take_part(self, setup: Setup, want: Want | None) -> bool:
         """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
@@ -333,7 +364,7 @@ class NetworkLayer:
             circuit.close()
         self._admission.forget(Applicant(want.asked.at_ns, want.circuit))
         know = want.waits_at if circuit is None else want.waits_at.union(circuit.route)
-        for node in sorted(know - self._lost.keys() - {self.name}):
+        for node in sorted(know - self._lost - {self.name}):
             self.out.append(Tell(NodeName(node), Close(want.circuit)))
         want.waits_at.clear()
         want.circuit = ""
@@ -357,7 +388,6 @@ class NetworkLayer:
                 if circuit is not None:
                     circuit.reaches(PairId(talk.pair), talk.place)
             case Wanted():
-                self._tell_all(self._routes.wake())
                 self._wanted(sender, talk)
             case Void():
                 self._void(sender, talk)
@@ -389,8 +419,9 @@ class NetworkLayer:
                     self._set_up(want)
             case Settle():
                 self._settle(sender, talk)
-            case Announce():
-                self.announced(sender, talk)
+            case Announce() | Seek() | Found():
+                self._routes.heard(sender, talk)
+                self.routes_changed()
 
     def _wanted(self, sender: NodeName, wanted: Wanted) -> None:
         if self._decides(sender):
@@ -434,7 +465,7 @@ class NetworkLayer:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
-        if not is_end and not self._routes.is_up(NodeName(setup.route[at + 1])):
+        if not is_end and setup.route[at + 1] in self._down:
             self.out.append(Tell(sender, Busy(setup.circuit, "")))
             reason = f"the link of {self.name} and {setup.route[at + 1]} is broken"
             self.out.append(Tell(requester, Down(setup.circuit, reason)))
@@ -533,14 +564,35 @@ class NetworkLayer:
 
     # ------------------------------------------------------------ what breaks
 
-    def lost(self, node: NodeName, reason: str) -> None:
-        """Another node is gone: requests with it end, and circuits through it are to go another way."""
-        self._lost[node] = reason
-        self._tell_all(self._routes.node_lost(node))
+    def happened(self, what: LinkDown | LinkUp | Lost | Back) -> None:
+        """Something has become of an own link, or of another node."""
+        peer = NodeName(what.peer)
+        match what:
+            case LinkDown():
+                self._down.add(peer)
+                self._routes.link_down(peer)
+                self._link_down(peer)
+            case LinkUp():
+                self._down.discard(peer)
+                self._routes.link_up(peer)
+            case Lost():
+                self._lost.add(peer)
+                self._routes.node_lost(peer, what.incarnation)
+                self._node_lost(peer, what.reason)
+            case Back():
+                self._lost.discard(peer)
+                self._routes.node_back(peer, what.incarnation)
+        self.routes_changed()
+
+    def forsake(self, node: NodeName, reason: str) -> None:
+        """Another node is gone: requests with it end."""
         for want in [want for want in self.wants.values() if want.peer == node]:
             self._refuse(want, PeerLost(peer=node, reason=reason))
         for talks in [talks for talks in self._meetings if talks[0] == node]:
             del self._meetings[talks]
+
+    def _node_lost(self, node: NodeName, reason: str) -> None:
+        self.forsake(node, reason)
         for setup in [setup for setup in self._setups.values() if node in setup.route]:
             self._closed(setup.circuit)
         for circuit in [circuit for circuit in self.circuits.values() if node in circuit.route]:
@@ -548,18 +600,10 @@ class NetworkLayer:
                 self._closed(circuit.id)
             else:
                 self._break(circuit, f"node {node} is gone: {reason}")
-        for want in [want for want in self.wants.values() if want.state == "queued" and want.waits_for == node]:
+        for want in [want for want in self.wants.values() if want.state == "queued" and node in want.route]:
             self._set_up(want)
-        self.routes_changed()
 
-    def back(self, node: NodeName, life: int) -> None:
-        """A node that was lost has begun again."""
-        self._lost.pop(node, None)
-        self._tell_all(self._routes.node_back(node, life))
-
-    def link_down(self, peer: NodeName) -> None:
-        """The link to a neighbour makes nothing any more: what needs it is to go another way."""
-        self._tell_all(self._routes.link_down(peer))
+    def _link_down(self, peer: NodeName) -> None:
         reason = f"the link of {self.name} and {peer} is broken"
         for circuit in [circuit for circuit in self.circuits.values() if circuit.uses(peer)]:
             if circuit.is_repeater:
@@ -568,10 +612,6 @@ class NetworkLayer:
                 self._closed(circuit.id)
             else:
                 self._break(circuit, reason)
-
-    def link_up(self, peer: NodeName) -> None:
-        """The link to a neighbour works again."""
-        self._tell_all(self._routes.link_up(peer))
 
     def _break(self, circuit: Circuit, reason: str) -> None:
         """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
@@ -584,6 +624,8 @@ class NetworkLayer:
             self.out.append(Log("network_broken", asked.program, asked.number, name=circuit.id, detail=reason))
         circuit.break_off()
         circuit.settling = True
+        if not circuit.place:
+            self._routes.forget(circuit.far)
         self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done)))
         if not circuit.place:
             for node in circuit.route[1:-1]:
@@ -671,6 +713,3 @@ class NetworkLayer:
         number = want.asked.number
         self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
         self._end(want, served=True)
-
-    def _tell_all(self, talks: list[tuple[NodeName, Talk]]) -> None:
-        self.out.extend(Tell(peer, talk) for peer, talk in talks)

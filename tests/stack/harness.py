@@ -16,8 +16,8 @@ from random import Random
 from typing import Any, Final
 
 from qnode.core.memory import Memory
-from qnode.errors import NotANeighbour
 from qnode.ids import NodeName, PairId, QubitId
+from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
     Drop,
@@ -34,7 +34,8 @@ from qnode.stack.effects import (
     Whole,
 )
 from qnode.stack.network import NetworkLayer
-from qnode.wire.stack import Announce, LinkFacts, NodeFacts, StackSpec, Talk, decode_talk, encode_talk
+from qnode.stack.routing import LinkStates
+from qnode.wire.stack import LinkFacts, NodeFacts, StackSpec, Talk, decode_talk, encode_talk
 
 Edge = tuple[str, str]
 FACTS: Final = NodeFacts(16, inf, inf)
@@ -77,14 +78,16 @@ class Member:
     def __init__(self, world: World, name: str, life: int) -> None:
         self.world, self.name, self.life = world, NodeName(name), life
         self.memory: Memory[None] = Memory(world.slots[name])
+        links = world.links_of(name)
+        routing = LinkStates if world.spec.flood else Discovery
         self.layer = NetworkLayer(
-            self.name, life, world.spec, FACTS, world.links_of(name), self.memory, world.routes(self)
+            self.name, life, world.spec, FACTS, links, self.memory, routing(name, life, FACTS, links, world.spec.metric)
         )
         self.held: dict[QubitId, str] = {}  # halves of the stack, and of which circuit
         self.requests: dict[int, Request] = {}
         self.with_programs = 0  # slots
         self.busy = False
-        self.lost: set[str] = set()
+        self.telling = False
         self.lives: dict[str, int] = {}  # of others, as it knows them
 
     def call(self, method: Callable[..., Any], *args: Any) -> Any:
@@ -105,7 +108,15 @@ class Member:
                 self.do(effect)
             self.layer.slots_freed()
         self.busy = False
+        due_ns = self.layer.routes_due_ns
+        if due_ns is not None and not self.telling:
+            self.telling = True
+            self.world.at(due_ns, self, self.tell_routes)
         self.check()
+
+    def tell_routes(self) -> None:
+        self.telling = False
+        self.layer.tell_routes()
 
     def check(self) -> None:
         """All slots that are taken are somebody's; no circuit has more halves here than slots."""
@@ -218,50 +229,6 @@ class Member:
         self.release(n)
 
 
-class Map:
-    """Routes from a map that everybody sees; it is not what is tested."""
-
-    def __init__(self, world: World, member: Member) -> None:
-        self.world, self.member = world, member
-
-    def wake(self) -> list[tuple[NodeName, Talk]]:
-        return []
-
-    def heard(self, sender: NodeName, announce: Announce) -> list[tuple[NodeName, Talk]]:
-        raise AssertionError
-
-    def node_lost(self, node: NodeName) -> list[tuple[NodeName, Talk]]:
-        return []
-
-    def node_back(self, node: NodeName, life: int) -> list[tuple[NodeName, Talk]]:
-        return []
-
-    def link_down(self, peer: NodeName) -> list[tuple[NodeName, Talk]]:
-        return []
-
-    def link_up(self, peer: NodeName) -> list[tuple[NodeName, Talk]]:
-        return []
-
-    def is_up(self, peer: NodeName) -> bool:
-        return frozenset((self.member.name, peer)) in self.world.up
-
-    def route(self, target: NodeName) -> tuple[NodeName, ...] | None:
-        world, here = self.world, self.member.name
-        before: dict[str, str] = {here: ""}
-        queue = [str(here)]
-        for node in queue:
-            for peer in world.neighbours(node):
-                if peer not in before and peer not in self.member.lost:
-                    before[peer] = node
-                    queue.append(peer)
-        if target not in before:
-            raise NotANeighbour(node=here, peer=target, neighbours="")
-        way = [str(target)]
-        while way[-1] != here:
-            way.append(before[way[-1]])
-        return tuple(NodeName(one) for one in reversed(way))
-
-
 class World:
     """A network, and all that is going to happen in it."""
 
@@ -294,14 +261,8 @@ class World:
         self.coming: dict[tuple[str, str, str], dict[QubitId, PairId]] = {}  # born: end, peer, circuit
         self.members = {name: Member(self, name, 0) for name in slots}
 
-    def routes(self, member: Member) -> Any:
-        return Map(self, member)
-
     def links_of(self, node: str) -> list[LinkFacts]:
         return [LinkFacts(next(iter(edge - {node})), 10, 0, 1.0, 20) for edge in self.edges if node in edge]
-
-    def neighbours(self, node: str) -> list[str]:
-        return sorted(next(iter(edge - {node})) for edge in self.edges if node in edge and edge in self.up)
 
     # ------------------------------------------------------------ time
 
