@@ -278,7 +278,8 @@ class NetworkLayer:
     def _set_up(self, want: Want) -> None:
         peer = want.peer
         want.freed = False
-        self._routes.need(peer)
+        if want.state != "routing":  # else what was sought in vain would be sought for ever
+            self._routes.need(peer)
         try:
             route = self._routes.route(peer)
         except QnodeError as error:
@@ -286,6 +287,7 @@ class NetworkLayer:
             return
         if route is None:
             want.state = "routing"
+            self._routes.need(peer)  # which may have been forgotten since
             return
         if want.route != route:
             self._leave(want)
@@ -576,7 +578,6 @@ class NetworkLayer:
                 self._down.discard(peer)
                 self._routes.link_up(peer)
             case Lost():
-                self._lost.add(peer)
                 self._routes.node_lost(peer, what.incarnation)
                 self._node_lost(peer, what.reason)
             case Back():
@@ -586,6 +587,7 @@ class NetworkLayer:
 
     def forsake(self, node: NodeName, reason: str) -> None:
         """Another node is gone: requests with it end."""
+        self._lost.add(node)  # it need not be told anything
         for want in [want for want in self.wants.values() if want.peer == node]:
             self._refuse(want, PeerLost(peer=node, reason=reason))
         for talks in [talks for talks in self._meetings if talks[0] == node]:

@@ -401,7 +401,7 @@ class World:
         member = self.members.get(name)
         if member is not None:
             at_ns = max(self.now_ns + self.delay(), self._last.get(("", name), 0), self._last.get((what.peer, name), 0))
-            self._last["", name] = at_ns
+            self._last["", name] = self._last[what.peer, name] = at_ns
             self.at(at_ns, member, member.happened, what)
 
     def break_link(self, link: frozenset[str]) -> None:
