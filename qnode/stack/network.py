@@ -172,6 +172,7 @@ class NetworkLayer:
         self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
         self._closed_early: OrderedDict[str, None] = OrderedDict()  # whose `Close` may have overtaken their `Setup`
         self._lost: set[NodeName] = set()
+        self._lives: dict[NodeName, int] = {}  # of nodes that were lost: the next
         self._down: set[NodeName] = set()  # neighbours to whom the link makes nothing
 
     # ------------------------------------------------------------ what programs ask for
@@ -328,6 +329,8 @@ class NetworkLayer:
     def routes_changed(self) -> None:
         """More is known of the network: those who wait for a route look again."""
         for want in list(self.wants.values()):
+            if want.asked.number not in self.wants:  # it has ended with another
+                continue
             if want.state == "routing":
                 self._set_up(want)
             elif want.state == "asked":
@@ -418,6 +421,7 @@ class NetworkLayer:
                 if circuit is not None and not circuit.is_repeater:
                     self._break(circuit, talk.reason)
                 elif circuit is None and want is not None:  # all others have given it up before it began
+                    self._routes.forget(want.peer)
                     self._set_up(want)
             case Settle():
                 self._settle(sender, talk)
@@ -456,7 +460,7 @@ class NetworkLayer:
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
         met = want is not None and want.theirs is not None and want.theirs.number == setup.number
-        if setup.circuit in self._closed_early or (is_end and (want is None or (not met and self._decides(requester)))):
+        if self._is_over(requester, setup.circuit) or (is_end and (want is None or (not met and self._decides(requester)))):
             self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
             return
         if want is not None and (want.circuit or not (met or want.theirs is None)):
@@ -467,11 +471,14 @@ class NetworkLayer:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
-        if not is_end and setup.route[at + 1] in self._down:
-            self.out.append(Tell(sender, Busy(setup.circuit, "")))
-            reason = f"the link of {self.name} and {setup.route[at + 1]} is broken"
-            self.out.append(Tell(requester, Down(setup.circuit, reason)))
-            return
+        if not is_end:
+            ahead = NodeName(setup.route[at + 1])
+            broken = f"the link of {self.name} and {ahead} is broken" if ahead in self._down else ""
+            broken = f"node {ahead} is gone" if ahead in self._lost else broken
+            if broken:
+                self.out.append(Tell(sender, Busy(setup.circuit, "")))
+                self.out.append(Tell(requester, Down(setup.circuit, broken)))
+                return
         if not self._take_part(setup, want):
             self._setups[setup.circuit] = setup
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
@@ -490,9 +497,14 @@ class NetworkLayer:
         self.out.append(Tell(sender, Granted(setup.circuit, circuit.window, self._facts)))
         circuit.begin(circuit.window)
 
+    def _is_over(self, requester: NodeName, circuit: str) -> bool:
+        """Whether a circuit that is to be set up has been closed, or was that of an earlier life of its requester."""
+        life = int(circuit.partition(">")[0].partition("!")[2] or 0)
+        return circuit in self._closed_early or life < self._lives.get(requester, 0)
+
     def _granted(self, granted: Granted) -> None:
         circuit = self.circuits.get(granted.circuit)
-        if circuit is None or circuit.open:
+        if circuit is None or circuit.open or circuit.settling:
             return
         if circuit.is_repeater:
             spare = circuit.reserved - 2 * granted.window
@@ -520,9 +532,10 @@ class NetworkLayer:
         circuit.begin(granted.window)
 
     def _busy(self, busy: Busy) -> None:
-        circuit = self.circuits.pop(busy.circuit, None)
-        if circuit is None:
+        circuit = self.circuits.get(busy.circuit)
+        if circuit is None or circuit.settling:
             return
+        del self.circuits[busy.circuit]
         circuit.close()
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), busy))
@@ -578,6 +591,7 @@ class NetworkLayer:
                 self._down.discard(peer)
                 self._routes.link_up(peer)
             case Lost():
+                self._lives[peer] = what.incarnation + 1
                 self._routes.node_lost(peer, what.incarnation)
                 self._node_lost(peer, what.reason)
             case Back():
@@ -598,7 +612,9 @@ class NetworkLayer:
         for setup in [setup for setup in self._setups.values() if node in setup.route]:
             self._closed(setup.circuit)
         for circuit in [circuit for circuit in self.circuits.values() if node in circuit.route]:
-            if circuit.is_repeater or circuit.far == node:
+            if circuit.is_repeater:
+                self._give_up(circuit, f"node {node} is gone: {reason}")
+            elif circuit.far == node:
                 self._closed(circuit.id)
             else:
                 self._break(circuit, f"node {node} is gone: {reason}")
@@ -609,11 +625,16 @@ class NetworkLayer:
         reason = f"the link of {self.name} and {peer} is broken"
         for circuit in [circuit for circuit in self.circuits.values() if circuit.uses(peer)]:
             if circuit.is_repeater:
-                for end in (circuit.route[0], circuit.route[-1]):
-                    self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
-                self._closed(circuit.id)
+                self._give_up(circuit, reason)
             else:
                 self._break(circuit, reason)
+
+    def _give_up(self, circuit: Circuit, reason: str) -> None:
+        """At a repeater: it is broken. The ends are told, for they may have heard of that before it was set up."""
+        for end in (circuit.route[0], circuit.route[-1]):
+            if end not in self._lost:
+                self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
+        self._closed(circuit.id)
 
     def _break(self, circuit: Circuit, reason: str) -> None:
         """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
@@ -639,6 +660,7 @@ class NetworkLayer:
         if circuit is None:
             if not settle.answer:
                 whole = self._finished.get(settle.circuit, {})
+                self._closed(settle.circuit)  # in case that it is still to be set up here
                 self.out.append(Tell(sender, Settle(settle.circuit, whole, answer=True)))
             return
         self._break(circuit, f"{sender} has found it broken")
