@@ -47,6 +47,8 @@ from qnode.wire.stack import (
 REMEMBERED: Final = 4096
 """Finished circuits of which an end still knows the pairs, in case the other end has not got them all."""
 
+_FIRST_NS: Final = 2**62
+
 Talks = tuple[NodeName, str, str]
 
 
@@ -120,6 +122,11 @@ class Want:
         self.waits_at: set[str] = set()
         self.freed = False
         self.state = "asked"
+
+    @property
+    def since_ns(self) -> int:
+        """Its age for admission. Whoever has some of its pairs comes first, for they keep slots until it has all."""
+        return self.asked.at_ns - (_FIRST_NS if self.whole else 0)
 
 
 class Meeting:
@@ -286,6 +293,9 @@ class NetworkLayer:
         except QnodeError as error:
             self._refuse_both(want, error)
             return
+        if route is not None and not self._lost.isdisjoint(route):  # it was found before that was known
+            self._routes.forget(peer)
+            route = None
         if route is None:
             want.state = "routing"
             self._routes.need(peer)  # which may have been forgotten since
@@ -303,7 +313,7 @@ class NetworkLayer:
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
         setup = Setup(
-            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), mine.at_ns, self._facts
+            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), want.since_ns, self._facts
         )
         if self._take_part(setup, want):
             self.circuits[setup.circuit].request = mine.number
@@ -367,7 +377,7 @@ class NetworkLayer:
         circuit = self.circuits.pop(want.circuit, None)
         if circuit is not None:
             circuit.close()
-        self._admission.forget(Applicant(want.asked.at_ns, want.circuit))
+        self._admission.forget(Applicant(want.since_ns, want.circuit))
         know = want.waits_at if circuit is None else want.waits_at.union(circuit.route)
         for node in sorted(know - self._lost - {self.name}):
             self.out.append(Tell(NodeName(node), Close(want.circuit)))
@@ -570,12 +580,15 @@ class NetworkLayer:
             if want is not None:
                 want.whole += circuit.whole
             return
-        setup = self._setups.pop(name, None)
-        if setup is not None:
-            self._admission.forget(Applicant(setup.since_ns, name))
+        self._forget_setup(name)
         self._closed_early[name] = None
         if len(self._closed_early) > REMEMBERED:
             self._closed_early.popitem(last=False)
+
+    def _forget_setup(self, name: str) -> None:
+        setup = self._setups.pop(name, None)
+        if setup is not None:
+            self._admission.forget(Applicant(setup.since_ns, name))
 
     # ------------------------------------------------------------ what breaks
 
@@ -610,7 +623,7 @@ class NetworkLayer:
     def _node_lost(self, node: NodeName, reason: str) -> None:
         self.forsake(node, reason)
         for setup in [setup for setup in self._setups.values() if node in setup.route]:
-            self._closed(setup.circuit)
+            self._forget_setup(setup.circuit)
         for circuit in [circuit for circuit in self.circuits.values() if node in circuit.route]:
             if circuit.is_repeater:
                 self._give_up(circuit, f"node {node} is gone: {reason}")
