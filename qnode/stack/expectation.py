@@ -30,6 +30,8 @@ def twirled(vector: Vector) -> Vector:
 
 def convolved(one: Vector, other: Vector) -> Vector:
     """The frame is the sum (XOR) of two independent ones."""
+    if other == PERFECT:
+        return one
     a, b, c, d = one
     e, f, g, h = other
     return (
@@ -65,6 +67,11 @@ def decayed(vector: Vector, z_lost: float, xy_lost: float) -> Vector:
 def both_stored(vector: Vector, t_ns: float, mine: NodeFacts, theirs: NodeFacts) -> Vector:
     """Both halves, for the same time."""
     return stored(stored(vector, t_ns, mine.t1_ns, mine.t2_ns), t_ns, theirs.t1_ns, theirs.t2_ns)
+
+
+def depolarised(vector: Vector, q: float) -> Vector:
+    """A Pauli that is not the identity on one half with total probability q."""
+    return convolved(vector, (1.0 - q, q / 3.0, q / 3.0, q / 3.0)) if q else vector
 
 
 def link_pair(facts: LinkFacts, mine: NodeFacts, theirs: NodeFacts) -> Vector:

@@ -51,6 +51,7 @@ class NodeFacts(msgspec.Struct, array_like=True, frozen=True):
         mixing: Of a Bell measurement or a CNOT: the probability that it leaves its two qubits fully mixed.
         flip: The probability that one bit is read wrongly.
         swap_ns: How long a Bell measurement takes.
+        single: The total probability of a Pauli after a gate of one qubit, as a correction is.
     """
 
     slots: int
@@ -59,6 +60,7 @@ class NodeFacts(msgspec.Struct, array_like=True, frozen=True):
     mixing: float = 0.0
     flip: float = 0.0
     swap_ns: int = 0
+    single: float = 0.0
 
 
 class LinkState(msgspec.Struct, array_like=True, frozen=True):
@@ -157,31 +159,43 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     """Take part in a circuit along this route, if there are memories for it.
 
     Attributes:
-        number: The receiver's request that it serves, at the far end.
+        number, far_number: The requester's request that it serves, and that of the far end.
         n: How many pairs are wanted of it; 0: until it is released.
         window: How many may be under way at once; nodes lower it to what they have.
         since_ns: When the request was made: who asked earlier, is served earlier.
+        facts: Of the requester.
     """
 
     circuit: str
     route: tuple[str, ...]
     number: int
+    far_number: int
     n: int
     window: int
     since_ns: int
+    facts: NodeFacts
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
-    """All from here to the far end take part. Goes back along the route, and pairs are made from then on."""
+    """All from here to the far end take part. Goes back along the route, and pairs are made from then on.
+
+    `facts` are those of the far end.
+    """
 
     circuit: str
     window: int
+    facts: NodeFacts
 
 
 class Busy(msgspec.Struct, array_like=True, tag=22, frozen=True):
-    """A node has no memories for it now, or not for it before others; it will say `Free`. To the requester."""
+    """A node has no memories for it now, or not for it before others; it will say `Free` to the requester.
+
+    Goes back along the route, and all on the way give back what they took. `node` is empty if the far end does not know
+    the request.
+    """
 
     circuit: str
+    node: str
 
 
 class Free(msgspec.Struct, array_like=True, tag=23, frozen=True):
@@ -213,8 +227,8 @@ class Track(msgspec.Struct, array_like=True, tag=30, frozen=True):
         number: Of the end-to-end pair, as the requester counts; -1 on the way to the requester.
         origin: The link pair at the end where it started.
         frame: Of all swaps on its way.
-        vector: What is to be expected of what has been joined so far.
-        since_ns: The time that `vector` is for.
+        vector: What is to be expected of what has been joined so far, without what storing does to its ends.
+        since_ns: From when on the half where it started has been stored.
     """
 
     circuit: str
@@ -244,11 +258,12 @@ class Joined(msgspec.Struct, array_like=True, tag=32, frozen=True):
 class Settle(msgspec.Struct, array_like=True, tag=33, frozen=True):
     """A circuit is broken, and these pairs of it are whole as far as the sender knows: between the ends, directly.
 
-    `pairs` has for each number the receiver's link pair and the frame.
+    `pairs` has for each number the receiver's link pair and the frame; `answer` if the receiver has asked.
     """
 
     circuit: str
     pairs: dict[int, tuple[str, int]]
+    answer: bool = False
 
 
 # ---------------------------------------------------------------- distillation, between two nodes that share pairs
