@@ -84,6 +84,7 @@ KINDS: Final = {
     "network_request": "a program asked for n pairs with any node, with the tag that name holds",
     "network_queued": "the request waits for memory at the node peer; name holds its circuit",
     "network_accepted": "all nodes on the route, which detail lists, take part; name holds the circuit",
+    "network_broken": "the circuit that name holds is broken, for the reason that detail tells; it goes another way",
     "swap": "a repeater joined two link pairs, which pair names",
     "network_deliver": "a program has its half, qubits, of the end-to-end pair that pair names",
     "network_served": "all pairs of the request are at this end, and its program has them",

@@ -108,6 +108,9 @@ class Observer(Protocol):
     def at_mark(self, label: str, node: NodeName, qubit: QubitId, states: SeenAt) -> None:
         """A program allowed a look at a qubit, which is among these states."""
 
+    def swapped(self, one: QubitId, other: QubitId) -> None:
+        """A repeater has joined the pairs of two halves."""
+
 
 class Operations:
     """One method an operation. What goes wrong is told to the node that asked, and to nobody else.
@@ -635,6 +638,8 @@ class Operations:
     def _told(self, node: NodeName, op: Told) -> None:
         if op.event not in STACK_KINDS:
             raise MalformedMessage(detail=f"{node} told of {op.event!r}, which no stack does")
+        if op.event == "swap" and self._observer is not None and len(op.qubits) == 2:
+            self._observer.swapped(QubitId(op.qubits[0]), QubitId(op.qubits[1]))
         if self._emit:
             fields = {name: value for name in op.__struct_fields__ if (value := getattr(op, name))}
             self._emit(Event(self._time.now_ns, self._time.round, node, **fields))

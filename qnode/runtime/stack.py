@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
+
 from qnode.api.qubit import Qubit
 from qnode.api.services import NodeServices
+from qnode.core.coins import Coins, derive_key
 from qnode.core.memory import HeldQubit
 from qnode.errors import MalformedMessage, QnodeError, from_wire
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.bell import BELL_STATES
 from qnode.quantum.circuits import BELL_MEASUREMENT, bell_outcome
-from qnode.quantum.hardware import Hardware
+from qnode.quantum.hardware import ErrorModel, Hardware
 from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
@@ -35,7 +38,7 @@ from qnode.stack.effects import (
 )
 from qnode.stack.network import NetworkLayer
 from qnode.stack.routing import LinkStates
-from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
+from qnode.wire.items import Paired
 from qnode.wire.operations import Told
 from qnode.wire.plan import NodeSpec
 from qnode.wire.stack import STACK, NodeFacts, decode_talk, encode_talk
@@ -71,22 +74,35 @@ class NetworkStack:
 
     def __init__(self, node: NodeSpec, services: NodeServices) -> None:
         self._services = services
-        routing = LinkStates if node.stack.flood else Discovery
-        facts = facts_of(node.hardware)
-        routes = routing(services.machine.name, node.incarnation, facts, node.links, node.stack.metric)
         self._machine = services.machine
+        facts, spec = facts_of(node.hardware), node.stack
+        routing = LinkStates if spec.flood else Discovery
+        if spec.cutoff_ns is None:
+            spec = replace(spec, cutoff_ns=self._machine.cutoff_ns(self._machine.arrival))
         self.layer = NetworkLayer(
-            self._machine.name, self._machine.incarnation, node.stack, self._machine.arrivals, routes
+            self._machine.name,
+            node.incarnation,
+            spec,
+            facts,
+            node.links,
+            self._machine.arrivals,
+            routing(self._machine.name, node.incarnation, facts, node.links, spec.metric),
         )
+        self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
+        self._swap_success = spec.swap_success
         self._requests: dict[int, EndToEnd] = {}
         self._asked: dict[int, tuple[str, NodeName]] = {}  # pairs of links that have not come, by request
         self._held: dict[QubitId, HeldQubit] = {}
         self._busy = False
         self._telling = False
         services.on_release = self._slots_freed
-        services.on_network = self._happened
-        for item in services.network.values():
-            self.layer.happened(item)
+        for name, life in services.lives.items():  # what became of the network before anybody needed a stack here
+            if name in services.lost:
+                self.layer.lost(NodeName(name), services.lost[name], life)
+            else:
+                self.layer.back(NodeName(name), life)
+        for name in sorted(services.broken):
+            self.layer.link_down(NodeName(name))
 
     # ------------------------------------------------------------ programs
 
@@ -151,15 +167,36 @@ class NetworkStack:
         )
         machine.held[held.id] = held
         self._held[held.id] = held
-        half = Half(PairId(item.pair), held.id, now_ns, (1.0, 0.0, 0.0, 0.0))
+        half = Half(PairId(item.pair), held.id, now_ns)
         if not self.layer.came(circuit, peer, half):
             self._discard(half)
         self._carry_out()
         return True
 
-    def _happened(self, item: LinkDown | LinkUp | Lost | Back) -> None:
+    def lose(self, lost: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Nodes are gone, and why. Which programs wait for one of them, and are told."""
+        told = [(request.program, str(request.peer)) for request in self._requests.values() if request.peer in lost]
         self.layer.now_ns = self._machine.now_ns
-        self.layer.happened(item)
+        for node, reason in lost.items():
+            self.layer.lost(NodeName(node), reason, self._services.lives.get(node, 0))
+        self._carry_out()
+        return told
+
+    def back(self, node: str, life: int) -> None:
+        """A node that was lost has begun again."""
+        self.layer.back(NodeName(node), life)
+        self._carry_out()
+
+    def link_down(self, peer: str) -> None:
+        """The quantum link to a neighbour is broken."""
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.link_down(NodeName(peer))
+        self._carry_out()
+
+    def link_up(self, peer: str) -> None:
+        """It is whole again."""
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.link_up(NodeName(peer))
         self._carry_out()
 
     def _slots_freed(self) -> None:
@@ -184,7 +221,7 @@ class NetworkStack:
             self._busy = False
         due_ns = self.layer.routes_due_ns
         if due_ns is not None and not self._telling:
-            self._telling = True  # once all that has come at this instant is known
+            self._telling = True  # once all that comes at this instant has come
             self._services.clock.call_at_ns(max(due_ns, self._machine.now_ns), self._tell_routes)
 
     def _tell_routes(self) -> None:
@@ -259,7 +296,9 @@ class NetworkStack:
         error = future.exception()
         frame = None
         if error is None:
-            frame = BELL_STATES.index(bell_outcome(*future.result()))
+            coin = f"swap {swap.left.pair} {swap.right.pair}"
+            if self._swap_success >= 1.0 or self._coins(coin) < self._swap_success:
+                frame = BELL_STATES.index(bell_outcome(*future.result()))
         elif isinstance(error, QnodeError):
             self._services.raised(error)
         self.layer.swapped(swap.circuit, swap.left.pair, swap.right.pair, frame)
@@ -311,15 +350,20 @@ class NetworkStack:
 def facts_of(hardware: Hardware) -> NodeFacts:
     """What a node tells of itself."""
     slots = hardware.communication if hardware.communication.size else hardware.memory
-    error = hardware.two.error
     return NodeFacts(
         slots.size,
         slots.t1_ns,
         slots.t2_ns,
-        min(1.0, error.depolarise * 16 / 15),
+        min(1.0, total_of(hardware.two.error) * 16 / 15),
         (hardware.p01 + hardware.p10) / 2,
         hardware.two.duration_ns + hardware.single.duration_ns + hardware.measure.duration_ns,
+        total_of(hardware.single.error),
     )
+
+
+def total_of(error: ErrorModel) -> float:
+    """Of all Paulis that are not the identity; what a Kraus operator does besides is not told to others."""
+    return 1.0 - (1.0 - error.depolarise) * (1.0 - sum(error.paulis))
 
 
 def _here() -> None:

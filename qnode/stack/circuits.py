@@ -19,11 +19,11 @@ from typing import Final, NamedTuple
 
 from qnode.ids import NodeName, PairId
 from qnode.stack.effects import Closed, Drop, Effect, Half, Log, Make, Swap, Tell, Unmake, WakeAt, Whole
-from qnode.wire.stack import Expire, Joined, Setup, StackSpec, Track, Vector
+from qnode.stack.expectation import PERFECT, convolved, depolarised, stored, swapped
+from qnode.wire.stack import Expire, Joined, LinkFacts, NodeFacts, Setup, StackSpec, Track, Vector
 
 LEFT: Final = 0  # towards the requester
 RIGHT: Final = 1
-PERFECT: Final = (1.0, 0.0, 0.0, 0.0)
 
 
 class Side:
@@ -47,13 +47,12 @@ class Side:
 
 
 class Join(NamedTuple):
-    """Two pairs that were joined, seen from one of them: the other, on which side, and the outcome."""
+    """Two pairs that were joined, seen from one of them: the other, on which side, the outcome, and what it cost."""
 
     other: PairId
     side: int
     frame: int
-    vector: Vector
-    at_ns: int
+    noise: Vector
 
 
 class Circuit:
@@ -61,15 +60,28 @@ class Circuit:
 
     Attributes:
         place: Of this node on the route; 0 is the requester.
+        open: Whether pairs are being made.
+        settling: At an end: it is broken, and the other end has been asked what is whole.
         request: Which request it serves, at an end.
         whole: How many end-to-end pairs are known to have been made.
+        n: How many pairs are wanted; 0: until it is closed.
+        far_facts: At an end, of the other end.
         window: How many pairs may be under way on each link.
 
     Args:
-        n: How many pairs are wanted; 0: until the circuit is closed.
+        facts: Of this node.
+        links: Of this node's links, by the neighbour.
     """
 
-    def __init__(self, setup: Setup, name: NodeName, spec: StackSpec, out: list[Effect]) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        name: NodeName,
+        spec: StackSpec,
+        facts: NodeFacts,
+        links: Mapping[str, LinkFacts],
+        out: list[Effect],
+    ) -> None:
         self.id = setup.circuit
         self.route = setup.route
         self.n = setup.n
@@ -80,13 +92,21 @@ class Circuit:
         self.request = 0
         self.whole = 0
         self.open = False
+        self.settling = False
         self._out = out
+        self._facts = facts
+        self.far_facts = setup.facts
         self._spec = spec
         last = len(setup.route) - 1
         self._sides: list[Side | None] = [
             Side(NodeName(setup.route[self.place - 1])) if self.place else None,
             Side(NodeName(setup.route[self.place + 1])) if self.place < last else None,
         ]
+        right = self._sides[RIGHT]
+        self._link = (
+            links[right.peer].vector if right is not None else PERFECT
+        )  # each link counts where it is the right
+        self._aged_ns = [links[side.peer].aged_ns[0] if side is not None else 0 for side in self._sides]
         self._joins: dict[PairId, Join] = {}
         self._passed: set[PairId] = set()  # of joined pairs: those whose track from that side has come through
         self._swapping: dict[PairId, tuple[Half, Half]] = {}  # under both names
@@ -106,6 +126,10 @@ class Circuit:
     def far(self) -> NodeName:
         """The other end of the circuit, seen from an end."""
         return NodeName(self.route[0 if self.place else -1])
+
+    def uses(self, peer: NodeName) -> bool:
+        """Whether the link from here to a neighbour is a part of it."""
+        return any(side is not None and side.peer == peer for side in self._sides)
 
     # ------------------------------------------------------------ pairs of the links
 
@@ -153,8 +177,8 @@ class Circuit:
         if not self.place:
             number = self._numbers[pair] = self._numbered
             self._numbered += 1
-        self._tell(at, Track(self.id, pair, number, pair, 0, half.vector, half.at_ns))
-        self._match(pair)
+        self._tell(at, Track(self.id, pair, number, pair, 0, self._link, half.at_ns - self._aged_ns[at]))
+        self._match(pair, half.at_ns)
         self._fill()
 
     def cut_off(self, pair: PairId, now_ns: int) -> None:
@@ -215,8 +239,10 @@ class Circuit:
             self._fill()
             return
         self._out.append(Log("swap", pair=f"{left} {right}", name=self.id, qubits=(halves[0].qubit, halves[1].qubit)))
-        self._joins[left] = Join(right, RIGHT, frame, halves[1].vector, now_ns)
-        self._joins[right] = Join(left, LEFT, frame, halves[0].vector, now_ns)
+        waited, also = (self._stored(at, half, now_ns) for at, half in enumerate(halves))
+        noise = swapped(waited, also, self._facts.mixing, self._facts.flip)
+        self._joins[left] = Join(right, RIGHT, frame, noise)
+        self._joins[right] = Join(left, LEFT, frame, noise)
         if self._spec.swap == "nested":
             self._tell(LEFT, Joined(self.id, left, self._need[RIGHT]))
             self._tell(RIGHT, Joined(self.id, right, self._need[LEFT]))
@@ -225,6 +251,10 @@ class Circuit:
             if track is not None:
                 self._pass_on(track)
         self._fill()
+
+    def _stored(self, at: int, half: Half, now_ns: int) -> Vector:
+        """What storing has done to a half that is here."""
+        return stored(PERFECT, now_ns - half.at_ns + self._aged_ns[at], self._facts.t1_ns, self._facts.t2_ns)
 
     def swap_failed(self, left: PairId, right: PairId) -> None:
         """The Bell measurement has told nothing: both pairs are lost."""
@@ -247,14 +277,14 @@ class Circuit:
 
     # ------------------------------------------------------------ messages of neighbours on the route
 
-    def tracked(self, track: Track) -> None:
+    def tracked(self, track: Track, now_ns: int) -> None:
         """A track has come this far."""
         pair = PairId(track.pair)
         if not self.open:
             return
         if not self.is_repeater:
             self._tracks[pair] = track
-            self._match(pair)
+            self._match(pair, now_ns)
         elif pair in self._joins:
             self._pass_on(track)
         else:
@@ -273,7 +303,7 @@ class Circuit:
                 track.number,
                 track.origin,
                 track.frame ^ join.frame,
-                track.vector,
+                convolved(convolved(track.vector, join.noise), self._link),
                 track.since_ns,
             ),
         )
@@ -287,18 +317,25 @@ class Circuit:
             if self.whole == self.n:
                 self.close()
 
-    def _match(self, pair: PairId) -> None:
+    def _match(self, pair: PairId, now_ns: int) -> None:
         """At an end: is this pair whole?"""
         side = self._sides[LEFT if self.place else RIGHT]
         assert side is not None
         if pair not in side.held or pair not in self._tracks:
             return
-        track = self._tracks.pop(pair)
+        track, half = self._tracks.pop(pair), side.held.pop(pair)
         number = track.number if self.place else self._numbers.pop(pair)
         self.done[number] = (track.origin, track.frame)
-        self._is_whole(number, side.held.pop(pair), track.frame, track.vector)
+        self._is_whole(number, half, track.frame, self._expected(track, half, now_ns))
         if self.whole == self.n:
             self.close()
+
+    def _expected(self, track: Track, half: Half, now_ns: int) -> Vector:
+        """Of a whole pair, now: both ends have stored their halves, and one has corrected its own."""
+        far, at = self.far_facts, LEFT if self.place else RIGHT
+        vector = convolved(convolved(track.vector, self._link), self._stored(at, half, now_ns))
+        vector = stored(vector, now_ns - track.since_ns, far.t1_ns, far.t2_ns)
+        return depolarised(vector, (self._facts if self.place else far).single) if track.frame else vector
 
     def _is_whole(self, number: int, half: Half, frame: int, vector: Vector) -> None:
         self.whole += 1

@@ -9,12 +9,11 @@ from qnode.wire.stack import Talk, Vector
 
 
 class Half(NamedTuple):
-    """A half of a link pair in a slot of this node, since `at_ns`; `vector` is what its pair is expected to be then."""
+    """A half of a link pair in a slot of this node, since `at_ns`."""
 
     pair: PairId
     qubit: QubitId
     at_ns: int
-    vector: Vector
 
 
 class Tell(NamedTuple):

@@ -8,15 +8,16 @@ are short, it waits until it is told that there are enough, and tries again.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from qnode.errors import OutOfMemory, PeerLost, QnodeError, RequestMismatch
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Applicant, Slots
 from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Serve, Tell
-from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
     Announce,
     Busy,
@@ -27,6 +28,8 @@ from qnode.wire.stack import (
     Free,
     Granted,
     Joined,
+    LinkFacts,
+    NodeFacts,
     Refused,
     Seek,
     Settle,
@@ -66,6 +69,9 @@ class Routes(Protocol):
     def heard(self, sender: str, told: Announce | Seek | Found) -> None:
         """Another node has announced, asked or answered something."""
 
+    def is_up(self, peer: str) -> bool:
+        """Whether the link to a neighbour makes pairs."""
+
     def link_down(self, peer: str) -> None:
         """An own link makes no pairs any more."""
 
@@ -88,10 +94,11 @@ class Want:
         circuit: What serves it.
         circuits: How many have.
         whole: How many of its pairs there are.
+        waits_for: The node that is short of memory.
         state: "asked", "routing", "queued", "setting up", "running", "settling".
     """
 
-    __slots__ = ("asked", "circuit", "circuits", "peer", "state", "theirs", "whole")
+    __slots__ = ("asked", "circuit", "circuits", "peer", "state", "theirs", "waits_for", "whole")
 
     def __init__(self, peer: NodeName, asked: Wanted) -> None:
         self.peer = peer
@@ -100,6 +107,7 @@ class Want:
         self.circuit = ""
         self.circuits = 0
         self.whole = 0
+        self.waits_for = ""
         self.state = "asked"
 
 
@@ -121,7 +129,16 @@ class NetworkLayer:
         memory: The slots where pairs arrive; taken here, given back by the shell.
     """
 
-    def __init__(self, name: NodeName, life: int, spec: StackSpec, memory: Slots, routes: Routes) -> None:
+    def __init__(
+        self,
+        name: NodeName,
+        life: int,
+        spec: StackSpec,
+        facts: NodeFacts,
+        links: Iterable[LinkFacts],
+        memory: Slots,
+        routes: Routes,
+    ) -> None:
         self.name = name
         self.now_ns = 0
         self.out: list[Effect] = []
@@ -129,6 +146,8 @@ class NetworkLayer:
         self.wants: dict[int, Want] = {}
         self._life = life
         self._spec = spec
+        self._facts = facts
+        self._links = {link.peer: link for link in links}
         self._memory = memory
         self._routes = routes
         self._admission = Admission(memory)
@@ -219,12 +238,15 @@ class NetworkLayer:
             self._refuse_both(want, error)
             return
         if route is None:
+            self._routes.need(peer)
             want.state = "routing"
             return
         assert want.theirs is not None
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
-        setup = Setup(want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), mine.at_ns)
+        setup = Setup(
+            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), mine.at_ns, self._facts
+        )
         if self._take_part(setup):
             self.circuits[setup.circuit].request = mine.number
             want.state = "setting up"
@@ -233,30 +255,17 @@ class NetworkLayer:
             self._queue(want, self.name)
 
     def _queue(self, want: Want, at: str) -> None:
-        want.state = "queued"
+        want.state, want.waits_for = "queued", at
         self.out.append(Log("network_queued", want.asked.program, want.asked.number, peer=at, name=want.circuit))
 
     @property
     def routes_due_ns(self) -> int | None:
-        """When `tell_routes` is to be called."""
+        """When `tell_routes` is to be called; a time that is past means now."""
         return self._routes.due_ns
 
     def tell_routes(self) -> None:
-        """Tell the neighbours what is new of the network, all of it at once."""
+        """Tell the neighbours what is new of the network, all that came at one instant at once."""
         self.out += [Tell(NodeName(peer), talk) for peer, talk in self._routes.take(self.now_ns)]
-
-    def happened(self, what: LinkDown | LinkUp | Lost | Back) -> None:
-        """Something has become of an own link, or of another node."""
-        match what:
-            case LinkDown():
-                self._routes.link_down(what.peer)
-            case LinkUp():
-                self._routes.link_up(what.peer)
-            case Lost():
-                self._routes.node_lost(what.peer, what.incarnation)
-            case Back():
-                self._routes.node_back(what.peer, what.incarnation)
-        self.routes_changed()
 
     def routes_changed(self) -> None:
         """More is known of the network: those who wait for a route look again."""
@@ -266,7 +275,7 @@ class NetworkLayer:
 
     def _take_part(self, setup: Setup) -> bool:
         """Take slots for a circuit, and know it. False if there are none now."""
-        circuit = Circuit(setup, self.name, self._spec, self.out)
+        circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = Applicant(setup.since_ns, setup.circuit)
         if circuit.is_repeater:
             taken = self._admission.admit(who, 2, 2 * setup.window, 2)
@@ -301,7 +310,7 @@ class NetworkLayer:
             case Track():
                 circuit = self.circuits.get(talk.circuit)
                 if circuit is not None:
-                    circuit.tracked(talk)
+                    circuit.tracked(talk, self.now_ns)
                     self._look_after(circuit)
             case Expire():
                 circuit = self.circuits.get(talk.circuit)
@@ -332,11 +341,16 @@ class NetworkLayer:
                 if want is not None and want.state == "queued":
                     self._set_up(want)
             case Close():
-                circuit = self.circuits.pop(talk.circuit, None)
-                if circuit is not None:
-                    circuit.close()
-            case Down() | Settle():
-                pass
+                self._closed(talk.circuit)
+            case Down():
+                circuit, want = self.circuits.get(talk.circuit), self._circuits_of.get(talk.circuit)
+                if circuit is not None and not circuit.is_repeater:
+                    self._break(circuit, talk.reason)
+                elif circuit is None and want is not None:  # all others have given it up before it began
+                    self._routes.forget(want.peer)
+                    self._set_up(want)
+            case Settle():
+                self._settle(sender, talk)
             case Announce() | Seek() | Found():
                 self._routes.heard(sender, talk)
                 self.routes_changed()
@@ -361,6 +375,11 @@ class NetworkLayer:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
+        if not is_end and not self._routes.is_up(NodeName(setup.route[at + 1])):
+            self.out.append(Tell(sender, Busy(setup.circuit, "")))
+            reason = f"the link of {self.name} and {setup.route[at + 1]} is broken"
+            self.out.append(Tell(requester, Down(setup.circuit, reason)))
+            return
         if not self._take_part(setup):
             self._setups[setup.circuit] = setup
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
@@ -368,13 +387,13 @@ class NetworkLayer:
         self._setups.pop(setup.circuit, None)
         circuit = self.circuits[setup.circuit]
         if want is None:
-            self.out.append(Tell(NodeName(setup.route[at + 1]), _with_window(setup, circuit.window)))
+            self.out.append(Tell(NodeName(setup.route[at + 1]), replace(setup, window=circuit.window)))
             return
         want.circuit, want.state = setup.circuit, "running"
         want.circuits += 1
         circuit.request = want.asked.number
         self._circuits_of[setup.circuit] = want
-        self.out.append(Tell(sender, Granted(setup.circuit, circuit.window)))
+        self.out.append(Tell(sender, Granted(setup.circuit, circuit.window, self._facts)))
         circuit.begin(circuit.window)
 
     def _granted(self, granted: Granted) -> None:
@@ -389,6 +408,7 @@ class NetworkLayer:
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), granted))
         else:
+            circuit.far_facts = granted.facts
             want = self._circuits_of[granted.circuit]
             want.state = "running"
             self.out.append(
@@ -428,6 +448,99 @@ class NetworkLayer:
         setup = self._setups[circuit]
         self.out.append(Tell(NodeName(setup.route[0]), Free(circuit)))
 
+    def _closed(self, name: str) -> None:
+        circuit = self.circuits.pop(name, None)
+        if circuit is not None:
+            circuit.close()
+        setup = self._setups.pop(name, None)
+        if setup is not None:
+            self._admission.forget(Applicant(setup.since_ns, name))
+
+    # ------------------------------------------------------------ what breaks
+
+    def lost(self, node: NodeName, reason: str, life: int) -> None:
+        """Another node is gone: requests with it end, and circuits through it are to go another way."""
+        self._lost[node] = reason
+        self._routes.node_lost(node, life)
+        for want in [want for want in self.wants.values() if want.peer == node]:
+            self._refuse(want, PeerLost(peer=node, reason=reason))
+        for talks in [talks for talks in self._meetings if talks[0] == node]:
+            del self._meetings[talks]
+        for setup in [setup for setup in self._setups.values() if node in setup.route]:
+            self._closed(setup.circuit)
+        for circuit in [circuit for circuit in self.circuits.values() if node in circuit.route]:
+            if circuit.is_repeater or circuit.far == node:
+                self._closed(circuit.id)
+            else:
+                self._break(circuit, f"node {node} is gone: {reason}")
+        for want in [want for want in self.wants.values() if want.state == "queued" and want.waits_for == node]:
+            self._set_up(want)
+        self.routes_changed()
+
+    def back(self, node: NodeName, life: int) -> None:
+        """A node that was lost has begun again."""
+        self._lost.pop(node, None)
+        self._routes.node_back(node, life)
+        self.routes_changed()
+
+    def link_down(self, peer: NodeName) -> None:
+        """The link to a neighbour makes nothing any more: what needs it is to go another way."""
+        self._routes.link_down(peer)
+        reason = f"the link of {self.name} and {peer} is broken"
+        for circuit in [circuit for circuit in self.circuits.values() if circuit.uses(peer)]:
+            if circuit.is_repeater:
+                for end in (circuit.route[0], circuit.route[-1]):
+                    self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
+                self._closed(circuit.id)
+            else:
+                self._break(circuit, reason)
+
+    def link_up(self, peer: NodeName) -> None:
+        """The link to a neighbour works again."""
+        self._routes.link_up(peer)
+        self.routes_changed()
+
+    def _break(self, circuit: Circuit, reason: str) -> None:
+        """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
+        if circuit.settling:
+            return
+        want = self._circuits_of.get(circuit.id)
+        if want is not None:
+            asked = want.asked
+            want.state = "settling"
+            self._routes.forget(want.peer)
+            self.out.append(Log("network_broken", asked.program, asked.number, name=circuit.id, detail=reason))
+        circuit.break_off()
+        circuit.settling = True
+        self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done)))
+        if not circuit.place:
+            for node in circuit.route[1:-1]:
+                if node not in self._lost:
+                    self.out.append(Tell(NodeName(node), Close(circuit.id)))
+
+    def _settle(self, sender: NodeName, settle: Settle) -> None:
+        circuit = self.circuits.get(settle.circuit)
+        if circuit is None:
+            if not settle.answer:
+                whole = self._finished.get(settle.circuit, {})
+                self.out.append(Tell(sender, Settle(settle.circuit, whole, answer=True)))
+            return
+        self._break(circuit, f"{sender} has found it broken")
+        del self.circuits[circuit.id]
+        circuit.settle(settle.pairs)
+        want = self._circuits_of.pop(circuit.id, None)
+        if want is None:
+            return
+        self._remember(circuit)
+        want.whole += circuit.whole
+        want.circuit = ""
+        if want.whole == want.asked.n:
+            self._serve(want)
+        elif circuit.place:
+            want.state = "asked"
+        else:
+            self._set_up(want)
+
     # ------------------------------------------------------------ pairs
 
     def came(self, circuit: str, peer: NodeName, half: Half) -> bool:
@@ -463,23 +576,17 @@ class NetworkLayer:
         want = self._circuits_of.pop(circuit.id, None)
         if want is None:
             return
+        self._remember(circuit)
+        want.circuit = ""
+        self._serve(want)
+
+    def _remember(self, circuit: Circuit) -> None:
         self._finished[circuit.id] = circuit.done
         if len(self._finished) > REMEMBERED:
             self._finished.popitem(last=False)
-        want.circuit = ""
+
+    def _serve(self, want: Want) -> None:
         number = want.asked.number
         self.out.append(Serve(number))
-        self.out.append(Log("network_served", want.asked.program, number, peer=circuit.far, n=want.asked.n))
+        self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
         self._end(want)
-
-    def _tell_all(self, talks: list[tuple[NodeName, Talk]]) -> None:
-        self.out.extend(Tell(peer, talk) for peer, talk in talks)
-
-
-def _with_window(setup: Setup, window: int) -> Setup:
-    return Setup(setup.circuit, setup.route, setup.number, setup.far_number, setup.n, window, setup.since_ns)
-
-
-def peer_lost(peer: str, reason: str) -> PeerLost:
-    """What a request with a node that is gone comes to."""
-    return PeerLost(peer=peer, reason=reason)

@@ -7,7 +7,7 @@ so that adding them is XOR. Vectors are probabilities of the four Bell states in
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -51,6 +51,7 @@ class NodeFacts(msgspec.Struct, array_like=True, frozen=True):
         mixing: Of a Bell measurement or a CNOT: the probability that it leaves its two qubits fully mixed.
         flip: The probability that one bit is read wrongly.
         swap_ns: How long a Bell measurement takes.
+        single: The total probability of a Pauli after a gate of one qubit, as a correction is.
     """
 
     slots: int
@@ -59,6 +60,7 @@ class NodeFacts(msgspec.Struct, array_like=True, frozen=True):
     mixing: float = 0.0
     flip: float = 0.0
     swap_ns: int = 0
+    single: float = 0.0
 
 
 class LinkState(msgspec.Struct, array_like=True, frozen=True):
@@ -91,6 +93,20 @@ class StackSpec(msgspec.Struct, array_like=True, frozen=True):
     swap_success: float = 1.0
     distillation: str = "dejmps"
     flood: bool = True
+
+
+class Scheme(msgspec.Struct, array_like=True, frozen=True):
+    """How one good pair is made of several: `steps` rounds of two to one, so of 2**steps pairs; or, `pumping`, one pair
+    that takes in `steps` fresh ones, one after the other. No steps: pairs are taken as they come.
+    """
+
+    steps: int = 0
+    pumping: bool = False
+
+    @property
+    def slots(self) -> int:
+        """The least number of memory slots that it takes at each end, with that of the pair that is being made."""
+        return min(self.steps, 1) + 1 if self.pumping else self.steps + 1
 
 
 # ---------------------------------------------------------------- routing
@@ -168,6 +184,7 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         n: How many pairs are wanted of it; 0: until it is released.
         window: How many may be under way at once; nodes lower it to what they have.
         since_ns: When the request was made: who asked earlier, is served earlier.
+        facts: Of the requester.
     """
 
     circuit: str
@@ -177,13 +194,18 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     n: int
     window: int
     since_ns: int
+    facts: NodeFacts
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
-    """All from here to the far end take part. Goes back along the route, and pairs are made from then on."""
+    """All from here to the far end take part. Goes back along the route, and pairs are made from then on.
+
+    `facts` are those of the far end.
+    """
 
     circuit: str
     window: int
+    facts: NodeFacts
 
 
 class Busy(msgspec.Struct, array_like=True, tag=22, frozen=True):
@@ -226,8 +248,8 @@ class Track(msgspec.Struct, array_like=True, tag=30, frozen=True):
         number: Of the end-to-end pair, as the requester counts; -1 on the way to the requester.
         origin: The link pair at the end where it started.
         frame: Of all swaps on its way.
-        vector: What is to be expected of what has been joined so far.
-        since_ns: The time that `vector` is for.
+        vector: What is to be expected of what has been joined so far, without what storing does to its ends.
+        since_ns: From when on the half where it started has been stored.
     """
 
     circuit: str
@@ -257,11 +279,28 @@ class Joined(msgspec.Struct, array_like=True, tag=32, frozen=True):
 class Settle(msgspec.Struct, array_like=True, tag=33, frozen=True):
     """A circuit is broken, and these pairs of it are whole as far as the sender knows: between the ends, directly.
 
-    `pairs` has for each number the receiver's link pair and the frame.
+    `pairs` has for each number the receiver's link pair and the frame; `answer` if the receiver has asked.
     """
 
     circuit: str
     pairs: dict[int, tuple[str, int]]
+    answer: bool = False
+
+
+# ---------------------------------------------------------------- distillation, between two nodes that share pairs
+
+
+class Parity(msgspec.Struct, array_like=True, tag=40, frozen=True):
+    """What the sender has measured of a target pair; None: nothing, for a half has been lost.
+
+    `control` and `target` are the numbers of the two pairs, among those of the circuit that sender and receiver share.
+    Each pair is a target once at most, so that this names the step.
+    """
+
+    circuit: str
+    control: int
+    target: int
+    bit: Literal[0, 1] | None
 
 
 Talk = (
@@ -281,6 +320,7 @@ Talk = (
     | Expire
     | Joined
     | Settle
+    | Parity
 )
 
 encode_talk = msgspec.msgpack.Encoder().encode
