@@ -29,6 +29,7 @@
     │   ├── RequestMismatch
     │   ├── FidelityUnreachable
     │   ├── RequestOver           it was withdrawn, by this end or the other
+    │   ├── NoRoute               no way through the network, or not the one that was given
     │   ├── PairExpired
     │   └── GenerationTimeout
     ├── TransportError            processes and connections
@@ -238,6 +239,10 @@ class FidelityUnreachable(EntanglementFailure):
 
 class RequestOver(EntanglementFailure):
     sentence = "the request with {peer} is {state}, after {delivered} of {wanted} pairs"
+
+
+class NoRoute(EntanglementFailure):
+    sentence = "no route from {source} to {target}: {reason}"
 
 
 class PairExpired(EntanglementFailure):

@@ -25,6 +25,8 @@ from qnode.wire.items import (
     Expired,
     Failed,
     Item,
+    LinkDown,
+    LinkUp,
     Lost,
     Message,
     Outcomes,
@@ -80,6 +82,12 @@ class Stack(Protocol):
 
     def back(self, node: str, life: int) -> None:
         """A node that was lost has begun again."""
+
+    def link_down(self, peer: str) -> None:
+        """The quantum link to a neighbour is broken."""
+
+    def link_up(self, peer: str) -> None:
+        """It is whole again."""
 
 
 class PairRequest:
@@ -150,6 +158,8 @@ class NodeServices:
         self.returned: set[str] = set()
         self.lost_qubits: Counter[str] = Counter()  # by reason
         self.lost: dict[str, str] = {}  # nodes that are gone, and why
+        self.lives: dict[str, int] = {}  # of nodes that have been lost: the one that is over, or the one that began
+        self.broken: set[str] = set()  # neighbours to whom the quantum link is broken
         self.told: dict[str, str] = {}  # which programs have been told that a node is gone: the first
         self.heard = 0
         self.on_unheard: Callable[[str, QnodeError], object] = lambda program, error: None
@@ -204,12 +214,21 @@ class NodeServices:
                 case Failed():
                     self._failed(item)
                 case Lost():
-                    self.lost[item.peer] = item.reason
+                    self.lost[item.peer], self.lives[item.peer] = item.reason, item.incarnation
                     self.lose({item.peer: item.reason})
                 case Back():
                     self.lost.pop(item.peer, None)
+                    self.lives[item.peer] = item.incarnation
                     if self._stack is not None:
                         self._stack.back(item.peer, item.incarnation)
+                case LinkDown():
+                    self.broken.add(item.peer)
+                    if self._stack is not None:
+                        self._stack.link_down(item.peer)
+                case LinkUp():
+                    self.broken.discard(item.peer)
+                    if self._stack is not None:
+                        self._stack.link_up(item.peer)
                 case Emitted() | Clicked() | Tampered():
                     asked = self.pulses.pop(item.request, None)
                     if asked is not None and not asked.future.done():

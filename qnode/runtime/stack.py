@@ -20,6 +20,7 @@ from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.bell import BELL_STATES
 from qnode.quantum.circuits import BELL_MEASUREMENT, bell_outcome
 from qnode.quantum.hardware import ErrorModel, Hardware
+from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
     Drop,
@@ -64,6 +65,7 @@ class NetworkStack:
         self._services = services
         self._machine = services.machine
         facts, spec = facts_of(node.hardware), node.stack
+        routing = LinkStates if spec.flood else Discovery
         if spec.cutoff_ns is None:
             spec = replace(spec, cutoff_ns=self._machine.cutoff_ns(self._machine.arrival))
         self.layer = NetworkLayer(
@@ -73,7 +75,7 @@ class NetworkStack:
             facts,
             node.links,
             self._machine.arrivals,
-            LinkStates(self._machine.name, node.incarnation, facts, node.links),
+            routing(self._machine.name, node.incarnation, facts, node.links, spec.metric),
         )
         self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
         self._swap_success = spec.swap_success
@@ -81,7 +83,15 @@ class NetworkStack:
         self._asked: dict[int, tuple[str, NodeName]] = {}  # pairs of links that have not come, by request
         self._held: dict[QubitId, HeldQubit] = {}
         self._busy = False
+        self._telling = False
         services.on_release = self._slots_freed
+        for name, life in services.lives.items():  # what became of the network before anybody needed a stack here
+            if name in services.lost:
+                self.layer.lost(NodeName(name), services.lost[name], life)
+            else:
+                self.layer.back(NodeName(name), life)
+        for name in sorted(services.broken):
+            self.layer.link_down(NodeName(name))
 
     # ------------------------------------------------------------ programs
 
@@ -162,13 +172,25 @@ class NetworkStack:
         told = [(request.program, str(request.peer)) for request in asked if request.peer in lost]
         self.layer.now_ns = self._machine.now_ns
         for node, reason in lost.items():
-            self.layer.lost(NodeName(node), reason)
+            self.layer.lost(NodeName(node), reason, self._services.lives.get(node, 0))
         self._carry_out()
         return told
 
     def back(self, node: str, life: int) -> None:
         """A node that was lost has begun again."""
         self.layer.back(NodeName(node), life)
+        self._carry_out()
+
+    def link_down(self, peer: str) -> None:
+        """The quantum link to a neighbour is broken."""
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.link_down(NodeName(peer))
+        self._carry_out()
+
+    def link_up(self, peer: str) -> None:
+        """It is whole again."""
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.link_up(NodeName(peer))
         self._carry_out()
 
     def _slots_freed(self) -> None:
@@ -191,6 +213,16 @@ class NetworkStack:
                 self.layer.slots_freed()
         finally:
             self._busy = False
+        due_ns = self.layer.routes_due_ns
+        if due_ns is not None and not self._telling:
+            self._telling = True  # once all that comes at this instant has come
+            self._services.clock.call_at_ns(max(due_ns, self._machine.now_ns), self._tell_routes)
+
+    def _tell_routes(self) -> None:
+        self._telling = False
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.tell_routes()
+        self._carry_out()
 
     def _do(self, effect: Effect) -> None:
         machine = self._machine

@@ -8,7 +8,7 @@ are short, it waits until it is told that there are enough, and tries again.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from msgspec.structs import replace
@@ -24,12 +24,14 @@ from qnode.wire.stack import (
     Close,
     Down,
     Expire,
+    Found,
     Free,
     Granted,
     Joined,
     LinkFacts,
     NodeFacts,
     Refused,
+    Seek,
     Settle,
     Setup,
     StackSpec,
@@ -46,27 +48,41 @@ Talks = tuple[NodeName, str, str]
 
 
 class Routes(Protocol):
-    """What a node knows of the network."""
+    """What a node knows of the ways through the network: LinkStates or Discovery."""
 
-    def wake(self) -> list[tuple[NodeName, Talk]]:
-        """Routes are needed: what is to be told to whom."""
+    @property
+    def due_ns(self) -> int | None:
+        """When there is something to be sent, or None: `take` then. A time that is past means now."""
 
-    def heard(self, sender: NodeName, announce: Announce) -> list[tuple[NodeName, Talk]]:
-        """Another node has announced something: what is to be told to whom."""
+    def take(self, now_ns: int) -> Sequence[tuple[str, Announce | Seek | Found]]:
+        """What is to be sent now, and to which neighbours."""
 
-    def node_lost(self, node: NodeName) -> list[tuple[NodeName, Talk]]: ...
+    def need(self, target: str) -> None:
+        """A route to that node is needed."""
 
-    def node_back(self, node: NodeName, life: int) -> list[tuple[NodeName, Talk]]: ...
+    def route(self, target: str) -> tuple[str, ...] | None:
+        """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
 
-    def link_down(self, peer: NodeName) -> list[tuple[NodeName, Talk]]: ...
+    def forget(self, target: str) -> None:
+        """A way there turned out to be broken."""
 
-    def link_up(self, peer: NodeName) -> list[tuple[NodeName, Talk]]: ...
+    def heard(self, sender: str, told: Announce | Seek | Found) -> None:
+        """Another node has announced, asked or answered something."""
 
-    def is_up(self, peer: NodeName) -> bool:
+    def is_up(self, peer: str) -> bool:
         """Whether the link to a neighbour makes pairs."""
 
-    def route(self, target: NodeName) -> tuple[NodeName, ...] | None:
-        """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
+    def link_down(self, peer: str) -> None:
+        """An own link makes no pairs any more."""
+
+    def link_up(self, peer: str) -> None:
+        """An own link that was down makes pairs again."""
+
+    def node_lost(self, node: str, life: int) -> None:
+        """That life of a node is over."""
+
+    def node_back(self, node: str, life: int) -> None:
+        """A node that was lost has begun a new life."""
 
 
 class Want:
@@ -158,7 +174,7 @@ class NetworkLayer:
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
         self.out.append(Tell(peer, wanted))
-        self._tell_all(self._routes.wake())
+        self._routes.need(peer)
         meeting.mine.append(want)
         self._meet(peer, meeting)
         return wanted.number
@@ -232,6 +248,7 @@ class NetworkLayer:
             self._refuse_both(want, error)
             return
         if route is None:
+            self._routes.need(peer)
             want.state = "routing"
             return
         want.route = route
@@ -252,10 +269,14 @@ class NetworkLayer:
         want.state, want.waits_for = "queued", at
         self.out.append(Log("network_queued", want.asked.program, want.asked.number, peer=at, name=want.circuit))
 
-    def announced(self, sender: NodeName, announce: Announce) -> None:
-        """Link states have come."""
-        self._tell_all(self._routes.heard(sender, announce))
-        self.routes_changed()
+    @property
+    def routes_due_ns(self) -> int | None:
+        """When `tell_routes` is to be called; a time that is past means now."""
+        return self._routes.due_ns
+
+    def tell_routes(self) -> None:
+        """Tell the neighbours what is new of the network, all that came at one instant at once."""
+        self.out += [Tell(NodeName(peer), talk) for peer, talk in self._routes.take(self.now_ns)]
 
     def routes_changed(self) -> None:
         """More is known of the network: those who wait for a route look again."""
@@ -314,7 +335,6 @@ class NetworkLayer:
             case Wanted():
                 meeting = self._meetings.setdefault((sender, talk.program, talk.tag), Meeting())
                 meeting.theirs.append(talk)
-                self._tell_all(self._routes.wake())
                 self._meet(sender, meeting)
             case Void():
                 self._void(sender, talk.number)
@@ -339,11 +359,13 @@ class NetworkLayer:
                 if circuit is not None and not circuit.is_repeater:
                     self._break(circuit, talk.reason)
                 elif circuit is None and want is not None:  # all others have given it up before it began
+                    self._routes.forget(want.peer)
                     self._set_up(want)
             case Settle():
                 self._settle(sender, talk)
-            case Announce():
-                self.announced(sender, talk)
+            case Announce() | Seek() | Found():
+                self._routes.heard(sender, talk)
+                self.routes_changed()
 
     def _void(self, sender: NodeName, number: int) -> None:
         for (peer, _, _), meeting in list(self._meetings.items()):
@@ -449,10 +471,10 @@ class NetworkLayer:
 
     # ------------------------------------------------------------ what breaks
 
-    def lost(self, node: NodeName, reason: str) -> None:
+    def lost(self, node: NodeName, reason: str, life: int) -> None:
         """Another node is gone: requests with it end, and circuits through it are to go another way."""
         self._lost[node] = reason
-        self._tell_all(self._routes.node_lost(node))
+        self._routes.node_lost(node, life)
         for want in [want for want in self.wants.values() if want.peer == node]:
             self._refuse(want, PeerLost(peer=node, reason=reason))
         for talks in [talks for talks in self._meetings if talks[0] == node]:
@@ -471,11 +493,12 @@ class NetworkLayer:
     def back(self, node: NodeName, life: int) -> None:
         """A node that was lost has begun again."""
         self._lost.pop(node, None)
-        self._tell_all(self._routes.node_back(node, life))
+        self._routes.node_back(node, life)
+        self.routes_changed()
 
     def link_down(self, peer: NodeName) -> None:
         """The link to a neighbour makes nothing any more: what needs it is to go another way."""
-        self._tell_all(self._routes.link_down(peer))
+        self._routes.link_down(peer)
         reason = f"the link of {self.name} and {peer} is broken"
         for circuit in [circuit for circuit in self.circuits.values() if circuit.uses(peer)]:
             if circuit.is_repeater:
@@ -487,7 +510,8 @@ class NetworkLayer:
 
     def link_up(self, peer: NodeName) -> None:
         """The link to a neighbour works again."""
-        self._tell_all(self._routes.link_up(peer))
+        self._routes.link_up(peer)
+        self.routes_changed()
 
     def _break(self, circuit: Circuit, reason: str) -> None:
         """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
@@ -497,6 +521,7 @@ class NetworkLayer:
         if want is not None:
             asked = want.asked
             want.state = "settling"
+            self._routes.forget(want.peer)
             self.out.append(Log("network_broken", asked.program, asked.number, name=circuit.id, detail=reason))
         circuit.break_off()
         circuit.settling = True
@@ -586,6 +611,3 @@ class NetworkLayer:
         number = want.asked.number
         self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
         self._end(want)
-
-    def _tell_all(self, talks: list[tuple[NodeName, Talk]]) -> None:
-        self.out.extend(Tell(peer, talk) for peer, talk in talks)
