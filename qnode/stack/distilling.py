@@ -18,19 +18,13 @@ from typing import Final, Literal, NamedTuple
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName, PairId
 from qnode.quantum.circuits import TWIRL, Step, distillation
+from qnode.stack.effects import Tell
 from qnode.stack.expectation import PERFECT, both_stored, distilled, step_errors
 from qnode.stack.schedules import Begun, Item, Moved, schedule
 from qnode.wire.stack import NodeFacts, Parity, Scheme, Vector
 
 MOST_AHEAD: Final = 2**16
 """How many pairs the other end may be ahead."""
-
-
-class Tell(NamedTuple):
-    """Send a message to the stack of another node."""
-
-    peer: NodeName
-    talk: Parity
 
 
 class DistillStep(NamedTuple):

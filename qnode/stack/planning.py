@@ -80,13 +80,19 @@ def _good(option: _Option) -> float:
 
 
 def plan(
-    nodes: Sequence[NodeFacts], links: Sequence[LinkFacts], min_fidelity: float, spec: StackSpec
+    nodes: Sequence[NodeFacts],
+    links: Sequence[LinkFacts],
+    min_fidelity: float,
+    spec: StackSpec,
+    *,
+    at_ends: bool = True,
 ) -> Plan | Unreachable:
     """The quickest way to pairs of this fidelity along a route.
 
     Args:
         nodes: All nodes of the route, requester first.
         links: From each of them to the next, as the first of the two knows it.
+        at_ends: Whether the ends can distil what comes of the links.
     """
     route = _Route(tuple(nodes), tuple(links), spec)
     direct = route.planned([DIRECT] * len(links), DIRECT, route.whole(list(map(of_link, links, route.pairs))))
@@ -103,7 +109,7 @@ def plan(
         supply = route.whole([option.supply for option in chosen])
         if best is not None and supply.mean_ns >= best.time_ns:
             continue
-        for ends in SCHEMES if len(links) > 1 and fidelity(supply.vector) > 0.5 else SCHEMES[:1]:
+        for ends in SCHEMES if at_ends and len(links) > 1 and fidelity(supply.vector) > 0.5 else SCHEMES[:1]:
             if route.has_room(schemes, ends):
                 better = improved(supply, ends, spec.distillation, (nodes[0], nodes[-1]), route.message_ns)
                 reachable = max(reachable, fidelity(better.vector))

@@ -185,6 +185,9 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         window: How many may be under way at once; nodes lower it to what they have.
         since_ns: When the request was made: who asked earlier, is served earlier.
         facts: Of the requester.
+        schemes, nodes: What is done to the pairs of each link before they are swapped, and the facts of all nodes of
+            the route; empty: nothing.
+        key: Of the draws that the ends of a link share.
     """
 
     circuit: str
@@ -195,6 +198,9 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     window: int
     since_ns: int
     facts: NodeFacts
+    schemes: tuple[Scheme, ...] = ()
+    nodes: tuple[NodeFacts, ...] = ()
+    key: bytes = b""
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):

@@ -17,7 +17,8 @@ from qnode.ids import PairId
 from qnode.quantum.bell import BELL_STATES, PHI_PLUS
 from qnode.quantum.bell_diagonal import Floats
 from qnode.stack import expectation
-from qnode.stack.distilling import MOST_AHEAD, Ready, Tell
+from qnode.stack.distilling import MOST_AHEAD, Ready
+from qnode.stack.effects import Tell
 from qnode.wire.stack import NodeFacts, Parity, Scheme, Vector
 from tests.stack.ends import DELAY_NS, PERIOD_NS, World, at_random, first
 
@@ -194,6 +195,7 @@ def test_a_half_that_is_lost_while_its_step_runs_ends_it_at_both() -> None:
     (told, wanting) = world.outs[0]
     assert told == Tell(mine.peer, Parity(mine.circuit, 0, 1, None))
     mine.measured(1, 0)  # it had begun
+    assert isinstance(told.talk, Parity)
     theirs.heard(told.talk)
     assert [type(effect).__name__ for effect in world.outs[1]] == ["Abandon", "Wanting"]
     assert world.outs[1][1] == wanting
