@@ -95,10 +95,23 @@ class Want:
         circuits: How many have.
         whole: How many of its pairs there are.
         waits_for: The node that is short of memory.
+        freed: Nodes that were, and have said that they are not any more.
         state: "asked", "routing", "queued", "setting up", "running", "settling".
     """
 
-    __slots__ = ("asked", "at_once", "circuit", "circuits", "peer", "route", "state", "theirs", "waits_for", "whole")
+    __slots__ = (
+        "asked",
+        "at_once",
+        "circuit",
+        "circuits",
+        "freed",
+        "peer",
+        "route",
+        "state",
+        "theirs",
+        "waits_for",
+        "whole",
+    )
 
     def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
         self.peer = peer
@@ -110,6 +123,7 @@ class Want:
         self.circuits = 0
         self.whole = 0
         self.waits_for = ""
+        self.freed: set[str] = set()
         self.state = "asked"
 
 
@@ -361,8 +375,8 @@ class NetworkLayer:
                 self._busy(talk)
             case Free():
                 want = self._circuits_of.get(talk.circuit)
-                if want is not None and want.state == "queued":
-                    self._set_up(want)
+                if want is not None:
+                    self._freed(want, sender)
             case Close():
                 self._closed(talk.circuit)
             case Down():
@@ -457,6 +471,16 @@ class NetworkLayer:
         want = self._circuits_of.get(busy.circuit)
         if want is not None and busy.node:
             self._queue(want, busy.node)
+            if busy.node in want.freed:
+                self._freed(want, busy.node)
+
+    def _freed(self, want: Want, at: str) -> None:
+        """A node has memory again; that may be heard before it is heard that it had none."""
+        if want.state == "queued":
+            want.freed.discard(at)
+            self._set_up(want)
+        else:
+            want.freed.add(at)
 
     def slots_freed(self) -> None:
         """Memory has been given back: who waits longest may have it."""
