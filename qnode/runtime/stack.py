@@ -39,7 +39,7 @@ from qnode.stack.effects import (
 )
 from qnode.stack.network import NetworkLayer
 from qnode.stack.routing import LinkStates
-from qnode.wire.items import Paired
+from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
 from qnode.wire.plan import NodeSpec
 from qnode.wire.stack import STACK, NodeFacts, decode_talk, encode_talk
@@ -66,9 +66,9 @@ class NetworkStack:
         self._services = services
         self._machine = services.machine
         facts, spec = facts_of(node.hardware), node.stack
-        routing = LinkStates if spec.flood else Discovery
         if spec.cutoff_ns is None:
             spec = replace(spec, cutoff_ns=self._machine.cutoff_ns(self._machine.arrival))
+        routing = LinkStates if spec.flood else Discovery
         self.layer = NetworkLayer(
             self._machine.name,
             node.incarnation,
@@ -87,13 +87,9 @@ class NetworkStack:
         self._busy = False
         self._telling = False
         services.on_release = self._slots_freed
-        for name, life in services.lives.items():  # what became of the network before anybody needed a stack here
-            if name in services.lost:
-                self.layer.lost(NodeName(name), services.lost[name], life)
-            else:
-                self.layer.back(NodeName(name), life)
-        for name in sorted(services.broken):
-            self.layer.link_down(NodeName(name))
+        services.on_network = self._happened
+        for item in services.network.values():
+            self.layer.happened(item)
 
     # ------------------------------------------------------------ programs
 
@@ -177,25 +173,13 @@ class NetworkStack:
         told = [(request.program, str(request.peer)) for request in asked if request.peer in lost]
         self.layer.now_ns = self._machine.now_ns
         for node, reason in lost.items():
-            self.layer.lost(NodeName(node), reason, self._services.lives.get(node, 0))
+            self.layer.forsake(NodeName(node), reason)
         self._carry_out()
         return told
 
-    def back(self, node: str, life: int) -> None:
-        """A node that was lost has begun again."""
-        self.layer.back(NodeName(node), life)
-        self._carry_out()
-
-    def link_down(self, peer: str) -> None:
-        """The quantum link to a neighbour is broken."""
+    def _happened(self, item: LinkDown | LinkUp | Lost | Back) -> None:
         self.layer.now_ns = self._machine.now_ns
-        self.layer.link_down(NodeName(peer))
-        self._carry_out()
-
-    def link_up(self, peer: str) -> None:
-        """It is whole again."""
-        self.layer.now_ns = self._machine.now_ns
-        self.layer.link_up(NodeName(peer))
+        self.layer.happened(item)
         self._carry_out()
 
     def _slots_freed(self) -> None:
@@ -220,7 +204,7 @@ class NetworkStack:
             self._busy = False
         due_ns = self.layer.routes_due_ns
         if due_ns is not None and not self._telling:
-            self._telling = True  # once all that comes at this instant has come
+            self._telling = True  # once all that has come at this instant is known
             self._services.clock.call_at_ns(max(due_ns, self._machine.now_ns), self._tell_routes)
 
     def _tell_routes(self) -> None:

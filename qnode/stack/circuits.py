@@ -240,18 +240,8 @@ class Circuit:
         if not self.place:
             number = self._numbers[pair] = self._numbered
             self._numbered += 1
-        self._tell(
-            at,
-            Track(
-                self.id,
-                pair,
-                number,
-                pair,
-                0,
-                self._link if self.place else half.vector or self._link,
-                half.at_ns - self._aged_ns[at],
-            ),
-        )
+        vector = self._link if self.place else half.vector or self._link
+        self._tell(at, Track(self.id, pair, number, pair, 0, vector, half.at_ns - self._aged_ns[at]))
         self._match(pair, half.at_ns)
         self._fill()
 

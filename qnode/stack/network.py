@@ -14,12 +14,21 @@ from typing import Final, Literal, Protocol
 from msgspec.structs import replace
 
 from qnode.core.coins import derive_key
-from qnode.errors import FidelityUnreachable, OutOfMemory, PeerLost, QnodeError, RequestMismatch, RequestOver
+from qnode.errors import (
+    FidelityUnreachable,
+    NoRoute,
+    OutOfMemory,
+    PeerLost,
+    QnodeError,
+    RequestMismatch,
+    RequestOver,
+)
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Applicant, Slots
 from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
+from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
     Announce,
     Busy,
@@ -75,9 +84,6 @@ class Routes(Protocol):
     def heard(self, sender: str, told: Announce | Seek | Found) -> None:
         """Another node has announced, asked or answered something."""
 
-    def is_up(self, peer: str) -> bool:
-        """Whether the link to a neighbour makes pairs."""
-
     def link_down(self, peer: str) -> None:
         """An own link makes no pairs any more."""
 
@@ -103,10 +109,23 @@ class Want:
         circuits: How many have.
         whole: How many of its pairs there are.
         waits_for: The node that is short of memory.
+        freed: Nodes that were, and have said that they are not any more.
         state: "asked", "routing", "queued", "setting up", "running", "settling".
     """
 
-    __slots__ = ("asked", "at_once", "circuit", "circuits", "peer", "route", "state", "theirs", "waits_for", "whole")
+    __slots__ = (
+        "asked",
+        "at_once",
+        "circuit",
+        "circuits",
+        "freed",
+        "peer",
+        "route",
+        "state",
+        "theirs",
+        "waits_for",
+        "whole",
+    )
 
     def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
         self.peer = peer
@@ -118,6 +137,7 @@ class Want:
         self.circuits = 0
         self.whole = 0
         self.waits_for = ""
+        self.freed: set[str] = set()
         self.state = "asked"
 
 
@@ -168,7 +188,8 @@ class NetworkLayer:
         self._opened: dict[NodeName, int] = {}
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
         self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
-        self._lost: dict[str, str] = {}
+        self._lost: set[NodeName] = set()
+        self._down: set[NodeName] = set()  # neighbours to whom the link makes nothing
 
     # ------------------------------------------------------------ what programs ask for
 
@@ -184,6 +205,8 @@ class NetworkLayer:
         self._routes.need(peer)
         meeting.mine.append(want)
         self._meet(peer, meeting)
+        if want.state == "asked":
+            self._check_way(want)
         return wanted.number
 
     def withdraw(self, number: int, why: str = "withdrawn") -> None:
@@ -249,13 +272,13 @@ class NetworkLayer:
             want.circuit = f"{life_of(self.name, self._life)}>{peer}#{opened}"
             want.circuits += 1
             self._circuits_of[want.circuit] = want
+        self._routes.need(peer)
         try:
             route = self._routes.route(peer)
         except QnodeError as error:
             self._refuse_both(want, error)
             return
         if route is None:
-            self._routes.need(peer)
             want.state = "routing"
             return
         want.route = route
@@ -298,11 +321,11 @@ class NetworkLayer:
 
     @property
     def routes_due_ns(self) -> int | None:
-        """When `tell_routes` is to be called; a time that is past means now."""
+        """When `tell_routes` is to be called."""
         return self._routes.due_ns
 
     def tell_routes(self) -> None:
-        """Tell the neighbours what is new of the network, all that came at one instant at once."""
+        """Tell the neighbours what is new of the network, all of it at once."""
         self.out += [Tell(NodeName(peer), talk) for peer, talk in self._routes.take(self.now_ns)]
 
     def routes_changed(self) -> None:
@@ -310,6 +333,16 @@ class NetworkLayer:
         for want in list(self.wants.values()):
             if want.state == "routing":
                 self._set_up(want)
+            elif want.state == "asked":
+                self._check_way(want)
+
+    def _check_way(self, want: Want) -> None:
+        """Where no way leads, nobody need wait for the peer, who may never hear of it."""
+        try:
+            self._routes.route(want.peer)
+        except NoRoute as error:
+            self.out.append(Tell(want.peer, Void(want.asked.number)))
+            self._refuse(want, error)
 
     def _take_part(self, setup: Setup, want: Want | None) -> bool:
         """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
@@ -382,8 +415,8 @@ class NetworkLayer:
                 self._busy(talk)
             case Free():
                 want = self._circuits_of.get(talk.circuit)
-                if want is not None and want.state == "queued":
-                    self._set_up(want)
+                if want is not None:
+                    self._freed(want, sender)
             case Close():
                 self._closed(talk.circuit)
             case Down():
@@ -391,7 +424,6 @@ class NetworkLayer:
                 if circuit is not None and not circuit.is_repeater:
                     self._break(circuit, talk.reason)
                 elif circuit is None and want is not None:  # all others have given it up before it began
-                    self._routes.forget(want.peer)
                     self._set_up(want)
             case Settle():
                 self._settle(sender, talk)
@@ -419,7 +451,7 @@ class NetworkLayer:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
-        if not is_end and not self._routes.is_up(NodeName(setup.route[at + 1])):
+        if not is_end and setup.route[at + 1] in self._down:
             self.out.append(Tell(sender, Busy(setup.circuit, "")))
             reason = f"the link of {self.name} and {setup.route[at + 1]} is broken"
             self.out.append(Tell(requester, Down(setup.circuit, reason)))
@@ -479,6 +511,16 @@ class NetworkLayer:
         want = self._circuits_of.get(busy.circuit)
         if want is not None and busy.node:
             self._queue(want, busy.node)
+            if busy.node in want.freed:
+                self._freed(want, busy.node)
+
+    def _freed(self, want: Want, at: str) -> None:
+        """A node has memory again; that may be heard before it is heard that it had none."""
+        if want.state == "queued":
+            want.freed.discard(at)
+            self._set_up(want)
+        else:
+            want.freed.add(at)
 
     def slots_freed(self) -> None:
         """Memory has been given back: who waits longest may have it."""
@@ -503,14 +545,35 @@ class NetworkLayer:
 
     # ------------------------------------------------------------ what breaks
 
-    def lost(self, node: NodeName, reason: str, life: int) -> None:
-        """Another node is gone: requests with it end, and circuits through it are to go another way."""
-        self._lost[node] = reason
-        self._routes.node_lost(node, life)
+    def happened(self, what: LinkDown | LinkUp | Lost | Back) -> None:
+        """Something has become of an own link, or of another node."""
+        peer = NodeName(what.peer)
+        match what:
+            case LinkDown():
+                self._down.add(peer)
+                self._routes.link_down(peer)
+                self._link_down(peer)
+            case LinkUp():
+                self._down.discard(peer)
+                self._routes.link_up(peer)
+            case Lost():
+                self._lost.add(peer)
+                self._routes.node_lost(peer, what.incarnation)
+                self._node_lost(peer, what.reason)
+            case Back():
+                self._lost.discard(peer)
+                self._routes.node_back(peer, what.incarnation)
+        self.routes_changed()
+
+    def forsake(self, node: NodeName, reason: str) -> None:
+        """Another node is gone: requests with it end."""
         for want in [want for want in self.wants.values() if want.peer == node]:
             self._refuse(want, PeerLost(peer=node, reason=reason))
         for talks in [talks for talks in self._meetings if talks[0] == node]:
             del self._meetings[talks]
+
+    def _node_lost(self, node: NodeName, reason: str) -> None:
+        self.forsake(node, reason)
         for setup in [setup for setup in self._setups.values() if node in setup.route]:
             self._closed(setup.circuit)
         for circuit in [circuit for circuit in self.circuits.values() if node in circuit.route]:
@@ -518,19 +581,10 @@ class NetworkLayer:
                 self._closed(circuit.id)
             else:
                 self._break(circuit, f"node {node} is gone: {reason}")
-        for want in [want for want in self.wants.values() if want.state == "queued" and want.waits_for == node]:
+        for want in [want for want in self.wants.values() if want.state == "queued" and node in want.route]:
             self._set_up(want)
-        self.routes_changed()
 
-    def back(self, node: NodeName, life: int) -> None:
-        """A node that was lost has begun again."""
-        self._lost.pop(node, None)
-        self._routes.node_back(node, life)
-        self.routes_changed()
-
-    def link_down(self, peer: NodeName) -> None:
-        """The link to a neighbour makes nothing any more: what needs it is to go another way."""
-        self._routes.link_down(peer)
+    def _link_down(self, peer: NodeName) -> None:
         reason = f"the link of {self.name} and {peer} is broken"
         for circuit in [circuit for circuit in self.circuits.values() if circuit.uses(peer)]:
             if circuit.is_repeater:
@@ -540,11 +594,6 @@ class NetworkLayer:
             else:
                 self._break(circuit, reason)
 
-    def link_up(self, peer: NodeName) -> None:
-        """The link to a neighbour works again."""
-        self._routes.link_up(peer)
-        self.routes_changed()
-
     def _break(self, circuit: Circuit, reason: str) -> None:
         """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
         if circuit.settling:
@@ -553,10 +602,11 @@ class NetworkLayer:
         if want is not None:
             asked = want.asked
             want.state = "settling"
-            self._routes.forget(want.peer)
             self.out.append(Log("network_broken", asked.program, asked.number, name=circuit.id, detail=reason))
         circuit.break_off()
         circuit.settling = True
+        if not circuit.place:
+            self._routes.forget(circuit.far)
         self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done)))
         if not circuit.place:
             for node in circuit.route[1:-1]:
@@ -591,9 +641,8 @@ class NetworkLayer:
         for name, want in self._circuits_of.items():
             circuit = self.circuits.get(name)
             while circuit is not None and circuit.open and want.at_once < want.asked.n:
-                if circuit.reserved - circuit.spare >= min(
-                    want.at_once, circuit.n - circuit.whole
-                ) or not self._memory.take_in_turn(1):
+                enough = min(want.at_once, circuit.n - circuit.whole) + circuit.spare
+                if circuit.reserved >= enough or not self._memory.take_in_turn(1):
                     break
                 circuit.make_room()
 

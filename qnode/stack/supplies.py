@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import expm1, inf, log, log1p
 from typing import Final, NamedTuple
 
-from qnode.stack.expectation import both_stored, decayed, distilled, link_pair, step_errors, swapped
+from qnode.stack.expectation import both_stored, decayed, distilled, link_pair, step_errors, swapped, turned
 from qnode.wire.stack import LinkFacts, NodeFacts, Scheme, StackSpec, Vector
 
 Ends = tuple[NodeFacts, NodeFacts]
@@ -214,7 +214,8 @@ def _step(control: Supply, target: Supply, method: str, ends: Ends, step_ns: flo
         made_ns, waits = control.mean_ns + target.mean_ns, (1.0, 0.0)
     first = waited(control.vector, target.mean_ns, grain, ends, chance=waits[0])
     second = waited(target.vector, control.mean_ns, grain, ends, chance=waits[1])
-    chance, vector = distilled(first, second, method, *step_errors(*ends))
+    pairs = [turned(vector, method, *ends) for vector in (first, second)]
+    chance, vector = distilled(*pairs, method, *step_errors(*ends))
     if not chance:
         return Supply(vector, inf, grain, inf, target.at_once)
     return Supply(
