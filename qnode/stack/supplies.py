@@ -214,8 +214,8 @@ def _step(control: Supply, target: Supply, method: str, ends: Ends, step_ns: flo
         made_ns, waits = control.mean_ns + target.mean_ns, (1.0, 0.0)
     first = waited(control.vector, target.mean_ns, grain, ends, chance=waits[0])
     second = waited(target.vector, control.mean_ns, grain, ends, chance=waits[1])
-    pairs = [turned(vector, method, *ends) for vector in (first, second)]
-    chance, vector = distilled(*pairs, method, *step_errors(*ends))
+    first, second = (turned(vector, method, *ends) for vector in (first, second))
+    chance, vector = distilled(first, second, method, *step_errors(*ends))
     if not chance:
         return Supply(vector, inf, grain, inf, target.at_once)
     return Supply(
