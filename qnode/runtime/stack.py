@@ -100,6 +100,7 @@ class NetworkStack:
             node.program,
             peer,
             n,
+            tag,
             now_ns,
             partial(self._progress, number),
             partial(self._withdraw, number),
@@ -304,6 +305,7 @@ class NetworkStack:
         pair = PairId(f"{whole.circuit}.{whole.number}")
         half = asked.make(held.id, pair)
         half.kind, half.error, half.fidelity = held.kind, held.error, whole.vector[0]
+        half.peer, half.tag = request.peer, request.tag
         machine.outbox.append(
             Told("network_deliver", request.program, whole.request, pair, request.peer, qubits=(half.id,))
         )
