@@ -5,7 +5,9 @@ all as the parity of their X outcomes. For a qubit, all but sender and receiver 
 with a Bell pair; they announce coins instead, and the qubit is teleported, with its two bits sent anonymously as well.
 
 With a W state all the others measure in Z: if nobody finds 1, with probability 2/n, the two are left with a Bell pair.
-It fails otherwise, but a lost or noisy qubit of another node does less harm than with a GHZ state.
+It fails otherwise, but is not ruined by a lost qubit of another node, as a GHZ state is.
+
+What is said tells nothing; when it is said does, if operations take time that only the sender needs.
 
 Sources: Christandl & Wehner, ASIACRYPT 2005, quant-ph/0409201, after nobody else has claimed to be the sender and the
 receiver has been told; Lipinska, Murta & Wehner, Phys. Rev. A 98, 052320 (2018).
