@@ -23,22 +23,22 @@ async def deal(dealer: Node, *, chain: list[str], rounds: int, checked: float = 
     Records how many rounds were kept, how many of them were compared (a share `checked` of them), and errors therein.
     """
     bases, outcomes = await _measure_all(dealer, chain, rounds)
-    n_y = ys(await announce(dealer, bases, everyone=chain, channel="bases"))
-    secret = [outcome ^ (n // 2 % 2) for outcome, n in zip(outcomes, n_y, strict=True)]
-    kept = [nth for nth, n in enumerate(n_y) if n % 2 == 0]
-    compared = [nth for nth in kept if dealer.rng.random() < checked]
+    parities = expected_parities(await announce(dealer, bases, everyone=chain, channel="bases"))
+    secret = {nth: outcomes[nth] ^ parity for nth, parity in parities.items()}
+    compared = [nth for nth in secret if dealer.rng.random() < checked]
     for holder in chain[1:]:
         await dealer.send(holder, compared, channel="compared")
     shares = [await dealer.receive(holder, channel="shares", type=list) for holder in chain[1:]]
     errors = sum(secret[nth] != sum(bits) % 2 for nth, *bits in zip(compared, *shares, strict=True))
-    dealer.record(kept=len(kept), compared=len(compared), errors=errors)
-    return [secret[nth] for nth in kept if nth not in compared]
+    dealer.record(kept=len(secret), compared=len(compared), errors=errors)
+    return [bit for nth, bit in secret.items() if nth not in compared]
 
 
 async def hold(holder: Node, *, chain: list[str], rounds: int) -> list[int]:
     """Be the holder of a share. Returns its bits: each secret bit is the sum of the holders' bits, modulo 2."""
     bases, outcomes = await _measure_all(holder, chain, rounds)
-    return await _hold(holder, chain, bases, outcomes, outcomes)
+    secret = await _compare(holder, chain, bases, outcomes)
+    return [outcomes[nth] for nth in secret]
 
 
 async def cheat(bob: Node, *, chain: list[str], rounds: int) -> list[int]:
@@ -49,15 +49,17 @@ async def cheat(bob: Node, *, chain: list[str], rounds: int) -> list[int]:
     """
     bases, outcomes, stolen = "", [], []
     for _ in range(rounds):
-        seen, mine = await _intercept(bob, chain)
+        seen, mine = await intercept(bob, chain)
         basis = _coin(bob)
         bases += basis
         outcomes.append(await mine.measure(basis))
         stolen.append(seen)
-    return await _hold(bob, chain, bases, outcomes, stolen, signed=True)
+    secret = await _compare(bob, chain, bases, outcomes)
+    return [stolen[nth] ^ parity for nth, parity in secret.items()]
 
 
-async def _intercept(bob: Node, chain: list[str]) -> tuple[int, Qubit]:
+async def intercept(bob: Node, chain: list[str]) -> tuple[int, Qubit]:
+    """Do so in one round. Returns what the dealer will find if it is her basis, and bob's qubit of the false state."""
     dealer, _, last = chain
     of_dealer, mine = await asyncio.gather(bob.entangle(dealer), bob.entangle(last))
     await bob.receive(dealer, channel="ghz", type=int)
@@ -82,20 +84,18 @@ async def _measure_all(node: Node, chain: list[str], rounds: int) -> tuple[str, 
     return bases, outcomes
 
 
-async def _hold(
-    holder: Node, chain: list[str], bases: str, outcomes: list[int], result: list[int], *, signed: bool = False
-) -> list[int]:
-    """Tell the bases, and the share in the rounds to be compared. Returns the result of the other rounds."""
-    n_y = ys(await announce(holder, bases, everyone=chain, channel="bases"))
+async def _compare(holder: Node, chain: list[str], bases: str, outcomes: list[int]) -> dict[int, int]:
+    """Tell the bases, and the outcomes of rounds to be compared. Returns the other rounds, each with its parity."""
+    parities = expected_parities(await announce(holder, bases, everyone=chain, channel="bases"))
     compared = await holder.receive(chain[0], channel="compared", type=list)
     await holder.send(chain[0], [outcomes[nth] for nth in compared], channel="shares")
-    signs = [n // 2 % 2 if signed else 0 for n in n_y]
-    return [result[nth] ^ signs[nth] for nth, n in enumerate(n_y) if n % 2 == 0 and nth not in compared]
+    return {nth: parity for nth, parity in parities.items() if nth not in compared}
 
 
-def ys(bases: dict[str, str]) -> list[int]:
-    """How many have measured Y, in each round."""
-    return [of_round.count("y") for of_round in zip(*bases.values(), strict=True)]
+def expected_parities(bases: dict[str, str]) -> dict[int, int]:
+    """Of all outcomes, in each round that is kept: 0 after XXX, 1 after two Y. Odd numbers of Y are not kept."""
+    n_y = [of_round.count("y") for of_round in zip(*bases.values(), strict=True)]
+    return {nth: n // 2 % 2 for nth, n in enumerate(n_y) if n % 2 == 0}
 
 
 def _coin(node: Node) -> str:

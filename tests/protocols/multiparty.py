@@ -1,11 +1,12 @@
-"""What tests of protocols of several parties need: programs that share a state and hold it, and the state they share."""
+"""For tests of protocols of several parties: programs that share a state and hold it, and what state that is."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import reduce
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ PAULIS = {
     "Y": np.array([[0, -1j], [1j, 0]]),
     "Z": np.diag([1, -1]),
 }
-SHARE = {"ghz": share_ghz, "w": share_w, "graph": share_graph_state}
+SHARE: dict[str, Callable[[Node, Any], Awaitable[Qubit]]] = {"ghz": share_ghz, "w": share_w, "graph": share_graph_state}
 
 
 # --- programs ---------------------------------------------------------------------------------------------------------
@@ -66,12 +67,21 @@ def names(n: int) -> list[str]:
     return [f"n{place}" for place in range(n)]
 
 
-def chain_of(program: Program | Sequence[Program], n: int, *, fidelity: float = 1.0, **more: Any) -> dict[str, Any]:
-    """n nodes in a row, 10 km apart, with one program for all or one for each."""
+def chain_of(
+    program: Program | Sequence[Program],
+    n: int,
+    *,
+    fidelity: float = 1.0,
+    length: str = "10 km",
+    hardware: Mapping[str, Any] = MappingProxyType({}),
+    **more: Any,
+) -> dict[str, Any]:
+    """n nodes in a row, with one program for all or one for each."""
     programs = [program] * n if isinstance(program, Program) else program
+    nodes = [{"programs": {"main": one}, **hardware} for one in programs]
     return {
-        "nodes": dict(zip(names(n), programs, strict=True)),
-        "links": {"all": {"chain": names(n), "length": "10 km", "fidelity": fidelity}},
+        "nodes": dict(zip(names(n), nodes, strict=True)),
+        "links": {"all": {"chain": names(n), "length": length, "fidelity": fidelity}},
         "seed": 3,
         **more,
     }
@@ -150,6 +160,13 @@ def w_ket(n: int) -> Matrix:
     ket = np.zeros(2**n, np.complex128)
     ket[[1 << place for place in range(n)]] = np.sqrt(1 / n)
     return ket
+
+
+def graph_ket(n: int, edges: Sequence[tuple[int, int]]) -> Matrix:
+    """Of a graph state: a sign for each edge whose vertices are both 1."""
+    bits = np.arange(2**n)[:, None] >> np.arange(n)[::-1] & 1
+    both = sum(bits[:, one] * bits[:, two] for one, two in edges)
+    return np.asarray((-1.0) ** both / np.sqrt(2**n), np.complex128)
 
 
 def projector(ket: Matrix) -> Matrix:

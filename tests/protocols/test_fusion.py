@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Callable
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from tests.protocols.multiparty import (
     Nets,
     exactly,
     ghz_ket,
+    graph_ket,
     hold,
     joint_states,
     tensor,
@@ -62,25 +64,22 @@ def test_fused_states_of_werner_pairs(qnode_cluster: Nets) -> None:
         assert fidelity(state, ghz_ket(5)) == pytest.approx(expected, abs=EXACT)
 
 
-def graph_line(n: int) -> Matrix:
-    bits = np.arange(2**n)[:, None] >> np.arange(n)[::-1] & 1
-    return (-1.0) ** (bits[:, 1:] * bits[:, :-1]).sum(axis=1) / np.sqrt(2**n) + 0j
+def line_ket(n: int) -> Matrix:
+    return graph_ket(n, list(pairwise(range(n))))
 
 
+@pytest.mark.parametrize(("ket", "pauli"), [(ghz_ket, "X"), (line_ket, "Z")], ids=["GHZ states", "graph states"])
 @pytest.mark.parametrize("flip", [0, 1])
-def test_the_table_for_ghz_and_graph_states_of_every_size(flip: int) -> None:
-    """CNOT from the first state's last qubit to the second one's first, which is measured: enumerated."""
-    for kind, pauli, (n, m) in product((ghz_ket, graph_line), "XZ", product((1, 2, 3), (2, 3))):
-        if (kind is ghz_ket) != (pauli == "X"):
-            continue
-        joined = np.kron(kind(n), kind(m)).reshape(2 ** (n - 1), 2, 2, 2 ** (m - 1))
-        for kept in (0, 1):
-            joined[:, kept] = joined[:, kept, [kept, 1 - kept]]  # the CNOT
-        left = joined[:, :, flip].reshape(-1) * np.sqrt(2)
-        neighbours = m - 1 if pauli == "X" else 1  # of the measured qubit: all, or the next in the line
-        correction = [PAULIS["I"]] * n + [PAULIS[pauli if flip else "I"]] * neighbours
-        correction += [PAULIS["I"]] * (m - 1 - neighbours)
-        assert abs(np.vdot(kind(n + m - 1), tensor(*correction) @ left)) == pytest.approx(1, abs=1e-12)
+def test_the_table_for_states_of_several_sizes(ket: Callable[[int], Matrix], pauli: str, flip: int) -> None:
+    """A CNOT from the last qubit of the first state to the first one of the second, which is measured."""
+    for n, m in product((2, 3, 4), repeat=2):
+        joined = np.kron(ket(n), ket(m)).reshape(2 ** (n - 1), 2, 2, 2 ** (m - 1))
+        joined[:, 1] = joined[:, 1, ::-1]
+        left = joined[:, :, flip].reshape(-1) * np.sqrt(2)  # each outcome has 1/2
+        corrected = m - 1 if pauli == "X" else 1  # all others of the second state, or the one next in the line
+        correction = "I" * n + (pauli if flip else "I") * corrected + "I" * (m - 1 - corrected)
+        fused = tensor(*(PAULIS[letter] for letter in correction)) @ left
+        assert abs(np.vdot(ket(n + m - 1), fused)) == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.qnode("../../configs/fusion.yaml")

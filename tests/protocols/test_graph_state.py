@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from itertools import combinations
 
-import numpy as np
 import pytest
 
 from orchestrator import Cluster, Program
 from qnode.protocols.graph_state import neighbours_of
 from qnode.quantum.fidelity import fidelity
-from tests.protocols.multiparty import EXACT, Matrix, Nets, exactly, expectation, joint_states, names, share_and_hold
+from tests.protocols.multiparty import (
+    EXACT,
+    Matrix,
+    Nets,
+    exactly,
+    expectation,
+    graph_ket,
+    joint_states,
+    names,
+    share_and_hold,
+)
 
 Edges = list[tuple[str, str]]
 
@@ -42,20 +51,14 @@ def stabilizer(n: int, graph: Edges, vertex: str) -> str:
     return "".join("X" if name == vertex else "Z" if name in around else "I" for name in names(n))
 
 
-def graph_ket(n: int, graph: Edges) -> Matrix:
-    """A sign for each edge whose vertices are both 1."""
-    bits = np.arange(2**n)[:, None] >> np.arange(n)[::-1] & 1
-    places = [[names(n).index(name) for name in edge] for edge in graph]
-    signs = sum(bits[:, one] * bits[:, two] for one, two in places)
-    return (-1.0) ** signs / np.sqrt(2**n) + 0j
-
-
 @pytest.mark.parametrize(("n", "graph"), GRAPHS.values(), ids=GRAPHS)
 def test_x_of_every_vertex_times_z_of_its_neighbours_is_one(n: int, graph: Edges, qnode_cluster: Nets) -> None:
     for state in shared(n, graph, qnode_cluster, rounds=6):
         for vertex in names(n):
             assert expectation(state, stabilizer(n, graph, vertex)) == pytest.approx(1, abs=EXACT)
-        assert fidelity(state, graph_ket(n, graph)) == pytest.approx(1, abs=EXACT)
+        assert fidelity(
+            state, graph_ket(n, [(names(n).index(one), names(n).index(two)) for one, two in graph])
+        ) == pytest.approx(1, abs=EXACT)
 
 
 def test_a_vertex_without_edges_is_plus(qnode_cluster: Nets) -> None:
