@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qnode import Node, Qubit
+from qnode.protocols.decoy_bb84 import entropy
 from qnode.protocols.ghz import share_ghz
-from qnode.quantum.key_fraction import binary_entropy
 
 KEY, CHECK_Z, CHECK_X = "key", "check z", "check x"
 
@@ -73,4 +73,4 @@ def error_rates(in_x: Sequence[Sequence[int]], in_z: Sequence[Sequence[int]]) ->
 
 def key_rate(q_x: float, q_z: Sequence[float]) -> float:
     """Secret bits for each round that was measured for the key, at least 0."""
-    return max(0.0, 1 - binary_entropy(q_x) - max(map(binary_entropy, q_z), default=1.0))
+    return max(0.0, 1 - entropy(q_x) - max(map(entropy, q_z), default=1.0))

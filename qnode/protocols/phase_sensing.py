@@ -24,10 +24,13 @@ async def turn(qubit: Qubit, *, detuning: float, seconds: float) -> None:
     qubit.rz(detuning * seconds)
 
 
-async def sense_together(node: Node, *, chain: list[str], detuning: float, seconds: float, runs: int) -> float | None:
+async def sense_together(
+    node: Node, *, chain: list[str], detuning: float, seconds: float, runs: int, visibility: float = 1.0
+) -> float | None:
     """Measure the mean detuning of all nodes with GHZ states. The first one gets it, in radians a second.
 
-    It turns its own qubit by pi/2 more: at that point the parity changes fastest, and with the sign of the phase.
+    It turns its own qubit by pi/2 more: at that point the parity changes fastest, and with the sign of the phase. The
+    visibility has to be known; of GHZ states from Werner pairs it is the product of their w = (4F - 1)/3.
     """
     outcomes = []
     for _ in range(runs):
@@ -41,8 +44,8 @@ async def sense_together(node: Node, *, chain: list[str], detuning: float, secon
         return None
     theirs = [await node.receive(name, channel="outcomes", type=list) for name in chain[1:]]
     even = sum(sum(of_run) % 2 == 0 for of_run in zip(outcomes, *theirs, strict=True))
-    phase = phase_of(even / runs) / len(chain)
-    node.record(phase_together=phase, spread_together=1 / (len(chain) * sqrt(runs)))
+    phase = phase_of(even / runs, visibility) / len(chain)
+    node.record(phase_together=phase, spread_together=1 / (len(chain) * visibility * sqrt(runs)))
     return phase / seconds
 
 

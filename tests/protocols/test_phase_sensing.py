@@ -115,13 +115,15 @@ def test_dephasing_takes_the_gain_away(qnode_cluster: Nets) -> None:
 
 
 def test_both_ways_measure_the_phase(qnode_cluster: Nets) -> None:
-    # 6.2 standard deviations: a false alarm of 1e-9 each, as estimates of so many runs are normal.
+    # 6.2 standard deviations: a false alarm of 1e-9 each, as far as estimates of so many runs are normal.
     given = {"chain": names(N), "detuning": 1.0, "seconds": 0.1, "runs": 150}
-    for program, name, width in (
-        (sense_together, "together", 1 / (N * sqrt(150))),
-        (sense_apart, "apart", 1 / sqrt(N * 150)),
+    noisy = {**given, "visibility": werner_w(0.85) ** (N - 1)}
+    for program, f, name, width in (
+        (Program(sense_together, **given), 1.0, "together", 1 / (N * sqrt(150))),
+        (Program(sense_together, **noisy), 0.85, "together", 1 / (N * 0.8**3 * sqrt(150))),
+        (Program(sense_apart, **given), 1.0, "apart", 1 / sqrt(N * 150)),
     ):
-        run = exactly(qnode_cluster(**chain_of(Program(program, **given), N, events=False)))
+        run = exactly(qnode_cluster(**chain_of(program, N, fidelity=f, events=False)))
         assert run.notes["n0"][f"spread_{name}"] == pytest.approx(width)
         assert abs(run.notes["n0"][f"phase_{name}"] - 0.1) < 6.2 * width
         assert run["n0"] == pytest.approx(run.notes["n0"][f"phase_{name}"] / 0.1)
