@@ -214,7 +214,8 @@ class Node:
             raise InvalidOperation(detail=f"min_fidelity must lie in [0, 1]; got {min_fidelity!r}")
         wanted = 1 if n is None else _whole(n)
         name = NodeName(peer)
-        self._machine.check_neighbour(name)
+        if name == self.name or name not in self._services.names:
+            self._machine.check_neighbour(name)
         if wanted < 1:
             raise InvalidOperation(detail=f"entangle() needs a whole number n >= 1; got {n}")
         if not isinstance(tag, str):
@@ -235,6 +236,8 @@ class Node:
         services, machine = self._services, self._machine
         if services.lost:
             services.require(peer, self.program)
+        if peer not in machine.neighbours:
+            return await self._entangle_far(peer, n, min_fidelity, tag)
         if not machine.arrivals.take_in_turn(n):
             await self._wait_for_slots(n, peer)
         request = machine.entangle(self.program, peer, tag, n, min_fidelity)
@@ -247,6 +250,18 @@ class Node:
                 machine.withdraw(request)
                 services.release(n - len(serving.halves), machine.arrival)
             self._services.discard([half for half in serving.halves if not half.fate], _caller(1))
+            raise
+
+    async def _entangle_far(self, peer: NodeName, n: int, min_fidelity: float, tag: str) -> list[Qubit]:
+        stack = self._services.stack
+        number, future = stack.entangle(self.program, peer, tag, n, min_fidelity, self._hold_remote)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if came(future):
+                self._services.discard([half for half in future.result() if not half.fate], _caller(1))
+            else:
+                stack.withdraw(number)
             raise
 
     async def measure_directly(

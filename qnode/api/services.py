@@ -34,6 +34,7 @@ from qnode.wire.items import (
 )
 from qnode.wire.messages import error_of
 from qnode.wire.operations import Tamper
+from qnode.wire.stack import STACK
 
 log = logging.getLogger("qnode")
 
@@ -56,6 +57,36 @@ class Loop(Protocol):
     def call_at_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> object: ...
 
     def call_in_background_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> object: ...
+
+
+class Stack(Protocol):
+    """What programs and the driver need of a node's network stack."""
+
+    def entangle(
+        self,
+        program: str,
+        peer: NodeName,
+        tag: str,
+        n: int,
+        min_fidelity: float,
+        make: Callable[[QubitId, PairId | None], Qubit],
+    ) -> tuple[int, asyncio.Future[list[Qubit]]]:
+        """Ask for pairs with any node; the request's number, and what it comes to."""
+
+    def withdraw(self, number: int) -> None:
+        """Nobody waits for a request any more."""
+
+    def heard(self, sender: str, payload: bytes) -> None:
+        """A message of another node's stack."""
+
+    def paired(self, item: Paired) -> bool:
+        """A half of a link pair, if it is one of the stack's."""
+
+    def lose(self, lost: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Nodes are gone, and why. Which programs wait for one of them, and are told."""
+
+    def back(self, node: str, life: int) -> None:
+        """A node that was lost has begun again."""
 
 
 class PairRequest:
@@ -131,6 +162,17 @@ class NodeServices:
         self.on_unheard: Callable[[str, QnodeError], object] = lambda program, error: None
         self._unheard: list[tuple[str, QnodeError]] = []
         self._cutoffs = machine.has_cutoffs
+        self.on_release: Callable[[], None] | None = None
+        self.open_stack: Callable[[], Stack] | None = None
+        self._stack: Stack | None = None
+
+    @property
+    def stack(self) -> Stack:
+        """The network stack of this node, which begins to work when somebody needs it."""
+        if self._stack is None:
+            assert self.open_stack is not None
+            self._stack = self.open_stack()
+        return self._stack
 
     # ------------------------------------------------------------ what a grant brings
 
@@ -143,6 +185,9 @@ class NodeServices:
                         payload = payload_of(item.digest) if item.digest else item.payload
                     except MalformedMessage as error:  # its sender lies, and has sent nothing
                         log.warning("a message from %s is lost: %s", item.peer, error)
+                        continue
+                    if item.program == STACK:
+                        self.stack.heard(item.peer, payload)
                         continue
                     address = (item.program, item.peer, item.peer_program, item.channel, item.about)
                     letter = self.letters.number(payload)
@@ -170,6 +215,8 @@ class NodeServices:
                     self.lose({item.peer: item.reason})
                 case Back():
                     self.lost.pop(item.peer, None)
+                    if self._stack is not None:
+                        self._stack.back(item.peer, item.incarnation)
                 case Emitted() | Clicked() | Tampered():
                     asked = self.pulses.pop(item.request, None)
                     if asked is not None and not asked.future.done():
@@ -183,6 +230,8 @@ class NodeServices:
     def _paired(self, item: Paired) -> None:
         request = self.pairs.get(item.request)
         if request is None:
+            if self._stack is not None and self._stack.paired(item):
+                return
             # On the real clock it may have been on its way already when the oracle heard that the request is void.
             self.machine.lose(QubitId(item.qubit), "its request was withdrawn")
             return
@@ -294,6 +343,8 @@ class NodeServices:
         for box in (self.letters, self.arrivals):
             readers = box.dismiss(lambda address: address[1] in lost)
             futures += [(reader, address[0], address[1]) for address, reader in readers]
+        for program, peer in self._stack.lose(lost) if self._stack is not None else ():
+            told.setdefault(program, peer)
         for future, program, peer in futures:
             if not future.done():
                 told.setdefault(program, peer)
@@ -315,6 +366,8 @@ class NodeServices:
         """Free slots of a kind, and let those go on who waited for them."""
         for waiter in self.machine.memories[kind].release(n):
             self._serve(waiter)
+        if self.on_release is not None:
+            self.on_release()
 
     def release_at(self, when_ns: int, n: int, kind: int) -> None:
         """Free slots of a kind once the operations on them are over."""
