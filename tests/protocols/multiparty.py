@@ -111,6 +111,9 @@ class _Joint:
                 self.states.append(states.reduced_state([self._marked[NodeName(name)] for name in self._among]))
                 self._marked.clear()
 
+    def swapped(self, one: QubitId, other: QubitId) -> None:
+        """What nodes hold is what they marked, however it came about."""
+
 
 def joint_states(run: Run, among: Sequence[str], label: str = "shared") -> list[Matrix]:
     """What some nodes have marked together: a density matrix for each time, the first node leftmost."""
