@@ -171,7 +171,7 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         recording=config.record.numbers(),
         limits=config.limits.numbers(),
         strangers=config.limits.strangers(),
-        stack=config.stack.spec(),
+        stack=config.stack.spec(len(nodes)),
         faults=tuple(_faults(config, nodes, links)),
         hosts={name: host.address or "" for name, host in config.hosts.items()},
         place=placing.spread(tuple(config.hosts), config.place, tuple(nodes)),

@@ -118,6 +118,27 @@ class Announce(msgspec.Struct, array_like=True, tag=1, frozen=True):
     states: tuple[LinkState, ...]
 
 
+class Seek(msgspec.Struct, array_like=True, tag=2, frozen=True):
+    """A node, in this life of it, seeks a way to the target, for the how-manieth time: who is not it, asks on."""
+
+    source: str
+    life: int
+    number: int
+    target: str
+
+
+class Found(msgspec.Struct, array_like=True, tag=3, frozen=True):
+    """The answer to a Seek, or to what was asked on: all that is behind the sender on ways to the target.
+
+    `states` are those of the nodes there, the sender's first; none: there is no way that is not in another's answer.
+    """
+
+    source: str
+    life: int
+    number: int
+    states: tuple[LinkState, ...]
+
+
 # ---------------------------------------------------------------- between the ends of a request
 
 
@@ -284,6 +305,8 @@ class Parity(msgspec.Struct, array_like=True, tag=40, frozen=True):
 
 Talk = (
     Announce
+    | Seek
+    | Found
     | Wanted
     | Void
     | Refused

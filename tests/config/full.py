@@ -241,6 +241,7 @@ stack:
   window: 3
   swap_success: 0.5
   distillation: bbpssw
+  routing: on_demand
 record:
   fsync: instant
   segment: 1 MiB
