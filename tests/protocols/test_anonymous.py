@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from qnode.protocols.ghz_switch import leaf_of_ghz, serve_ghz
 from qnode.protocols.w_state import share_w
 from qnode.quantum.fidelity import fidelity
 from qnode.testing import assert_frequency
+from tests.protocols.branching_pa import Networks
 from tests.protocols.multiparty import (
     EXACT,
     FALSE_ALARM,
@@ -41,7 +42,6 @@ from tests.protocols.multiparty import (
     joint_states,
     names,
     projector,
-    share_and_hold,
     w_ket,
 )
 
@@ -65,23 +65,17 @@ async def pair_from_w_and_hold(node: Node, everyone: list[str], role: str, round
     return made
 
 
-async def listen(node: Node, everyone: list[str], rounds: int) -> list[tuple[int, ...]]:
-    """Be one of the others, and keep what everybody has announced."""
-    heard = []
-    for _ in range(rounds):
-        outcome = await (await share_ghz(node, everyone)).measure("x")
-        announced = await announce(node, outcome, everyone=everyone)
-        heard.append(tuple(announced[name] for name in everyone))
-    return heard
+async def listen(node: Node, everyone: list[str]) -> tuple[int, ...]:
+    """Be one of the others, and tell what everybody has announced."""
+    outcome = await (await share_ghz(node, everyone)).measure("x")
+    announced = await announce(node, outcome, everyone=everyone)
+    return tuple(announced[name] for name in everyone)
 
 
-async def pair_and_measure(node: Node, everyone: list[str], role: str, rounds: int) -> list[int]:
-    found = []
-    for _ in range(rounds):
-        half = await anonymous_pair(node, await share_ghz(node, everyone), everyone=everyone, role=role)
-        if half is not None:
-            found.append(await half.measure("x"))
-    return found
+async def make_pair(node: Node, everyone: list[str], role: str) -> None:
+    half = await anonymous_pair(node, await share_ghz(node, everyone), everyone=everyone, role=role)
+    assert half is not None
+    half.discard()
 
 
 async def put_and_hold(node: Node, everyone: list[str], bit: int) -> None:
@@ -151,28 +145,16 @@ def test_all_read_the_bits_of_a_node(sender: int, qnode_cluster: Nets) -> None:
     assert [run[name] for name in names(N)] == [sent] * N
 
 
-def test_what_is_announced_for_a_pair_does_not_depend_on_the_sender(qnode_cluster: Nets) -> None:
-    """It is a coin of each node: those of sender and receiver are, and n - 2 X outcomes of a GHZ state are too."""
-    # If the parity of every subset of the bits is a fair coin, all 16 transcripts are alike. n = 120 at p = 1/2 accepts
-    # 0.21 to 0.79 for each of the 15 subsets: bits that are always the same, or always add up to the same, are caught.
-    program = Program(share_and_hold, what="ghz", among=names(N))
-    (state,) = joint_states(in_chain([program] * N, qnode_cluster, formalism="density_matrix"), names(N))
-    for others in permutations(range(N), 2):
-        of_others: dict[tuple[int, ...], float] = defaultdict(float)
-        for outcomes, chance in chances(state, "X" * N).items():
-            of_others[tuple(outcomes[place] for place in others)] += chance
-        assert list(of_others.values()) == pytest.approx([1 / 4] * 4, abs=EXACT)
-    for sender, receiver in ((0, 1), (1, 2), (2, 0)):
-        given = {"everyone": names(N), "rounds": ROUNDS}
-        programs = [Program(pair_and_measure, role=role, **given) for role in roles(sender, receiver)[:-1]]
-        run = in_chain([*programs, Program(listen, **given)], qnode_cluster, events=False)
-        assert run[f"n{sender}"] == run[f"n{receiver}"]
-        assert len(run[f"n{sender}"]) == ROUNDS
-        for subset in range(1, 2**N):
-            odd = sum(
-                sum(bit for place, bit in enumerate(said) if subset >> place & 1) % 2 for said in run[f"n{N - 1}"]
-            )
-            assert_frequency(odd, ROUNDS, 1 / 2, false_alarm=FALSE_ALARM)
+async def test_what_is_announced_for_a_pair_does_not_depend_on_the_sender(networks: Networks) -> None:
+    """Every run that there can be: of three nodes, all eight transcripts are alike, whoever sends to whom."""
+    for others in (others for others in permutations(names(3)) if others[-1] != "n0"):  # n0 is n2 in the mirror
+        programs = [Program(make_pair, everyone=names(3), role=role) for role in (SENDER, RECEIVER)]
+        nodes = dict(zip(others, [*programs, Program(listen, everyone=names(3))], strict=True))
+        line = {"line": {"chain": names(3), "length": "10 km"}}
+        heard: dict[tuple[int, ...], float] = defaultdict(float)
+        for probability, run in await networks.runs(dict(sorted(nodes.items())), line):
+            heard[run[others[-1]]] += probability
+        assert heard == pytest.approx(dict.fromkeys(product((0, 1), repeat=3), 1 / 8), abs=EXACT)
 
 
 @pytest.mark.parametrize(("sender", "receiver"), [(0, 3), (2, 1), (3, 2)])
