@@ -170,7 +170,8 @@ class NetworkLayer:
         want = self.wants[wanted.number] = Want(peer, wanted)
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
         self.out.append(Tell(peer, wanted))
-        self._routes.need(peer)
+        if len(meeting.mine) >= len(meeting.theirs):  # else the peer asked first, and picks the route
+            self._routes.need(peer)
         meeting.mine.append(want)
         self._meet(peer, meeting)
         return wanted.number
