@@ -194,6 +194,15 @@ def test_a_question_that_comes_twice_is_answered_once() -> None:
     assert node.take(0) == [("carol", Seek(*key, "erin"))]
 
 
+def test_who_asks_over_a_link_that_is_broken_at_the_other_end_is_answered_and_the_next_one_is_served() -> None:
+    node, key = bob("alice", "carol", "dave"), ("frank", 0, 1)
+    node.link_down("alice")
+    node.heard("alice", Seek(*key, "erin"))
+    assert node.take(0) == [("alice", Found(*key, ()))]
+    node.heard("carol", Seek(*key, "erin"))
+    assert node.take(0) == [("dave", Seek(*key, "erin"))]
+
+
 def test_what_is_found_holds_until_something_on_it_changes() -> None:
     node = bob("alice", "carol")
 
