@@ -28,6 +28,7 @@
     ├── EntanglementFailure       no pair came of a request
     │   ├── RequestMismatch
     │   ├── FidelityUnreachable
+    │   ├── RequestOver           it was withdrawn, by this end or the other
     │   ├── NoRoute               no way through the network, or not the one that was given
     │   ├── PairExpired
     │   └── GenerationTimeout
@@ -234,6 +235,10 @@ class RequestMismatch(EntanglementFailure):
 
 class FidelityUnreachable(EntanglementFailure):
     sentence = "{node} and {peer} want pairs of fidelity {wanted}; their link and memories reach {reachable}"
+
+
+class RequestOver(EntanglementFailure):
+    sentence = "the request with {peer} is {state}, after {delivered} of {wanted} pairs"
 
 
 class NoRoute(EntanglementFailure):

@@ -90,6 +90,7 @@ KINDS: Final = {
     "network_served": "all pairs of the request are at this end, and its program has them",
     "network_refused": "the request will not be served; name holds the error's code",
     "network_withdrawn": "the program gave the request up",
+    "network_expired": "the request was not served in the time that its program gave it",
     "fault": "a fault script acts; name holds what it does, detail tells of whom",
 }
 

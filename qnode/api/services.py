@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from qnode.api.qubit import Qubit
 from qnode.core.machine import NodeMachine
@@ -38,9 +38,15 @@ from qnode.wire.messages import error_of
 from qnode.wire.operations import Tamper
 from qnode.wire.stack import STACK
 
+if TYPE_CHECKING:
+    from qnode.api.node import Node
+    from qnode.api.requests import Request
+
 log = logging.getLogger("qnode")
 
 T = TypeVar("T")
+Change = Lost | Back | LinkDown | LinkUp
+"""What becomes of the network around a node."""
 
 
 class Turn(NamedTuple):
@@ -64,19 +70,8 @@ class Loop(Protocol):
 class Stack(Protocol):
     """What programs and the driver need of a node's network stack."""
 
-    def entangle(
-        self,
-        program: str,
-        peer: NodeName,
-        tag: str,
-        n: int,
-        min_fidelity: float,
-        make: Callable[[QubitId, PairId | None], Qubit],
-    ) -> tuple[int, asyncio.Future[list[Qubit]]]:
-        """Ask for pairs with any node; the request's number, and what it comes to."""
-
-    def withdraw(self, number: int) -> None:
-        """Nobody waits for a request any more."""
+    def request(self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str) -> Request:
+        """Ask for pairs with any node."""
 
     def heard(self, sender: str, payload: bytes) -> None:
         """A message of another node's stack."""
@@ -86,15 +81,6 @@ class Stack(Protocol):
 
     def lose(self, lost: Mapping[str, str]) -> list[tuple[str, str]]:
         """Nodes are gone, and why. Which programs wait for one of them, and are told."""
-
-    def back(self, node: str, life: int) -> None:
-        """A node that was lost has begun again."""
-
-    def link_down(self, peer: str) -> None:
-        """The quantum link to a neighbour is broken."""
-
-    def link_up(self, peer: str) -> None:
-        """It is whole again."""
 
 
 class PairRequest:
@@ -165,8 +151,10 @@ class NodeServices:
         self.returned: set[str] = set()
         self.lost_qubits: Counter[str] = Counter()  # by reason
         self.lost: dict[str, str] = {}  # nodes that are gone, and why
-        self.lives: dict[str, int] = {}  # of nodes that have been lost: the one that is over, or the one that began
-        self.broken: set[str] = set()  # neighbours to whom the quantum link is broken
+        self.network: dict[
+            tuple[str, str], Change
+        ] = {}  # the last of each link and node, for a stack that begins later
+        self.on_network: Callable[[Change], object] | None = None
         self.told: dict[str, str] = {}  # which programs have been told that a node is gone: the first
         self.heard = 0
         self.on_unheard: Callable[[str, QnodeError], object] = lambda program, error: None
@@ -221,21 +209,14 @@ class NodeServices:
                 case Failed():
                     self._failed(item)
                 case Lost():
-                    self.lost[item.peer], self.lives[item.peer] = item.reason, item.incarnation
+                    self.lost[item.peer] = item.reason
                     self.lose({item.peer: item.reason})
+                    self._network_changed("node", item)
                 case Back():
                     self.lost.pop(item.peer, None)
-                    self.lives[item.peer] = item.incarnation
-                    if self._stack is not None:
-                        self._stack.back(item.peer, item.incarnation)
-                case LinkDown():
-                    self.broken.add(item.peer)
-                    if self._stack is not None:
-                        self._stack.link_down(item.peer)
-                case LinkUp():
-                    self.broken.discard(item.peer)
-                    if self._stack is not None:
-                        self._stack.link_up(item.peer)
+                    self._network_changed("node", item)
+                case LinkDown() | LinkUp():
+                    self._network_changed("link", item)
                 case Emitted() | Clicked() | Tampered():
                     asked = self.pulses.pop(item.request, None)
                     if asked is not None and not asked.future.done():
@@ -245,6 +226,11 @@ class NodeServices:
                     train = self.taps.number(item)
                     hand_over(partial(self.taps.put, (item.sender, item.receiver), train), train)
                     self.forward_all()
+
+    def _network_changed(self, of: str, item: Change) -> None:
+        self.network[of, item.peer] = item
+        if self.on_network is not None:
+            self.on_network(item)
 
     def _paired(self, item: Paired) -> None:
         request = self.pairs.get(item.request)

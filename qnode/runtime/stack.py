@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
 from qnode.api.qubit import Qubit
+from qnode.api.requests import REFUSED, Progress, Request
 from qnode.api.services import NodeServices
 from qnode.core.coins import Coins, derive_key
 from qnode.core.memory import HeldQubit
@@ -29,7 +30,6 @@ from qnode.stack.effects import (
     Log,
     Make,
     Refuse,
-    Serve,
     Swap,
     Tell,
     Unmake,
@@ -38,35 +38,24 @@ from qnode.stack.effects import (
 )
 from qnode.stack.network import NetworkLayer
 from qnode.stack.routing import LinkStates
-from qnode.wire.items import Paired
+from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
 from qnode.wire.plan import NodeSpec
 from qnode.wire.stack import STACK, NodeFacts, decode_talk, encode_talk
+
+if TYPE_CHECKING:
+    from qnode.api.node import Node
 
 log = logging.getLogger("qnode")
 
 _CORRECTIONS: Final = {1: "x", 2: "z", 3: "y"}  # by frame, 2 z + x
 
 
-class EndToEnd:
-    """A program's request: its halves so far, and who waits for them."""
+class EndToEnd(NamedTuple):
+    """A program's request, and who makes a handle of a half for it."""
 
-    __slots__ = ("future", "halves", "make", "number", "peer", "program")
-
-    def __init__(
-        self,
-        number: int,
-        program: str,
-        peer: NodeName,
-        future: asyncio.Future[list[Qubit]],
-        make: Callable[[QubitId, PairId | None], Qubit],
-    ) -> None:
-        self.number = number
-        self.program = program
-        self.peer = peer
-        self.future = future
-        self.make = make
-        self.halves: list[tuple[tuple[int, int], PairId, HeldQubit, float]] = []
+    request: Request
+    make: Callable[[QubitId, PairId | None], Qubit]
 
 
 class NetworkStack:
@@ -76,9 +65,9 @@ class NetworkStack:
         self._services = services
         self._machine = services.machine
         facts, spec = facts_of(node.hardware), node.stack
-        routing = LinkStates if spec.flood else Discovery
         if spec.cutoff_ns is None:
             spec = replace(spec, cutoff_ns=self._machine.cutoff_ns(self._machine.arrival))
+        routing = LinkStates if spec.flood else Discovery
         self.layer = NetworkLayer(
             self._machine.name,
             node.incarnation,
@@ -96,44 +85,44 @@ class NetworkStack:
         self._busy = False
         self._telling = False
         services.on_release = self._slots_freed
-        for name, life in services.lives.items():  # what became of the network before anybody needed a stack here
-            if name in services.lost:
-                self.layer.lost(NodeName(name), services.lost[name], life)
-            else:
-                self.layer.back(NodeName(name), life)
-        for name in sorted(services.broken):
-            self.layer.link_down(NodeName(name))
+        services.on_network = self._happened
+        for item in services.network.values():
+            self.layer.happened(item)
 
     # ------------------------------------------------------------ programs
 
-    def entangle(
-        self,
-        program: str,
-        peer: NodeName,
-        tag: str,
-        n: int,
-        min_fidelity: float,
-        make: Callable[[QubitId, PairId | None], Qubit],
-    ) -> tuple[int, asyncio.Future[list[Qubit]]]:
+    def request(self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str) -> Request:
         """Ask for pairs with any node."""
-        future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._services.loop)
-        self.layer.now_ns = self._machine.now_ns
-        number = self.layer.ask(program, peer, tag, n, min_fidelity)
-        self._requests[number] = EndToEnd(number, program, peer, future, make)
+        self.layer.now_ns = now_ns = self._machine.now_ns
+        number = self.layer.ask(node.program, peer, tag, n, min_fidelity, at_once)
+        request = Request(
+            self._services.loop,
+            node.program,
+            peer,
+            n,
+            now_ns,
+            partial(self._progress, number),
+            partial(self._withdraw, number),
+            self._give_back,
+        )
+        self._requests[number] = EndToEnd(request, node.hold_remote)
         self._carry_out()
-        return number, future
-
-    def withdraw(self, number: int) -> None:
-        """Nobody waits for a request any more."""
-        self.layer.withdraw(number)
-        self._carry_out()
-        self._forget(number)
-
-    def _forget(self, number: int) -> EndToEnd | None:
-        request = self._requests.pop(number, None)
-        if request is not None:
-            self._services.discard([held for _, _, held, _ in request.halves if not held.fate], None)
         return request
+
+    def _progress(self, number: int) -> Progress | None:
+        want = self.layer.wants.get(number)
+        if want is None:
+            return None
+        return Progress(want.state, want.asked.n, 0, want.route, want.waits_for, want.circuits)
+
+    def _withdraw(self, number: int, why: str) -> None:
+        self._requests.pop(number, None)
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.withdraw(number, why)
+        self._carry_out()
+
+    def _give_back(self, halves: list[Qubit]) -> None:
+        self._services.discard([half for half in halves if not half.fate], None)
 
     # ------------------------------------------------------------ what comes
 
@@ -175,28 +164,17 @@ class NetworkStack:
 
     def lose(self, lost: Mapping[str, str]) -> list[tuple[str, str]]:
         """Nodes are gone, and why. Which programs wait for one of them, and are told."""
-        told = [(request.program, str(request.peer)) for request in self._requests.values() if request.peer in lost]
+        asked = [one.request for one in self._requests.values()]
+        told = [(request.program, str(request.peer)) for request in asked if request.peer in lost]
         self.layer.now_ns = self._machine.now_ns
         for node, reason in lost.items():
-            self.layer.lost(NodeName(node), reason, self._services.lives.get(node, 0))
+            self.layer.forsake(NodeName(node), reason)
         self._carry_out()
         return told
 
-    def back(self, node: str, life: int) -> None:
-        """A node that was lost has begun again."""
-        self.layer.back(NodeName(node), life)
-        self._carry_out()
-
-    def link_down(self, peer: str) -> None:
-        """The quantum link to a neighbour is broken."""
+    def _happened(self, item: LinkDown | LinkUp | Lost | Back) -> None:
         self.layer.now_ns = self._machine.now_ns
-        self.layer.link_down(NodeName(peer))
-        self._carry_out()
-
-    def link_up(self, peer: str) -> None:
-        """It is whole again."""
-        self.layer.now_ns = self._machine.now_ns
-        self.layer.link_up(NodeName(peer))
+        self.layer.happened(item)
         self._carry_out()
 
     def _slots_freed(self) -> None:
@@ -221,7 +199,7 @@ class NetworkStack:
             self._busy = False
         due_ns = self.layer.routes_due_ns
         if due_ns is not None and not self._telling:
-            self._telling = True  # once all that comes at this instant has come
+            self._telling = True  # once all that has come at this instant is known
             self._services.clock.call_at_ns(max(due_ns, self._machine.now_ns), self._tell_routes)
 
     def _tell_routes(self) -> None:
@@ -267,12 +245,10 @@ class NetworkStack:
                         effect.qubits,
                     )
                 )
-            case Serve():
-                self._serve(effect.request)
             case Refuse():
-                request_of = self._forget(effect.request)
-                if request_of is not None and not request_of.future.done():
-                    request_of.future.set_exception(from_wire(effect.code, effect.fields))
+                asked = self._requests.pop(effect.request, None)
+                if asked is not None:
+                    asked.request.end(REFUSED, from_wire(effect.code, effect.fields))
 
     def _discard(self, half: Half) -> None:
         held = self._held.pop(half.qubit)
@@ -311,40 +287,31 @@ class NetworkStack:
 
     def _whole(self, whole: Whole) -> None:
         held = self._held.pop(whole.half.qubit)
-        request = self._requests.get(whole.request)
-        if request is None:
-            self._services.discard((held,), None)
-            return
         if whole.frame:
             self._machine.apply(_CORRECTIONS[whole.frame], (held,), (), _HERE)
-        nth = int(whole.circuit.rpartition("#")[2])
-        pair = PairId(f"{whole.circuit}.{whole.number}")
-        request.halves.append(((nth, whole.number), pair, held, whole.vector[0]))
-
-    def _serve(self, number: int) -> None:
-        request = self._requests.pop(number)
-        ready_ns = max(held.busy_ns for _, _, held, _ in request.halves)
-        if ready_ns > self._machine.now_ns:
-            self._services.clock.call_at_ns(ready_ns, self._deliver, request)
+        if held.busy_ns > self._machine.now_ns:
+            self._services.clock.call_at_ns(held.busy_ns, self._deliver, whole, held)
         else:
-            self._deliver(request)
+            self._deliver(whole, held)
 
-    def _deliver(self, request: EndToEnd) -> None:
-        if request.future.done():
-            self._services.discard([held for _, _, held, _ in request.halves if not held.fate], None)
+    def _deliver(self, whole: Whole, held: HeldQubit) -> None:
+        """A half is corrected: its program may have it."""
+        asked = self._requests.get(whole.request)
+        if asked is None:
+            self._services.discard((held,), None)
             return
-        halves = []
-        for _, pair, held, fidelity in sorted(request.halves, key=lambda one: one[0]):
-            half = request.make(held.id, pair)
-            half.busy_ns, half.kind, half.error = held.busy_ns, held.kind, held.error
-            half.fidelity = fidelity
-            self._machine.outbox.append(
-                Told("network_deliver", request.program, request.number, pair, request.peer, qubits=(half.id,))
-            )
-            if self._machine.has_cutoffs:
-                self._services.keep_cutoff(half)
-            halves.append(half)
-        request.future.set_result(halves)
+        request, machine = asked.request, self._machine
+        pair = PairId(f"{whole.circuit}.{whole.number}")
+        half = asked.make(held.id, pair)
+        half.kind, half.error, half.fidelity = held.kind, held.error, whole.vector[0]
+        machine.outbox.append(
+            Told("network_deliver", request.program, whole.request, pair, request.peer, qubits=(half.id,))
+        )
+        if machine.has_cutoffs:
+            self._services.keep_cutoff(half)
+        request.put((int(whole.circuit.rpartition("#")[2]), whole.number), half, machine.now_ns)
+        if request.delivered == request.n:
+            del self._requests[whole.request]
 
 
 def facts_of(hardware: Hardware) -> NodeFacts:

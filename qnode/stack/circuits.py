@@ -139,7 +139,15 @@ class Circuit:
         self.window = window
         for side in self._sides:
             if side is not None:
-                side.slots = window if self.is_repeater or not self.n else self.n
+                side.slots = window if self.is_repeater else self.reserved
+        self._fill()
+
+    def make_room(self) -> None:
+        """At an end: one more half may be here."""
+        self.reserved += 1
+        for side in self._sides:
+            if side is not None:
+                side.slots += 1
         self._fill()
 
     def _fill(self) -> None:
@@ -147,8 +155,8 @@ class Circuit:
             if side is None:
                 continue
             here = side.asked + len(side.held) + (len(self._swapping) // 2)
-            if not self.is_repeater and self.n:
-                here += self.whole
+            if not self.is_repeater:
+                here += self.whole  # its slot has gone to a program
             while here < side.slots and side.asked < self.window and (not self.n or side.live < self.n):
                 side.asked += 1
                 side.live += 1

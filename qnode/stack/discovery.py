@@ -110,10 +110,6 @@ class Discovery:
         if self._links.down(peer):
             self._forget_ways_over(self._name)
 
-    def is_up(self, peer: str) -> bool:
-        """Whether the link to a neighbour makes pairs."""
-        return peer in self._links.whole()
-
     def link_up(self, peer: str) -> None:
         """An own link that was down makes pairs again: there may be better ways, or ways at all."""
         if self._links.mended(peer):

@@ -98,12 +98,6 @@ class Log(NamedTuple):
     qubits: tuple[str, ...] = ()
 
 
-class Serve(NamedTuple):
-    """A program's request has all its pairs; by their numbers, with what each half is expected to be."""
-
-    request: int
-
-
 class Refuse(NamedTuple):
     """A program's request will not be served."""
 
@@ -112,4 +106,4 @@ class Refuse(NamedTuple):
     fields: dict[str, str | int]
 
 
-Effect = Tell | Make | Unmake | Swap | Drop | Whole | WakeAt | Closed | Freed | Log | Serve | Refuse
+Effect = Tell | Make | Unmake | Swap | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse

@@ -13,11 +13,12 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from qnode.errors import OutOfMemory, PeerLost, QnodeError, RequestMismatch
+from qnode.errors import NoRoute, OutOfMemory, PeerLost, QnodeError, RequestMismatch, RequestOver
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Applicant, Slots
 from qnode.stack.circuits import Circuit
-from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Serve, Tell
+from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
+from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
     Announce,
     Busy,
@@ -69,9 +70,6 @@ class Routes(Protocol):
     def heard(self, sender: str, told: Announce | Seek | Found) -> None:
         """Another node has announced, asked or answered something."""
 
-    def is_up(self, peer: str) -> bool:
-        """Whether the link to a neighbour makes pairs."""
-
     def link_down(self, peer: str) -> None:
         """An own link makes no pairs any more."""
 
@@ -90,24 +88,42 @@ class Want:
 
     Attributes:
         peer: Whom the pairs are wanted with.
+        at_once: How many pairs its program has room for at once.
         theirs: The peer's that it has met.
+        route: Which it takes.
         circuit: What serves it.
         circuits: How many have.
         whole: How many of its pairs there are.
         waits_for: The node that is short of memory.
+        freed: Nodes that were, and have said that they are not any more.
         state: "asked", "routing", "queued", "setting up", "running", "settling".
     """
 
-    __slots__ = ("asked", "circuit", "circuits", "peer", "state", "theirs", "waits_for", "whole")
+    __slots__ = (
+        "asked",
+        "at_once",
+        "circuit",
+        "circuits",
+        "freed",
+        "peer",
+        "route",
+        "state",
+        "theirs",
+        "waits_for",
+        "whole",
+    )
 
-    def __init__(self, peer: NodeName, asked: Wanted) -> None:
+    def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
         self.peer = peer
+        self.at_once = at_once
+        self.route: tuple[str, ...] = ()
         self.asked = asked
         self.theirs: Wanted | None = None
         self.circuit = ""
         self.circuits = 0
         self.whole = 0
         self.waits_for = ""
+        self.freed: set[str] = set()
         self.state = "asked"
 
 
@@ -157,30 +173,32 @@ class NetworkLayer:
         self._opened: dict[NodeName, int] = {}
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
         self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
-        self._lost: dict[str, str] = {}
+        self._lost: set[NodeName] = set()
+        self._down: set[NodeName] = set()  # neighbours to whom the link makes nothing
 
     # ------------------------------------------------------------ what programs ask for
 
-    def ask(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float, kind: str = "keep") -> int:
-        """A program wants n pairs with a peer. Returns the request's number."""
+    def ask(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float, at_once: int) -> int:
+        """A program wants n pairs with a peer, and has room for so many at once. Returns the request's number."""
         self._numbered += 1
         meeting = self._meetings.setdefault((peer, program, tag), Meeting())
-        wanted = Wanted(self._numbered, meeting.asked, program, tag, n, min_fidelity, self.now_ns, kind)
+        wanted = Wanted(self._numbered, meeting.asked, program, tag, n, min_fidelity, self.now_ns)
         meeting.asked += 1
-        want = self.wants[wanted.number] = Want(peer, wanted)
+        want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
         self.out.append(Tell(peer, wanted))
-        if len(meeting.mine) >= len(meeting.theirs):  # else the peer asked first, and picks the route
-            self._routes.need(peer)
+        self._routes.need(peer)
         meeting.mine.append(want)
         self._meet(peer, meeting)
+        if want.state == "asked":
+            self._check_way(want)
         return wanted.number
 
-    def withdraw(self, number: int) -> None:
-        """A program has given up; one that is over is over."""
+    def withdraw(self, number: int, why: str = "withdrawn") -> None:
+        """A program has given up, or its time is over; a request that is over is over."""
         want = self.wants.get(number)
         if want is not None:
-            self.out.append(Log("network_withdrawn", want.asked.program, number))
+            self.out.append(Log(f"network_{why}", want.asked.program, number, peer=want.peer, n=want.asked.n))
             self._end(want, with_theirs=False)
             self.out.append(Tell(want.peer, Void(number)))
 
@@ -200,8 +218,14 @@ class NetworkLayer:
             theirs = meeting.theirs[nth] if nth < len(meeting.theirs) else None
             if want.theirs is theirs:
                 continue
+            had = want.whole + (self.circuits[want.circuit].whole if want.circuit in self.circuits else 0)
             self._abandon(want)
             want.theirs = theirs
+            if had:  # they are in use
+                over = RequestOver(peer=peer, state="withdrawn there", delivered=had, wanted=want.asked.n)
+                want.theirs = None
+                self._refuse(want, over)
+                return
             if theirs is None:
                 want.state = "asked"
                 continue
@@ -242,13 +266,14 @@ class NetworkLayer:
             self._routes.need(peer)
             want.state = "routing"
             return
+        want.route = route
         assert want.theirs is not None
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
         setup = Setup(
             want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), mine.at_ns, self._facts
         )
-        if self._take_part(setup):
+        if self._take_part(setup, want):
             self.circuits[setup.circuit].request = mine.number
             want.state = "setting up"
             self.out.append(Tell(NodeName(route[1]), setup))
@@ -261,11 +286,11 @@ class NetworkLayer:
 
     @property
     def routes_due_ns(self) -> int | None:
-        """When `tell_routes` is to be called; a time that is past means now."""
+        """When `tell_routes` is to be called."""
         return self._routes.due_ns
 
     def tell_routes(self) -> None:
-        """Tell the neighbours what is new of the network, all that came at one instant at once."""
+        """Tell the neighbours what is new of the network, all of it at once."""
         self.out += [Tell(NodeName(peer), talk) for peer, talk in self._routes.take(self.now_ns)]
 
     def routes_changed(self) -> None:
@@ -273,16 +298,27 @@ class NetworkLayer:
         for want in list(self.wants.values()):
             if want.state == "routing":
                 self._set_up(want)
+            elif want.state == "asked":
+                self._check_way(want)
 
-    def _take_part(self, setup: Setup) -> bool:
-        """Take slots for a circuit, and know it. False if there are none now."""
+    def _check_way(self, want: Want) -> None:
+        """Where no way leads, nobody need wait for the peer, who may never hear of it."""
+        try:
+            self._routes.route(want.peer)
+        except NoRoute as error:
+            self.out.append(Tell(want.peer, Void(want.asked.number)))
+            self._refuse(want, error)
+
+    def _take_part(self, setup: Setup, want: Want | None) -> bool:
+        """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
         circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = Applicant(setup.since_ns, setup.circuit)
-        if circuit.is_repeater:
+        if want is None:
             taken = self._admission.admit(who, 2, 2 * setup.window, 2)
             circuit.window = taken // 2
         else:
-            taken = self._admission.admit(who, setup.n, setup.n, 1)
+            least = min(setup.n, want.at_once)
+            taken = self._admission.admit(who, least, least, 1)
         if taken:
             circuit.reserved = taken
             self.circuits[setup.circuit] = circuit
@@ -339,8 +375,8 @@ class NetworkLayer:
                 self._busy(talk)
             case Free():
                 want = self._circuits_of.get(talk.circuit)
-                if want is not None and want.state == "queued":
-                    self._set_up(want)
+                if want is not None:
+                    self._freed(want, sender)
             case Close():
                 self._closed(talk.circuit)
             case Down():
@@ -376,12 +412,12 @@ class NetworkLayer:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
-        if not is_end and not self._routes.is_up(NodeName(setup.route[at + 1])):
+        if not is_end and setup.route[at + 1] in self._down:
             self.out.append(Tell(sender, Busy(setup.circuit, "")))
             reason = f"the link of {self.name} and {setup.route[at + 1]} is broken"
             self.out.append(Tell(requester, Down(setup.circuit, reason)))
             return
-        if not self._take_part(setup):
+        if not self._take_part(setup, want):
             self._setups[setup.circuit] = setup
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
@@ -390,7 +426,7 @@ class NetworkLayer:
         if want is None:
             self.out.append(Tell(NodeName(setup.route[at + 1]), replace(setup, window=circuit.window)))
             return
-        want.circuit, want.state = setup.circuit, "running"
+        want.circuit, want.state, want.route = setup.circuit, "running", setup.route
         want.circuits += 1
         circuit.request = want.asked.number
         self._circuits_of[setup.circuit] = want
@@ -436,11 +472,22 @@ class NetworkLayer:
         want = self._circuits_of.get(busy.circuit)
         if want is not None and busy.node:
             self._queue(want, busy.node)
+            if busy.node in want.freed:
+                self._freed(want, busy.node)
+
+    def _freed(self, want: Want, at: str) -> None:
+        """A node has memory again; that may be heard before it is heard that it had none."""
+        if want.state == "queued":
+            want.freed.discard(at)
+            self._set_up(want)
+        else:
+            want.freed.add(at)
 
     def slots_freed(self) -> None:
         """Memory has been given back: who waits longest may have it."""
         circuit = self._admission.next()
         if circuit is None:
+            self._make_room()
             return
         want = self._circuits_of.get(circuit)
         if want is not None:
@@ -459,14 +506,35 @@ class NetworkLayer:
 
     # ------------------------------------------------------------ what breaks
 
-    def lost(self, node: NodeName, reason: str, life: int) -> None:
-        """Another node is gone: requests with it end, and circuits through it are to go another way."""
-        self._lost[node] = reason
-        self._routes.node_lost(node, life)
+    def happened(self, what: LinkDown | LinkUp | Lost | Back) -> None:
+        """Something has become of an own link, or of another node."""
+        peer = NodeName(what.peer)
+        match what:
+            case LinkDown():
+                self._down.add(peer)
+                self._routes.link_down(peer)
+                self._link_down(peer)
+            case LinkUp():
+                self._down.discard(peer)
+                self._routes.link_up(peer)
+            case Lost():
+                self._lost.add(peer)
+                self._routes.node_lost(peer, what.incarnation)
+                self._node_lost(peer, what.reason)
+            case Back():
+                self._lost.discard(peer)
+                self._routes.node_back(peer, what.incarnation)
+        self.routes_changed()
+
+    def forsake(self, node: NodeName, reason: str) -> None:
+        """Another node is gone: requests with it end."""
         for want in [want for want in self.wants.values() if want.peer == node]:
             self._refuse(want, PeerLost(peer=node, reason=reason))
         for talks in [talks for talks in self._meetings if talks[0] == node]:
             del self._meetings[talks]
+
+    def _node_lost(self, node: NodeName, reason: str) -> None:
+        self.forsake(node, reason)
         for setup in [setup for setup in self._setups.values() if node in setup.route]:
             self._closed(setup.circuit)
         for circuit in [circuit for circuit in self.circuits.values() if node in circuit.route]:
@@ -474,19 +542,10 @@ class NetworkLayer:
                 self._closed(circuit.id)
             else:
                 self._break(circuit, f"node {node} is gone: {reason}")
-        for want in [want for want in self.wants.values() if want.state == "queued" and want.waits_for == node]:
+        for want in [want for want in self.wants.values() if want.state == "queued" and node in want.route]:
             self._set_up(want)
-        self.routes_changed()
 
-    def back(self, node: NodeName, life: int) -> None:
-        """A node that was lost has begun again."""
-        self._lost.pop(node, None)
-        self._routes.node_back(node, life)
-        self.routes_changed()
-
-    def link_down(self, peer: NodeName) -> None:
-        """The link to a neighbour makes nothing any more: what needs it is to go another way."""
-        self._routes.link_down(peer)
+    def _link_down(self, peer: NodeName) -> None:
         reason = f"the link of {self.name} and {peer} is broken"
         for circuit in [circuit for circuit in self.circuits.values() if circuit.uses(peer)]:
             if circuit.is_repeater:
@@ -496,11 +555,6 @@ class NetworkLayer:
             else:
                 self._break(circuit, reason)
 
-    def link_up(self, peer: NodeName) -> None:
-        """The link to a neighbour works again."""
-        self._routes.link_up(peer)
-        self.routes_changed()
-
     def _break(self, circuit: Circuit, reason: str) -> None:
         """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
         if circuit.settling:
@@ -509,10 +563,11 @@ class NetworkLayer:
         if want is not None:
             asked = want.asked
             want.state = "settling"
-            self._routes.forget(want.peer)
             self.out.append(Log("network_broken", asked.program, asked.number, name=circuit.id, detail=reason))
         circuit.break_off()
         circuit.settling = True
+        if not circuit.place:
+            self._routes.forget(circuit.far)
         self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done)))
         if not circuit.place:
             for node in circuit.route[1:-1]:
@@ -541,6 +596,15 @@ class NetworkLayer:
             want.state = "asked"
         else:
             self._set_up(want)
+
+    def _make_room(self) -> None:
+        """Ends that had no room for all their pairs have some again."""
+        for name, want in self._circuits_of.items():
+            circuit = self.circuits.get(name)
+            while circuit is not None and circuit.open and want.at_once < want.asked.n:
+                if circuit.reserved >= min(want.at_once, circuit.n - circuit.whole) or not self._memory.take_in_turn(1):
+                    break
+                circuit.make_room()
 
     # ------------------------------------------------------------ pairs
 
@@ -588,6 +652,5 @@ class NetworkLayer:
 
     def _serve(self, want: Want) -> None:
         number = want.asked.number
-        self.out.append(Serve(number))
         self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
         self._end(want)

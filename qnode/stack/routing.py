@@ -136,10 +136,6 @@ class LinkStates:
         """An own link makes no pairs any more. Messages still pass."""
         self._changed(self._links.down(peer))
 
-    def is_up(self, peer: str) -> bool:
-        """Whether the link to a neighbour makes pairs."""
-        return peer in self._links.whole()
-
     def link_up(self, peer: str) -> None:
         """An own link that was down makes pairs again."""
         self._changed(self._links.mended(peer))

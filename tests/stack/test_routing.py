@@ -177,7 +177,7 @@ def test_what_a_node_said_before_it_was_lost_does_not_tell_what_its_next_life_kn
     node.node_back("alice", 1)
     for late in (of("dave", 3, "carol"), of("erin")):  # it was slow
         node.heard("alice", late)
-    assert told(node, 100)["alice"] == [("dave", 0, 3), ("bob", 0, 0), ("erin", 0, 0)]
+    assert told(node, 100)["alice"] == [("bob", 0, 0), ("dave", 0, 3), ("erin", 0, 0)]
 
 
 def test_routes_wait_until_the_whole_part_is_known() -> None:
