@@ -257,13 +257,13 @@ class NetworkLayer:
             want.circuit = f"{life_of(self.name, self._life)}>{peer}#{opened}"
             want.circuits += 1
             self._circuits_of[want.circuit] = want
-        self._routes.need(peer)
         try:
             route = self._routes.route(peer)
         except QnodeError as error:
             self._refuse_both(want, error)
             return
         if route is None:
+            self._routes.need(peer)
             want.state = "routing"
             return
         want.route = route
@@ -384,6 +384,7 @@ class NetworkLayer:
                 if circuit is not None and not circuit.is_repeater:
                     self._break(circuit, talk.reason)
                 elif circuit is None and want is not None:  # all others have given it up before it began
+                    self._routes.forget(want.peer)
                     self._set_up(want)
             case Settle():
                 self._settle(sender, talk)

@@ -130,13 +130,14 @@ class Seek(msgspec.Struct, array_like=True, tag=2, frozen=True):
 class Found(msgspec.Struct, array_like=True, tag=3, frozen=True):
     """The answer to a Seek, or to what was asked on: all that is behind the sender on ways to the target.
 
-    `states` are those of the nodes there, the sender's first; none: there is no way that is not in another's answer.
+    `states` are those of the nodes there, each by `encode_state`, for whoever seeks to read: on a long way they are
+    passed on many times. None: there is no way that is not in another's answer.
     """
 
     source: str
     life: int
     number: int
-    states: tuple[LinkState, ...]
+    states: tuple[bytes, ...]
 
 
 # ---------------------------------------------------------------- between the ends of a request
@@ -325,6 +326,18 @@ Talk = (
 
 encode_talk = msgspec.msgpack.Encoder().encode
 _talk = msgspec.msgpack.Decoder(Talk)
+
+
+encode_state = encode_talk
+_state = msgspec.msgpack.Decoder(LinkState)
+
+
+def decode_state(data: bytes) -> LinkState:
+    """Raises MalformedMessage."""
+    try:
+        return _state.decode(data)
+    except UNREADABLE as error:
+        raise MalformedMessage(detail=f"not the state of a node's links: {error}") from None
 
 
 def decode_talk(data: bytes) -> Talk:
