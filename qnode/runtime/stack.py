@@ -191,6 +191,7 @@ class NetworkStack:
             return
         self._busy = True
         try:
+            self.layer.slots_freed()
             while self.layer.out:
                 effects, self.layer.out[:] = list(self.layer.out), []
                 for effect in effects:
