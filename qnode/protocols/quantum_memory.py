@@ -4,7 +4,7 @@ One qubit is spread over several, such that *checks*, parities of some of them i
 nothing about the qubit. Three qubits correct one bit flip or, turned by Hadamard gates, one phase flip, and either makes
 the other kind of error three times as likely; the seven of Steane's code correct one of each. More qubits err more
 often: it pays only below a pseudo-threshold of the error rate p, which is 1/2 for three qubits and flips alone, and
-0.065 for seven (0.081 for depolarising noise), if the checks themselves make no errors.
+0.065 for seven (0.081 for depolarising noise); 0.032 if each check is misread as often as a qubit flips.
 
 Sources: Nielsen & Chuang, sections 10.1 and 10.4.2; Steane, Phys. Rev. Lett. 77, 793 (1996).
 """
@@ -64,7 +64,7 @@ _REPEAT = (("cnot", 0, 1), ("cnot", 0, 2))
 CODES = {
     "bare": Code(1, 0, (), (), ()),
     "bit flip": Code(3, 0, _REPEAT, _PAIRS, ()),
-    "phase flip": Code(3, 0, (*_REPEAT, ("h", 0), ("h", 1), ("h", 2)), (), _PAIRS),
+    "phase flip": Code(3, 0, (("h", 0), *_REPEAT, ("h", 0), ("h", 1), ("h", 2)), (), _PAIRS),  # |+> is |+++>
     "steane": Code(
         size=7,
         data=2,

@@ -53,7 +53,9 @@ async def remote_toffoli(node: Node, target: Qubit, *, controls_at: tuple[str, s
     """Flip the target if the qubits that two other nodes lend are both 1."""
     one, two = await asyncio.gather(*(borrow(node, of=owner) for owner in controls_at))
     one.apply(TOFFOLI, two, target)
-    await asyncio.gather(*(give_back(node, each, to=owner) for each, owner in zip((one, two), controls_at, strict=True)))
+    await asyncio.gather(
+        *(give_back(node, each, to=owner) for each, owner in zip((one, two), controls_at, strict=True))
+    )
 
 
 async def control(node: Node, *, to: str, bits: list[int]) -> list[int]:
