@@ -1,10 +1,10 @@
 """An error-corrected quantum memory, against a bare qubit.
 
-One qubit is spread over several, such that *checks*, parities of some of them in Z or in X, tell which one has erred and
-nothing about the qubit. Three qubits correct one bit flip or, turned by Hadamard gates, one phase flip, and either makes
+One qubit is spread over several, such that *checks*, parities of some of them in Z or in X, tell which one has erred
+and nothing about the qubit. Three qubits correct one bit flip or, turned by Hadamard gates, one phase flip, and make
 the other kind of error three times as likely; the seven of Steane's code correct one of each. More qubits err more
-often: it pays only below a pseudo-threshold of the error rate p, which is 1/2 for three qubits and flips alone, and
-0.065 for seven (0.081 for depolarising noise); 0.032 if each check is misread as often as a qubit flips.
+often: it pays only below a pseudo-threshold of the error rate p, which is 1/2 for three qubits and the right kind of
+flip, and 0.065 for seven (0.081 for depolarising noise); 0.032 if each check is misread as often as a qubit flips.
 
 Sources: Nielsen & Chuang, sections 10.1 and 10.4.2; Steane, Phys. Rev. Lett. 77, 793 (1996).
 """
@@ -21,6 +21,9 @@ from qnode import Node, Qubit
 Check = tuple[int, ...]
 """Which qubits of a block a parity is of."""
 
+Gate = tuple[int] | tuple[int, int]
+"""A Hadamard gate or a CNOT, on these qubits of a block."""
+
 
 @dataclass(frozen=True)
 class Code:
@@ -29,13 +32,13 @@ class Code:
     Attributes:
         size: How many qubits hold one.
         data: Which of them the encoder starts from; the others are |0>.
-        encoder: Gates ("h", qubit) or ("cnot", control, target), each its own inverse.
+        encoder: Hadamard gates (qubit,) and CNOTs (control, target).
         z_checks, x_checks: Parities in Z see bit flips, those in X see phase flips.
     """
 
     size: int
     data: int
-    encoder: tuple[tuple[str, *tuple[int, ...]], ...]
+    encoder: tuple[Gate, ...]
     z_checks: tuple[Check, ...]
     x_checks: tuple[Check, ...]
 
@@ -59,21 +62,20 @@ def _explained(checks: Sequence[Check], size: int) -> dict[tuple[int, ...], int 
 
 _PAIRS = ((0, 1), (1, 2))
 _HAMMING = ((3, 4, 5, 6), (1, 2, 5, 6), (0, 2, 4, 6))  # a qubit's syndrome is its number from 1, in binary
-_REPEAT = (("cnot", 0, 1), ("cnot", 0, 2))
+_REPEAT = ((0, 1), (0, 2))
 
 CODES = {
     "bare": Code(1, 0, (), (), ()),
     "bit flip": Code(3, 0, _REPEAT, _PAIRS, ()),
-    "phase flip": Code(3, 0, (("h", 0), *_REPEAT, ("h", 0), ("h", 1), ("h", 2)), (), _PAIRS),  # |+> is |+++>
+    "phase flip": Code(3, 0, ((0,), *_REPEAT, (0,), (1,), (2,)), (), _PAIRS),  # |+> is |+++>
     "steane": Code(
         size=7,
         data=2,
         encoder=(
-            *(("cnot", 2, 4), ("cnot", 2, 5)),  # logical X is X on 2, 4 and 5
-            *(("h", 0), ("h", 1), ("h", 3)),  # 0, 1 and 3 are in one check each
-            *(("cnot", 0, 2), ("cnot", 0, 4), ("cnot", 0, 6)),
-            *(("cnot", 1, 2), ("cnot", 1, 5), ("cnot", 1, 6)),
-            *(("cnot", 3, 4), ("cnot", 3, 5), ("cnot", 3, 6)),
+            *((2, 4), (2, 5)),  # logical X is X on 2, 4 and 5
+            *((0,), (0, 2), (0, 4), (0, 6)),  # 0, 1 and 3 are in one check each
+            *((1,), (1, 2), (1, 5), (1, 6)),
+            *((3,), (3, 4), (3, 5), (3, 6)),
         ),
         z_checks=_HAMMING,
         x_checks=_HAMMING,
@@ -98,16 +100,17 @@ def decode(block: list[Qubit], code: Code) -> Qubit:
     return block[code.data]
 
 
-def _play(gates: Sequence[tuple[str, *tuple[int, ...]]], block: list[Qubit]) -> None:
-    for gate, first, *others in gates:
-        if gate == "h":
-            block[first].h()
-        else:
-            block[first].cnot(block[others[0]])
+def _play(gates: Sequence[Gate], block: list[Qubit]) -> None:
+    for gate in gates:
+        match gate:
+            case (qubit,):
+                block[qubit].h()
+            case (control, target):
+                block[control].cnot(block[target])
 
 
 async def correct(node: Node, block: list[Qubit], code: Code) -> tuple[int | None, int | None]:
-    """Measure all checks, and undo the errors that they tell of: which qubit's bit and which one's phase was flipped."""
+    """Measure all checks, and undo what they tell of: whose bit was flipped, and whose phase."""
     seen_in_z = [await parity(node, [block[index] for index in check]) for check in code.z_checks]
     seen_in_x = []
     for check in code.x_checks:

@@ -20,7 +20,8 @@ Nets = Callable[..., Cluster]
 
 def wave(frequency: int, n_qubits: int) -> Matrix:
     size = 2**n_qubits
-    return np.exp(-2j * np.pi * frequency * np.arange(size) / size) / np.sqrt(size)
+    ket: Matrix = np.exp(-2j * np.pi * frequency * np.arange(size) / size) / np.sqrt(size)
+    return ket
 
 
 def random_kets(n_qubits: int, n_states: int) -> list[Matrix]:
@@ -68,7 +69,8 @@ def preparing(ket: Matrix) -> Matrix:
     columns = np.eye(len(ket), dtype=complex)
     columns[:, 0] = ket
     unitary, triangle = np.linalg.qr(columns)
-    return unitary * (triangle[0, 0] / abs(triangle[0, 0]))
+    prepared: Matrix = unitary * (triangle[0, 0] / abs(triangle[0, 0]))
+    return prepared
 
 
 # --- what must be true of it -----------------------------------------------------------------------------------------

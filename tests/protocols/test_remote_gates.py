@@ -71,7 +71,8 @@ async def choi(net: Cluster, names: list[str]) -> Matrix:
 
 
 def choi_ket(unitary: Matrix) -> Matrix:
-    return unitary.T.reshape(-1) / np.sqrt(len(unitary))  # the sum over x of |x> U|x>
+    ket: Matrix = unitary.T.reshape(-1) / np.sqrt(len(unitary))  # the sum over x of |x> U|x>
+    return ket
 
 
 def fidelity_after(state: Matrix, unitary: Matrix, ket: Matrix) -> float:
@@ -88,17 +89,18 @@ def clifford_states() -> list[Matrix]:
     one = [np.array(ket) / np.linalg.norm(ket) for ket in ([1, 0], [0, 1], [1, 1], [1, -1], [1, 1j], [1, -1j])]
     products = [np.kron(a, b) for a, b in product(one, repeat=2)]
     bell = np.array([1, 0, 0, 1]) / np.sqrt(2)
+    one_qubit = np.eye(2, dtype=np.complex128)
     paulis = [GATES[name].unitary() for name in "xyz"]
     s, h = GATES["s"].unitary(), GATES["h"].unitary()
     turns = [np.linalg.matrix_power(s @ h, k) for k in range(3)]  # a cycle of the three axes
-    cliffords = [p @ quarter @ turn for p in (np.eye(2), *paulis) for quarter in (np.eye(2), s) for turn in turns]
-    return products + [np.kron(u, np.eye(2)) @ bell for u in cliffords]
+    cliffords = [p @ quarter @ turn for p in (one_qubit, *paulis) for quarter in (one_qubit, s) for turn in turns]
+    return products + [np.kron(u, one_qubit) @ bell for u in cliffords]
 
 
 def test_the_stabilizer_states_are_a_two_design() -> None:
     kets = clifford_states()
     assert len(kets) == 60
-    mean = sum(np.outer(np.kron(k, k), np.kron(k, k).conj()) for k in kets) / 60
+    mean = np.mean([np.outer(np.kron(k, k), np.kron(k, k).conj()) for k in kets], axis=0)
     assert np.trace(mean @ mean).real == pytest.approx(1 / 10, abs=1e-12)  # 1/dimension of the symmetric subspace
 
 
@@ -113,7 +115,7 @@ async def test_a_remote_cnot_over_a_perfect_pair_is_a_cnot(seed: int, qnode_clus
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_remote_toffoli_over_two_perfect_pairs_is_a_toffoli(seed: int, qnode_cluster: Nets) -> None:
     state = await choi(qnode_cluster(gate(["alice", "bob"], seed)), ["alice", "bob", "carol"])
-    wanted = choi_ket(TOFFOLI)
+    wanted = choi_ket(TOFFOLI.astype(np.complex128))
     assert (wanted.conj() @ state @ wanted).real == pytest.approx(1, abs=1e-10)
 
 
