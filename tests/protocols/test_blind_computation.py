@@ -59,7 +59,7 @@ def entangled(patch: Computation | Traps) -> Matrix:
     order = [(row, column) for column in range(COLUMNS) for row in range(ROWS)]
     state: Matrix = np.ones(1, dtype=np.complex128)
     for place in order:
-        state = np.kron(state, sent(patch, place))
+        state = np.kron(state, sent(patch, place)).astype(np.complex128, copy=False)
     state = state.reshape((2,) * len(order))
     for pair in bricks(ROWS, COLUMNS):
         both = tuple(1 if place in pair else slice(None) for place in order)

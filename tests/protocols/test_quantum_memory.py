@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from functools import cache
 from itertools import product
-from math import comb, exp, log
+from math import comb, exp
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,9 @@ Floats = npt.NDArray[np.float64]
 
 X_NOISE = (21, 7, 28, 0, 7, 1)  # how many of the patterns of 2..7 flips the Steane code loses
 DEPOLARISING = (147, 693, 2226, 3822, 3675, 1725)  # the same of Pauli errors on 2..7 qubits
-P = 0.05
 SHOTS = 400
-T2_S = 1.0
-WAIT_S = -T2_S * log(1 - 2 * P)  # then the probability of a phase flip, (1 - exp(-t/T2))/2, is P
+T2_S, WAIT_S = 1.0, 0.1
+P = (1 - exp(-WAIT_S / T2_S)) / 2  # the probability of a phase flip, 0.048
 
 
 # --- what the nodes do -----------------------------------------------------------------------------------------------
@@ -202,17 +201,16 @@ def test_without_noise_any_state_is_kept(code: str, qnode_cluster: Nets) -> None
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_dephasing_memory_is_corrected_as_well_as_what_the_checks_saw_allows(seed: int, qnode_cluster: Nets) -> None:
-    """Exact mixed states. No check: p. Nothing seen: three flips are left; something seen: it was one flip, or two."""
+    """Exact mixed states. No check: P. Nothing seen: three flips are left; something seen: it was one flip, or two."""
     dephasing: dict[str, Any] = {"t2": f"{T2_S} s", "formalism": "density_matrix", "seed": seed}
-    p = (1 - exp(-WAIT_S / T2_S)) / 2
     bare = alone(qnode_cluster, Program(keep_once, code="bare", seconds=WAIT_S), **dephasing).run_sync()
-    assert bare.fidelity("kept", "+") == pytest.approx(1 - p, abs=1e-9)
+    assert bare.fidelity("kept", "+") == pytest.approx(1 - P, abs=1e-10)
     three = alone(qnode_cluster, Program(keep_once, code="phase flip", seconds=WAIT_S), **dephasing).run_sync()
     nothing_seen = three["memory"][1] == -1
-    wanted = (1 - p) ** 3 / ((1 - p) ** 3 + p**3) if nothing_seen else 1 - p
-    assert three.fidelity("kept", "+") == pytest.approx(wanted, abs=1e-9)
+    wanted = (1 - P) ** 3 / ((1 - P) ** 3 + P**3) if nothing_seen else 1 - P
+    assert three.fidelity("kept", "+") == pytest.approx(wanted, abs=1e-10)
     worse = alone(qnode_cluster, Program(keep_once, code="bit flip", seconds=WAIT_S), **dephasing).run_sync()
-    assert 1 - worse.fidelity("kept", "+") == pytest.approx(3 * p * (1 - p) ** 2 + p**3, abs=1e-9)
+    assert 1 - worse.fidelity("kept", "+") == pytest.approx(3 * P * (1 - P) ** 2 + P**3, abs=1e-10)
 
 
 @pytest.mark.parametrize(
