@@ -25,6 +25,7 @@ from orchestrator.placing import Hosts, Place
 from orchestrator.presets import over_preset
 from orchestrator.problems import Finding
 from orchestrator.recording import RecordConfig
+from orchestrator.stacks import StackConfig
 from orchestrator.telemetry.settings import TelemetryConfig
 from orchestrator.values import (
     NAME_PATTERN,
@@ -256,6 +257,7 @@ class Config(Model):
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
     ] = Field(1, description="How many nodes share a process; all: the whole network in one.")
     limits: LimitsConfig = Field(LimitsConfig(), description="What nodes may have of the oracle, and strangers.")
+    stack: StackConfig = Field(StackConfig(), description="How nodes that are no neighbours come to share pairs.")
     failures: FailuresConfig = Field(FailuresConfig(), description="What is done when a node's process is lost.")
     record: RecordConfig = Field(RecordConfig(), description="How the record of the run is kept.")
     faults: Annotated[tuple[FaultConfig, ...], BeforeValidator(_faults)] = Field(

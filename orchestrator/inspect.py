@@ -59,6 +59,7 @@ class MarkObserver:
         self._observe = observe
         self._labels = set(observe) | {target for targets in observe.values() for target in targets}
         self._seen: dict[str, list[Sight]] = {}
+        self._partners: dict[QubitId, QubitId] = {}  # of halves whose pairs have been joined to others
 
     @property
     def labels(self) -> frozenset[str]:
@@ -70,8 +71,19 @@ class MarkObserver:
         if label not in self._labels:
             return
         asked = not _OF_PAIRS.isdisjoint(self._observe.get(label, ()))
-        pair = _state_of_pair(qubit, states) if asked else None
+        pair = self._state_of_pair(qubit, states) if asked else None
         self._seen.setdefault(label, []).append(Sight(node, qubit, states.reduced_state((qubit,)), pair))
+
+    def swapped(self, one: QubitId, other: QubitId) -> None:
+        """Two halves were measured in the Bell basis: their partners are partners now."""
+        left, right = (self._partners.pop(half, None) or partner_of(half) for half in (one, other))
+        if left is not None and right is not None:
+            self._partners[left], self._partners[right] = right, left
+
+    def _state_of_pair(self, qubit: QubitId, states: States) -> Matrix | None:
+        """Of a half: the joint state with its partner, if both halves are still there."""
+        other = self._partners.get(qubit) or partner_of(qubit)
+        return states.reduced_state((qubit, other)) if other is not None and other in states else None
 
     def evaluate(self) -> tuple[Observed, ...]:
         """All that was asked for; the n-th mark of a label is compared with the n-th of its target."""
@@ -95,9 +107,7 @@ def _quantity(target: str) -> str:
     return f"fidelity to {target}" if target else "fidelity"
 
 
-def _state_of_pair(qubit: QubitId, states: States) -> Matrix | None:
-    """Of a half: the joint state with its partner, if both halves are still there."""
-    other = other_half(qubit)
-    if other is None or other[2] not in states:
-        return None
-    return states.reduced_state((qubit, other[2]))
+def partner_of(half: QubitId) -> QubitId | None:
+    """The other half of a pair as a link made it."""
+    other = other_half(half)
+    return None if other is None else other[2]

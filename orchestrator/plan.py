@@ -9,6 +9,7 @@ from typing import Final
 from orchestrator.delays import FromMatrix, SameForAll
 from orchestrator.failures import NEVER
 from orchestrator.oracle.spec import LinkSpec, OracleSpec, log_path, payloads_path
+from orchestrator.stacks import facts
 from orchestrator.topology import Network, NodeDescription
 from qnode.core.coins import derive_key
 from qnode.ids import NodeName
@@ -91,6 +92,8 @@ def _node(network: Network, node: NodeDescription) -> NodeSpec:
         key=derive_key(network.seed, "node", node.name),
         delays_ns=dict(_delays_to(network, node.name)) if network.clock == "real" else {},
         all_shared=any(link.source.attempt_dephasing for link in network.links_of(node.name)),
+        links=tuple(facts(link, link.b if link.a == node.name else link.a) for link in network.links_of(node.name)),
+        stack=network.stack,
     )
 
 

@@ -122,6 +122,7 @@ _HEADINGS: Final = {
     "ObservedConfig": "`observe`: each of a list",
     "LimitsConfig": "`limits`",
     "NodeLimitsConfig": "`limits` of a node",
+    "StackConfig": "`stack`",
     "FailuresConfig": "`failures`",
     "RecordConfig": "`record`",
     "HostConfig": "`hosts`: each of them",

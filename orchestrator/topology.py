@@ -24,6 +24,7 @@ from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
 from qnode.wire.faults import Fault, Way
+from qnode.wire.stack import StackSpec
 
 ClockMode = Literal["virtual", "real"]
 Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix", "bell_diagonal"]
@@ -104,6 +105,7 @@ class Network:
     recording: Recording
     limits: Limits
     strangers: Strangers
+    stack: StackSpec
     faults: tuple[Fault, ...] = ()
     hosts: Mapping[str, str] = field(default_factory=dict)
     place: Mapping[str, str] = field(default_factory=dict)
@@ -169,6 +171,7 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         recording=config.record.numbers(),
         limits=config.limits.numbers(),
         strangers=config.limits.strangers(),
+        stack=config.stack.spec(len(nodes)),
         faults=tuple(_faults(config, nodes, links)),
         hosts={name: host.address or "" for name, host in config.hosts.items()},
         place=placing.spread(tuple(config.hosts), config.place, tuple(nodes)),

@@ -47,6 +47,9 @@ class Marks:
         state = states.reduced_state((qubit,))
         self.seen.append(Mark(label, node, qubit, state, entangled_in(qubit, states.register)))
 
+    def swapped(self, one: QubitId, other: QubitId) -> None:
+        """A mark keeps the state of its qubit, whoever is its partner."""
+
     def of(self, label: str, nth: int = 0) -> Mark:
         """The nth mark of a label. Raises InvalidOperation if there is none."""
         marks = [mark for mark in self.seen if mark.label == label]

@@ -28,6 +28,8 @@
     ├── EntanglementFailure       no pair came of a request
     │   ├── RequestMismatch
     │   ├── FidelityUnreachable
+    │   ├── RequestOver           it was withdrawn, by this end or the other
+    │   ├── NoRoute               no way through the network, or not the one that was given
     │   ├── PairExpired
     │   └── GenerationTimeout
     ├── TransportError            processes and connections
@@ -233,6 +235,14 @@ class RequestMismatch(EntanglementFailure):
 
 class FidelityUnreachable(EntanglementFailure):
     sentence = "{node} and {peer} want pairs of fidelity {wanted}; their link and memories reach {reachable}"
+
+
+class RequestOver(EntanglementFailure):
+    sentence = "the request with {peer} is {state}, after {delivered} of {wanted} pairs"
+
+
+class NoRoute(EntanglementFailure):
+    sentence = "no route from {source} to {target}: {reason}"
 
 
 class PairExpired(EntanglementFailure):

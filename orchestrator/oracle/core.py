@@ -21,7 +21,7 @@ from qnode.core.coins import derive_key
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
 from qnode.wire.faults import Fault
-from qnode.wire.items import Back, Item, Lost, Message
+from qnode.wire.items import Back, Item, LinkDown, LinkUp, Lost, Message
 from qnode.wire.messages import (
     NEVER_NS,
     NOT_REPRODUCIBLE,
@@ -318,6 +318,15 @@ class OracleCore:
                 time.schedule(time.now_ns, node, Lost(peer, self.lives.current[peer], self.lives.gone[peer]))
             else:
                 time.schedule(time.now_ns + self._way_ns(node, peer), peer, Back(node, life))
+        for ends in sorted(self.operations.generation.broken):
+            if node in ends:
+                time.schedule(time.now_ns, node, LinkDown(ends[ends[0] == node]))
+
+    def tell_of_link(self, ends: tuple[NodeName, NodeName], *, whole: bool) -> None:
+        """Both ends of a quantum link learn that it is broken, or whole again: late, but in that order."""
+        known_ns = self.time.now_ns + max(self._detection_ns, self.delays.quantum_ns(*ends) or 0)
+        for node, peer in (ends, ends[::-1]):
+            self.time.schedule(known_ns, node, LinkUp(peer) if whole else LinkDown(peer))
 
     def _way_ns(self, one: NodeName, other: NodeName) -> int:
         """How long it takes until a node can know anything of another."""

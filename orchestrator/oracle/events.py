@@ -81,11 +81,24 @@ KINDS: Final = {
     "omitted": "a node did more with its own qubits at one instant than it logs",
     "node_lost": "a node is gone; qubits are those that were traced out, n its incarnation, detail the reason",
     "node_restarted": "a node that was lost has begun again; n is its incarnation",
+    "network_request": "a program asked for n pairs with any node, with the tag that name holds",
+    "network_queued": "the request waits for memory at the node peer; name holds its circuit",
+    "network_accepted": "all nodes on the route, which detail lists, take part; name holds the circuit",
+    "network_broken": "the circuit that name holds is broken, for the reason that detail tells; it goes another way",
+    "swap": "a repeater joined two link pairs, which pair names",
+    "network_deliver": "a program has its half, qubits, of the end-to-end pair that pair names",
+    "network_served": "all pairs of the request are at this end, and its program has them",
+    "network_refused": "the request will not be served; name holds the error's code",
+    "network_withdrawn": "the program gave the request up",
+    "network_expired": "the request was not served in the time that its program gave it",
     "fault": "a fault script acts; name holds what it does, detail tells of whom",
 }
 
 LOCAL_KINDS: Final = frozenset({"create", "gate", "measure", "move", "reset", "discard", "lost", "omitted"})
 """What a node may tell of itself; everything else the oracle knows better."""
+
+STACK_KINDS: Final = frozenset({"swap", *(kind for kind in KINDS if kind.startswith("network_"))})
+"""What the network stack of a node tells of."""
 
 encode_events = msgspec.json.Encoder().encode_lines
 """JSON Lines of a list of events."""

@@ -124,6 +124,7 @@ class Faults:
         for ends in lasting.links:
             if not self._broken(ends):
                 self._operations.cut_link(ends)
+                self._core.tell_of_link(ends, whole=False)
         self._lasting.append(lasting)
         self._operations.weather = self
         if fault.for_ns is not None:
@@ -212,6 +213,7 @@ class Faults:
         for ends in links:
             if not self._broken(ends):
                 self._operations.mend_link(ends)
+                self._core.tell_of_link(ends, whole=True)
         if not self._lasting:
             self._operations.weather = None
 

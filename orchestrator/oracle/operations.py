@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestrator.oracle.bulk import Bulk
 from orchestrator.oracle.counts import Counts
-from orchestrator.oracle.events import LOCAL_KINDS, Event, rounded
+from orchestrator.oracle.events import LOCAL_KINDS, STACK_KINDS, Event, rounded
 from orchestrator.oracle.generation import Generation
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.limits import Usage
@@ -66,6 +66,7 @@ from qnode.wire.operations import (
     Send,
     SendPulses,
     Tamper,
+    Told,
     Transfer,
     Withdraw,
 )
@@ -106,6 +107,9 @@ class Observer(Protocol):
 
     def at_mark(self, label: str, node: NodeName, qubit: QubitId, states: SeenAt) -> None:
         """A program allowed a look at a qubit, which is among these states."""
+
+    def swapped(self, one: QubitId, other: QubitId) -> None:
+        """A repeater has joined the pairs of two halves."""
 
 
 class Operations:
@@ -181,6 +185,7 @@ class Operations:
             Note: self._note,
             Executed: self._executed,
             Local: self._local,
+            Told: self._told,
         }
         self._execute |= dict.fromkeys((SendPulses, ReceivePulses, Tamper), self._no_photons)
         self._pulses: PulseTrains | None = None
@@ -629,6 +634,15 @@ class Operations:
                     local=True,
                 )
             )
+
+    def _told(self, node: NodeName, op: Told) -> None:
+        if op.event not in STACK_KINDS:
+            raise MalformedMessage(detail=f"{node} told of {op.event!r}, which no stack does")
+        if op.event == "swap" and self._observer is not None and len(op.qubits) == 2:
+            self._observer.swapped(QubitId(op.qubits[0]), QubitId(op.qubits[1]))
+        if self._emit:
+            fields = {name: value for name in op.__struct_fields__ if (value := getattr(op, name))}
+            self._emit(Event(self._time.now_ns, self._time.round, node, **fields))
 
 
 def _no_coins(name: str, nth: int) -> float:

@@ -19,6 +19,7 @@ import msgspec
 
 from qnode.api.bases import packed_bases
 from qnode.api.qubit import Qubit
+from qnode.api.requests import EXPIRED, Request
 from qnode.api.services import DirectRequest, NodeServices, PairRequest, Turn, came, hand_over
 from qnode.core.coins import derive_key, generator
 from qnode.core.machine import Bases, Measured
@@ -28,6 +29,7 @@ from qnode.errors import (
     GenerationTimeout,
     InvalidOperation,
     QnodeError,
+    RequestOver,
     WrongLoop,
 )
 from qnode.ids import NodeName, PairId, ProgramName, QubitId
@@ -68,7 +70,7 @@ class Node:
         self.name: NodeName = services.machine.name
         self.program = program
         self.log = _Logger(logging.getLogger("qnode.program"), {"program": program})
-        services.programs[program] = self._hold_remote
+        services.programs[program] = self.hold_remote
 
     def __repr__(self) -> str:
         return f"<Node {self.name}, program {self.program}>"
@@ -195,33 +197,34 @@ class Node:
     async def entangle(
         self, peer: str, n: int | None = None, *, min_fidelity: float = 0.0, tag: str = "", timeout: float | None = None
     ) -> Qubit | list[Qubit]:
-        """Share Bell pairs with a neighbour: one half of each, in the state Phi+; a list if n is given.
+        """Share Bell pairs with another node: one half of each, in the state Phi+; a list if n is given.
 
         The peer's program of the same name must ask for the same: its n-th `entangle` with us meets our n-th with it,
-        per tag. Waits for free memory slots and for the peer. A cancelled request is withdrawn.
+        per tag. Waits for free memory slots and for the peer. A cancelled request is withdrawn. Pairs with a node that
+        is no neighbour are made by the network stacks of the nodes on a route between the two, by swapping.
 
         Args:
-            peer: A neighbour's name.
+            peer: Any other node's name.
             n: How many pairs; without it, one, and the half itself is returned.
             min_fidelity: The least fidelity that will do, 0 to 1; the stricter of both ends' wins.
             tag: Keeps several streams of pairs between the same two programs apart.
             timeout: Seconds of network time after which the request is given up.
         Raises:
-            NotANeighbour, RequestMismatch, GenerationTimeout.
+            RequestMismatch, NoRoute, FidelityUnreachable, GenerationTimeout, PeerLost.
+            NotANeighbour: If there is no such other node.
         """
         self._here("entangle")
-        if not 0.0 <= min_fidelity <= 1.0:
-            raise InvalidOperation(detail=f"min_fidelity must lie in [0, 1]; got {min_fidelity!r}")
-        wanted = 1 if n is None else _whole(n)
-        name = NodeName(peer)
-        self._machine.check_neighbour(name)
-        if wanted < 1:
-            raise InvalidOperation(detail=f"entangle() needs a whole number n >= 1; got {n}")
-        if not isinstance(tag, str):
-            raise _not_text("tag", tag)
+        name, wanted = self._check_request(peer, n, min_fidelity, tag, timeout)
         if wanted > self._machine.arrivals.slots:
             raise self._machine.out_of_memory(self._machine.arrival, wanted)
-        if timeout is None:
+        if name not in self._machine.neighbours:
+            try:
+                halves = await self._request(name, wanted, wanted, min_fidelity, tag, timeout).all(peer)
+            except RequestOver as over:
+                if over.fields["state"] != EXPIRED:
+                    raise
+                raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+        elif timeout is None:
             halves = await self._entangle(name, wanted, min_fidelity, tag)
         else:
             try:
@@ -239,7 +242,7 @@ class Node:
             await self._wait_for_slots(n, peer)
         request = machine.entangle(self.program, peer, tag, n, min_fidelity)
         future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._loop)
-        serving = services.pairs[request] = PairRequest(self.program, peer, n, future, self._hold_remote)
+        serving = services.pairs[request] = PairRequest(self.program, peer, n, future, self.hold_remote)
         try:
             return await future
         except asyncio.CancelledError:
@@ -248,6 +251,64 @@ class Node:
                 services.release(n - len(serving.halves), machine.arrival)
             self._services.discard([half for half in serving.halves if not half.fate], _caller(1))
             raise
+
+    def request(
+        self,
+        peer: str,
+        n: int,
+        *,
+        at_once: int | None = None,
+        min_fidelity: float = 0.0,
+        tag: str = "",
+        timeout: float | None = None,
+    ) -> Request:
+        """Ask for Bell pairs with any other node, and take them as they come, with `async for half in ...`.
+
+        As `entangle`, but it returns at once: the request tells how far it is, and can be cancelled. The peer's program
+        of the same name asks by `entangle` or `request` for the same number of pairs. Served by the network stacks, so
+        with a neighbour too the peer has to use `request`.
+
+        Args:
+            at_once: For how many halves there is to be room here; without it, for all n. With fewer, further ones are
+                made as memory slots become free: whoever iterates over many pairs measures them on the way.
+            timeout: Seconds of network time after which what has not come is given up; `async for` then ends.
+        Raises:
+            InvalidOperation, OutOfMemory.
+        """
+        self._here("request")
+        name, wanted = self._check_request(peer, n, min_fidelity, tag, timeout)
+        room = wanted if at_once is None else min(wanted, _whole(at_once))
+        if room < 1:
+            raise InvalidOperation(detail=f"request() needs room for a whole number at_once >= 1; got {at_once!r}")
+        return self._request(name, wanted, room, min_fidelity, tag, timeout)
+
+    def _request(
+        self, peer: NodeName, n: int, at_once: int, min_fidelity: float, tag: str, timeout: float | None
+    ) -> Request:
+        services = self._services
+        services.require(peer, self.program)
+        if at_once > self._machine.arrivals.slots:
+            raise self._machine.out_of_memory(self._machine.arrival, at_once)
+        request = services.stack.request(self, peer, n, at_once=at_once, min_fidelity=min_fidelity, tag=tag)
+        if timeout is not None:
+            request.timer = self._loop.call_later(timeout, request.give_up, EXPIRED)
+        return request
+
+    def _check_request(
+        self, peer: str, n: int | None, min_fidelity: float, tag: str, timeout: float | None
+    ) -> tuple[NodeName, int]:
+        """Raises InvalidOperation for what no request can have, and NotANeighbour for names of no other node."""
+        if not 0.0 <= min_fidelity <= 1.0:
+            raise InvalidOperation(detail=f"min_fidelity must lie in [0, 1]; got {min_fidelity!r}")
+        wanted = 1 if n is None else _whole(n)
+        name = NodeName(peer)
+        if name == self.name or name not in self._services.names:
+            self._machine.check_neighbour(name)
+        if wanted < 1:
+            raise InvalidOperation(detail=f"a request needs a whole number n >= 1; got {n}")
+        if not isinstance(tag, str):
+            raise _not_text("tag", tag)
+        return name, wanted
 
     async def measure_directly(
         self,
@@ -324,7 +385,8 @@ class Node:
             self._services.give_up_slots(waiter, n)
             raise
 
-    def _hold_remote(self, name: QubitId, pair: PairId | None) -> Qubit:
+    def hold_remote(self, name: QubitId, pair: PairId | None) -> Qubit:
+        """A handle of a qubit that has come to this program; called by whoever delivers it."""
         machine = self._machine
         now_ns = machine.now_ns
         qubit = Qubit(self, name, pair, local=False, busy_ns=now_ns, kind=machine.arrival, now_ns=now_ns)

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from qnode.api.qubit import Qubit
 from qnode.core.machine import NodeMachine
@@ -25,6 +25,8 @@ from qnode.wire.items import (
     Expired,
     Failed,
     Item,
+    LinkDown,
+    LinkUp,
     Lost,
     Message,
     Outcomes,
@@ -34,10 +36,17 @@ from qnode.wire.items import (
 )
 from qnode.wire.messages import error_of
 from qnode.wire.operations import Tamper
+from qnode.wire.stack import STACK
+
+if TYPE_CHECKING:
+    from qnode.api.node import Node
+    from qnode.api.requests import Request
 
 log = logging.getLogger("qnode")
 
 T = TypeVar("T")
+Change = Lost | Back | LinkDown | LinkUp
+"""What becomes of the network around a node."""
 
 
 class Turn(NamedTuple):
@@ -56,6 +65,22 @@ class Loop(Protocol):
     def call_at_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> object: ...
 
     def call_in_background_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> object: ...
+
+
+class Stack(Protocol):
+    """What programs and the driver need of a node's network stack."""
+
+    def request(self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str) -> Request:
+        """Ask for pairs with any node."""
+
+    def heard(self, sender: str, payload: bytes) -> None:
+        """A message of another node's stack."""
+
+    def paired(self, item: Paired) -> bool:
+        """A half of a link pair, if it is one of the stack's."""
+
+    def lose(self, lost: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Nodes are gone, and why. Which programs wait for one of them, and are told."""
 
 
 class PairRequest:
@@ -126,11 +151,26 @@ class NodeServices:
         self.returned: set[str] = set()
         self.lost_qubits: Counter[str] = Counter()  # by reason
         self.lost: dict[str, str] = {}  # nodes that are gone, and why
+        self.network: dict[
+            tuple[str, str], Change
+        ] = {}  # the last of each link and node, for a stack that begins later
+        self.on_network: Callable[[Change], object] | None = None
         self.told: dict[str, str] = {}  # which programs have been told that a node is gone: the first
         self.heard = 0
         self.on_unheard: Callable[[str, QnodeError], object] = lambda program, error: None
         self._unheard: list[tuple[str, QnodeError]] = []
         self._cutoffs = machine.has_cutoffs
+        self.on_release: Callable[[], None] | None = None
+        self.open_stack: Callable[[], Stack] | None = None
+        self._stack: Stack | None = None
+
+    @property
+    def stack(self) -> Stack:
+        """The network stack of this node, which begins to work when somebody needs it."""
+        if self._stack is None:
+            assert self.open_stack is not None
+            self._stack = self.open_stack()
+        return self._stack
 
     # ------------------------------------------------------------ what a grant brings
 
@@ -143,6 +183,9 @@ class NodeServices:
                         payload = payload_of(item.digest) if item.digest else item.payload
                     except MalformedMessage as error:  # its sender lies, and has sent nothing
                         log.warning("a message from %s is lost: %s", item.peer, error)
+                        continue
+                    if item.program == STACK:
+                        self.stack.heard(item.peer, payload)
                         continue
                     address = (item.program, item.peer, item.peer_program, item.channel, item.about)
                     letter = self.letters.number(payload)
@@ -168,8 +211,12 @@ class NodeServices:
                 case Lost():
                     self.lost[item.peer] = item.reason
                     self.lose({item.peer: item.reason})
+                    self._network_changed("node", item)
                 case Back():
                     self.lost.pop(item.peer, None)
+                    self._network_changed("node", item)
+                case LinkDown() | LinkUp():
+                    self._network_changed("link", item)
                 case Emitted() | Clicked() | Tampered():
                     asked = self.pulses.pop(item.request, None)
                     if asked is not None and not asked.future.done():
@@ -180,9 +227,16 @@ class NodeServices:
                     hand_over(partial(self.taps.put, (item.sender, item.receiver), train), train)
                     self.forward_all()
 
+    def _network_changed(self, of: str, item: Change) -> None:
+        self.network[of, item.peer] = item
+        if self.on_network is not None:
+            self.on_network(item)
+
     def _paired(self, item: Paired) -> None:
         request = self.pairs.get(item.request)
         if request is None:
+            if self._stack is not None and self._stack.paired(item):
+                return
             # On the real clock it may have been on its way already when the oracle heard that the request is void.
             self.machine.lose(QubitId(item.qubit), "its request was withdrawn")
             return
@@ -294,6 +348,8 @@ class NodeServices:
         for box in (self.letters, self.arrivals):
             readers = box.dismiss(lambda address: address[1] in lost)
             futures += [(reader, address[0], address[1]) for address, reader in readers]
+        for program, peer in self._stack.lose(lost) if self._stack is not None else ():
+            told.setdefault(program, peer)
         for future, program, peer in futures:
             if not future.done():
                 told.setdefault(program, peer)
@@ -315,6 +371,8 @@ class NodeServices:
         """Free slots of a kind, and let those go on who waited for them."""
         for waiter in self.machine.memories[kind].release(n):
             self._serve(waiter)
+        if self.on_release is not None:
+            self.on_release()
 
     def release_at(self, when_ns: int, n: int, kind: int) -> None:
         """Free slots of a kind once the operations on them are over."""

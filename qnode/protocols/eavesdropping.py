@@ -1,6 +1,7 @@
-"""Eavesdropping: what somebody who sits on a link of pulses can do, and what it costs them.
+"""Eavesdropping: what somebody who sits between two nodes can do, and what it costs them.
 
-Each function is a program for the node that the link's `photons:` name as its `tap:`. It gets trains, not what was
+`intercept_qubits` is for a node that hands single qubits on from one neighbour to another. Each other function is a
+program for the node that the link's `photons:` name as its `tap:`. It gets qubits or trains of pulses, not what was
 prepared in them: whatever it learns, it learns by measuring. Who measures single photons in the wrong basis leaves
 errors behind; who takes photons away leaves losses; only pulses of several photons give something for nothing.
 
@@ -18,6 +19,20 @@ from qnode import Node
 
 if TYPE_CHECKING:
     from qnode.api.pulses import Detections, TappedTrain
+
+
+async def intercept_qubits(eve: Node, *, sender: str, receiver: str, n: int, share: float = 1.0) -> list[int | None]:
+    """Measure a share of n qubits in z or x, at random, before they go on: each bit that is kept is wrong with share/4.
+
+    Returns what was seen of each qubit; None of those that were left alone.
+    """
+    seen: list[int | None] = []
+    for _ in range(n):
+        qubit = await eve.receive_qubit(sender)
+        listens = eve.rng.binomial(1, share)
+        seen.append(await qubit.measure("zx"[eve.rng.integers(2)], keep=True) if listens else None)
+        await eve.send_qubit(receiver, qubit)
+    return seen
 
 
 async def intercept_resend(eve: Node, *, sender: str, receiver: str, share: float = 1.0, bases: int = 2) -> Detections:

@@ -13,7 +13,7 @@ from qnode import BellState, Node, Qubit
 
 
 async def teleport(alice: Node, data: Qubit, *, to: str) -> None:
-    """Send the state of `data` to a neighbour. The qubit is consumed."""
+    """Send the state of `data` to another node. The qubit is consumed."""
     half = await alice.entangle(to)
     data.cnot(half)
     data.h()
@@ -22,8 +22,13 @@ async def teleport(alice: Node, data: Qubit, *, to: str) -> None:
 
 
 async def receive_teleported(bob: Node, *, sender: str) -> Qubit:
-    """Recover the state that a neighbour teleported."""
+    """Recover the state that another node teleported."""
     half = await bob.entangle(sender)
     outcome = await bob.receive(sender, about=half, type=BellState)
     half.correct(outcome)
     return half
+
+
+async def teleport_half(alice: Node, *, partner: str, to: str) -> None:
+    """Share a pair with a partner and teleport this half of it: the partner is entangled with the receiver then."""
+    await teleport(alice, await alice.entangle(partner), to=to)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from qnode.quantum.bell import BellState
+from qnode.quantum.bell import BELL_STATES, BellState
 
 
 class Herald(NamedTuple):
@@ -27,9 +27,13 @@ class Herald(NamedTuple):
     @property
     def fidelity(self) -> float:
         """To the Bell state that it announces, at birth."""
+        return self.fidelity_to(self.frame)
+
+    def fidelity_to(self, bell: BellState) -> float:
+        """To any Bell state, at birth."""
         entries = memoryview(self.rho).cast("d")[::2]  # real parts: whoever only tells of a link needs no NumPy
-        one, other = (1, 2) if self.frame.x else (0, 3)
-        coherence = -entries[4 * one + other] if self.frame.z else entries[4 * one + other]
+        one, other = (1, 2) if bell.x else (0, 3)
+        coherence = -entries[4 * one + other] if bell.z else entries[4 * one + other]
         return (entries[5 * one] + entries[5 * other]) / 2 + coherence
 
 
@@ -57,6 +61,17 @@ class PairSource(NamedTuple):
     def success_probability(self) -> float:
         """Of one attempt."""
         return sum(herald.probability for herald in self.heralds) if self.heralds else 1.0
+
+    @property
+    def vector(self) -> tuple[float, ...]:
+        """Probabilities of `BELL_STATES` at birth, corrected by what was heralded, averaged over what can be."""
+        if not self.heralds:
+            return (1.0, 0.0, 0.0, 0.0)
+        total = self.success_probability
+        return tuple(
+            sum(one.probability * one.fidelity_to(one.frame ^ bell) for one in self.heralds) / total
+            for bell in BELL_STATES
+        )
 
 
 def perfect(delay_ns: int) -> PairSource:

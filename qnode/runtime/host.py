@@ -17,7 +17,7 @@ import msgspec
 
 import qnode
 from qnode.api.node import Node
-from qnode.api.services import NodeServices, Turn
+from qnode.api.services import NodeServices, Stack, Turn
 from qnode.core.coins import Coins, derive_key
 from qnode.core.machine import NodeMachine
 from qnode.errors import PeerLost, QnodeError, Spinning
@@ -91,6 +91,7 @@ class NodeHost:
             all_shared=node.all_shared,
         )
         self.services = NodeServices(self.machine, self.loop, self.loop, run.processes.keys())
+        self.services.open_stack = self._open_stack
         self.folders = (run.base, *run.path)
         self._payload_of = payload_of
         self._ended: list[Ended] = []
@@ -102,6 +103,11 @@ class NodeHost:
         self.on_failed: Callable[[str, TracebackType | None], None] = lambda program, tb: None
         self.loop.on_executed = self._record_executed
         self.services.on_unheard = self._fail_unheard
+
+    def _open_stack(self) -> Stack:
+        from qnode.runtime.stack import NetworkStack  # lazy: most nodes never ask for more than their neighbours
+
+        return NetworkStack(self.spec, self.services)
 
     # ------------------------------------------------------------ a round
 

@@ -78,6 +78,18 @@ class Back(msgspec.Struct, array_like=True, tag=67, frozen=True):
     incarnation: int
 
 
+class LinkDown(msgspec.Struct, array_like=True, tag=70, frozen=True):
+    """The quantum link to a neighbour is broken: it makes no pairs and carries nothing. Messages still pass."""
+
+    peer: str
+
+
+class LinkUp(msgspec.Struct, array_like=True, tag=71, frozen=True):
+    """The quantum link to a neighbour, which was broken, is whole again."""
+
+    peer: str
+
+
 class Emitted(msgspec.Struct, array_like=True, tag=72, frozen=True):
     """All pulses of a train have left, the first at start_ns."""
 
@@ -134,6 +146,8 @@ Item = (
     | Expired
     | Lost
     | Back
+    | LinkDown
+    | LinkUp
     | Emitted
     | Clicked
     | Tapped

@@ -196,6 +196,20 @@ class Local(msgspec.Struct, array_like=True, tag=14, frozen=True):
     outcomes: tuple[int, ...] = ()
 
 
+class Told(msgspec.Struct, array_like=True, tag=18, frozen=True):
+    """What the network stack of a node has done: nothing for the oracle to do but to log it."""
+
+    event: str
+    program: str = ""
+    request: int = 0
+    pair: str = ""
+    peer: str = ""
+    n: int = 0
+    name: str = ""
+    detail: str = ""
+    qubits: tuple[str, ...] = ()
+
+
 class SendPulses(msgspec.Struct, array_like=True, tag=24, frozen=True):
     """Send a train of pulses to a neighbour, met by its ReceivePulses; `codes` has one byte for each pulse.
 
@@ -261,6 +275,7 @@ Op = (
     | Note
     | Executed
     | Local
+    | Told
     | SendPulses
     | ReceivePulses
     | Tamper

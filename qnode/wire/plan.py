@@ -9,6 +9,7 @@ import msgspec
 from qnode.errors import MalformedMessage
 from qnode.quantum.hardware import Hardware
 from qnode.wire.keys import Keys
+from qnode.wire.stack import LinkFacts, StackSpec
 from qnode.wire.unreadable import UNREADABLE
 
 BLOCKED_S: Final = 10.0  # wall time
@@ -31,6 +32,7 @@ class NodeSpec(msgspec.Struct, array_like=True, frozen=True):
 
     `key` is the root of its named randomness; `delays_ns` only where nodes time messages themselves. `all_shared`: the
     oracle keeps all its qubits from the beginning, for only there is known what attempts at pairs do to them.
+    `links` is what the node knows of its links, and `stack` how it makes entanglement with others than its neighbours.
     """
 
     name: str
@@ -41,6 +43,8 @@ class NodeSpec(msgspec.Struct, array_like=True, frozen=True):
     key: bytes
     delays_ns: dict[str, int] = {}
     all_shared: bool = False
+    links: tuple[LinkFacts, ...] = ()
+    stack: StackSpec = StackSpec()
 
 
 class RunSpec(msgspec.Struct, array_like=True, frozen=True):

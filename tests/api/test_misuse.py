@@ -68,7 +68,7 @@ EXPECTED: dict[str, tuple[str, str]] = {
     "receive from nobody": ("InvalidOperation", "there is no node 'nobody' to receive from"),
     "message about no pair": ("InvalidOperation", "qubit alice.0 is not a half of a pair"),
     "entangle with a stranger": ("NotANeighbour", "alice has no link to 'nobody'; its neighbours are: bob"),
-    "entangle with no neighbour": ("NotANeighbour", "alice has no link to 'carol'; its neighbours are: bob"),
+    "entangle with who does not ask": ("GenerationTimeout", "alice got no pair with carol within 0.001 s"),
     "entangle with itself": ("NotANeighbour", "alice has no link to 'alice'"),
     "send a qubit to no neighbour": ("NotANeighbour", "alice has no link to 'carol'"),
     "receive a qubit from no neighbour": ("NotANeighbour", "alice has no link to 'carol'"),

@@ -56,7 +56,7 @@ BROKEN: Final = [
     Case(
         "name: two",
         "nam: two",
-        "2:1: nam: unknown key (did you mean 'name'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
+        "2:1: nam: unknown key (did you mean 'name'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, stack, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "name: two",
@@ -628,7 +628,7 @@ BROKEN: Final = [
     Case(
         "version: 1",
         "versoin: 1",
-        "1:1: versoin: unknown key (did you mean 'version'?); allowed here: version, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
+        "1:1: versoin: unknown key (did you mean 'version'?); allowed here: version, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, stack, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "name: two",
@@ -638,7 +638,7 @@ BROKEN: Final = [
     Case(
         "name: two",
         "nodes_per_proces: 2",
-        "2:1: nodes_per_proces: unknown key (did you mean 'nodes_per_process'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
+        "2:1: nodes_per_proces: unknown key (did you mean 'nodes_per_process'?); allowed here: name, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, stack, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "clock: virtual",
@@ -653,12 +653,12 @@ BROKEN: Final = [
     Case(
         "clock: virtual",
         "clok: virtual",
-        "4:1: clok: unknown key (did you mean 'clock'?); allowed here: clock, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
+        "4:1: clok: unknown key (did you mean 'clock'?); allowed here: clock, until, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, stack, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "kinds:",
         "kind:",
-        "5:1: kind: unknown key (did you mean 'kinds'?); allowed here: until, kinds, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
+        "5:1: kind: unknown key (did you mean 'kinds'?); allowed here: until, kinds, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, stack, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "qubits: 8",
@@ -693,7 +693,7 @@ BROKEN: Final = [
     Case(
         "nodes:\n",
         "noodes:\n",
-        "7:1: noodes: unknown key (did you mean 'nodes'?); allowed here: until, nodes, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
+        "7:1: noodes: unknown key (did you mean 'nodes'?); allowed here: until, nodes, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, stack, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "r[0..3]: {qubits: 4}",
@@ -754,7 +754,7 @@ BROKEN: Final = [
     Case(
         "links:\n",
         "link:\n",
-        "11:1: link: unknown key (did you mean 'links'?); allowed here: until, links, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, failures, record, faults, hosts, place, events, telemetry",
+        "11:1: link: unknown key (did you mean 'links'?); allowed here: until, links, graphs, formalism, max_state_vector_qubits, nodes_per_process, limits, stack, failures, record, faults, hosts, place, events, telemetry",
     ),
     Case(
         "between: [alice, bob]",

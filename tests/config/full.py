@@ -234,6 +234,14 @@ failures:
   restarts: 5
   restart_delay: 1 ms
   detection_delay: 10 us
+stack:
+  swap: nested
+  metric: time
+  cutoff: 10 ms
+  window: 3
+  swap_success: 0.5
+  distillation: bbpssw
+  routing: on_demand
 record:
   fsync: instant
   segment: 1 MiB

@@ -211,6 +211,9 @@ class Reference:
         assert (p_zero if outcome == 0 else 1 - p_zero) > 1e-12, f"impossible outcome: {event}"
         assert self.dense.measure(qubit, 0.0 if outcome == 0 else 1 - 1e-9, event.gate, keep=True) == outcome
 
+    def swapped(self, one: QubitId, other: QubitId) -> None:
+        raise AssertionError("no stack is at work here")
+
     def at_mark(self, label: str, node: NodeName, qubit: QubitId, states: SeenAt) -> None:
         """Called before the mark is executed and after everything before it was: what the ledger holds, all of it."""
         self.marks += 1

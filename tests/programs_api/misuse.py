@@ -161,7 +161,7 @@ ACTIONS: dict[str, Action] = {
     "receive from nobody": lambda node, a, b: node.receive("nobody"),
     "message about no pair": lambda node, a, b: node.send("bob", 1, about=a),
     "entangle with a stranger": lambda node, a, b: node.entangle("nobody"),
-    "entangle with no neighbour": lambda node, a, b: node.entangle("carol"),
+    "entangle with who does not ask": lambda node, a, b: node.entangle("carol", timeout=1e-3),
     "entangle with itself": lambda node, a, b: node.entangle("alice"),
     "send a qubit to no neighbour": lambda node, a, b: node.send_qubit("carol", a),
     "receive a qubit from no neighbour": lambda node, a, b: node.receive_qubit("carol"),

@@ -1,0 +1,340 @@
+"""The shell of a network stack: carries out what its state machines want, and tells them what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from qnode.api.qubit import Qubit
+from qnode.api.requests import REFUSED, Progress, Request
+from qnode.api.services import NodeServices
+from qnode.core.coins import Coins, derive_key
+from qnode.core.memory import HeldQubit
+from qnode.errors import MalformedMessage, QnodeError, from_wire
+from qnode.ids import NodeName, PairId, QubitId
+from qnode.quantum.bell import BELL_STATES
+from qnode.quantum.circuits import BELL_MEASUREMENT, bell_outcome
+from qnode.quantum.hardware import ErrorModel, Hardware
+from qnode.stack.discovery import Discovery
+from qnode.stack.effects import (
+    Closed,
+    Drop,
+    Effect,
+    Freed,
+    Half,
+    Log,
+    Make,
+    Refuse,
+    Swap,
+    Tell,
+    Unmake,
+    WakeAt,
+    Whole,
+)
+from qnode.stack.network import NetworkLayer
+from qnode.stack.routing import LinkStates
+from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
+from qnode.wire.operations import Told
+from qnode.wire.plan import NodeSpec
+from qnode.wire.stack import STACK, NodeFacts, decode_talk, encode_talk
+
+if TYPE_CHECKING:
+    from qnode.api.node import Node
+
+log = logging.getLogger("qnode")
+
+_CORRECTIONS: Final = {1: "x", 2: "z", 3: "y"}  # by frame, 2 z + x
+
+
+class EndToEnd(NamedTuple):
+    """A program's request, and who makes a handle of a half for it."""
+
+    request: Request
+    make: Callable[[QubitId, PairId | None], Qubit]
+
+
+class NetworkStack:
+    """The stack of one node."""
+
+    def __init__(self, node: NodeSpec, services: NodeServices) -> None:
+        self._services = services
+        self._machine = services.machine
+        facts, spec = facts_of(node.hardware), node.stack
+        if spec.cutoff_ns is None:
+            spec = replace(spec, cutoff_ns=self._machine.cutoff_ns(self._machine.arrival))
+        routing = LinkStates if spec.flood else Discovery
+        self.layer = NetworkLayer(
+            self._machine.name,
+            node.incarnation,
+            spec,
+            facts,
+            node.links,
+            self._machine.arrivals,
+            routing(self._machine.name, node.incarnation, facts, node.links, spec.metric),
+        )
+        self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
+        self._swap_success = spec.swap_success
+        self._requests: dict[int, EndToEnd] = {}
+        self._asked: dict[int, tuple[str, NodeName]] = {}  # pairs of links that have not come, by request
+        self._held: dict[QubitId, HeldQubit] = {}
+        self._busy = False
+        self._telling = False
+        services.on_release = self._slots_freed
+        services.on_network = self._happened
+        for item in services.network.values():
+            self.layer.happened(item)
+
+    # ------------------------------------------------------------ programs
+
+    def request(self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str) -> Request:
+        """Ask for pairs with any node."""
+        self.layer.now_ns = now_ns = self._machine.now_ns
+        number = self.layer.ask(node.program, peer, tag, n, min_fidelity, at_once)
+        request = Request(
+            self._services.loop,
+            node.program,
+            peer,
+            n,
+            now_ns,
+            partial(self._progress, number),
+            partial(self._withdraw, number),
+            self._give_back,
+        )
+        self._requests[number] = EndToEnd(request, node.hold_remote)
+        self._carry_out()
+        return request
+
+    def _progress(self, number: int) -> Progress | None:
+        want = self.layer.wants.get(number)
+        if want is None:
+            return None
+        return Progress(want.state, want.asked.n, 0, want.route, want.waits_for, want.circuits)
+
+    def _withdraw(self, number: int, why: str) -> None:
+        self._requests.pop(number, None)
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.withdraw(number, why)
+        self._carry_out()
+
+    def _give_back(self, halves: list[Qubit]) -> None:
+        self._services.discard([half for half in halves if not half.fate], None)
+
+    # ------------------------------------------------------------ what comes
+
+    def heard(self, sender: str, payload: bytes) -> None:
+        """A message of another node's stack."""
+        try:
+            talk = decode_talk(payload)
+        except MalformedMessage as error:
+            log.warning("from %s: %s", sender, error)
+            return
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.heard(NodeName(sender), talk)
+        self._carry_out()
+
+    def paired(self, item: Paired) -> bool:
+        """A half of a link pair, if it is one of ours."""
+        asked = self._asked.pop(item.request, None)
+        if asked is None:
+            return False
+        circuit, peer = asked
+        machine = self._machine
+        self.layer.now_ns = now_ns = machine.now_ns
+        held = HeldQubit(
+            QubitId(item.qubit),
+            machine.name,
+            STACK,
+            PairId(item.pair),
+            local=False,
+            busy_ns=now_ns,
+            kind=machine.arrival,
+        )
+        machine.held[held.id] = held
+        self._held[held.id] = held
+        half = Half(PairId(item.pair), held.id, now_ns)
+        if not self.layer.came(circuit, peer, half):
+            self._discard(half)
+        self._carry_out()
+        return True
+
+    def lose(self, lost: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Nodes are gone, and why. Which programs wait for one of them, and are told."""
+        asked = [one.request for one in self._requests.values()]
+        told = [(request.program, str(request.peer)) for request in asked if request.peer in lost]
+        self.layer.now_ns = self._machine.now_ns
+        for node, reason in lost.items():
+            self.layer.forsake(NodeName(node), reason)
+        self._carry_out()
+        return told
+
+    def _happened(self, item: LinkDown | LinkUp | Lost | Back) -> None:
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.happened(item)
+        self._carry_out()
+
+    def _slots_freed(self) -> None:
+        if not self._busy:
+            self.layer.now_ns = self._machine.now_ns
+            self.layer.slots_freed()
+            self._carry_out()
+
+    # ------------------------------------------------------------ what is to be done
+
+    def _carry_out(self) -> None:
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self.layer.out:
+                effects, self.layer.out[:] = list(self.layer.out), []
+                for effect in effects:
+                    self._do(effect)
+                self.layer.slots_freed()
+        finally:
+            self._busy = False
+        due_ns = self.layer.routes_due_ns
+        if due_ns is not None and not self._telling:
+            self._telling = True  # once all that has come at this instant is known
+            self._services.clock.call_at_ns(max(due_ns, self._machine.now_ns), self._tell_routes)
+
+    def _tell_routes(self) -> None:
+        self._telling = False
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.tell_routes()
+        self._carry_out()
+
+    def _do(self, effect: Effect) -> None:
+        machine = self._machine
+        match effect:
+            case Tell():
+                machine.send(STACK, effect.peer, STACK, "", "", encode_talk(effect.talk))
+            case Make():
+                request = machine.entangle(STACK, effect.peer, effect.circuit, 1, 0.0)
+                self._asked[request] = (effect.circuit, effect.peer)
+            case Unmake():
+                gone = [number for number, asked in self._asked.items() if asked == (effect.circuit, effect.peer)]
+                for number in gone:
+                    del self._asked[number]
+                    machine.withdraw(number)
+            case Swap():
+                self._swap(effect)
+            case Drop():
+                self._discard(effect.half)
+            case Whole():
+                self._whole(effect)
+            case WakeAt():
+                self._services.clock.call_in_background_ns(effect.at_ns, self._cut_off, effect.circuit, effect.pair)
+            case Closed() | Freed():
+                self._services.release(effect.slots, machine.arrival)
+            case Log():
+                machine.outbox.append(
+                    Told(
+                        effect.event,
+                        effect.program,
+                        effect.request,
+                        effect.pair,
+                        effect.peer,
+                        effect.n,
+                        effect.name,
+                        effect.detail,
+                        effect.qubits,
+                    )
+                )
+            case Refuse():
+                asked = self._requests.pop(effect.request, None)
+                if asked is not None:
+                    asked.request.end(REFUSED, from_wire(effect.code, effect.fields))
+
+    def _discard(self, half: Half) -> None:
+        held = self._held.pop(half.qubit)
+        self._machine.discard((held,), None)
+
+    def _swap(self, swap: Swap) -> None:
+        machine = self._machine
+        halves = (self._held.pop(swap.left.qubit), self._held.pop(swap.right.qubit))
+        for gate, operands in BELL_MEASUREMENT:
+            machine.apply(gate, tuple(halves[nth] for nth in operands), (), _HERE)
+        measured = machine.measure(halves, "z", keep=False, where=_HERE)
+        assert measured.request is not None
+        future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._services.loop)
+        self._services.outcomes[measured.request] = future
+        future.add_done_callback(partial(self._swapped, swap))
+
+    def _swapped(self, swap: Swap, future: asyncio.Future[tuple[int, ...]]) -> None:
+        if future.cancelled():
+            return
+        self.layer.now_ns = self._machine.now_ns
+        error = future.exception()
+        frame = None
+        if error is None:
+            coin = f"swap {swap.left.pair} {swap.right.pair}"
+            if self._swap_success >= 1.0 or self._coins(coin) < self._swap_success:
+                frame = BELL_STATES.index(bell_outcome(*future.result()))
+        elif isinstance(error, QnodeError):
+            self._services.raised(error)
+        self.layer.swapped(swap.circuit, swap.left.pair, swap.right.pair, frame)
+        self._carry_out()
+
+    def _cut_off(self, circuit: str, pair: PairId) -> None:
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.cut_off(circuit, pair)
+        self._carry_out()
+
+    def _whole(self, whole: Whole) -> None:
+        held = self._held.pop(whole.half.qubit)
+        if whole.frame:
+            self._machine.apply(_CORRECTIONS[whole.frame], (held,), (), _HERE)
+        if held.busy_ns > self._machine.now_ns:
+            self._services.clock.call_at_ns(held.busy_ns, self._deliver, whole, held)
+        else:
+            self._deliver(whole, held)
+
+    def _deliver(self, whole: Whole, held: HeldQubit) -> None:
+        """A half is corrected: its program may have it."""
+        asked = self._requests.get(whole.request)
+        if asked is None:
+            self._services.discard((held,), None)
+            return
+        request, machine = asked.request, self._machine
+        pair = PairId(f"{whole.circuit}.{whole.number}")
+        half = asked.make(held.id, pair)
+        half.kind, half.error, half.fidelity = held.kind, held.error, whole.vector[0]
+        machine.outbox.append(
+            Told("network_deliver", request.program, whole.request, pair, request.peer, qubits=(half.id,))
+        )
+        if machine.has_cutoffs:
+            self._services.keep_cutoff(half)
+        request.put((int(whole.circuit.rpartition("#")[2]), whole.number), half, machine.now_ns)
+        if request.delivered == request.n:
+            del self._requests[whole.request]
+
+
+def facts_of(hardware: Hardware) -> NodeFacts:
+    """What a node tells of itself."""
+    slots = hardware.communication if hardware.communication.size else hardware.memory
+    return NodeFacts(
+        slots.size,
+        slots.t1_ns,
+        slots.t2_ns,
+        min(1.0, total_of(hardware.two.error) * 16 / 15),
+        (hardware.p01 + hardware.p10) / 2,
+        hardware.two.duration_ns + hardware.single.duration_ns + hardware.measure.duration_ns,
+        total_of(hardware.single.error),
+    )
+
+
+def total_of(error: ErrorModel) -> float:
+    """Of all Paulis that are not the identity; what a Kraus operator does besides is not told to others."""
+    return 1.0 - (1.0 - error.depolarise) * (1.0 - sum(error.paulis))
+
+
+def _here() -> None:
+    """The line that stacks issue operations at, for errors of theirs."""
+
+
+_HERE: Final = (_here.__code__, _here.__code__.co_firstlineno)

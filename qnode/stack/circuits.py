@@ -1,0 +1,431 @@
+"""A circuit at one of its nodes: link pairs come, are swapped, and followed from both ends.
+
+Each node on the way has a *side* for each of its two links in the circuit, and asks there for as many link pairs at a
+time as it has slots for. A repeater joins a pair of the one side with one of the other and remembers which; it need not
+know which end-to-end pair they become. That is what tracks find out: an end that gets a half sends one along the
+circuit, which waits at each repeater until the pair that it names has been joined, takes up the frame, and goes on
+about the pair that it was joined with. An end whose half is named by the other end's track has a whole pair.
+
+A half that is given up (a cut-off, a Bell measurement that failed) takes with it all that it was joined to: its other
+end is told, and passes that on outwards. Messages about pairs that are over are ordinary, and ignored.
+
+Source: Kozlowski, Dahlberg & Wehner, Designing a quantum network protocol, CoNEXT 2020 (arXiv:2010.02575).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from qnode.ids import NodeName, PairId
+from qnode.stack.effects import Closed, Drop, Effect, Half, Log, Make, Swap, Tell, Unmake, WakeAt, Whole
+from qnode.stack.expectation import PERFECT, convolved, depolarised, stored, swapped
+from qnode.wire.stack import Expire, Joined, LinkFacts, NodeFacts, Setup, StackSpec, Track, Vector
+
+LEFT: Final = 0  # towards the requester
+RIGHT: Final = 1
+
+
+class Side:
+    """A link of the circuit, as one of its ends sees it.
+
+    Attributes:
+        slots: How many halves of it may be here, or on their way here, at a time.
+        asked: How many pairs the link has been asked for that have not come.
+        held: Halves that wait to be joined; at an end of the circuit, for the other end's track.
+        live: How many pairs have been asked for and may still become whole, or are.
+    """
+
+    __slots__ = ("asked", "held", "live", "peer", "slots")
+
+    def __init__(self, peer: NodeName) -> None:
+        self.peer = peer
+        self.slots = 0
+        self.asked = 0
+        self.live = 0
+        self.held: dict[PairId, Half] = {}
+
+
+class Join(NamedTuple):
+    """Two pairs that were joined, seen from one of them: the other, on which side, the outcome, and what it cost."""
+
+    other: PairId
+    side: int
+    frame: int
+    noise: Vector
+
+
+class Circuit:
+    """One node's part of a circuit. Every method appends what is to be done to `out`.
+
+    Attributes:
+        place: Of this node on the route; 0 is the requester.
+        open: Whether pairs are being made.
+        settling: At an end: it is broken, and the other end has been asked what is whole.
+        request: Which request it serves, at an end.
+        whole: How many end-to-end pairs are known to have been made.
+        n: How many pairs are wanted; 0: until it is closed.
+        far_facts: At an end, of the other end.
+        window: How many pairs may be under way on each link.
+
+    Args:
+        facts: Of this node.
+        links: Of this node's links, by the neighbour.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        name: NodeName,
+        spec: StackSpec,
+        facts: NodeFacts,
+        links: Mapping[str, LinkFacts],
+        out: list[Effect],
+    ) -> None:
+        self.id = setup.circuit
+        self.route = setup.route
+        self.n = setup.n
+        self.since_ns = setup.since_ns
+        self.place = setup.route.index(name)
+        self.window = setup.window
+        self.reserved = 0
+        self.request = 0
+        self.whole = 0
+        self.open = False
+        self.settling = False
+        self._out = out
+        self._facts = facts
+        self.far_facts = setup.facts
+        self._spec = spec
+        last = len(setup.route) - 1
+        self._sides: list[Side | None] = [
+            Side(NodeName(setup.route[self.place - 1])) if self.place else None,
+            Side(NodeName(setup.route[self.place + 1])) if self.place < last else None,
+        ]
+        right = self._sides[RIGHT]
+        self._link = (
+            links[right.peer].vector if right is not None else PERFECT
+        )  # each link counts where it is the right
+        self._aged_ns = [links[side.peer].aged_ns[0] if side is not None else 0 for side in self._sides]
+        self._joins: dict[PairId, Join] = {}
+        self._passed: set[PairId] = set()  # of joined pairs: those whose track from that side has come through
+        self._swapping: dict[PairId, tuple[Half, Half]] = {}  # under both names
+        self._doomed: set[PairId] = set()  # that have lost their other end before they are here, or measured
+        self._tracks: dict[PairId, Track] = {}  # that wait for the pair that they name
+        self._reach: dict[PairId, int] = {}  # of halves in nested swaps
+        self._numbers: dict[PairId, int] = {}  # at the requester
+        self._numbered = 0
+        self.done: dict[int, tuple[str, int]] = {}  # at an end: whole pairs, as the other end knows them
+        self._need = nested_ends(self.place, last) if self.is_repeater else (0, 0)
+
+    @property
+    def is_repeater(self) -> bool:
+        return 0 < self.place < len(self.route) - 1
+
+    @property
+    def far(self) -> NodeName:
+        """The other end of the circuit, seen from an end."""
+        return NodeName(self.route[0 if self.place else -1])
+
+    def uses(self, peer: NodeName) -> bool:
+        """Whether the link from here to a neighbour is a part of it."""
+        return any(side is not None and side.peer == peer for side in self._sides)
+
+    # ------------------------------------------------------------ pairs of the links
+
+    def begin(self, window: int) -> None:
+        """All nodes take part: ask the links for pairs."""
+        self.open = True
+        self.window = window
+        for side in self._sides:
+            if side is not None:
+                side.slots = window if self.is_repeater else self.reserved
+        self._fill()
+
+    def make_room(self) -> None:
+        """At an end: one more half may be here."""
+        self.reserved += 1
+        for side in self._sides:
+            if side is not None:
+                side.slots += 1
+        self._fill()
+
+    def _fill(self) -> None:
+        for side in self._sides:
+            if side is None:
+                continue
+            here = side.asked + len(side.held) + (len(self._swapping) // 2)
+            if not self.is_repeater:
+                here += self.whole  # its slot has gone to a program
+            while here < side.slots and side.asked < self.window and (not self.n or side.live < self.n):
+                side.asked += 1
+                side.live += 1
+                here += 1
+                self._out.append(Make(self.id, side.peer))
+
+    def came(self, peer: NodeName, half: Half) -> None:
+        """A link has delivered a half."""
+        at = self._side_of(peer)
+        side = self._sides[at]
+        assert side is not None
+        side.asked -= 1
+        pair = half.pair
+        if pair in self._doomed:
+            self._doomed.discard(pair)
+            self._forget(side, half)
+            self._fill()
+            return
+        side.held[pair] = half
+        if self.is_repeater:
+            if self._spec.cutoff_ns is not None:
+                self._out.append(WakeAt(self.id, pair, half.at_ns + self._spec.cutoff_ns))
+            self._try_swaps()
+            return
+        number = -1
+        if not self.place:
+            number = self._numbers[pair] = self._numbered
+            self._numbered += 1
+        self._tell(at, Track(self.id, pair, number, pair, 0, self._link, half.at_ns - self._aged_ns[at]))
+        self._match(pair, half.at_ns)
+        self._fill()
+
+    def cut_off(self, pair: PairId, now_ns: int) -> None:
+        """A half has waited for as long as it may."""
+        for at, side in enumerate(self._sides):
+            if side is not None and pair in side.held:
+                self._give_up(at, side.held.pop(pair))
+                self._fill()
+                return
+
+    def _give_up(self, at: int, half: Half) -> None:
+        side = self._sides[at]
+        assert side is not None
+        self._tell(at, Expire(self.id, half.pair))
+        self._forget(side, half)
+
+    def _forget(self, side: Side, half: Half) -> None:
+        side.live -= 1
+        self._tracks.pop(half.pair, None)
+        self._reach.pop(half.pair, None)
+        self._numbers.pop(half.pair, None)
+        self._out.append(Drop(self.id, half))
+
+    # ------------------------------------------------------------ swaps
+
+    def _try_swaps(self) -> None:
+        left, right = self._sides
+        assert left is not None
+        assert right is not None
+        while left.held and right.held:
+            one = next((pair for pair in left.held if self._may_join(LEFT, pair)), None)
+            other = next((pair for pair in right.held if self._may_join(RIGHT, pair)), None)
+            if one is None or other is None:
+                break
+            halves = left.held.pop(one), right.held.pop(other)
+            self._swapping[one] = self._swapping[other] = halves
+            self._out.append(Swap(self.id, *halves))
+
+    def _may_join(self, at: int, pair: PairId) -> bool:
+        match self._spec.swap:
+            case "sequential":
+                return at == RIGHT or pair in self._tracks
+            case "nested":
+                return self._reach.get(pair, self.place + 2 * at - 1) == self._need[at]
+        return True
+
+    def swapped(self, left: PairId, right: PairId, frame: int, now_ns: int) -> None:
+        """The Bell measurement of two halves has this outcome."""
+        halves = self._swapping.pop(left, None)
+        self._swapping.pop(right, None)
+        if halves is None:  # the circuit is over
+            return
+        if left in self._doomed or right in self._doomed:
+            for at, pair in enumerate((left, right)):
+                if pair not in self._doomed:
+                    self._tell(at, Expire(self.id, pair))
+                self._end_of_join(at, pair)
+            self._fill()
+            return
+        self._out.append(Log("swap", pair=f"{left} {right}", name=self.id, qubits=(halves[0].qubit, halves[1].qubit)))
+        waited, also = (self._stored(at, half, now_ns) for at, half in enumerate(halves))
+        noise = swapped(waited, also, self._facts.mixing, self._facts.flip)
+        self._joins[left] = Join(right, RIGHT, frame, noise)
+        self._joins[right] = Join(left, LEFT, frame, noise)
+        if self._spec.swap == "nested":
+            self._tell(LEFT, Joined(self.id, left, self._need[RIGHT]))
+            self._tell(RIGHT, Joined(self.id, right, self._need[LEFT]))
+        for pair in (left, right):
+            track = self._tracks.pop(pair, None)
+            if track is not None:
+                self._pass_on(track)
+        self._fill()
+
+    def _stored(self, at: int, half: Half, now_ns: int) -> Vector:
+        """What storing has done to a half that is here."""
+        return stored(PERFECT, now_ns - half.at_ns + self._aged_ns[at], self._facts.t1_ns, self._facts.t2_ns)
+
+    def swap_failed(self, left: PairId, right: PairId) -> None:
+        """The Bell measurement has told nothing: both pairs are lost."""
+        self._doomed.add(left)
+        self._doomed.add(right)
+        halves = self._swapping.get(left)
+        for at, pair in enumerate((left, right)):
+            if halves is not None:
+                self._tell(at, Expire(self.id, pair))
+        self.swapped(left, right, 0, 0)
+
+    def _end_of_join(self, at: int, pair: PairId) -> None:
+        side = self._sides[at]
+        assert side is not None
+        side.live -= 1
+        self._doomed.discard(pair)
+        self._tracks.pop(pair, None)
+        self._reach.pop(pair, None)
+        self._passed.discard(pair)
+
+    # ------------------------------------------------------------ messages of neighbours on the route
+
+    def tracked(self, track: Track, now_ns: int) -> None:
+        """A track has come this far."""
+        pair = PairId(track.pair)
+        if not self.open:
+            return
+        if not self.is_repeater:
+            self._tracks[pair] = track
+            self._match(pair, now_ns)
+        elif pair in self._joins:
+            self._pass_on(track)
+        else:
+            self._tracks[pair] = track
+            if self._spec.swap == "sequential":
+                self._try_swaps()
+
+    def _pass_on(self, track: Track) -> None:
+        pair = PairId(track.pair)
+        join = self._joins[pair]
+        self._tell(
+            join.side,
+            Track(
+                track.circuit,
+                join.other,
+                track.number,
+                track.origin,
+                track.frame ^ join.frame,
+                convolved(convolved(track.vector, join.noise), self._link),
+                track.since_ns,
+            ),
+        )
+        self._passed.add(pair)
+        if join.other in self._passed:  # both ends know all of this pair that there is to know here
+            for one in (pair, join.other):
+                del self._joins[one]
+                self._passed.discard(one)
+                self._reach.pop(one, None)
+            self.whole += 1
+            if self.whole == self.n:
+                self.close()
+
+    def _match(self, pair: PairId, now_ns: int) -> None:
+        """At an end: is this pair whole?"""
+        side = self._sides[LEFT if self.place else RIGHT]
+        assert side is not None
+        if pair not in side.held or pair not in self._tracks:
+            return
+        track, half = self._tracks.pop(pair), side.held.pop(pair)
+        number = track.number if self.place else self._numbers.pop(pair)
+        self.done[number] = (track.origin, track.frame)
+        self._is_whole(number, half, track.frame, self._expected(track, half, now_ns))
+        if self.whole == self.n:
+            self.close()
+
+    def _expected(self, track: Track, half: Half, now_ns: int) -> Vector:
+        """Of a whole pair, now: both ends have stored their halves, and one has corrected its own."""
+        far, at = self.far_facts, LEFT if self.place else RIGHT
+        vector = convolved(convolved(track.vector, self._link), self._stored(at, half, now_ns))
+        vector = stored(vector, now_ns - track.since_ns, far.t1_ns, far.t2_ns)
+        return depolarised(vector, (self._facts if self.place else far).single) if track.frame else vector
+
+    def _is_whole(self, number: int, half: Half, frame: int, vector: Vector) -> None:
+        self.whole += 1
+        self.reserved -= 1
+        self._out.append(Whole(self.id, self.request, number, half, frame if self.place else 0, vector))
+
+    def expired(self, sender: NodeName, pair: PairId) -> None:
+        """A half that is, was or will be here has lost its other end."""
+        at = self._side_of(sender)
+        side = self._sides[at]
+        if side is None or not self.open:
+            return
+        if pair in side.held:
+            self._forget(side, side.held.pop(pair))
+        elif pair in self._joins:
+            join = self._joins.pop(pair)
+            del self._joins[join.other]
+            self._end_of_join(at, pair)
+            self._end_of_join(join.side, join.other)
+            self._tell(join.side, Expire(self.id, join.other))
+        elif pair in self._swapping or side.asked:
+            self._doomed.add(pair)
+        self._fill()
+
+    def reaches(self, pair: PairId, place: int) -> None:
+        """Nested swaps: a half that is here is joined to a node further away."""
+        join = self._joins.get(pair)
+        if join is not None:
+            self._tell(join.side, Joined(self.id, join.other, place))
+        elif self.is_repeater:
+            self._reach[pair] = place
+            self._try_swaps()
+
+    # ------------------------------------------------------------ the end
+
+    def break_off(self) -> None:
+        """At an end: the circuit is broken. What waits here is kept until the other end has told what is whole."""
+        self.open = False
+        for side in self._sides:
+            if side is not None and side.asked:
+                self._out.append(Unmake(self.id, side.peer))
+                side.asked = 0
+
+    def settle(self, pairs: Mapping[int, tuple[str, int]]) -> None:
+        """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be."""
+        side = self._sides[LEFT if self.place else RIGHT]
+        assert side is not None
+        for number, (pair, frame) in sorted(pairs.items()):
+            half = side.held.pop(PairId(pair), None)
+            if half is not None:
+                self._is_whole(number, half, frame, PERFECT)
+        self.close()
+
+    def close(self) -> None:
+        """It is over here."""
+        self.break_off()
+        for side in self._sides:
+            if side is not None:
+                self._out.extend(Drop(self.id, half) for half in side.held.values())
+                side.held.clear()
+        self._swapping.clear()
+        self._out.append(Closed(self.id, self.reserved))
+        self.reserved = 0
+
+    def _side_of(self, peer: NodeName) -> int:
+        right = self._sides[RIGHT]
+        return RIGHT if right is not None and right.peer == peer else LEFT
+
+    def _tell(self, at: int, talk: Track | Expire | Joined) -> None:
+        side = self._sides[at]
+        assert side is not None
+        self._out.append(Tell(side.peer, talk))
+
+
+def nested_ends(place: int, last: int) -> tuple[int, int]:
+    """Between which places of a route of `last` links the node at a place joins, if segments are halved (doubling)."""
+    left, right = 0, last
+    while True:
+        middle = (left + right) // 2
+        if place == middle:
+            return left, right
+        if place < middle:
+            right = middle
+        else:
+            left = middle

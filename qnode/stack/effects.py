@@ -1,0 +1,109 @@
+"""What the state machines of a stack want done: the shell carries it out, in order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from qnode.ids import NodeName, PairId, QubitId
+from qnode.wire.stack import Talk, Vector
+
+
+class Half(NamedTuple):
+    """A half of a link pair in a slot of this node, since `at_ns`."""
+
+    pair: PairId
+    qubit: QubitId
+    at_ns: int
+
+
+class Tell(NamedTuple):
+    """Send a message to the stack of another node."""
+
+    peer: NodeName
+    talk: Talk
+
+
+class Make(NamedTuple):
+    """Ask the link to a neighbour for one more pair, for a circuit."""
+
+    circuit: str
+    peer: NodeName
+
+
+class Unmake(NamedTuple):
+    """Withdraw all that a circuit has asked the link to a neighbour for."""
+
+    circuit: str
+    peer: NodeName
+
+
+class Swap(NamedTuple):
+    """Measure two halves in the Bell basis; `Circuit.swapped` is to be told the outcome."""
+
+    circuit: str
+    left: Half
+    right: Half
+
+
+class Drop(NamedTuple):
+    """Discard a half: its other end knows, or is told by a message."""
+
+    circuit: str
+    half: Half
+
+
+class Whole(NamedTuple):
+    """A pair from end to end: this end may have its half, once it has corrected it by `frame` (0: nothing to do)."""
+
+    circuit: str
+    request: int
+    number: int
+    half: Half
+    frame: int
+    vector: Vector
+
+
+class WakeAt(NamedTuple):
+    """Call `Circuit.cut_off` with this pair then."""
+
+    circuit: str
+    pair: PairId
+    at_ns: int
+
+
+class Closed(NamedTuple):
+    """A circuit is over at this node: so many slots of it are free."""
+
+    circuit: str
+    slots: int
+
+
+class Freed(NamedTuple):
+    """Slots that were taken for a circuit are not needed."""
+
+    slots: int
+
+
+class Log(NamedTuple):
+    """A line for the event log."""
+
+    event: str
+    program: str = ""
+    request: int = 0
+    pair: str = ""
+    peer: str = ""
+    n: int = 0
+    name: str = ""
+    detail: str = ""
+    qubits: tuple[str, ...] = ()
+
+
+class Refuse(NamedTuple):
+    """A program's request will not be served."""
+
+    request: int
+    code: str
+    fields: dict[str, str | int]
+
+
+Effect = Tell | Make | Unmake | Swap | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse

@@ -1,0 +1,631 @@
+"""The network layer of one node: requests of its programs, met by those of others, served over circuits.
+
+Both ends of a request tell each other what they want; the nth of the one meets the nth of the other, for each program
+and tag. Who asked earlier is the requester: it picks the route and sets the circuit up, node by node. Where memories
+are short, it waits until it is told that there are enough, and tries again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
+
+from msgspec.structs import replace
+
+from qnode.errors import NoRoute, OutOfMemory, PeerLost, QnodeError, RequestMismatch, RequestOver
+from qnode.ids import NodeName, PairId, life_of
+from qnode.stack.admission import Admission, Applicant, Slots
+from qnode.stack.circuits import Circuit
+from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
+from qnode.wire.items import Back, LinkDown, LinkUp, Lost
+from qnode.wire.stack import (
+    Announce,
+    Busy,
+    Close,
+    Down,
+    Expire,
+    Found,
+    Free,
+    Granted,
+    Joined,
+    LinkFacts,
+    NodeFacts,
+    Refused,
+    Seek,
+    Settle,
+    Setup,
+    StackSpec,
+    Talk,
+    Track,
+    Void,
+    Wanted,
+)
+
+REMEMBERED: Final = 4096
+"""Finished circuits of which an end still knows the pairs, in case the other end has not got them all."""
+
+Talks = tuple[NodeName, str, str]
+
+
+class Routes(Protocol):
+    """What a node knows of the ways through the network: LinkStates or Discovery."""
+
+    @property
+    def due_ns(self) -> int | None:
+        """When there is something to be sent, or None: `take` then. A time that is past means now."""
+
+    def take(self, now_ns: int) -> Sequence[tuple[str, Announce | Seek | Found]]:
+        """What is to be sent now, and to which neighbours."""
+
+    def need(self, target: str) -> None:
+        """A route to that node is needed."""
+
+    def route(self, target: str) -> tuple[str, ...] | None:
+        """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
+
+    def forget(self, target: str) -> None:
+        """A way there turned out to be broken."""
+
+    def heard(self, sender: str, told: Announce | Seek | Found) -> None:
+        """Another node has announced, asked or answered something."""
+
+    def link_down(self, peer: str) -> None:
+        """An own link makes no pairs any more."""
+
+    def link_up(self, peer: str) -> None:
+        """An own link that was down makes pairs again."""
+
+    def node_lost(self, node: str, life: int) -> None:
+        """That life of a node is over."""
+
+    def node_back(self, node: str, life: int) -> None:
+        """A node that was lost has begun a new life."""
+
+
+class Want:
+    """A request of a program of this node.
+
+    Attributes:
+        peer: Whom the pairs are wanted with.
+        at_once: How many pairs its program has room for at once.
+        theirs: The peer's that it has met.
+        route: Which it takes.
+        circuit: What serves it.
+        circuits: How many have.
+        whole: How many of its pairs there are.
+        waits_for: The node that is short of memory.
+        state: "asked", "routing", "queued", "setting up", "running", "settling".
+    """
+
+    __slots__ = ("asked", "at_once", "circuit", "circuits", "peer", "route", "state", "theirs", "waits_for", "whole")
+
+    def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
+        self.peer = peer
+        self.at_once = at_once
+        self.route: tuple[str, ...] = ()
+        self.asked = asked
+        self.theirs: Wanted | None = None
+        self.circuit = ""
+        self.circuits = 0
+        self.whole = 0
+        self.waits_for = ""
+        self.state = "asked"
+
+
+class Meeting:
+    """Requests of this node's program with a peer's of the same name, per tag, in order: the nth meets the nth."""
+
+    __slots__ = ("asked", "mine", "theirs")
+
+    def __init__(self) -> None:
+        self.mine: list[Want] = []
+        self.theirs: list[Wanted] = []
+        self.asked = 0
+
+
+class NetworkLayer:
+    """Events in, effects out; `out` is emptied by whoever carries them out.
+
+    Args:
+        memory: The slots where pairs arrive; taken here, given back by the shell.
+    """
+
+    def __init__(
+        self,
+        name: NodeName,
+        life: int,
+        spec: StackSpec,
+        facts: NodeFacts,
+        links: Iterable[LinkFacts],
+        memory: Slots,
+        routes: Routes,
+    ) -> None:
+        self.name = name
+        self.now_ns = 0
+        self.out: list[Effect] = []
+        self.circuits: dict[str, Circuit] = {}
+        self.wants: dict[int, Want] = {}
+        self._life = life
+        self._spec = spec
+        self._facts = facts
+        self._links = {link.peer: link for link in links}
+        self._memory = memory
+        self._routes = routes
+        self._admission = Admission(memory)
+        self._meetings: dict[Talks, Meeting] = {}
+        self._numbered = 0
+        self._circuits_of: dict[str, Want] = {}
+        self._opened: dict[NodeName, int] = {}
+        self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
+        self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
+        self._lost: set[NodeName] = set()
+        self._down: set[NodeName] = set()  # neighbours to whom the link makes nothing
+
+    # ------------------------------------------------------------ what programs ask for
+
+    def ask(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float, at_once: int) -> int:
+        """A program wants n pairs with a peer, and has room for so many at once. Returns the request's number."""
+        self._numbered += 1
+        meeting = self._meetings.setdefault((peer, program, tag), Meeting())
+        wanted = Wanted(self._numbered, meeting.asked, program, tag, n, min_fidelity, self.now_ns)
+        meeting.asked += 1
+        want = self.wants[wanted.number] = Want(peer, wanted, at_once)
+        self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
+        self.out.append(Tell(peer, wanted))
+        self._routes.need(peer)
+        meeting.mine.append(want)
+        self._meet(peer, meeting)
+        if want.state == "asked":
+            self._check_way(want)
+        return wanted.number
+
+    def withdraw(self, number: int, why: str = "withdrawn") -> None:
+        """A program has given up, or its time is over; a request that is over is over."""
+        want = self.wants.get(number)
+        if want is not None:
+            self.out.append(Log(f"network_{why}", want.asked.program, number, peer=want.peer, n=want.asked.n))
+            self._end(want, with_theirs=False)
+            self.out.append(Tell(want.peer, Void(number)))
+
+    def _end(self, want: Want, *, with_theirs: bool = True) -> None:
+        """A request is over, served or not; and the one that it met, unless it was withdrawn."""
+        del self.wants[want.asked.number]
+        self._abandon(want)
+        meeting = self._meetings[want.peer, want.asked.program, want.asked.tag]
+        meeting.mine.remove(want)
+        if want.theirs is not None and with_theirs:
+            meeting.theirs.remove(want.theirs)
+        self._meet(want.peer, meeting)
+
+    def _meet(self, peer: NodeName, meeting: Meeting) -> None:
+        """Whichever requests have met, or not any more."""
+        for nth, want in enumerate(list(meeting.mine)):
+            theirs = meeting.theirs[nth] if nth < len(meeting.theirs) else None
+            if want.theirs is theirs:
+                continue
+            had = want.whole + (self.circuits[want.circuit].whole if want.circuit in self.circuits else 0)
+            self._abandon(want)
+            want.theirs = theirs
+            if had:  # they are in use
+                over = RequestOver(peer=peer, state="withdrawn there", delivered=had, wanted=want.asked.n)
+                want.theirs = None
+                self._refuse(want, over)
+                return
+            if theirs is None:
+                want.state = "asked"
+                continue
+            mine = want.asked
+            if mine.n != theirs.n:
+                self._refuse(want, RequestMismatch(node=self.name, peer=peer, wanted=mine.n, offered=theirs.n))
+                return
+            if (mine.at_ns, self.name) < (theirs.at_ns, peer):
+                self._set_up(want)
+
+    def _refuse(self, want: Want, error: QnodeError) -> None:
+        number = want.asked.number
+        self.out.append(Log("network_refused", want.asked.program, number, name=error.code, detail=str(error)))
+        self.out.append(Refuse(number, error.code, error.fields))
+        self._end(want)
+
+    def _refuse_both(self, want: Want, error: QnodeError) -> None:
+        assert want.theirs is not None
+        self.out.append(Tell(want.peer, Refused(want.theirs.number, error.code, error.fields)))
+        self._refuse(want, error)
+
+    # ------------------------------------------------------------ circuits, at their requester
+
+    def _set_up(self, want: Want) -> None:
+        peer = want.peer
+        if not want.circuit:
+            opened = self._opened.get(peer, 0)
+            self._opened[peer] = opened + 1
+            want.circuit = f"{life_of(self.name, self._life)}>{peer}#{opened}"
+            want.circuits += 1
+            self._circuits_of[want.circuit] = want
+        self._routes.need(peer)
+        try:
+            route = self._routes.route(peer)
+        except QnodeError as error:
+            self._refuse_both(want, error)
+            return
+        if route is None:
+            want.state = "routing"
+            return
+        want.route = route
+        assert want.theirs is not None
+        mine, theirs = want.asked, want.theirs
+        n = mine.n - want.whole
+        setup = Setup(
+            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), mine.at_ns, self._facts
+        )
+        if self._take_part(setup, want):
+            self.circuits[setup.circuit].request = mine.number
+            want.state = "setting up"
+            self.out.append(Tell(NodeName(route[1]), setup))
+        elif want.asked.number in self.wants:
+            self._queue(want, self.name)
+
+    def _queue(self, want: Want, at: str) -> None:
+        want.state, want.waits_for = "queued", at
+        self.out.append(Log("network_queued", want.asked.program, want.asked.number, peer=at, name=want.circuit))
+
+    @property
+    def routes_due_ns(self) -> int | None:
+        """When `tell_routes` is to be called."""
+        return self._routes.due_ns
+
+    def tell_routes(self) -> None:
+        """Tell the neighbours what is new of the network, all of it at once."""
+        self.out += [Tell(NodeName(peer), talk) for peer, talk in self._routes.take(self.now_ns)]
+
+    def routes_changed(self) -> None:
+        """More is known of the network: those who wait for a route look again."""
+        for want in list(self.wants.values()):
+            if want.state == "routing":
+                self._set_up(want)
+            elif want.state == "asked":
+                self._check_way(want)
+
+    def _check_way(self, want: Want) -> None:
+        """Where no way leads, nobody need wait for the peer, who may never hear of it."""
+        try:
+            self._routes.route(want.peer)
+        except NoRoute as error:
+            self.out.append(Tell(want.peer, Void(want.asked.number)))
+            self._refuse(want, error)
+
+    def _take_part(self, setup: Setup, want: Want | None) -> bool:
+        """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
+        circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
+        who = Applicant(setup.since_ns, setup.circuit)
+        if want is None:
+            taken = self._admission.admit(who, 2, 2 * setup.window, 2)
+            circuit.window = taken // 2
+        else:
+            least = min(setup.n, want.at_once)
+            taken = self._admission.admit(who, least, least, 1)
+        if taken:
+            circuit.reserved = taken
+            self.circuits[setup.circuit] = circuit
+        return bool(taken)
+
+    def _abandon(self, want: Want) -> None:
+        """What served a request is not needed any more."""
+        circuit = self.circuits.pop(want.circuit, None)
+        if want.circuit:
+            self._circuits_of.pop(want.circuit, None)
+            if circuit is not None:
+                circuit.close()
+                for node in circuit.route:
+                    if node != self.name and node not in self._lost:
+                        self.out.append(Tell(NodeName(node), Close(circuit.id)))
+            elif want.state == "queued":
+                self._admission.forget(Applicant(want.asked.at_ns, want.circuit))
+        want.circuit = ""
+        want.whole = 0
+
+    # ------------------------------------------------------------ messages of other stacks
+
+    def heard(self, sender: NodeName, talk: Talk) -> None:
+        """A message has come; those about what is over are ordinary."""
+        match talk:
+            case Track():
+                circuit = self.circuits.get(talk.circuit)
+                if circuit is not None:
+                    circuit.tracked(talk, self.now_ns)
+                    self._look_after(circuit)
+            case Expire():
+                circuit = self.circuits.get(talk.circuit)
+                if circuit is not None:
+                    circuit.expired(sender, PairId(talk.pair))
+            case Joined():
+                circuit = self.circuits.get(talk.circuit)
+                if circuit is not None:
+                    circuit.reaches(PairId(talk.pair), talk.place)
+            case Wanted():
+                meeting = self._meetings.setdefault((sender, talk.program, talk.tag), Meeting())
+                meeting.theirs.append(talk)
+                self._meet(sender, meeting)
+            case Void():
+                self._void(sender, talk.number)
+            case Refused():
+                want = self.wants.get(talk.number)
+                if want is not None:
+                    self._refuse(want, QnodeError.by_code.get(talk.code, QnodeError)(**talk.fields))
+            case Setup():
+                self._asked_to_take_part(sender, talk)
+            case Granted():
+                self._granted(talk)
+            case Busy():
+                self._busy(talk)
+            case Free():
+                want = self._circuits_of.get(talk.circuit)
+                if want is not None and want.state == "queued":
+                    self._set_up(want)
+            case Close():
+                self._closed(talk.circuit)
+            case Down():
+                circuit, want = self.circuits.get(talk.circuit), self._circuits_of.get(talk.circuit)
+                if circuit is not None and not circuit.is_repeater:
+                    self._break(circuit, talk.reason)
+                elif circuit is None and want is not None:  # all others have given it up before it began
+                    self._set_up(want)
+            case Settle():
+                self._settle(sender, talk)
+            case Announce() | Seek() | Found():
+                self._routes.heard(sender, talk)
+                self.routes_changed()
+
+    def _void(self, sender: NodeName, number: int) -> None:
+        for (peer, _, _), meeting in list(self._meetings.items()):
+            if peer == sender:
+                gone = next((one for one in meeting.theirs if one.number == number), None)
+                if gone is not None:
+                    meeting.theirs.remove(gone)
+                    self._meet(peer, meeting)
+                    return
+
+    def _asked_to_take_part(self, sender: NodeName, setup: Setup) -> None:
+        requester, at = NodeName(setup.route[0]), setup.route.index(self.name)
+        is_end = at == len(setup.route) - 1
+        want = self.wants.get(setup.far_number) if is_end else None
+        if is_end and (want is None or want.theirs is None or want.theirs.number != setup.number):
+            self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it has been withdrawn: that is on its way
+            return
+        if not is_end and self._memory.slots < 2:
+            error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
+            self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
+            return
+        if not is_end and setup.route[at + 1] in self._down:
+            self.out.append(Tell(sender, Busy(setup.circuit, "")))
+            reason = f"the link of {self.name} and {setup.route[at + 1]} is broken"
+            self.out.append(Tell(requester, Down(setup.circuit, reason)))
+            return
+        if not self._take_part(setup, want):
+            self._setups[setup.circuit] = setup
+            self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
+            return
+        self._setups.pop(setup.circuit, None)
+        circuit = self.circuits[setup.circuit]
+        if want is None:
+            self.out.append(Tell(NodeName(setup.route[at + 1]), replace(setup, window=circuit.window)))
+            return
+        want.circuit, want.state, want.route = setup.circuit, "running", setup.route
+        want.circuits += 1
+        circuit.request = want.asked.number
+        self._circuits_of[setup.circuit] = want
+        self.out.append(Tell(sender, Granted(setup.circuit, circuit.window, self._facts)))
+        circuit.begin(circuit.window)
+
+    def _granted(self, granted: Granted) -> None:
+        circuit = self.circuits.get(granted.circuit)
+        if circuit is None or circuit.open:
+            return
+        if circuit.is_repeater:
+            spare = circuit.reserved - 2 * granted.window
+            if spare:
+                circuit.reserved -= spare
+                self.out.append(Freed(spare))
+        if circuit.place:
+            self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), granted))
+        else:
+            circuit.far_facts = granted.facts
+            want = self._circuits_of[granted.circuit]
+            want.state = "running"
+            self.out.append(
+                Log(
+                    "network_accepted",
+                    want.asked.program,
+                    want.asked.number,
+                    peer=circuit.far,
+                    n=circuit.n,
+                    name=circuit.id,
+                    detail=" ".join(circuit.route),
+                )
+            )
+        circuit.begin(granted.window)
+
+    def _busy(self, busy: Busy) -> None:
+        circuit = self.circuits.pop(busy.circuit, None)
+        if circuit is None:
+            return
+        circuit.close()
+        if circuit.place:
+            self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), busy))
+            return
+        want = self._circuits_of.get(busy.circuit)
+        if want is not None and busy.node:
+            self._queue(want, busy.node)
+
+    def slots_freed(self) -> None:
+        """Memory has been given back: who waits longest may have it."""
+        circuit = self._admission.next()
+        if circuit is None:
+            self._make_room()
+            return
+        want = self._circuits_of.get(circuit)
+        if want is not None:
+            self._set_up(want)
+            return
+        setup = self._setups[circuit]
+        self.out.append(Tell(NodeName(setup.route[0]), Free(circuit)))
+
+    def _closed(self, name: str) -> None:
+        circuit = self.circuits.pop(name, None)
+        if circuit is not None:
+            circuit.close()
+        setup = self._setups.pop(name, None)
+        if setup is not None:
+            self._admission.forget(Applicant(setup.since_ns, name))
+
+    # ------------------------------------------------------------ what breaks
+
+    def happened(self, what: LinkDown | LinkUp | Lost | Back) -> None:
+        """Something has become of an own link, or of another node."""
+        peer = NodeName(what.peer)
+        match what:
+            case LinkDown():
+                self._down.add(peer)
+                self._routes.link_down(peer)
+                self._link_down(peer)
+            case LinkUp():
+                self._down.discard(peer)
+                self._routes.link_up(peer)
+            case Lost():
+                self._lost.add(peer)
+                self._routes.node_lost(peer, what.incarnation)
+                self._node_lost(peer, what.reason)
+            case Back():
+                self._lost.discard(peer)
+                self._routes.node_back(peer, what.incarnation)
+        self.routes_changed()
+
+    def forsake(self, node: NodeName, reason: str) -> None:
+        """Another node is gone: requests with it end."""
+        for want in [want for want in self.wants.values() if want.peer == node]:
+            self._refuse(want, PeerLost(peer=node, reason=reason))
+        for talks in [talks for talks in self._meetings if talks[0] == node]:
+            del self._meetings[talks]
+
+    def _node_lost(self, node: NodeName, reason: str) -> None:
+        self.forsake(node, reason)
+        for setup in [setup for setup in self._setups.values() if node in setup.route]:
+            self._closed(setup.circuit)
+        for circuit in [circuit for circuit in self.circuits.values() if node in circuit.route]:
+            if circuit.is_repeater or circuit.far == node:
+                self._closed(circuit.id)
+            else:
+                self._break(circuit, f"node {node} is gone: {reason}")
+        for want in [want for want in self.wants.values() if want.state == "queued" and node in want.route]:
+            self._set_up(want)
+
+    def _link_down(self, peer: NodeName) -> None:
+        reason = f"the link of {self.name} and {peer} is broken"
+        for circuit in [circuit for circuit in self.circuits.values() if circuit.uses(peer)]:
+            if circuit.is_repeater:
+                for end in (circuit.route[0], circuit.route[-1]):
+                    self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
+                self._closed(circuit.id)
+            else:
+                self._break(circuit, reason)
+
+    def _break(self, circuit: Circuit, reason: str) -> None:
+        """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
+        if circuit.settling:
+            return
+        want = self._circuits_of.get(circuit.id)
+        if want is not None:
+            asked = want.asked
+            want.state = "settling"
+            self.out.append(Log("network_broken", asked.program, asked.number, name=circuit.id, detail=reason))
+        circuit.break_off()
+        circuit.settling = True
+        if not circuit.place:
+            self._routes.forget(circuit.far)
+        self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done)))
+        if not circuit.place:
+            for node in circuit.route[1:-1]:
+                if node not in self._lost:
+                    self.out.append(Tell(NodeName(node), Close(circuit.id)))
+
+    def _settle(self, sender: NodeName, settle: Settle) -> None:
+        circuit = self.circuits.get(settle.circuit)
+        if circuit is None:
+            if not settle.answer:
+                whole = self._finished.get(settle.circuit, {})
+                self.out.append(Tell(sender, Settle(settle.circuit, whole, answer=True)))
+            return
+        self._break(circuit, f"{sender} has found it broken")
+        del self.circuits[circuit.id]
+        circuit.settle(settle.pairs)
+        want = self._circuits_of.pop(circuit.id, None)
+        if want is None:
+            return
+        self._remember(circuit)
+        want.whole += circuit.whole
+        want.circuit = ""
+        if want.whole == want.asked.n:
+            self._serve(want)
+        elif circuit.place:
+            want.state = "asked"
+        else:
+            self._set_up(want)
+
+    def _make_room(self) -> None:
+        """Ends that had no room for all their pairs have some again."""
+        for name, want in self._circuits_of.items():
+            circuit = self.circuits.get(name)
+            while circuit is not None and circuit.open and want.at_once < want.asked.n:
+                if circuit.reserved >= min(want.at_once, circuit.n - circuit.whole) or not self._memory.take_in_turn(1):
+                    break
+                circuit.make_room()
+
+    # ------------------------------------------------------------ pairs
+
+    def came(self, circuit: str, peer: NodeName, half: Half) -> bool:
+        """A link has delivered a half. False if nobody wants it any more."""
+        found = self.circuits.get(circuit)
+        if found is None or not found.open:
+            return False
+        found.came(peer, half)
+        self._look_after(found)
+        return True
+
+    def swapped(self, circuit: str, left: PairId, right: PairId, frame: int | None) -> None:
+        """The outcome of a Bell measurement; None: it has failed."""
+        found = self.circuits.get(circuit)
+        if found is not None:
+            if frame is None:
+                found.swap_failed(left, right)
+            else:
+                found.swapped(left, right, frame, self.now_ns)
+            self._look_after(found)
+
+    def cut_off(self, circuit: str, pair: PairId) -> None:
+        """A half has waited for as long as it may."""
+        found = self.circuits.get(circuit)
+        if found is not None:
+            found.cut_off(pair, self.now_ns)
+
+    def _look_after(self, circuit: Circuit) -> None:
+        """Something has become whole, perhaps the last."""
+        if circuit.open or circuit.whole < circuit.n or not circuit.n:
+            return
+        self.circuits.pop(circuit.id, None)
+        want = self._circuits_of.pop(circuit.id, None)
+        if want is None:
+            return
+        self._remember(circuit)
+        want.circuit = ""
+        self._serve(want)
+
+    def _remember(self, circuit: Circuit) -> None:
+        self._finished[circuit.id] = circuit.done
+        if len(self._finished) > REMEMBERED:
+            self._finished.popitem(last=False)
+
+    def _serve(self, want: Want) -> None:
+        number = want.asked.number
+        self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
+        self._end(want)

@@ -1,0 +1,147 @@
+"""BB84 and BBM92: what is sifted, how many errors an eavesdropper makes, and how surely a few shown bits tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator import Cluster, Program
+from orchestrator.run import Run
+from qnode.protocols import bb84, bbm92, comparing, e91
+from qnode.protocols.eavesdropping import intercept_qubits
+from qnode.testing import assert_frequency
+from tests.protocols import programs_pa as programs
+from tests.protocols.branching_pa import Networks, werner
+
+Nets = Callable[..., Cluster]
+Party = Callable[..., Coroutine[Any, Any, list[int]]]
+TAPPED = {"line": {"chain": ["alice", "eve", "bob"], "length": "10 km"}}
+
+
+def tapped(share: float, *, n: int = 1, trains: int = 1, shown: int = 1) -> dict[str, Any]:
+    """Alice, eve who measures a share of the qubits, and bob."""
+    size = {"n": n, "trains": trains}
+    programs = {
+        "alice": Program(bb84.send_key, bob="bob", over="eve", shown=shown, **size),
+        "eve": Program(intercept_qubits, sender="alice", receiver="bob", n=n * trains, share=share),
+        "bob": Program(bb84.receive_key, alice="alice", over="eve", **size),
+    }
+    return {name: {"qubits": 2 * n, "program": program} for name, program in programs.items()}
+
+
+def sifted_and_wrong(runs: list[tuple[float, Run]]) -> tuple[float, float]:
+    """The probability that a pulse is sifted, and that a sifted bit which was shown is wrong."""
+    notes = [(probability, run.notes["alice"]) for probability, run in runs]
+    sifted = sum(probability * one["sifted"] for probability, one in notes)
+    return sifted, sum(probability * one["error_rate"] for probability, one in notes) / sifted
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+async def test_half_is_sifted_and_eve_leaves_a_quarter_of_what_she_measures_wrong(
+    share: float, networks: Networks
+) -> None:
+    """Over all bits, bases and outcomes there are."""
+    runs = await networks.runs(tapped(share), TAPPED)
+    assert sifted_and_wrong(runs) == pytest.approx((1 / 2, share / 4), abs=1e-10)
+
+
+@pytest.mark.parametrize("fidelity", [1.0, 0.9])
+async def test_pairs_are_sifted_by_half_and_wrong_with_one_minus_w_over_two(
+    fidelity: float, networks: Networks
+) -> None:
+    nodes = {
+        "alice": Program(bbm92.first_key, bob="bob", n=1, trains=1, shown=1),
+        "bob": Program(bbm92.second_key, alice="alice", n=1, trains=1),
+    }
+    runs = await networks.runs(nodes, werner("alice bob", fidelity))
+    error_rate = (1 - (4 * fidelity - 1) / 3) / 2
+    assert sifted_and_wrong(runs) == pytest.approx((1 / 2, error_rate), abs=1e-10)
+
+
+async def test_pairs_with_eve_on_the_way_are_wrong_by_a_quarter(networks: Networks) -> None:
+    nodes = {
+        "alice": Program(bbm92.first_key, bob="bob", over="eve", n=1, trains=1, shown=1),
+        "eve": Program(intercept_qubits, sender="alice", receiver="bob", n=1),
+        "bob": Program(bbm92.second_key, alice="alice", over="eve", n=1, trains=1),
+    }
+    assert sifted_and_wrong(await networks.runs(nodes, TAPPED)) == pytest.approx((1 / 2, 1 / 4), abs=1e-10)
+
+
+async def test_few_shown_bits_notice_eve_with_one_minus_three_quarters_to_their_number(networks: Networks) -> None:
+    """Of 4,000 qubits about 2,000 bits are sifted: about 500 samples of 4, all right in 0.316.
+
+    n = 480 accepts 0.19 to 0.46; fails a correct program with probability 1e-9 at most. Errors that came always in
+    pairs of neighbours, at the same rate, would leave 0.5 of the samples right.
+    """
+    nodes = tapped(1.0, n=200, trains=20, shown=0)
+    run = await networks.run(nodes, TAPPED, formalism="auto")
+    wrong = np.array(run["alice"]) != np.array(run["bob"])
+    assert_frequency(int(wrong.sum()), len(wrong), 1 / 4)
+    samples = wrong[: len(wrong) // 4 * 4].reshape(-1, 4)
+    assert_frequency(int((~samples.any(axis=1)).sum()), len(samples), 0.75**4)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_the_configuration_makes_a_key_unless_eve_listens(share: int, qnode_cluster: Nets) -> None:
+    cluster = qnode_cluster("../../configs/bb84.yaml", set=[f"nodes.eve.args.share={share}"])
+    run = cluster.run_sync()
+    assert run["alice"] == run["bob"]
+    assert len(run["alice"]) == (0 if share else run.notes["alice"]["sifted"] - 50)
+    assert run.notes["alice"]["error_rate"] == (pytest.approx(0.25, abs=0.2) if share else 0)
+
+
+@pytest.mark.qnode("../../configs/bbm92.yaml")
+def test_the_configuration_with_pairs_makes_a_key_with_the_errors_of_the_link(net: Cluster) -> None:
+    run = net.run_sync()
+    mine, theirs = np.array(run["alice"]), np.array(run["bob"])
+    assert len(mine) == run.notes["alice"]["sifted"] - 200
+    assert_frequency(int((mine != theirs).sum()), len(mine), 0.015)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shown"),
+    [
+        (bb84.send_key, bb84.receive_key, True),
+        (bbm92.first_key, bbm92.second_key, True),
+        (e91.first_key, e91.second_key, False),
+    ],
+    ids=["BB84", "BBM92", "E91"],
+)
+async def test_alice_says_nothing_before_bob_has_measured(
+    first: Party, second: Party, shown: bool, networks: Networks
+) -> None:
+    """Or whoever holds his qubits back until the bases are public measures in them, and leaves no errors."""
+    size = {"over": "eve", "n": 5, "trains": 1}
+    nodes = {
+        "alice": Program(first, bob="bob", **size, **({"shown": 1} if shown else {})),
+        "eve": Program(intercept_qubits, sender="alice", receiver="bob", n=5, share=0.0),
+        "bob": Program(second, alice="alice", **size),
+    }
+    events = (await networks.run(nodes, TAPPED, events=True)).events
+    said = next(nth for nth, one in enumerate(events) if (one.node, one.event) == ("alice", "send"))
+    measured = [nth for nth, one in enumerate(events) if (one.node, one.event) == ("bob", "measure")]
+    assert len(measured) == 5
+    assert said > max(measured)
+
+
+async def test_what_was_shown_is_in_no_key(networks: Networks) -> None:
+    """Two of three bits are shown, whichever; the third of alice's is 1 where it differs from bob's."""
+    nodes = {"alice": Program(programs.chooses, bits=[0, 1, 1], n=2), "bob": Program(programs.follows, bits=[0, 1, 0])}
+    found = [
+        (p, tuple(run["alice"]), tuple(run["bob"])) for p, run in await networks.runs(nodes, werner("alice bob", 1))
+    ]
+    assert {(wrong, *map(tuple, (mine, theirs))) for _, (_, wrong, mine), (_, _, theirs) in found} == {
+        (0, (1,), (0,)),
+        (1, (0,), (0,)),
+        (1, (1,), (1,)),
+    }
+    assert sum(p for p, (_, wrong, _), _ in found if wrong) == pytest.approx(2 / 3)
+
+
+def test_too_many_errors_leave_no_key() -> None:
+    assert comparing.Compared(100, 11, [1, 0]).key() == [1, 0]
+    assert comparing.Compared(100, 12, [1, 0]).key() == []
+    assert comparing.Compared(0, 0, [1]).error_rate == 0

@@ -1,0 +1,74 @@
+"""Coin flipping: fair between the honest, and nobody gets what he wants more often than the bound says."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+import pytest
+
+from orchestrator import Cluster, Program
+from orchestrator.run import Run
+from qnode.protocols.coin_flipping import A, angle, toss
+from qnode.testing import assert_frequency
+from tests.protocols.branching_pa import Networks
+
+FIBRE = {"fibre": {"between": ["alice", "bob"], "length": "10 km"}}
+ALICE_BOUND = (3 + 2 * sqrt(A * (1 - A))) / 4
+
+
+async def tossed(alice: str, bob: str, networks: Networks) -> dict[int | None, float]:
+    """How probable 0, 1 and None are, over all choices and outcomes; both say the same."""
+    nodes = {
+        "alice": Program(toss, peer="bob", role=alice, tosses=1),
+        "bob": Program(toss, peer="alice", role=bob, tosses=1),
+    }
+    found: dict[int | None, float] = {0: 0.0, 1: 0.0, None: 0.0}
+    for probability, run in await networks.runs(nodes, FIBRE):
+        assert run["alice"] == run["bob"]
+        found[run["bob"][0]] += probability
+    return found
+
+
+@pytest.mark.parametrize(
+    ("alice", "bob", "expected"),
+    [
+        ("alice", "bob", {0: 1 / 2, 1: 1 / 2, None: 0}),
+        ("alice", "cheating bob", {0: A, 1: 1 - A, None: 0}),
+        ("cheating alice", "bob", {0: ALICE_BOUND, 1: 0, None: 1 - ALICE_BOUND}),
+    ],
+)
+async def test_coins_are_fair_or_as_unfair_as_they_can_be(
+    alice: str, bob: str, expected: dict[int | None, float], networks: Networks
+) -> None:
+    assert await tossed(alice, bob, networks) == pytest.approx(expected, abs=1e-10)
+
+
+def test_both_bounds_are_nine_tenths() -> None:
+    assert pytest.approx((0.9, 0.9), abs=1e-12) == (A, ALICE_BOUND)
+
+
+def state(basis: int, bit: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    ket = np.array([np.cos(angle(basis, bit) / 2), np.sin(angle(basis, bit) / 2)])
+    return np.outer(ket, ket)
+
+
+def test_no_measurement_tells_bob_more_and_no_state_helps_alice_more() -> None:
+    """Helstrom's bound for his guess of the bit; for hers, the largest eigenvalue of what he checks."""
+    bits = [sum(state(basis, bit) for basis in (0, 1)) / 2 for bit in (0, 1)]
+    assert (1 + np.abs(np.linalg.eigvalsh(bits[0] - bits[1])).sum() / 2) / 2 == pytest.approx(A)
+    told = [state(first, 0) + state(second, 1) for first in (0, 1) for second in (0, 1)]  # her basis for either bit
+    best = max(np.linalg.eigvalsh(both)[-1] for both in told) / 2
+    assert (1 + best) / 2 == pytest.approx(ALICE_BOUND)  # in the other basis bob checks nothing
+
+
+@pytest.mark.qnode("../../configs/coin_flipping.yaml")
+def test_the_configuration_shows_what_cheats_get(net: Cluster) -> None:
+    """60 tosses each: n = 60 at p = 0.9 accepts 0.58 to 1, at p = 1/2 0.11 to 0.89."""
+    run: Run = net.run_sync()
+    notes = run.notes["alice"]
+    assert_frequency(notes["honest_zeros"], 60, 0.5)
+    assert notes["honest_aborted"] == notes["bob_cheats_aborted"] == 0
+    assert_frequency(notes["bob_cheats_zeros"], 60, A)
+    assert_frequency(notes["alice_cheats_zeros"], 60, ALICE_BOUND)
+    assert notes["alice_cheats_zeros"] + notes["alice_cheats_aborted"] == 60
