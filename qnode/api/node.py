@@ -187,6 +187,24 @@ class Node:
 
     # ------------------------------------------------------------ entanglement
 
+    def pairs(self, peer: str | None = None, *, tag: str | None = None) -> list[Qubit]:
+        """The halves of pairs that this program holds, in the order in which they came.
+
+        Args:
+            peer: Only those that were asked for with this node.
+            tag: Only those with this tag: that of their request, or what the program has put in its place.
+        """
+        self._here("pairs")
+        return [
+            half
+            for half in self._machine.held.values()
+            if isinstance(half, Qubit)
+            and half.program == self.program
+            and half.pair is not None
+            and peer in (None, half.peer)
+            and tag in (None, half.tag)
+        ]
+
     @overload
     async def entangle(
         self, peer: str, *, min_fidelity: float = ..., tag: str = ..., timeout: float | None = ...
@@ -261,7 +279,7 @@ class Node:
             await self._wait_for_slots(n, peer)
         request = machine.entangle(self.program, peer, tag, n, min_fidelity)
         future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._loop)
-        serving = services.pairs[request] = PairRequest(self.program, peer, n, future, self.hold_remote)
+        serving = services.pairs[request] = PairRequest(self.program, peer, tag, n, future, self.hold_remote)
         try:
             return await future
         except asyncio.CancelledError:

@@ -102,6 +102,7 @@ class NetworkStack:
             node.program,
             peer,
             n,
+            tag,
             now_ns,
             partial(self._progress, number),
             partial(self._withdraw, number),
@@ -195,6 +196,7 @@ class NetworkStack:
             return
         self._busy = True
         try:
+            self.layer.slots_freed()
             while self.layer.out:
                 effects, self.layer.out[:] = list(self.layer.out), []
                 for effect in effects:
@@ -335,6 +337,7 @@ class NetworkStack:
         pair = PairId(f"{whole.circuit}.{whole.number}")
         half = asked.make(held.id, pair)
         half.kind, half.error, half.fidelity = held.kind, held.error, whole.vector[0]
+        half.peer, half.tag = request.peer, request.tag
         machine.outbox.append(
             Told("network_deliver", request.program, whole.request, pair, request.peer, qubits=(half.id,))
         )

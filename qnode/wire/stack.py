@@ -130,39 +130,44 @@ class Seek(msgspec.Struct, array_like=True, tag=2, frozen=True):
 class Found(msgspec.Struct, array_like=True, tag=3, frozen=True):
     """The answer to a Seek, or to what was asked on: all that is behind the sender on ways to the target.
 
-    `states` are those of the nodes there, the sender's first; none: there is no way that is not in another's answer.
+    `states` are those of the nodes there, each by `encode_state`, for whoever seeks to read: on a long way they are
+    passed on many times. None: there is no way that is not in another's answer.
     """
 
     source: str
     life: int
     number: int
-    states: tuple[LinkState, ...]
+    states: tuple[bytes, ...]
 
 
 # ---------------------------------------------------------------- between the ends of a request
 
 
 class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
-    """A program of the sender wants pairs with the receiver's of the same name; the how-manieth with this tag.
+    """A program of the sender wants pairs with the receiver's of the same name and tag.
 
-    `kind` is what becomes of the halves: "keep", "measure"; `at_ns` when the program asked: who did so earlier, is the
-    requester.
+    Told to the one of the two nodes whose name comes first, which decides what meets what; and by that to the other, if
+    it is the requester: that is who asked earlier, by (`at_ns`, name). `met` is then the receiver's request.
     """
 
     number: int
-    nth: int
     program: str
     tag: str
     n: int
     min_fidelity: float
     at_ns: int
     kind: str = "keep"
+    met: int = 0
 
 
 class Void(msgspec.Struct, array_like=True, tag=11, frozen=True):
-    """The sender's request of this number is withdrawn, or has come to nothing."""
+    """The sender's request of this number is withdrawn, or has come to nothing.
+
+    From the node that decides, it had met the receiver's `met`, which is to wait for another.
+    """
 
     number: int
+    met: int = 0
 
 
 class Refused(msgspec.Struct, array_like=True, tag=12, frozen=True):
@@ -232,7 +237,7 @@ class Free(msgspec.Struct, array_like=True, tag=23, frozen=True):
 
 
 class Close(msgspec.Struct, array_like=True, tag=24, frozen=True):
-    """The circuit is over. Goes along the route, behind all that was sent along it."""
+    """The circuit is over: to all that know of it, directly. It may overtake what was sent along the route."""
 
     circuit: str
 
@@ -331,6 +336,18 @@ Talk = (
 
 encode_talk = msgspec.msgpack.Encoder().encode
 _talk = msgspec.msgpack.Decoder(Talk)
+
+
+encode_state = encode_talk
+_state = msgspec.msgpack.Decoder(LinkState)
+
+
+def decode_state(data: bytes) -> LinkState:
+    """Raises MalformedMessage."""
+    try:
+        return _state.decode(data)
+    except UNREADABLE as error:
+        raise MalformedMessage(detail=f"not the state of a node's links: {error}") from None
 
 
 def decode_talk(data: bytes) -> Talk:
