@@ -470,3 +470,5 @@ def at_random(n: int, rng: Random) -> list[Edge]:
         i, j = sorted(rng.sample(range(n), 2))
         edges.add((f"n{i}", f"n{j}"))
     return sorted(edges)
+
+
