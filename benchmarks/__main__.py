@@ -13,6 +13,7 @@ from typing import Final
 
 from benchmarks import (
     bulk,
+    chain,
     ghz,
     launch,
     loading,
@@ -41,6 +42,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
     "teleport": teleport.run,
     "pairs": pairs.run,
     "bulk": bulk.run,
+    "chain": chain.run,
     "noise": noise.run,
     "pulses": pulses.run,
     "ghz": ghz.run,
@@ -58,6 +60,7 @@ benchmarks:
   step      one step of the virtual clock with 1, 2 and 10 active nodes
   teleport  teleportations a second, one after another and 64 in flight
   pairs     Bell pairs with both measurements a second
+  chain     end-to-end pairs over chains of 5 and 20 nodes, 64 requests in flight and one after another
   bulk      Bell pairs that are measured at birth, many at once
   noise     what noise costs
   pulses    weak coherent pulses a second, from source to sifted bits

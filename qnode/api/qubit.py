@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qnode.core.memory import HeldQubit
 from qnode.errors import InvalidOperation
-from qnode.ids import PairId, QubitId
+from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.bell import BellState, Pauli
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ class Qubit(HeldQubit):
         pair: The id of the pair that it is a half of, the same at both ends; None if it is none.
         fidelity: Of a half: what the link's model expected of its pair when this end got it. It is computed from the
             link's and the memories' data, never from the state. None if it is no half of a pair.
+        peer: Of a half: the node that the pair was asked for with; None if it is none.
+        tag: Of a half: that of its request; a program may put another in its place, and ask `node.pairs` for it.
     """
 
-    __slots__ = ("arrived_ns", "fidelity", "node")
+    __slots__ = ("arrived_ns", "fidelity", "node", "peer", "tag")
 
     def __init__(
         self, node: Node, qubit: QubitId, pair: PairId | None, *, local: bool, busy_ns: int, kind: int, now_ns: int
@@ -37,6 +39,8 @@ class Qubit(HeldQubit):
         super().__init__(qubit, node.name, node.program, pair, local=local, busy_ns=busy_ns, kind=kind)
         self.node = node
         self.fidelity: float | None = None
+        self.peer: NodeName | None = None
+        self.tag = ""
         self.arrived_ns = now_ns
 
     def __repr__(self) -> str:

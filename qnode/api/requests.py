@@ -62,6 +62,7 @@ class Request:
         program: str,
         peer: NodeName,
         n: int,
+        tag: str,
         asked_ns: int,
         look: Callable[[], Progress | None],
         withdraw: Callable[[str], None],
@@ -70,6 +71,7 @@ class Request:
         self.program = program
         self.peer = peer
         self.n = n
+        self.tag = tag
         self.delivered = 0
         self.error: BaseException | None = None
         self.timer: asyncio.TimerHandle | None = None  # that gives it up

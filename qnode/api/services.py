@@ -86,18 +86,20 @@ class Stack(Protocol):
 class PairRequest:
     """A request for pairs that is being served: the halves that have come, and who waits for all of them."""
 
-    __slots__ = ("future", "halves", "make", "n", "peer", "program")
+    __slots__ = ("future", "halves", "make", "n", "peer", "program", "tag")
 
     def __init__(
         self,
         program: str,
         peer: NodeName,
+        tag: str,
         n: int,
         future: asyncio.Future[list[Qubit]],
         make: Callable[[QubitId, PairId | None], Qubit],
     ) -> None:
         self.program = program
         self.peer = peer
+        self.tag = tag
         self.n = n
         self.future = future
         self.make = make
@@ -241,7 +243,7 @@ class NodeServices:
             self.machine.lose(QubitId(item.qubit), "its request was withdrawn")
             return
         half = request.make(QubitId(item.qubit), PairId(item.pair))
-        half.fidelity = item.fidelity
+        half.fidelity, half.peer, half.tag = item.fidelity, request.peer, request.tag
         if item.qubit in self._expired:
             self._expired.discard(item.qubit)
             self.machine.other_expired(PairId(item.pair), half.id)

@@ -14,6 +14,12 @@ import asyncio
 from qnode import Node, Qubit
 
 
+async def fuse(mine: Qubit, other: Qubit) -> int:
+    """Join the states of two qubits of this node. `mine` stays for both; returns whether the other side is flipped."""
+    mine.cnot(other)
+    return await other.measure()
+
+
 async def first_of_ghz(node: Node, *, right: str) -> Qubit:
     """Be the left end of the chain. Returns this node's qubit of the state, as all three roles do."""
     mine = await node.entangle(right)
@@ -24,8 +30,7 @@ async def first_of_ghz(node: Node, *, right: str) -> Qubit:
 async def middle_of_ghz(node: Node, *, left: str, right: str) -> Qubit:
     """Be an inner node of the chain."""
     mine, other = await asyncio.gather(node.entangle(left), node.entangle(right))
-    mine.cnot(other)
-    flip_of_right = await other.measure()
+    flip_of_right = await fuse(mine, other)
     flip = await node.receive(left, channel="ghz", type=int)
     if flip:
         mine.x()

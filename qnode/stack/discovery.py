@@ -10,11 +10,22 @@ Sources: the echo algorithm, Chang, IEEE Trans. Softw. Eng. 8 391 (1982); routes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from qnode.errors import MalformedMessage
 from qnode.stack.routes import Avoided, RouteTable
 from qnode.stack.routing import OwnLinks
-from qnode.wire.stack import Announce, Found, LinkFacts, LinkState, NodeFacts, Seek, Vector
+from qnode.wire.stack import (
+    Announce,
+    Found,
+    LinkFacts,
+    LinkState,
+    NodeFacts,
+    Seek,
+    Vector,
+    decode_state,
+    encode_state,
+)
 
 Key = tuple[str, int, int]
 """Of a search: who seeks, in which life, and the how-manieth of it."""
@@ -27,7 +38,7 @@ class _Search:
         self.asked_by = asked_by
         self.target = target
         self.waits_for = set(asked)
-        self.found: dict[str, LinkState] = {}
+        self.found: dict[bytes, None] = {}  # in order, and each once
 
 
 class Discovery:
@@ -88,7 +99,7 @@ class Discovery:
         elif isinstance(told, Found) or (search is not None and sender == search.asked_by):
             return  # nobody waits for it any more; or it asks twice
         elif told.target == self._name:
-            self._letters.append((sender, Found(*key, (self._state(),))))
+            self._letters.append((sender, Found(*key, (self._encoded(),))))
         elif key in self._searches or sender not in self._links.whole():
             self._letters.append((sender, Found(*key, ())))
         else:
@@ -123,6 +134,10 @@ class Discovery:
         """A node that was lost has begun a new life."""
         self._links.gone.discard(node)
 
+    def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
+        """What the nodes of a route that was found tell of themselves, and of their links to the next."""
+        return self._known[route[-1]].facts_along(route)
+
     # ------------------------------------------------------------ what to say
 
     @property
@@ -144,26 +159,38 @@ class Discovery:
         if not asked:
             self._answer(key, search)
 
-    def _answered(self, key: Key, search: _Search, sender: str, states: Iterable[LinkState]) -> None:
+    def _answered(self, key: Key, search: _Search, sender: str, states: Iterable[bytes]) -> None:
         search.waits_for.discard(sender)
-        search.found.update((state.node, state) for state in states)
+        search.found.update(dict.fromkeys(states))
         if not search.waits_for:
             self._answer(key, search)
 
     def _answer(self, key: Key, search: _Search) -> None:
         """All have answered."""
         self._searches[key] = None
-        states = {self._name: self._state(), **search.found} if search.found else {}
         if search.asked_by:
-            self._letters.append((search.asked_by, Found(*key, tuple(states.values()))))
+            states = (self._encoded(), *search.found) if search.found else ()
+            self._letters.append((search.asked_by, Found(*key, states)))
             return
+        known = {state.node: state for state in _readable(search.found)} | {self._name: self._state()}
         self._seeking.discard(search.target)
-        self._known[search.target] = RouteTable(states or {self._name: self._state()})
-        self._on[search.target] = {self._name, *states}
+        self._known[search.target] = RouteTable(known)
+        self._on[search.target] = set(known)
 
     def _state(self) -> LinkState:
         return LinkState(self._name, self._life, 0, self._facts, self._links.up())
 
+    def _encoded(self) -> bytes:
+        return encode_state(self._state())
+
     def _forget_ways_over(self, node: str) -> None:
         for target in [target for target, on in self._on.items() if node in on]:
             self.forget(target)
+
+
+def _readable(states: Iterable[bytes]) -> Iterator[LinkState]:
+    for state in states:
+        try:
+            yield decode_state(state)
+        except MalformedMessage:
+            continue  # whoever says so lies, and no way leads over it

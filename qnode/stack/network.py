@@ -11,15 +11,25 @@ from __future__ import annotations
 from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from msgspec.structs import replace
 
-from qnode.errors import NoRoute, OutOfMemory, PeerLost, QnodeError, RequestMismatch, RequestOver
+from qnode.core.coins import derive_key
+from qnode.errors import (
+    FidelityUnreachable,
+    NoRoute,
+    OutOfMemory,
+    PeerLost,
+    QnodeError,
+    RequestMismatch,
+    RequestOver,
+)
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Applicant, Slots
 from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
+from qnode.stack.planning import Plan, Unreachable, plan
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
     Announce,
@@ -33,6 +43,7 @@ from qnode.wire.stack import (
     Joined,
     LinkFacts,
     NodeFacts,
+    Parity,
     Refused,
     Seek,
     Settle,
@@ -67,6 +78,9 @@ class Routes(Protocol):
 
     def route(self, target: str) -> tuple[str, ...] | None:
         """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
+
+    def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
+        """What the nodes of a route that was given tell of themselves, and of their links to the next."""
 
     def forget(self, target: str) -> None:
         """A way there turned out to be broken."""
@@ -162,6 +176,7 @@ class NetworkLayer:
         self.name = name
         self.now_ns = 0
         self.out: list[Effect] = []
+        self.key = b""  # of what this node draws for circuits
         self.circuits: dict[str, Circuit] = {}
         self.wants: dict[int, Want] = {}
         self._life = life
@@ -315,6 +330,19 @@ class NetworkLayer:
         setup = Setup(
             want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), want.since_ns, self._facts
         )
+        wanted = max(mine.min_fidelity, theirs.min_fidelity)
+        if wanted:
+            nodes, links = self._routes.facts_along(route)
+            found = self._planned(nodes, links, wanted, min(n, want.at_once))
+            if isinstance(found, Unreachable):
+                best = f"{found.reachable:.4f}"
+                self._refuse_both(
+                    want, FidelityUnreachable(node=self.name, peer=peer, wanted=f"{wanted:g}", reachable=best)
+                )
+                return
+            if found.distils:
+                key = derive_key(self.key, want.circuit)
+                setup = replace(setup, window=1, schemes=found.links, nodes=nodes, key=key)
         if self._take_part(setup, want):
             self.circuits[setup.circuit].request = mine.number
             want.state = "setting up"
@@ -322,6 +350,13 @@ class NetworkLayer:
             self.out.append(Tell(NodeName(route[1]), replace(setup, window=window)))
         elif want.asked.number in self.wants:
             self._queue(want, self.name)
+
+    def _planned(
+        self, nodes: tuple[NodeFacts, ...], links: tuple[LinkFacts, ...], wanted: float, pairs: int
+    ) -> Plan | Unreachable:
+        """How much is to be distilled on the links, with memory at the ends for so many pairs."""
+        ends = [replace(node, slots=node.slots - pairs + 1) for node in (nodes[0], nodes[-1])]
+        return plan((ends[0], *nodes[1:-1], ends[1]), links, wanted, self._spec, at_ends=False)
 
     def _queue(self, want: Want, at: str) -> None:
         want.state, want.waits_for = "queued", at
@@ -358,10 +393,10 @@ class NetworkLayer:
         circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = Applicant(setup.since_ns, setup.circuit)
         if want is None:
-            taken = self._admission.admit(who, 2, 2 * setup.window, 2)
-            circuit.window = taken // 2
+            taken = self._admission.admit(who, 2 + circuit.spare, 2 * setup.window + circuit.spare, 2)
+            circuit.window = (taken - circuit.spare) // 2
         else:
-            least = min(setup.n, want.at_once)
+            least = min(setup.n, want.at_once) + circuit.spare
             taken = self._admission.admit(who, least, least, 1)
             circuit.window = min(setup.window, taken)  # no more than an end can match: others would wait for ever
         if taken:
@@ -402,6 +437,11 @@ class NetworkLayer:
                 circuit = self.circuits.get(talk.circuit)
                 if circuit is not None:
                     circuit.reaches(PairId(talk.pair), talk.place)
+            case Parity():
+                circuit = self.circuits.get(talk.circuit)
+                if circuit is not None:
+                    circuit.parity(sender, talk)
+                    self._look_after(circuit)
             case Wanted():
                 self._wanted(sender, talk)
             case Void():
@@ -470,7 +510,8 @@ class NetworkLayer:
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
         met = want is not None and want.theirs is not None and want.theirs.number == setup.number
-        if self._is_over(requester, setup.circuit) or (is_end and (want is None or (not met and self._decides(requester)))):
+        over = self._is_over(requester, setup.circuit)
+        if over or (is_end and (want is None or (not met and self._decides(requester)))):
             self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
             return
         if want is not None and (want.circuit or not (met or want.theirs is None)):
@@ -517,7 +558,7 @@ class NetworkLayer:
         if circuit is None or circuit.open or circuit.settling:
             return
         if circuit.is_repeater:
-            spare = circuit.reserved - 2 * granted.window
+            spare = circuit.reserved - 2 * granted.window - circuit.spare
             if spare:
                 circuit.reserved -= spare
                 self.out.append(Freed(spare))
@@ -698,18 +739,19 @@ class NetworkLayer:
         for name, want in self._circuits_of.items():
             circuit = self.circuits.get(name)
             while circuit is not None and circuit.open and want.at_once < want.asked.n:
-                if circuit.reserved >= min(want.at_once, circuit.n - circuit.whole) or not self._memory.take_in_turn(1):
+                enough = min(want.at_once, circuit.n - circuit.whole) + circuit.spare
+                if circuit.reserved >= enough or not self._memory.take_in_turn(1):
                     break
                 circuit.make_room()
 
     # ------------------------------------------------------------ pairs
 
-    def came(self, circuit: str, peer: NodeName, half: Half) -> bool:
+    def came(self, circuit: str, peer: NodeName, half: Half, number: int = 0) -> bool:
         """A link has delivered a half. False if nobody wants it any more."""
         found = self.circuits.get(circuit)
         if found is None or not found.open:
             return False
-        found.came(peer, half)
+        found.came(peer, half, number)
         self._look_after(found)
         return True
 
@@ -721,6 +763,13 @@ class NetworkLayer:
                 found.swap_failed(left, right)
             else:
                 found.swapped(left, right, frame, self.now_ns)
+            self._look_after(found)
+
+    def distilled(self, circuit: str, peer: NodeName, step: int, bit: Literal[0, 1] | None) -> None:
+        """What was measured in a step of a distillation; None: nothing."""
+        found = self.circuits.get(circuit)
+        if found is not None:
+            found.distilled(peer, step, bit)
             self._look_after(found)
 
     def cut_off(self, circuit: str, pair: PairId) -> None:

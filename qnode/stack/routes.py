@@ -52,6 +52,11 @@ class RouteTable:
         self._costs: dict[str, dict[str, dict[str, float]]] = {}
         self._trees: dict[tuple[str, str, frozenset[Avoided]], dict[str, Cost]] = {}
 
+    def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
+        """What the nodes of a route tell of themselves, and of their links to the next."""
+        links = tuple(self._links[one][other] for one, other in pairwise(route))
+        return tuple(self._nodes[name] for name in route), links
+
     def route(
         self, source: str, target: str, metric: str = "hops", *, avoid: Collection[Avoided] = ()
     ) -> tuple[str, ...]:
@@ -74,7 +79,7 @@ class RouteTable:
                     for peer in self._links[node]
                     if peer in tree
                     and not _avoided(node, peer, avoid)
-                    and _onwards(costs[node][peer], self._through(peer, target, metric), tree[peer]) == tree[node]
+                    and _onwards(costs[node][peer], self._through(peer, metric), tree[peer]) == tree[node]
                 )
             )
         return tuple(way)
@@ -107,7 +112,7 @@ class RouteTable:
             if node in done:
                 continue
             done[node] = cost
-            through = self._through(node, target, metric)
+            through = self._through(node, metric)
             for peer in self._links[node]:
                 if peer in done or (avoid and _avoided(node, peer, avoid)):
                     continue
@@ -134,9 +139,9 @@ class RouteTable:
             return link_ns(link)
         return -log(max(werner_parameter(link, self._nodes[node], self._nodes[link.peer]), _LEAST))
 
-    def _through(self, node: str, target: str, metric: str) -> float:
-        """What it costs to pass a node that is not the target; at the source nothing is passed."""
-        if node == target or metric == "hops":
+    def _through(self, node: str, metric: str) -> float:
+        """What it costs to pass a node. At the target too, where it is the same for all ways; not at the source."""
+        if metric == "hops":
             return 0.0
         facts = self._nodes[node]
         return float(facts.swap_ns) if metric == "time" else -log(max(swap_factor(facts), _LEAST))

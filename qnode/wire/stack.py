@@ -130,13 +130,14 @@ class Seek(msgspec.Struct, array_like=True, tag=2, frozen=True):
 class Found(msgspec.Struct, array_like=True, tag=3, frozen=True):
     """The answer to a Seek, or to what was asked on: all that is behind the sender on ways to the target.
 
-    `states` are those of the nodes there, the sender's first; none: there is no way that is not in another's answer.
+    `states` are those of the nodes there, each by `encode_state`, for whoever seeks to read: on a long way they are
+    passed on many times. None: there is no way that is not in another's answer.
     """
 
     source: str
     life: int
     number: int
-    states: tuple[LinkState, ...]
+    states: tuple[bytes, ...]
 
 
 # ---------------------------------------------------------------- between the ends of a request
@@ -189,6 +190,9 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         window: How many may be under way at once; nodes lower it to what they have.
         since_ns: When the request was made: who asked earlier, is served earlier.
         facts: Of the requester.
+        schemes, nodes: What is done to the pairs of each link before they are swapped, and the facts of all nodes of
+            the route; empty: nothing.
+        key: Of the draws that the ends of a link share.
     """
 
     circuit: str
@@ -199,6 +203,9 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     window: int
     since_ns: int
     facts: NodeFacts
+    schemes: tuple[Scheme, ...] = ()
+    nodes: tuple[NodeFacts, ...] = ()
+    key: bytes = b""
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
@@ -329,6 +336,18 @@ Talk = (
 
 encode_talk = msgspec.msgpack.Encoder().encode
 _talk = msgspec.msgpack.Decoder(Talk)
+
+
+encode_state = encode_talk
+_state = msgspec.msgpack.Decoder(LinkState)
+
+
+def decode_state(data: bytes) -> LinkState:
+    """Raises MalformedMessage."""
+    try:
+        return _state.decode(data)
+    except UNREADABLE as error:
+        raise MalformedMessage(detail=f"not the state of a node's links: {error}") from None
 
 
 def decode_talk(data: bytes) -> Talk:

@@ -207,3 +207,12 @@ def test_a_thousand_nodes_one_by_one(tmp_path: Path) -> None:
     net = describe(load(path), tmp_path, 1)
     assert net.delays.delay_ns(NodeName("n0"), NodeName("n999")) == 999 * 5003
     assert net.nodes[NodeName("n7")].programs[0].args == {"i": 7}
+
+
+@pytest.mark.parametrize(
+    ("n", "routing", "flood"),
+    [(100, "auto", True), (101, "auto", False), (101, "link_state", True), (2, "on_demand", False)],
+)
+def test_routes_are_sought_where_too_many_would_announce_their_links(n: int, routing: str, flood: bool) -> None:
+    net = network(f"nodes: {{'n[1..{n}]': {{qubits: 2}}}}\nstack: {{routing: {routing}}}\n")
+    assert net.stack.flood is flood

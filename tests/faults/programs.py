@@ -196,3 +196,16 @@ async def sends_much(node: Node, peer: str, times: int) -> int:
 async def gets_much(node: Node, peer: str) -> None:
     while True:
         assert len(await node.receive(peer)) == 100_000
+
+
+async def meets(node: Node, peer: str, times: int = 4, every: float = 2e-3) -> list[Any]:
+    """Halves of pairs with any other node, one after the other: when each came, and its outcome, or why none did."""
+    seen: list[Any] = []
+    for _ in range(times):
+        try:
+            half = await node.entangle(peer)
+            seen.append(await half.measure())
+        except EntanglementFailure as error:
+            seen.append(str(error))
+        await asyncio.sleep(every)
+    return seen

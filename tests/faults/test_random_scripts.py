@@ -22,7 +22,7 @@ from qnode.ids import NUMBERS_OF_A_LIFE, NodeName
 from qnode.quantum.bell import PHI_PLUS
 from qnode.quantum.pair_source import Herald, PairSource
 from qnode.wire.faults import Fault, Trigger
-from qnode.wire.items import Arrived, Back, Item, Lost, Paired
+from qnode.wire.items import Arrived, Back, Item, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.messages import Grant, Report, encode
 from qnode.wire.operations import Apply, Discard, Entangle, Measure, MeasureDirectly, Op, Send, Transfer, Withdraw
 from tests import tally
@@ -222,6 +222,18 @@ def assert_told_in_time(world: World, detection_ns: int) -> None:
                 told[item.peer] = False
 
 
+def assert_links_told_in_turn(world: World) -> None:
+    """A link that is broken is whole again before it breaks again."""
+    for life in world.lives.values():
+        broken: set[str] = set()
+        for item in life.heard:
+            if isinstance(item, LinkDown):
+                assert item.peer not in broken
+                broken.add(item.peer)
+            elif isinstance(item, LinkUp):
+                broken.remove(item.peer)
+
+
 scripts = st.lists(faults, max_size=6)
 seeds = st.integers(0, 10**6)
 
@@ -238,6 +250,7 @@ def test_invariants_hold_after_every_round_of_any_script(
     assert_conserved(world)
     assert_nobody_speaks_when_gone(world)
     assert_told_in_time(world, detection_ns)
+    assert_links_told_in_turn(world)
     again = World(of, seed, never)
     assert (again.events, again.granted) == (world.events, world.granted)
 
@@ -254,3 +267,4 @@ def test_invariants_hold_when_processes_are_lost_besides(
     assert_conserved(world)
     assert_nobody_speaks_when_gone(world)
     assert_told_in_time(world, detection_ns)
+    assert_links_told_in_turn(world)

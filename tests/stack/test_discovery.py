@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qnode.errors import NoRoute
+from qnode.errors import MalformedMessage, NoRoute
 from qnode.stack.discovery import Discovery
-from qnode.wire.stack import Announce, Found, LinkState, Seek, decode_talk, encode_talk
+from qnode.wire.stack import Announce, Found, LinkState, Seek, decode_state, decode_talk, encode_state, encode_talk
 from tests.stack.flooding import FACTS, Edges, Timed, chain, grid, link, neighbours, nodes_of, part_of, random_graph
 
 graphs = st.builds(random_graph, st.integers(2, 9), st.integers(0, 8), st.integers(0, 10**6))
@@ -157,8 +157,8 @@ def bob(*peers: str) -> Discovery:
     return Discovery("bob", 0, FACTS, tuple(map(link, peers)))
 
 
-def state(node: str, *peers: str) -> LinkState:
-    return LinkState(node, 0, 0, FACTS, tuple(map(link, peers)))
+def state(node: str, *peers: str) -> bytes:
+    return encode_state(LinkState(node, 0, 0, FACTS, tuple(map(link, peers))))
 
 
 def test_who_is_asked_asks_on_and_answers_once_all_have_answered() -> None:
@@ -174,7 +174,7 @@ def test_who_is_asked_asks_on_and_answers_once_all_have_answered() -> None:
     node.heard("dave", Found(*key, (found,)))  # twice
     node.heard("alice", Seek(*key, "erin"))  # twice, and late
     assert node.take(0) == [("alice", Found(*key, ()))]
-    node.heard("alice", Announce((found,)))  # nobody announces where routes are sought
+    node.heard("alice", Announce((decode_state(found),)))  # nobody announces where routes are sought
     assert node.due_ns is None
     node.need("frank")
     assert node.due_ns == 0
@@ -192,6 +192,15 @@ def test_a_question_that_comes_twice_is_answered_once() -> None:
     node.heard("alice", Seek(*key, "erin"))
     node.heard("alice", Seek(*key, "erin"))
     assert node.take(0) == [("carol", Seek(*key, "erin"))]
+
+
+def test_who_asks_over_a_link_that_is_broken_at_the_other_end_is_answered_and_the_next_one_is_served() -> None:
+    node, key = bob("alice", "carol", "dave"), ("frank", 0, 1)
+    node.link_down("alice")
+    node.heard("alice", Seek(*key, "erin"))
+    assert node.take(0) == [("alice", Found(*key, ()))]
+    node.heard("carol", Seek(*key, "erin"))
+    assert node.take(0) == [("dave", Seek(*key, "erin"))]
 
 
 def test_what_is_found_holds_until_something_on_it_changes() -> None:
@@ -235,6 +244,16 @@ def test_what_was_sought_in_vain_is_sought_again() -> None:
         node.heard("alice", Found("bob", 0, number, ()))
         with pytest.raises(NoRoute, match="nobody that bob can ask knows a way"):
             node.route("erin")
+
+
+def test_what_cannot_be_read_is_not_gone_over() -> None:
+    node = bob("alice", "carol")
+    node.need("erin")
+    node.heard("alice", Found("bob", 0, 1, (b"\xc1", state("alice", "bob", "erin"))))
+    node.heard("carol", Found("bob", 0, 1, (state("carol", "bob", "erin"), state("erin", "carol", "alice"))))
+    assert node.route("erin") == ("bob", "alice", "erin")
+    with pytest.raises(MalformedMessage, match="not the state of a node's links"):
+        decode_state(b"\xc1")
 
 
 def test_who_has_nobody_to_ask_knows_at_once() -> None:

@@ -169,6 +169,17 @@ def test_a_lost_node_is_forgotten_and_its_next_life_is_told_everything() -> None
     assert told(node, 200) == {"carol": [("alice", 1, 0)]}
 
 
+def test_what_a_node_said_before_it_was_lost_does_not_tell_what_its_next_life_knows() -> None:
+    node = bob()
+    node.heard("carol", of("dave", 3, "carol"))
+    told(node)
+    node.node_lost("alice", 0)
+    node.node_back("alice", 1)
+    for late in (of("dave", 3, "carol"), of("erin")):  # it was slow
+        node.heard("alice", late)
+    assert told(node, 100)["alice"] == [("bob", 0, 0), ("dave", 0, 3), ("erin", 0, 0)]
+
+
 def test_routes_wait_until_the_whole_part_is_known() -> None:
     alice = LinkStates("alice", 0, FACTS, (link("bob"),))
     alice.need("carol")

@@ -1,0 +1,189 @@
+"""Anonymous transmission: it arrives, and nothing that is said tells who has sent it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import permutations, product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator import Cluster, Program
+from orchestrator.run import Run
+from qnode import BellState, Node
+from qnode.protocols.anonymous import (
+    OTHER,
+    RECEIVER,
+    SENDER,
+    anonymous_bit,
+    anonymous_pair,
+    anonymous_pair_from_w,
+    help_anonymously,
+    receive,
+    send,
+)
+from qnode.protocols.broadcast import announce
+from qnode.protocols.ghz import share_ghz
+from qnode.protocols.ghz_switch import leaf_of_ghz, serve_ghz
+from qnode.protocols.w_state import share_w
+from qnode.quantum.fidelity import fidelity
+from qnode.testing import assert_frequency
+from tests.protocols.branching_pa import Networks
+from tests.protocols.multiparty import (
+    EXACT,
+    FALSE_ALARM,
+    Nets,
+    chain_of,
+    chances,
+    exactly,
+    ghz_ket,
+    hold,
+    joint_states,
+    names,
+    projector,
+    w_ket,
+)
+
+N = 4
+ROUNDS = 120
+PHI_PLUS = BellState(0, 0).ket()
+
+
+async def pair_and_hold(node: Node, everyone: list[str], role: str, rounds: int, switch: str = "") -> None:
+    for _ in range(rounds):
+        qubit = await (leaf_of_ghz(node, switch=switch) if switch else share_ghz(node, everyone))
+        await hold(node, await anonymous_pair(node, qubit, everyone=everyone, role=role), "pair")
+
+
+async def pair_from_w_and_hold(node: Node, everyone: list[str], role: str, rounds: int) -> int:
+    made = 0
+    for _ in range(rounds):
+        qubit = await anonymous_pair_from_w(node, await share_w(node, everyone), everyone=everyone, role=role)
+        made += qubit is not None
+        await hold(node, qubit, "pair")
+    return made
+
+
+async def listen(node: Node, everyone: list[str]) -> tuple[int, ...]:
+    """Be one of the others, and tell what everybody has announced."""
+    outcome = await (await share_ghz(node, everyone)).measure("x")
+    announced = await announce(node, outcome, everyone=everyone)
+    return tuple(announced[name] for name in everyone)
+
+
+async def make_pair(node: Node, everyone: list[str], role: str) -> None:
+    half = await anonymous_pair(node, await share_ghz(node, everyone), everyone=everyone, role=role)
+    assert half is not None
+    half.discard()
+
+
+async def put_and_hold(node: Node, everyone: list[str], bit: int) -> None:
+    """What `anonymous_bit` does, until it measures."""
+    mine = await share_ghz(node, everyone)
+    if bit:
+        mine.z()
+    await hold(node, mine)
+
+
+async def bits(node: Node, everyone: list[str], sent: list[int]) -> list[int]:
+    return [await anonymous_bit(node, await share_ghz(node, everyone), everyone=everyone, bit=bit) for bit in sent]
+
+
+def roles(sender: int, receiver: int, n: int = N) -> list[str]:
+    return [SENDER if place == sender else RECEIVER if place == receiver else OTHER for place in range(n)]
+
+
+def pairs(program: Any, sender: int, receiver: int, rounds: int, nets: Nets, n: int = N, **more: Any) -> Run:
+    given = {"everyone": names(n), "rounds": rounds}
+    return in_chain([Program(program, role=role, **given) for role in roles(sender, receiver, n)], nets, **more)
+
+
+def in_chain(programs: list[Program], nets: Nets, **more: Any) -> Run:
+    return exactly(nets(**chain_of(programs, len(programs), **more)))
+
+
+@pytest.mark.parametrize(("sender", "receiver"), list(permutations(range(N), 2)))
+def test_sender_and_receiver_are_left_with_a_bell_pair(sender: int, receiver: int, qnode_cluster: Nets) -> None:
+    run = pairs(pair_and_hold, sender, receiver, 6, qnode_cluster, formalism="density_matrix")
+    for state in joint_states(run, [f"n{sender}", f"n{receiver}"], "pair"):
+        assert fidelity(state, PHI_PLUS) == pytest.approx(1, abs=EXACT)
+
+
+@pytest.mark.parametrize("n", [3, 4])
+@pytest.mark.parametrize("q", [0.06, 0.15])
+def test_depolarised_qubits(n: int, q: float, qnode_cluster: Nets) -> None:
+    """A switch with Werner pairs of fidelity 1 - q depolarises each qubit with q: tests/protocols/test_ghz.py."""
+    given = {"everyone": names(n), "rounds": 4, "switch": "hub"}
+    leaves = {f"n{place}": Program(pair_and_hold, role=role, **given) for place, role in enumerate(roles(0, n - 1, n))}
+    nodes = {"hub": Program(serve_ghz, leaves=names(n), n=4), **leaves}
+    links = {"star": {"star": ["hub", *names(n)], "length": "10 km", "fidelity": 1 - q}}
+    run = exactly(qnode_cluster(nodes=nodes, links=links, seed=3, formalism="density_matrix"))
+    left = 1 - 4 * q / 3
+    for state in joint_states(run, ["n0", f"n{n - 1}"], "pair"):
+        assert fidelity(state, PHI_PLUS) == pytest.approx((1 + left**2 + 2 * left**n) / 4, abs=EXACT)
+
+
+@pytest.mark.parametrize("bit", [0, 1])
+def test_the_state_that_is_read_is_the_same_whoever_sends_a_bit(bit: int, qnode_cluster: Nets) -> None:
+    """And so is the distribution of all that is announced: that of even, or of odd parities."""
+    phase_flipped = ghz_ket(N) * np.array([1] + [0] * (2**N - 2) + [(-1) ** bit])
+    for sender in range(N):
+        programs = [Program(put_and_hold, everyone=names(N), bit=bit * (place == sender)) for place in range(N)]
+        (state,) = joint_states(in_chain(programs, qnode_cluster, formalism="density_matrix"), names(N))
+        assert state == pytest.approx(projector(phase_flipped), abs=EXACT)
+        for outcomes, chance in chances(state, "X" * N).items():
+            assert chance == pytest.approx(2 / 2**N if sum(outcomes) % 2 == bit else 0, abs=EXACT)
+
+
+@pytest.mark.parametrize("sender", range(N))
+def test_all_read_the_bits_of_a_node(sender: int, qnode_cluster: Nets) -> None:
+    sent = [1, 0, 0, 1, 1, 0]
+    silent = [0] * len(sent)
+    programs = [Program(bits, everyone=names(N), sent=sent if place == sender else silent) for place in range(N)]
+    run = in_chain(programs, qnode_cluster)
+    assert [run[name] for name in names(N)] == [sent] * N
+
+
+async def test_what_is_announced_for_a_pair_does_not_depend_on_the_sender(networks: Networks) -> None:
+    """Every run that there can be: of three nodes, all eight transcripts are alike, whoever sends to whom."""
+    for sender, receiver, other in [("n0", "n1", "n2"), ("n1", "n0", "n2"), ("n0", "n2", "n1"), ("n2", "n0", "n1")]:
+        programs = {
+            sender: Program(make_pair, everyone=names(3), role=SENDER),
+            receiver: Program(make_pair, everyone=names(3), role=RECEIVER),
+            other: Program(listen, everyone=names(3)),
+        }
+        heard: dict[tuple[int, ...], float] = defaultdict(float)
+        for probability, run in await networks.runs(programs, {"line": {"chain": names(3), "length": "10 km"}}):
+            heard[run[other]] += probability
+        assert heard == pytest.approx(dict.fromkeys(product((0, 1), repeat=3), 1 / 8), abs=EXACT)
+
+
+@pytest.mark.parametrize(("sender", "receiver"), [(0, 3), (2, 1), (3, 2)])
+def test_a_qubit_arrives(sender: int, receiver: int, qnode_cluster: Nets) -> None:
+    programs = [Program(help_anonymously, everyone=names(N)) for _ in range(N)]
+    programs[sender] = Program(send, everyone=names(N), theta=1.1, phi=0.4)
+    programs[receiver] = Program(receive, everyone=names(N))
+    run = in_chain(programs, qnode_cluster)
+    assert run.fidelity("received", "sent") == pytest.approx(1, abs=EXACT)
+
+
+def test_a_w_state_does_it_with_probability_2_of_n(qnode_cluster: Nets) -> None:
+    # n = 120 at p = 1/2 accepts 0.21 to 0.79.
+    nobody = sum(chance for outcomes, chance in chances(projector(w_ket(N)), "Z" * N).items() if not any(outcomes[2:]))
+    assert nobody == pytest.approx(2 / N, abs=EXACT)
+    run = pairs(pair_from_w_and_hold, 2, 0, ROUNDS, qnode_cluster, events=False)
+    assert run["n0"] == run["n2"]
+    assert run["n1"] == run["n3"] == 0
+    assert_frequency(run["n0"], ROUNDS, 2 / N, false_alarm=FALSE_ALARM)
+    states = joint_states(run, ["n2", "n0"], "pair")
+    assert len(states) == run["n0"]
+    for state in states:
+        assert fidelity(state, PHI_PLUS) == pytest.approx(1, abs=EXACT)
+
+
+@pytest.mark.qnode("../../configs/anonymous.yaml")
+def test_the_example_arrives(net: Cluster) -> None:
+    (seen,) = net.run_sync().observed
+    assert seen.node == "n3"
+    assert seen.value == pytest.approx(1, abs=EXACT)
