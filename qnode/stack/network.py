@@ -510,8 +510,8 @@ class NetworkLayer:
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
         met = want is not None and want.theirs is not None and want.theirs.number == setup.number
-        over = self._is_over(requester, setup.circuit)
-        if over or (is_end and (want is None or (not met and self._decides(requester)))):
+        unknown = want is None or (not met and self._decides(requester))
+        if self._is_over(requester, setup.circuit) or (is_end and unknown):
             self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
             return
         if want is not None and (want.circuit or not (met or want.theirs is None)):
