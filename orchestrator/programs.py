@@ -40,7 +40,8 @@ class Service(Program):
     service = True
 
 
-NodeLike = Function | Program | str | Mapping[str, object] | None
+ProgramLike = Function | Program | str
+NodeLike = ProgramLike | Mapping[str, object] | None
 LinkLike = tuple[str, str] | tuple[str, str, str | Mapping[str, object]] | Mapping[str, object]
 
 
@@ -83,6 +84,22 @@ def build(
     written: dict[str, object] = {name: references.node(name, node) for name, node in nodes.items()}
     data = {"version": 1, **settings, "nodes": written, "links": _links(links)}
     return Built(data, (*references.roots, *_own_path()), references.cells.files())
+
+
+def of_running(place: str, program: ProgramLike, base: Path, path: Iterable[str]) -> dict[str, Any]:
+    """What a configuration calls a program, for nodes that run already and import from `base` and `path`.
+
+    Raises ConfigError if they would not find it.
+    """
+    references = _References(base)
+    written = references.program(place, program)
+    if references.cells.files() or not {str(base.resolve()), *path}.issuperset(references.roots):
+        raise ConfigError(
+            place=place,
+            detail=f"the nodes that run cannot import {program!r}; give 'file.py:function', or put its folder there"
+            " from the beginning",
+        )
+    return written
 
 
 # --- functions -----------------------------------------------------------------------------------------------------
@@ -133,6 +150,10 @@ class _References:
             given = value.get("args")
             args = {**program["args"], **given} if isinstance(given, Mapping) else program["args"]
             return {**program, **value, "run": program["run"], "args": args}
+        return self.program(place, value)
+
+    def program(self, place: str, value: object) -> dict[str, Any]:
+        """The mapping that means a function, a Program or a text."""
         return {"run": value} if isinstance(value, str) else self._program(place, value)
 
     def _program(self, place: str, program: object) -> dict[str, Any]:

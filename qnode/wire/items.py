@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from qnode.wire.plan import ProgramSpec
+
 
 class Outcomes(msgspec.Struct, array_like=True, tag=60, frozen=True):
     request: int
@@ -124,6 +126,18 @@ class Tampered(msgspec.Struct, array_like=True, tag=75, frozen=True):
     data: bytes = b""
 
 
+class Started(msgspec.Struct, array_like=True, tag=78, frozen=True):
+    """A program is to run here from now on."""
+
+    program: ProgramSpec
+
+
+class Stopped(msgspec.Struct, array_like=True, tag=79, frozen=True):
+    """A program is to run no more: its tasks are cancelled."""
+
+    program: str
+
+
 Item = (
     Outcomes
     | DirectOutcomes
@@ -138,4 +152,6 @@ Item = (
     | Clicked
     | Tapped
     | Tampered
+    | Started
+    | Stopped
 )
