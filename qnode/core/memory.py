@@ -219,15 +219,17 @@ class Memory(Generic[W]):
         return served
 
     def _bides(self, one: Waiting[W]) -> bool:
-        """Whether it waits for a time at which its slots are not booked: nobody need wait behind it."""
-        return one.window is not None and bool(self.calendar.refusal(one.n, *one.window))
+        """Whether slots that are booked ahead are all that is in its way: then nobody need wait behind it."""
+        if one.window is None or sum(own.n for own in self._own.values()) + one.n > self.slots:
+            return False
+        return bool(self.calendar.refusal(one.n, *one.window))
 
     def _grant(self, one: Waiting[W], *, shared: bool) -> bool:
         if one.booking is not None:
             return shared and self.set_aside(one.booking)
         if one.window is None:
             return self._take(one.n, one.program, shared=shared)
-        if not shared or self.free < one.n or self._bides(one):
+        if not shared or self.free < one.n or self.calendar.refusal(one.n, *one.window):
             return False
         booking = self._booked[id(one.waiter)] = self.calendar.add(one.program, one.n, *one.window)
         return self.set_aside(booking)
