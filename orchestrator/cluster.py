@@ -32,8 +32,10 @@ from orchestrator.telemetry.beside import require
 from qnode.errors import ConfigError, RunFailed, TimedOut
 from qnode.ids import NodeName
 from qnode.runtime.loop import NodeLoop
+from qnode.wire.items import Newcomer
 from qnode.wire.messages import Hold, Meddle, Progress, Release, Staging, StartProgram, StopProgram
-from qnode.wire.plan import BLOCKED_S, ProgramSpec
+from qnode.wire.payload import pack
+from qnode.wire.plan import BLOCKED_S
 
 if TYPE_CHECKING:
     from orchestrator.view import View
@@ -283,8 +285,8 @@ class Cluster:
 
         Args:
             program: Its name; it talks to those of its name.
-            run: A function, `Program(function, theta=0.3)` or `"file.py:function"`; left out: what the configuration
-                says of the program of this name, arguments and all.
+            run: A function, `Program(function, theta=0.3)` or `"file.py:function"`; left out: what it was before, or
+                what the configuration says of the program of this name, arguments and all.
             args: Keyword arguments of the function.
             service: The run does not wait for its end.
             memories: How many memory slots are its own; it waits for them before it begins.
@@ -313,7 +315,7 @@ class Cluster:
 
     def _program_to_start(
         self, node: str, program: str, run: ProgramLike | None, args: dict[str, object], service: bool, memories: int
-    ) -> ProgramSpec:
+    ) -> Newcomer:
         place, network = f"start {program}", self.set_up(self.config.seed or 0).network
         described = network.nodes.get(NodeName(node))
         if described is None:
@@ -322,7 +324,7 @@ class Cluster:
             if args or service or memories:
                 raise ConfigError(place=place, detail="without `run` it is as the configuration says, all of it")
             known = [one for one in described.programs if one.name == program]
-            return ProgramSpec(program, "", {}, any(one.service for one in known))
+            return Newcomer(program, service=any(one.service for one in known))
         named = of_running(place, run, self.base, self.source.path)
         written = {**named, "args": {**named.get("args", {}), **args}, "memories": memories}
         if service:
@@ -331,7 +333,7 @@ class Cluster:
         data = {"version": 1, "seed": 0, "nodes": {node: small}}
         config = loader.from_mapping(data, place, base=self.base, path=self.source.path, programs=True)
         (one,) = replace(self.source, config=config).network.nodes[NodeName(node)].programs
-        return ProgramSpec(one.name, one.run, dict(one.args), one.service, one.memories)
+        return Newcomer(one.name, one.run, pack(dict(one.args)), one.service, one.memories)
 
     async def kill(self, *nodes: str, fresh: bool = False) -> None:
         """Kill the processes of nodes, now; with `fresh`, each begins again."""

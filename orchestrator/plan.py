@@ -14,6 +14,7 @@ from orchestrator.stacks import facts
 from orchestrator.topology import Network, NodeDescription
 from qnode.core.coins import derive_key
 from qnode.ids import NodeName
+from qnode.wire.items import Newcomer
 from qnode.wire.messages import StartProgram, StopProgram
 from qnode.wire.plan import BLOCKED_S, NodeSpec, ProcessSpec, ProgramSpec, RunSpec
 
@@ -166,8 +167,7 @@ def _staged(network: Network) -> Iterator[Staged]:
     for node in network.nodes.values():
         for one in node.programs:
             if one.start_ns:
-                program = ProgramSpec(one.name, "", {}, one.service)
-                yield Staged(one.start_ns, StartProgram(node.name, program))
+                yield Staged(one.start_ns, StartProgram(node.name, Newcomer(one.name, service=one.service)))
             if one.stop_ns is not None:
                 yield Staged(one.stop_ns, StopProgram(node.name, one.name))
 

@@ -89,16 +89,14 @@ def build(
 def of_running(place: str, program: ProgramLike, base: Path, path: Iterable[str]) -> dict[str, Any]:
     """What a configuration calls a program, for nodes that run already and import from `base` and `path`.
 
-    Raises ConfigError if they would not find it.
+    A function of a module that they cannot import is found by its file. Raises ConfigError for one from a cell, whose
+    file was written when the run began.
     """
-    references = _References(base)
+    references = _References(base, (str(base.resolve()), *path))
     written = references.program(place, program)
-    if references.cells.files() or not {str(base.resolve()), *path}.issuperset(references.roots):
-        raise ConfigError(
-            place=place,
-            detail=f"the nodes that run cannot import {program!r}; give 'file.py:function', or put its folder there"
-            " from the beginning",
-        )
+    if references.cells.files():
+        detail = f"{program!r} is from a cell, and the nodes that run know only what was there when the run began"
+        raise ConfigError(place=place, detail=detail)
     return written
 
 
@@ -106,10 +104,14 @@ def of_running(place: str, program: ProgramLike, base: Path, path: Iterable[str]
 
 
 class _References:
-    """Turns functions into what a configuration calls them, and remembers what that takes."""
+    """Turns functions into what a configuration calls them, and remembers what that takes.
 
-    def __init__(self, base: Path) -> None:
+    `path`: the only folders that modules can be imported from; None: that is still to be said.
+    """
+
+    def __init__(self, base: Path, path: tuple[str, ...] | None = None) -> None:
         self._base = base.resolve()
+        self._path = path
         self.roots: list[str] = []
         self.cells = Cells()
 
@@ -188,6 +190,8 @@ class _References:
             return f"{name}:{function.__qualname__}"
         root = _root_of(name, file, is_package=hasattr(module, "__path__"))
         if root is None or not _is_imported_from(root, name):
+            return self._in_file(file, function)
+        if self._path is not None and not is_installed(root) and str(root) not in self._path:
             return self._in_file(file, function)
         if not is_installed(root) and str(root) not in self.roots:
             self.roots.append(str(root))

@@ -13,9 +13,8 @@ import msgspec
 
 from qnode.errors import InvalidOperation
 from qnode.ids import NodeName
-from qnode.wire.items import Started, Stopped
+from qnode.wire.items import Newcomer, Started, Stopped
 from qnode.wire.messages import Staging, StartProgram, StopProgram
-from qnode.wire.plan import ProgramSpec
 
 if TYPE_CHECKING:  # it makes one of these when it needs it
     from orchestrator.oracle.core import OracleCore
@@ -36,7 +35,8 @@ class Stage:
     def __init__(self, core: OracleCore) -> None:
         self._core = core
         self._to_come: dict[_Key, int] = {}
-        self._started: dict[_Key, ProgramSpec] = {}
+        self._started: dict[_Key, Newcomer] = {}
+        self._known: dict[_Key, Newcomer] = {}
         self._stopped: set[_Key] = set()
 
     def plan(self, schedule: Iterable[Staged]) -> None:
@@ -88,10 +88,12 @@ class Stage:
         for spec in [spec for (one, _), spec in self._started.items() if one == node]:
             time.schedule(time.now_ns, node, Started(spec))
 
-    def _start(self, node: NodeName, program: ProgramSpec) -> None:
+    def _start(self, node: NodeName, program: Newcomer) -> None:
         key = node, program.name
+        if not program.run:  # as before; if that was not told here, its node knows it from the configuration
+            program = self._known.get(key, program)
         self._to_come.pop(key, None)
-        self._started[key] = program
+        self._known[key] = self._started[key] = program
         self._core.begin_program(node, program.name, keeps_alive=not program.service)
         if node not in self._core.lives.gone:  # else it is started with the node's next life, if there is one
             self._core.operations.log("program_started", node, program=program.name)

@@ -27,6 +27,7 @@ from qnode.wire.items import (
     Item,
     Lost,
     Message,
+    Newcomer,
     Outcomes,
     Paired,
     Started,
@@ -36,7 +37,6 @@ from qnode.wire.items import (
 )
 from qnode.wire.messages import error_of
 from qnode.wire.operations import Tamper
-from qnode.wire.plan import ProgramSpec
 
 if TYPE_CHECKING:  # it is made of these services
     from qnode.api.reservations import Reservation
@@ -144,7 +144,7 @@ class NodeServices:
         self.returned: set[str] = set()
         self.reservations: dict[str, list[Reservation]] = {}
         self.begun: Counter[str] = Counter()  # how often a program of a name has been started
-        self.on_started: Callable[[ProgramSpec], object] = lambda program: None
+        self.on_started: Callable[[Newcomer], object] = lambda program: None
         self.on_stopped: Callable[[str], object] = lambda program: None
         self.lost_qubits: Counter[str] = Counter()  # by reason
         self.lost: dict[str, str] = {}  # nodes that are gone, and why

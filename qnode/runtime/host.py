@@ -28,7 +28,7 @@ from qnode.runtime.loop import CLEAN_UP_ROUNDS, MAX_ROUNDS, Job, NodeLoop, NodeT
 from qnode.runtime.loop import program as program_of_task
 from qnode.runtime.programs import Main, load_program
 from qnode.runtime.watchdog import UNKNOWN
-from qnode.wire.items import Stopped
+from qnode.wire.items import Newcomer, Stopped
 from qnode.wire.messages import (
     NOT_REPRODUCIBLE,
     NOT_RESUMABLE,
@@ -41,7 +41,7 @@ from qnode.wire.messages import (
     Shown,
     Waits,
 )
-from qnode.wire.payload import pack_result
+from qnode.wire.payload import pack_result, unpack
 from qnode.wire.plan import NodeSpec, ProgramSpec, RunSpec
 
 log = logging.getLogger("qnode")
@@ -107,7 +107,7 @@ class NodeHost:
         self.on_failed: Callable[[str, TracebackType | None], None] = lambda program, tb: None
         self.loop.on_executed = self._record_executed
         self.services.on_unheard = self._fail_unheard
-        self.services.on_started = self._start
+        self.services.on_started = self._take_in
         self.services.on_stopped = self._stop
         for program in node.programs:
             self._set_aside(program)
@@ -181,9 +181,13 @@ class NodeHost:
             elif not program.late:
                 self._start(program)
 
+    def _take_in(self, one: Newcomer) -> None:
+        if one.run:
+            self._start(ProgramSpec(one.name, one.run, dict(unpack(one.args)), one.service, one.memories))
+        else:
+            self._start(next(program for program in self.spec.programs if program.name == one.name))
+
     def _start(self, program: ProgramSpec) -> None:
-        if not program.run:  # it is known here by its name
-            program = next(one for one in self.spec.programs if one.name == program.name)
         self.programs[program.name] = program
         self._stopped.discard(program.name)
         self.services.told.pop(program.name, None)

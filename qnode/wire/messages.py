@@ -34,9 +34,8 @@ import msgspec
 
 from qnode.errors import MalformedMessage, QnodeError, from_wire
 from qnode.wire.faults import Fault
-from qnode.wire.items import Failed, Item, Message
+from qnode.wire.items import Failed, Item, Message, Newcomer
 from qnode.wire.operations import Adopt, Op
-from qnode.wire.plan import ProgramSpec
 from qnode.wire.unreadable import UNREADABLE
 
 PROTOCOL_VERSION = 1
@@ -240,10 +239,10 @@ class Meddle(msgspec.Struct, array_like=True, tag=144, frozen=True):
 
 
 class StartProgram(msgspec.Struct, array_like=True, tag=148, frozen=True):
-    """Start a program at a node: one of those that it is known to have by its name alone, or another one."""
+    """Start a program at a node."""
 
     node: str
-    program: ProgramSpec
+    program: Newcomer
 
 
 class StopProgram(msgspec.Struct, array_like=True, tag=149, frozen=True):

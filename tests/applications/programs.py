@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from qnode import Node
-from qnode.errors import QnodeError
+from qnode.errors import PeerLost, QnodeError
 
 shared: dict[str, Any] = {}
 """What programs of one node, in one process, can hand each other in Python."""
@@ -180,16 +180,19 @@ async def echoes(node: Node, peer: str) -> None:
         node.record(answered=answered)
 
 
-async def asks(node: Node, peer: str, times: int, every: float) -> list[Any]:
-    """Asks from the beginning on; the answers that came, and when."""
-    answers = []
+async def asks(node: Node, peer: str, times: int, every: float) -> list[list[int]]:
+    """Asks at regular times; the answers to what, and when they were given."""
+    answers: list[list[int]] = []
+
+    async def hear() -> None:
+        while True:
+            answers.append(await node.receive(peer, program="echo"))
+
+    hearing = asyncio.create_task(hear())
     for nth in range(times):
         await node.send(peer, nth, program="echo")
-        try:
-            async with asyncio.timeout(every):
-                answers.append([*await node.receive(peer, program="echo"), now_ns()])
-        except TimeoutError:
-            answers.append([nth, "nothing"])
+        await asyncio.sleep(every)
+    hearing.cancel()
     return answers
 
 
@@ -254,10 +257,54 @@ async def listens(node: Node, peer: str, programs: list[str], until: float) -> l
 
     async def hear(program: str) -> None:
         while True:
-            heard.append(await node.receive(peer, program=program))
+            try:
+                heard.append(await node.receive(peer, program=program))
+            except PeerLost:
+                await asyncio.sleep(1e-4)  # perhaps it comes back
 
     tasks = [asyncio.create_task(hear(program)) for program in programs]
     await asyncio.sleep(until)
     for task in tasks:
         task.cancel()
     return sorted(heard)
+
+
+async def waits_for(node: Node, n: int) -> int:
+    """Waits until n slots are free at once, however they come to be; when that was."""
+    while True:
+        try:
+            node.qubits(n)
+        except QnodeError:
+            await asyncio.sleep(1e-4)
+        else:
+            return now_ns()
+
+
+async def writes_to(node: Node, peer: str, program: str) -> None:
+    await node.send(peer, "nobody reads this", program=program)
+
+
+async def asks_until_told(node: Node, peer: str) -> int:
+    """Asks until it is told that nobody is there any more; how often it was answered."""
+    answered = 0
+    while True:
+        await node.send(peer, answered, program="echo")
+        try:
+            async with asyncio.timeout(5e-3):
+                letter = await node.receive(peer, program="echo")
+        except TimeoutError:
+            continue
+        if letter == "bye":
+            return answered
+        answered += 1
+        if answered == 1:
+            print("answered")  # noqa: T201  # whoever follows the run waits for that
+
+
+async def says_goodbye(node: Node, peer: str) -> None:
+    """Answers until it is stopped, and then says that it is."""
+    try:
+        while True:
+            await node.send(peer, await node.receive(peer, program="main"), program="main")
+    finally:
+        await node.send(peer, "bye", program="main")

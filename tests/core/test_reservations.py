@@ -51,7 +51,8 @@ def test_a_refusal_says_who_has_the_slots_and_when() -> None:
     )
     assert calendar.refusal(2, 30) == calendar.refusal(2, 15, 20) == ""
     assert calendar.refusal(5, 0) == "5 slots wanted, and there are 4"
-    assert calendar.refusal(0, 0) and calendar.refusal(1, 5, 5)
+    assert calendar.refusal(0, 0) == f"0 slots from 0 ns to {ALWAYS_NS} ns are none"
+    assert calendar.refusal(1, 5, 5) == "1 slots from 5 ns to 5 ns are none"
 
 
 PROGRAMS = ("keys", "echo", "rest")
@@ -174,6 +175,7 @@ class SharedSlots(RuleBasedStateMachine):
             refused = memory.calendar.refusal(waiter.n, 0, ALWAYS_NS)
             if was_early or not (waiter.sets_aside and fits_now and refused):  # else only bookings are in its way
                 before.add(waiter.program)
+
 
 TestSharedSlots = SharedSlots.TestCase
 TestSharedSlots.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
