@@ -191,6 +191,7 @@ async def asks(node: Node, peer: str, times: int, every: float) -> list[list[int
     hearing = asyncio.create_task(hear())
     for nth in range(times):
         await node.send(peer, nth, program="echo")
+        print(f"asked {nth}")  # noqa: T201  # whoever follows the run may do something then
         await asyncio.sleep(every)
     hearing.cancel()
     return answers
