@@ -124,6 +124,11 @@ class NetworkStack:
         self.layer.withdraw(number, why)
         self._carry_out()
 
+    def finish(self, program: str) -> None:
+        """A program is over: what it has asked for is withdrawn."""
+        for request, _ in [one for one in self._requests.values() if one.request.program == program]:
+            request.cancel()
+
     def _give_back(self, halves: list[Qubit]) -> None:
         self._services.discard([half for half in halves if not half.fate], None)
 
@@ -239,7 +244,7 @@ class NetworkStack:
             case WakeAt():
                 self._services.clock.call_in_background_ns(effect.at_ns, self._cut_off, effect.circuit, effect.pair)
             case Closed() | Freed():
-                self._services.release(effect.slots, machine.arrival)
+                self._services.release(effect.slots, machine.arrival, effect.program)
             case Log():
                 machine.outbox.append(
                     Told(
@@ -320,6 +325,7 @@ class NetworkStack:
 
     def _whole(self, whole: Whole) -> None:
         held = self._held.pop(whole.half.qubit)
+        held.program = whole.program
         if whole.frame:
             self._machine.apply(_CORRECTIONS[whole.frame], (held,), (), _HERE)
         if held.busy_ns > self._machine.now_ns:

@@ -397,7 +397,8 @@ class NetworkLayer:
             circuit.window = (taken - circuit.spare) // 2
         else:
             least = min(setup.n, want.at_once) + circuit.spare
-            taken = self._admission.admit(who, least, least, 1)
+            circuit.program = want.asked.program
+            taken = self._admission.admit(who, least, least, 1, circuit.program)
             circuit.window = min(setup.window, taken)  # no more than an end can match: others would wait for ever
         if taken:
             circuit.reserved = taken
@@ -519,7 +520,7 @@ class NetworkLayer:
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
         if not is_end and self._memory.slots < 2:
-            error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
+            error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
         if not is_end:
@@ -561,7 +562,7 @@ class NetworkLayer:
             spare = circuit.reserved - 2 * granted.window - circuit.spare
             if spare:
                 circuit.reserved -= spare
-                self.out.append(Freed(spare))
+                self.out.append(Freed(spare, ""))
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), granted))
         else:
@@ -740,7 +741,7 @@ class NetworkLayer:
             circuit = self.circuits.get(name)
             while circuit is not None and circuit.open and want.at_once < want.asked.n:
                 enough = min(want.at_once, circuit.n - circuit.whole) + circuit.spare
-                if circuit.reserved >= enough or not self._memory.take_in_turn(1):
+                if circuit.reserved >= enough or not self._memory.take_in_turn(1, circuit.program):
                     break
                 circuit.make_room()
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import inf
-from math import inf
 from random import Random
 from typing import Any, Final
 
@@ -128,7 +127,7 @@ class Member:
         assert taken == reserved + self.with_programs, (
             f"{self.name}: {taken} slots are taken, but circuits have {reserved} and programs {self.with_programs}"
         )
-        assert 0 <= self.memory.free
+        assert self.memory.free >= 0
         for circuit in self.layer.circuits.values():
             here = sum(1 for whose in self.held.values() if whose == circuit.id)
             assert here <= circuit.reserved, f"{self.name}: {here} halves in {circuit.reserved} slots of {circuit.id}"
@@ -534,7 +533,7 @@ class World:
             if len(ends) == 1 and ends[0][0].ended == "served":
                 request = ends[0][0]
                 peers = [other for other in self.requests if (other.node, other.peer) == (request.peer, request.node)]
-                assert any(self.may_lose(other) for other in peers) , (
+                assert any(self.may_lose(other) for other in peers), (
                     f"{circuit}.{number} is half-delivered, to {request}"
                 )
             if len(ends) == 2 and ends[0][0].ended == ends[1][0].ended == "served":
@@ -578,5 +577,3 @@ def at_random(n: int, rng: Random) -> list[Edge]:
         i, j = sorted(rng.sample(range(n), 2))
         edges.add((f"n{i}", f"n{j}"))
     return sorted(edges)
-
-
