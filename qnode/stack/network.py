@@ -27,6 +27,7 @@ from qnode.errors import (
 )
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Applicant, Slots
+from qnode.stack.checking import check
 from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
@@ -423,7 +424,11 @@ class NetworkLayer:
     # ------------------------------------------------------------ messages of other stacks
 
     def heard(self, sender: NodeName, talk: Talk) -> None:
-        """A message has come; those about what is over are ordinary."""
+        """A message has come; those about what is over are ordinary.
+
+        Raises MalformedMessage, and does nothing, if the sender must not send it.
+        """
+        check(talk, sender, self.name, self._links, self._route_of)
         match talk:
             case Track():
                 circuit = self.circuits.get(talk.circuit)
@@ -479,6 +484,10 @@ class NetworkLayer:
             case Announce() | Seek() | Found():
                 self._routes.heard(sender, talk)
                 self.routes_changed()
+
+    def _route_of(self, circuit: str) -> tuple[str, ...] | None:
+        known = self.circuits.get(circuit) or self._setups.get(circuit) or self._circuits_of.get(circuit)
+        return None if known is None else known.route
 
     def _wanted(self, sender: NodeName, wanted: Wanted) -> None:
         if self._decides(sender):
