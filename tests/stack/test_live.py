@@ -87,7 +87,7 @@ async def test_a_request_brings_pair_by_pair_and_tells_how_far_it_is(tmp_path: P
     assert mine["before"] == "asked"
     assert mine["outcomes"] == theirs["outcomes"]
     assert len(mine["outcomes"]) == 12
-    assert mine["after"] == ["served", 12, 12, CHAIN]
+    assert mine["after"] == ["served", 12, 12, tuple(CHAIN)]
     assert mine["ordered"]
 
 
