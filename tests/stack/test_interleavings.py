@@ -26,9 +26,8 @@ class Line:
         self.outs: list[list[Effect]] = [[] for _ in names]
         self.circuits = []
         for place, name in enumerate(names):
-            links = {
-                names[peer]: LinkFacts(names[peer], 1, 0, 1.0, 1) for peer in (place - 1, place + 1) if 0 <= peer < nodes
-            }
+            peers = [peer for peer in (place - 1, place + 1) if 0 <= peer < nodes]
+            links = {names[peer]: LinkFacts(names[peer], 1, 0, 1.0, 1) for peer in peers}
             setup = Setup("n0>far#0", tuple(names), 1, 1, n, n, 0, FACTS)
             circuit = Circuit(setup, NodeName(name), StackSpec(swap), FACTS, links, self.outs[place])
             circuit.reserved = 2 * n if circuit.is_repeater else n
@@ -172,3 +171,30 @@ def ends_of(line: Line, n: int) -> int:
                 seen.add(then)
                 ahead.append(then)
     return ends
+
+
+@pytest.mark.parametrize("swap", SWAPS)
+@pytest.mark.parametrize(("nodes", "n", "failures"), [(2, 2, 0), (3, 1, 0), (4, 1, 0)])
+def test_all_pairs_become_whole_in_whatever_order_things_happen(nodes: int, n: int, failures: int, swap: str) -> None:
+    assert ends_of(Line(nodes, n, swap, failures), n)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("swap", SWAPS)
+@pytest.mark.parametrize(("nodes", "n", "failures"), [(3, 1, 1), (3, 2, 0), (4, 1, 1)])
+def test_more_of_them(nodes: int, n: int, failures: int, swap: str) -> None:
+    assert ends_of(Line(nodes, n, swap, failures), n)
+
+
+def test_nested_swaps_halve_every_segment() -> None:
+    for links in range(1, 65):
+        segments = {(0, links)}  # that are to be made, from both ends on
+        for place in range(1, links):
+            left, right = nested_ends(place, links)
+            assert left < place < right
+            assert abs((place - left) - (right - place)) <= 1
+            segments |= {(left, place), (place, right)}
+            assert nested_ends(place, links) == (left, right)
+        made = {nested_ends(place, links): place for place in range(1, links)}
+        assert len(made) == links - 1  # each repeater makes another segment
+        assert segments == made.keys() | {(place, place + 1) for place in range(links)}

@@ -115,7 +115,9 @@ def test_qnode_verify_shows_the_line_and_fails(log: Log, tmp_path: Path) -> None
     events_path(copy).write_bytes(encode_events([*log.events[: nth + 1], *log.events[nth:]]))
     done = typed("verify", "copy", cwd=tmp_path)
     assert done.code == 1
-    assert f"events.jsonl:{nth + 2}: {ENDED}: {log.events[nth].node}, request 1: it is served, and was served" in done.out
+    assert (
+        f"events.jsonl:{nth + 2}: {ENDED}: {log.events[nth].node}, request 1: it is served, and was served" in done.out
+    )
     assert "network_served" in done.out
     assert f"1 invariant of {len(INVARIANTS)} broken, 1 time" in done.out
 

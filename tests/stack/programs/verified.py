@@ -25,7 +25,8 @@ async def asks(node: Node, peer: str, n: int) -> list[int]:
 async def answers(node: Node, peer: str, n: int) -> bool:
     outcomes = [await half.measure() for half in await node.entangle(peer, n)]
     await asyncio.sleep(1e-2)
-    return await node.receive(peer) == outcomes
+    told: list[int] = await node.receive(peer)
+    return told == outcomes
 
 
 async def dies(node: Node) -> None:
