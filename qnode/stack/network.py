@@ -299,6 +299,7 @@ class NetworkLayer:
             self._refuse_both(want, error)
             return
         if route is None:
+            self._routes.need(peer)
             want.state = "routing"
             return
         if want.route != route:
