@@ -65,15 +65,30 @@ class Distil(NamedTuple):
     gates: tuple[Step, ...]
 
 
+class Read(NamedTuple):
+    """Measure a half, for a request; `nth` says in which of its bases, -1 that all are alike.
+
+    `NetworkLayer.read` is to be told when that is over. What has come out of it is for `Whole` or `Drop`.
+    """
+
+    circuit: str
+    request: int
+    half: Half
+    nth: int
+
+
 class Drop(NamedTuple):
-    """Discard a half: its other end knows, or is told by a message."""
+    """Discard a half: its other end knows, or is told by a message. Of one that is read, discard what comes of it."""
 
     circuit: str
     half: Half
 
 
 class Whole(NamedTuple):
-    """A pair from end to end: this end may have its half, once it has corrected it by `frame` (0: nothing to do)."""
+    """A pair from end to end: this end may have its half, once it has corrected it by `frame` (0: nothing to do).
+
+    Of a half that is read it may have the outcome, corrected alike, which is the `nth` of all.
+    """
 
     circuit: str
     request: int
@@ -81,6 +96,7 @@ class Whole(NamedTuple):
     half: Half
     frame: int
     vector: Vector
+    nth: int = -1
 
 
 class WakeAt(NamedTuple):
@@ -126,4 +142,4 @@ class Refuse(NamedTuple):
     fields: dict[str, str | int]
 
 
-Effect = Tell | Make | Unmake | Swap | Distil | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse
+Effect = Tell | Make | Unmake | Swap | Distil | Read | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse
