@@ -58,6 +58,8 @@ from qnode.wire.stack import (
 REMEMBERED: Final = 4096
 """Finished circuits of which an end still knows the pairs, in case the other end has not got them all."""
 
+_FIRST_NS: Final = 2**62
+
 Talks = tuple[NodeName, str, str, str]  # peer, program, tag, kind
 
 
@@ -139,6 +141,11 @@ class Want:
         self.freed = False
         self.state = "asked"
 
+    @property
+    def since_ns(self) -> int:
+        """Its age for admission. Whoever has some of its pairs comes first, for they keep slots until it has all."""
+        return self.asked.at_ns - (_FIRST_NS if self.whole else 0)
+
 
 class Meeting:
     """Requests that have met none, of this node's program and of a peer's of the same name, per tag, oldest first.
@@ -191,6 +198,7 @@ class NetworkLayer:
         self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
         self._closed_early: OrderedDict[str, None] = OrderedDict()  # whose `Close` may have overtaken their `Setup`
         self._lost: set[NodeName] = set()
+        self._lives: dict[NodeName, int] = {}  # of nodes that were lost: the next
         self._down: set[NodeName] = set()  # neighbours to whom the link makes nothing
 
     # ------------------------------------------------------------ what programs ask for
@@ -314,14 +322,19 @@ class NetworkLayer:
     def _set_up(self, want: Want) -> None:
         peer = want.peer
         want.freed = False
+        if want.state != "routing":  # else what was sought in vain would be sought for ever
+            self._routes.need(peer)
         try:
             route = self._routes.route(peer)
         except QnodeError as error:
             self._refuse_both(want, error)
             return
+        if route is not None and not self._lost.isdisjoint(route):  # it was found before that was known
+            self._routes.forget(peer)
+            route = None
         if route is None:
-            self._routes.need(peer)
             want.state = "routing"
+            self._routes.need(peer)  # which may have been forgotten since
             return
         if want.route != route:
             self._leave(want)
@@ -336,7 +349,7 @@ class NetworkLayer:
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
         setup = Setup(
-            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), mine.at_ns, self._facts,
+            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), want.since_ns, self._facts,
             kind=mine.kind, priority=max(mine.priority, theirs.priority),
         )  # fmt: skip
         wanted = max(mine.min_fidelity, theirs.min_fidelity)
@@ -383,6 +396,8 @@ class NetworkLayer:
     def routes_changed(self) -> None:
         """More is known of the network: those who wait for a route look again."""
         for want in list(self.wants.values()):
+            if want.asked.number not in self.wants:  # it has ended with another
+                continue
             if want.state == "routing":
                 self._set_up(want)
             elif want.state == "asked":
@@ -482,6 +497,7 @@ class NetworkLayer:
                 if circuit is not None and not circuit.is_repeater:
                     self._break(circuit, talk.reason)
                 elif circuit is None and want is not None:  # all others have given it up before it began
+                    self._routes.forget(want.peer)
                     self._set_up(want)
             case Settle():
                 self._settle(sender, talk)
@@ -520,7 +536,8 @@ class NetworkLayer:
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
         met = want is not None and want.theirs is not None and want.theirs.number == setup.number
-        if setup.circuit in self._closed_early or (is_end and (want is None or (not met and self._decides(requester)))):
+        unknown = want is None or (not met and self._decides(requester))
+        if self._is_over(requester, setup.circuit) or (is_end and unknown):
             self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
             return
         if want is not None and (want.circuit or not (met or want.theirs is None)):
@@ -531,11 +548,14 @@ class NetworkLayer:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
-        if not is_end and setup.route[at + 1] in self._down:
-            self.out.append(Tell(sender, Busy(setup.circuit, "")))
-            reason = f"the link of {self.name} and {setup.route[at + 1]} is broken"
-            self.out.append(Tell(requester, Down(setup.circuit, reason)))
-            return
+        if not is_end:
+            ahead = NodeName(setup.route[at + 1])
+            broken = f"the link of {self.name} and {ahead} is broken" if ahead in self._down else ""
+            broken = f"node {ahead} is gone" if ahead in self._lost else broken
+            if broken:
+                self.out.append(Tell(sender, Busy(setup.circuit, "")))
+                self.out.append(Tell(requester, Down(setup.circuit, broken)))
+                return
         if not self._take_part(setup, want):
             self._setups[setup.circuit] = setup
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
@@ -554,9 +574,14 @@ class NetworkLayer:
         self.out.append(Tell(sender, Granted(setup.circuit, circuit.window, self._facts)))
         circuit.begin(circuit.window)
 
+    def _is_over(self, requester: NodeName, circuit: str) -> bool:
+        """Whether a circuit that is to be set up has been closed, or was that of an earlier life of its requester."""
+        life = int(circuit.partition(">")[0].partition("!")[2] or 0)
+        return circuit in self._closed_early or life < self._lives.get(requester, 0)
+
     def _granted(self, granted: Granted) -> None:
         circuit = self.circuits.get(granted.circuit)
-        if circuit is None or circuit.open:
+        if circuit is None or circuit.open or circuit.settling:
             return
         if circuit.is_repeater or circuit.reads:
             sides = 1 + circuit.is_repeater
@@ -585,9 +610,10 @@ class NetworkLayer:
         circuit.begin(granted.window)
 
     def _busy(self, busy: Busy) -> None:
-        circuit = self.circuits.pop(busy.circuit, None)
-        if circuit is None:
+        circuit = self.circuits.get(busy.circuit)
+        if circuit is None or circuit.settling:
             return
+        del self.circuits[busy.circuit]
         circuit.close()
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), busy))
@@ -622,12 +648,15 @@ class NetworkLayer:
             if want is not None:
                 want.whole += circuit.whole
             return
-        setup = self._setups.pop(name, None)
-        if setup is not None:
-            self._admission.forget(name)
+        self._forget_setup(name)
         self._closed_early[name] = None
         if len(self._closed_early) > REMEMBERED:
             self._closed_early.popitem(last=False)
+
+    def _forget_setup(self, name: str) -> None:
+        setup = self._setups.pop(name, None)
+        if setup is not None:
+            self._admission.forget(name)
 
     # ------------------------------------------------------------ what breaks
 
@@ -643,7 +672,7 @@ class NetworkLayer:
                 self._down.discard(peer)
                 self._routes.link_up(peer)
             case Lost():
-                self._lost.add(peer)
+                self._lives[peer] = what.incarnation + 1
                 self._routes.node_lost(peer, what.incarnation)
                 self._node_lost(peer, what.reason)
             case Back():
@@ -653,6 +682,7 @@ class NetworkLayer:
 
     def forsake(self, node: NodeName, reason: str) -> None:
         """Another node is gone: requests with it end."""
+        self._lost.add(node)  # it need not be told anything
         for want in [want for want in self.wants.values() if want.peer == node]:
             self._refuse(want, PeerLost(peer=node, reason=reason))
         for talks in [talks for talks in self._meetings if talks[0] == node]:
@@ -661,9 +691,11 @@ class NetworkLayer:
     def _node_lost(self, node: NodeName, reason: str) -> None:
         self.forsake(node, reason)
         for setup in [setup for setup in self._setups.values() if node in setup.route]:
-            self._closed(setup.circuit)
+            self._forget_setup(setup.circuit)
         for circuit in [circuit for circuit in self.circuits.values() if node in circuit.route]:
-            if circuit.is_repeater or circuit.far == node:
+            if circuit.is_repeater:
+                self._give_up(circuit, f"node {node} is gone: {reason}")
+            elif circuit.far == node:
                 self._closed(circuit.id)
             else:
                 self._break(circuit, f"node {node} is gone: {reason}")
@@ -674,11 +706,16 @@ class NetworkLayer:
         reason = f"the link of {self.name} and {peer} is broken"
         for circuit in [circuit for circuit in self.circuits.values() if circuit.uses(peer)]:
             if circuit.is_repeater:
-                for end in (circuit.route[0], circuit.route[-1]):
-                    self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
-                self._closed(circuit.id)
+                self._give_up(circuit, reason)
             else:
                 self._break(circuit, reason)
+
+    def _give_up(self, circuit: Circuit, reason: str) -> None:
+        """At a repeater: it is broken. The ends are told, for they may have heard of that before it was set up."""
+        for end in (circuit.route[0], circuit.route[-1]):
+            if end not in self._lost:
+                self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
+        self._closed(circuit.id)
 
     def _break(self, circuit: Circuit, reason: str) -> None:
         """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
@@ -704,6 +741,7 @@ class NetworkLayer:
         if circuit is None:
             if not settle.answer:
                 whole = self._finished.get(settle.circuit, {})
+                self._closed(settle.circuit)  # in case that it is still to be set up here
                 self.out.append(Tell(sender, Settle(settle.circuit, whole, answer=True)))
             return
         self._break(circuit, f"{sender} has found it broken")

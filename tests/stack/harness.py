@@ -35,9 +35,11 @@ from qnode.stack.effects import (
 )
 from qnode.stack.network import NetworkLayer
 from qnode.stack.routing import LinkStates
+from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import LinkFacts, NodeFacts, StackSpec, Talk, decode_talk, encode_talk
 
 Edge = tuple[str, str]
+Change = Lost | Back | LinkDown | LinkUp
 FACTS: Final = NodeFacts(16, inf, inf)
 
 
@@ -88,6 +90,7 @@ class Member:
         self.with_programs = 0  # slots
         self.busy = False
         self.telling = False
+        self.lost: set[str] = set()
         self.lives: dict[str, int] = {}  # of others, as it knows them
 
     def call(self, method: Callable[..., Any], *args: Any) -> Any:
@@ -132,6 +135,18 @@ class Member:
         for qubit, whose in self.held.items():
             assert whose in self.layer.circuits, f"{qubit} of {whose} has been forgotten"
 
+    def happened(self, what: Change) -> None:
+        """The oracle tells of a link or another node."""
+        match what:
+            case Lost():
+                self.lost.add(what.peer)
+                self.world.forsake(self, what.peer)
+                self.call(self.layer.forsake, NodeName(what.peer), what.reason)
+            case Back():
+                self.lost.discard(what.peer)
+                self.lives[what.peer] = what.incarnation
+        self.call(self.layer.happened, what)
+
     def release(self, n: int) -> None:
         self.memory.release(n)
         if not self.busy:
@@ -163,11 +178,6 @@ class Member:
                 assert not request.ended
                 request.reason = effect.code
                 self.end(request, "refused")
-            case other:
-                self.also(other)
-
-    def also(self, effect: object) -> None:
-        raise AssertionError(f"nobody carries out {effect}")
 
     def drop(self, qubit: QubitId) -> None:
         del self.held[qubit]
@@ -192,13 +202,14 @@ class Member:
         elif request.at_once < request.n:
             self.world.after(self, self.consume, request, qubit)
 
-    def ask(self, peer: str, tag: str, n: int, at_once: int) -> Request:
+    def ask(self, peer: str, tag: str, n: int, at_once: int) -> None:
+        if peer in self.lost:  # the program is told so at once
+            return
         self.layer.now_ns = self.world.now_ns
         number = self.layer.ask("main", NodeName(peer), tag, n, 0.0, at_once)
         request = self.requests[number] = Request(self.name, self.life, peer, tag, n, number, at_once)
         self.world.requests.append(request)
         self.carry_out()
-        return request
 
     def withdraw(self, request: Request) -> None:
         if not request.ended:
@@ -259,7 +270,8 @@ class World:
         self.asked: dict[tuple[frozenset[str], str], dict[str, int]] = {}  # pairs that each end waits for, unmatched
         self.making: dict[int, tuple[frozenset[str], str, set[str]]] = {}  # unborn: link, circuit, ends that want it
         self.coming: dict[tuple[str, str, str], dict[QubitId, PairId]] = {}  # born: end, peer, circuit
-        self.members = {name: Member(self, name, 0) for name in slots}
+        self.lives: dict[str, int] = dict.fromkeys(slots, 0)
+        self.members: dict[str, Member | None] = {name: Member(self, name, 0) for name in slots}
 
     def links_of(self, node: str) -> list[LinkFacts]:
         return [LinkFacts(next(iter(edge - {node})), 10, 0, 1.0, 20) for edge in self.edges if node in edge]
@@ -292,6 +304,22 @@ class World:
             do()
             most -= 1
             assert most, "it goes on for ever"
+
+    def ask_at(self, at_ns: int, node: str, peer: str, tag: str, n: int, at_once: int) -> None:
+        def do() -> None:
+            member = self.members[node]
+            if member is not None:
+                member.ask(peer, tag, n, at_once)
+
+        self.schedule(at_ns, do)
+
+    def take_at(self, at_ns: int, node: str, n: int) -> None:
+        def do() -> None:
+            member = self.members[node]
+            if member is not None:
+                member.take(n)
+
+        self.schedule(at_ns, do)
 
     # ------------------------------------------------------------ messages
 
@@ -338,7 +366,7 @@ class World:
         self.states.update(dict.fromkeys(halves.values(), state))
         for end in (one, other):
             peer = next(iter(link - {end}))
-            if end not in wanted:
+            if end not in wanted or self.members[end] is None:
                 self.lose(halves[end])
                 continue
             self.coming.setdefault((end, peer, circuit), {})[halves[end]] = pair
@@ -347,9 +375,9 @@ class World:
 
     def arrive(self, end: str, peer: str, circuit: str, qubit: QubitId) -> None:
         pair = self.coming.get((end, peer, circuit), {}).pop(qubit, None)
-        if pair is None:  # it is not wanted any more
-            return
         member = self.members[end]
+        if pair is None or member is None:  # it is not wanted any more
+            return
         member.layer.now_ns = self.now_ns
         member.held[qubit] = circuit
         if not member.layer.came(circuit, NodeName(peer), Half(pair, qubit, self.now_ns)):
@@ -359,15 +387,90 @@ class World:
     def withdraw_from_link(self, member: Member, peer: str, circuit: str) -> None:
         link = frozenset((str(member.name), peer))
         self.asked.get((link, circuit), {}).pop(member.name, None)
-        for number, (of, whose, wanted) in list(self.making.items()):
-            if (of, whose) == (link, circuit) and member.name in wanted:
-                del self.making[number]
-                waiting = self.asked.setdefault((link, circuit), {})
-                for end in wanted - {member.name}:
-                    waiting[end] = waiting.get(end, 0) + 1
+        for number, (of, whose, _) in list(self.making.items()):
+            if (of, whose) == (link, circuit):
+                self.unmake(number, {peer})
         for qubit in self.coming.pop((member.name, peer, circuit), {}):
             self.lose(qubit)
         self.match(link, circuit)
+
+    # ------------------------------------------------------------ what breaks
+
+    def tell(self, name: str, what: Change) -> None:
+        """The oracle tells a node; not before what it has told it earlier, and what the node has sent that it is about."""
+        member = self.members.get(name)
+        if member is not None:
+            at_ns = max(self.now_ns + self.delay(), self._last.get(("", name), 0), self._last.get((what.peer, name), 0))
+            self._last["", name] = self._last[what.peer, name] = at_ns
+            self.at(at_ns, member, member.happened, what)
+
+    def break_link(self, link: frozenset[str]) -> None:
+        if link in self.up:
+            self.up.discard(link)
+            for number in [number for number, one in self.making.items() if one[0] == link]:
+                self.unmake(number, set(link))
+            self.tell_ends(link, LinkDown)
+
+    def mend_link(self, link: frozenset[str]) -> None:
+        if link not in self.up:
+            self.up.add(link)
+            self.tell_ends(link, LinkUp)
+            for of, circuit in list(self.asked):
+                if of == link:
+                    self.match(link, circuit)
+
+    def tell_ends(self, link: frozenset[str], what: type[LinkDown] | type[LinkUp]) -> None:
+        one, other = sorted(link)
+        self.tell(one, what(other))
+        self.tell(other, what(one))
+
+    def unmake(self, number: int, keep: set[str]) -> None:
+        """A pair is not made; ends that wanted it go on to do so."""
+        link, circuit, wanted = self.making.pop(number)
+        waiting = self.asked.setdefault((link, circuit), {})
+        for end in wanted & keep:
+            waiting[end] = waiting.get(end, 0) + 1
+
+    def kill(self, name: str) -> None:
+        member = self.members[name]
+        if member is None:
+            return
+        self.members[name] = None
+        for number in [number for number, one in self.making.items() if name in one[0]]:
+            self.unmake(number, set(self.making[number][0]) - {name})
+        for waiting in self.asked.values():
+            waiting.pop(name, None)
+        for key in [key for key in self.coming if key[0] == name]:
+            del self.coming[key]
+        for qubit in [qubit for qubit in self.states if qubit.endswith(f"@{name}")]:
+            self.lose(qubit)
+        for other in self.members:
+            self.tell(other, Lost(name, member.life, "killed"))
+
+    def revive(self, name: str) -> None:
+        if self.members[name] is not None:
+            return
+        self.lives[name] += 1
+        life = self.lives[name]
+        member = self.members[name] = Member(self, name, life)
+        for other, one in self.members.items():
+            if one is None:
+                member.happened(Lost(other, self.lives[other], "killed"))
+            elif other != name:
+                member.lives[other] = one.life
+                self.tell(other, Back(name, life))
+        for link in self.edges:
+            if name in link and link not in self.up:
+                member.happened(LinkDown(next(iter(link - {name}))))
+
+    def forsake(self, member: Member, peer: str) -> None:
+        """A node has heard that another is gone: what it wanted with it is void."""
+        link = frozenset((str(member.name), peer))
+        for of, circuit in [key for key in self.asked if key[0] == link]:
+            self.asked[of, circuit].pop(member.name, None)
+        for key in [key for key in self.coming if key[:2] == (member.name, peer)]:
+            for qubit in self.coming.pop(key):
+                self.lose(qubit)
 
     # ------------------------------------------------------------ states
 
@@ -400,6 +503,9 @@ class World:
         for other, half in others:
             assert (other.node, other.peer) == (request.peer, request.node)
             assert (other.n, other.tag) == (request.n, request.tag)
+            if half not in self.states:
+                assert self.may_lose(other), f"{circuit}.{number}: the half of {other} is lost"
+                continue
             state = self.states[qubit]
             assert state.other(qubit) == half, f"{circuit}.{number}: {qubit} is with {state.other(qubit)}, not {half}"
             assert state.frame == 0, f"{circuit}.{number} has been corrected wrongly"
@@ -416,6 +522,8 @@ class World:
         """What holds once nothing happens any more."""
         assert not self._queue
         for member in self.members.values():
+            if member is None:
+                continue
             member.check()
             assert not member.with_programs
             for circuit in member.layer.circuits.values():
@@ -426,7 +534,7 @@ class World:
             if len(ends) == 1 and ends[0][0].ended == "served":
                 request = ends[0][0]
                 peers = [other for other in self.requests if (other.node, other.peer) == (request.peer, request.node)]
-                assert any(self.may_lose(other) for other in peers) or request.peer not in self.members, (
+                assert any(self.may_lose(other) for other in peers) , (
                     f"{circuit}.{number} is half-delivered, to {request}"
                 )
             if len(ends) == 2 and ends[0][0].ended == ends[1][0].ended == "served":
@@ -435,7 +543,7 @@ class World:
             assert (one.node, one.peer, one.tag) != (other.peer, other.node, other.tag), (
                 f"nothing happens any more, though both wait: {one}; {other}"
             )
-        assert not any(member.layer.out for member in self.members.values())
+        assert not any(member is not None and member.layer.out for member in self.members.values())
 
     def is_open(self, request: Request) -> bool:
         member = self.members.get(request.node)

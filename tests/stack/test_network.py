@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import Final, NamedTuple
 
@@ -28,6 +29,8 @@ class Scenario(NamedTuple):
     cutoff_ns: int | None
     swap_success: float
     roomy: bool
+    flood: bool
+    failures: int
     seed: int
 
 
@@ -43,6 +46,8 @@ scenarios = st.builds(
     cutoff_ns=st.sampled_from([None, 500, 1500]),
     swap_success=st.sampled_from([1.0, 0.7]),
     roomy=st.booleans(),
+    flood=st.booleans(),
+    failures=st.integers(0, 3),
     seed=st.integers(0, 2**32),
 )
 
@@ -53,7 +58,8 @@ def world_of(scenario: Scenario) -> World:
     edges: list[Edge] = at_random(n, rng) if scenario.shape == "random" else SHAPES[scenario.shape](n)
     slots = {f"n{i}": 16 if scenario.roomy else rng.randrange(2, 6) for i in range(n)}
     spec = StackSpec(
-        scenario.swap, cutoff_ns=scenario.cutoff_ns, window=scenario.window, swap_success=scenario.swap_success
+        scenario.swap, cutoff_ns=scenario.cutoff_ns, window=scenario.window, swap_success=scenario.swap_success,
+        flood=scenario.flood,
     )
     world = World(edges, slots, scenario.seed, spec)
     for _ in range(scenario.requests):
@@ -61,22 +67,38 @@ def world_of(scenario: Scenario) -> World:
         tag = rng.choice(["", "", "t"])
         n_pairs = rng.randrange(1, min(slots[one], slots[other], 5) + 1)
         for node, peer in ((one, other), (other, one)):
-            member = world.members[node]
             at_once = rng.choice([n_pairs, rng.randrange(1, n_pairs + 1)])
-            world.at(rng.randrange(400), member, member.ask, peer, tag, n_pairs, at_once)
+            world.ask_at(rng.randrange(400), node, peer, tag, n_pairs, at_once)
     for _ in range(scenario.withdrawals):
 
         def withdraw() -> None:
             waiting = [request for request in world.requests if not request.ended]
             if waiting:
                 request = rng.choice(waiting)
-                world.members[request.node].withdraw(request)
+                member = world.members[request.node]
+                if member is not None and member.life == request.life:
+                    member.withdraw(request)
 
         world.schedule(rng.randrange(1500), withdraw)
     for _ in range(scenario.own):
         node = rng.choice(sorted(slots))
-        member = world.members[node]
-        world.at(rng.randrange(800), member, member.take, rng.randrange(1, slots[node] + 1))
+        world.take_at(rng.randrange(800), node, rng.randrange(1, slots[node] + 1))
+    for _ in range(scenario.failures):
+        fails_ns, ok_ns = rng.randrange(1500), rng.randrange(1500)
+        if rng.random() < 0.5:
+            link = rng.choice(world.edges)
+            world.schedule(fails_ns, partial(world.break_link, link))
+            if rng.random() < 0.7:
+                world.schedule(fails_ns + ok_ns, partial(world.mend_link, link))
+        else:
+            node = rng.choice(sorted(slots))
+            world.schedule(fails_ns, partial(world.kill, node))
+            if rng.random() < 0.7:
+                world.schedule(fails_ns + ok_ns, partial(world.revive, node))
+                for _ in range(rng.randrange(3)):  # its programs begin again, too, as may others
+                    peer = rng.choice([name for name in sorted(slots) if name != node])
+                    world.ask_at(fails_ns + ok_ns + rng.randrange(1000), node, peer, "", 2, 2)
+                    world.ask_at(fails_ns + ok_ns + rng.randrange(1000), peer, node, "", 2, 2)
     return world
 
 
@@ -91,6 +113,6 @@ def check(scenario: Scenario) -> World:
 @settings(max_examples=150, deadline=None)
 def test_whatever_is_asked_for_ends(scenario: Scenario) -> None:
     world = check(scenario)
-    if not scenario.withdrawals:
+    if not scenario.withdrawals and not scenario.failures:
         mismatched = {request.reason for request in world.requests if request.ended != "served"}
         assert mismatched <= {"RequestMismatch"}
