@@ -492,7 +492,8 @@ class Circuit:
         if join is not None:
             self._tell(join.side, Joined(self.id, join.other, place))
         elif self.is_repeater:
-            self._reach[pair] = place
+            if abs(place - self.place) > abs(self._reach.get(pair, self.place) - self.place):  # else it comes late
+                self._reach[pair] = place
             self._try_swaps()
 
     # ------------------------------------------------------------ the end
