@@ -6,8 +6,8 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import Awaitable, Coroutine, Mapping, MutableMapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from inspect import isawaitable
 from operator import index
@@ -274,11 +274,8 @@ class Node:
         """As the link makes them."""
         if timeout is None:
             return await self._entangle(peer, n, min_fidelity, tag, priority)
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._entangle(peer, n, min_fidelity, tag, priority)
-        except TimeoutError:
-            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+        async with self._within(timeout, peer):
+            return await self._entangle(peer, n, min_fidelity, tag, priority)
 
     async def _from_afar(
         self, peer: NodeName, n: int, min_fidelity: float, tag: str, priority: int, timeout: float | None
@@ -432,11 +429,8 @@ class Node:
             return await self._measure_from_afar(name, wanted, how, tag, timeout)
         if timeout is None:
             return await self._measure_directly(name, wanted, how, tag)
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._measure_directly(name, wanted, how, tag)
-        except TimeoutError:
-            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+        async with self._within(timeout, peer):
+            return await self._measure_directly(name, wanted, how, tag)
 
     async def _measure_directly(
         self, peer: NodeName, n: int, how: Bases | Awaitable[npt.ArrayLike], tag: str
@@ -471,6 +465,55 @@ class Node:
         letters = [LETTERS[number] for number in unpack_bases(bases, n)] if bases else [basis] * n
         request = services.stack.measure_directly(self, peer, letters, tag)
         return np.array(await self._in_time(request, peer, timeout), np.uint8)
+
+    async def prepare(
+        self,
+        peer: str,
+        phi: float,
+        theta: float = math.pi / 2,
+        *,
+        tag: str = "",
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> None:
+        """Make cos(theta/2)|0> + exp(i phi) sin(theta/2)|1> at another node, without sending a qubit there.
+
+        The peer's program of the same name gets it by `receive_prepared`: its m-th with us gets our m-th with it, per
+        tag. On the equator, where theta is pi/2, it takes one Bell pair. Any other state comes out of every other pair
+        only: others are used up, until it does. The peer learns nothing of the angles, but how many pairs it took.
+
+        Args:
+            peer: Any other node's name.
+            phi, theta: The angles of the state on the Bloch sphere, in radians.
+            tag, priority, timeout: As those of `entangle`, for all pairs together.
+        Raises:
+            What `entangle` does.
+        """
+        from qnode.api import preparing  # lazy: few programs do that
+
+        self._here("prepare")
+        angles = _angle("prepare", phi), _angle("prepare", theta)
+        async with self._within(timeout, peer):
+            await preparing.prepare(self, peer, *angles, tag, priority)
+
+    async def receive_prepared(
+        self, peer: str, *, tag: str = "", priority: int = 0, timeout: float | None = None
+    ) -> Qubit:
+        """A qubit in the state that the peer's program chooses by `prepare`; the arguments are those of `entangle`."""
+        from qnode.api import preparing  # lazy: few programs do that
+
+        self._here("receive_prepared")
+        async with self._within(timeout, peer):
+            return await preparing.receive(self, peer, tag, priority)
+
+    @asynccontextmanager
+    async def _within(self, timeout: float | None, peer: str) -> AsyncIterator[None]:
+        """Raises GenerationTimeout once so many seconds are over."""
+        try:
+            async with asyncio.timeout(timeout):
+                yield
+        except TimeoutError:
+            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
 
     async def _wait_for_slots(self, n: int, peer: NodeName) -> None:
         waiter = Turn(asyncio.Future(loop=self._loop), self.program, peer)
