@@ -19,7 +19,10 @@ class Slots(Protocol):
     slots: int
     free: int
 
-    def take_in_turn(self, n: int) -> bool:
+    def free_for(self, program: str) -> int:
+        """How many slots a program could take now; nobody's, if it is ""."""
+
+    def take_in_turn(self, n: int, program: str = "") -> bool:
         """n slots, unless somebody waits already or there are too few."""
 
 
@@ -39,18 +42,18 @@ class Admission:
 
     def __init__(self, memory: Slots) -> None:
         self._memory = memory
-        self._waiting: dict[str, tuple[Applicant, int]] = {}  # by circuit, with the slots that it needs at least
+        self._waiting: dict[str, tuple[Applicant, int, str]] = {}  # by circuit: slots that it needs at least, for whom
         self._told: set[str] = set()
 
-    def admit(self, who: Applicant, least: int, most: int, step: int) -> int:
+    def admit(self, who: Applicant, least: int, most: int, step: int, program: str = "") -> int:
         """Take slots for a circuit: the most that there are, `least` and multiples of `step` more; 0: it waits."""
-        if not any(other < who for other, _ in self._waiting.values()):
-            fitting = min(most, self._memory.free)
+        if not any(other < who for other, *_ in self._waiting.values()):
+            fitting = min(most, self._memory.free_for(program))
             wanted = least + max(0, fitting - least) // step * step
-            if self._memory.take_in_turn(wanted):
+            if self._memory.take_in_turn(wanted, program):
                 self.forget(who.circuit)
                 return wanted
-        self._waiting[who.circuit] = who, least
+        self._waiting[who.circuit] = who, least, program
         self._told.discard(who.circuit)
         return 0
 
@@ -63,8 +66,8 @@ class Admission:
         """The circuit that waits longest, once, if there are slots for it."""
         if not self._waiting:
             return None
-        who, least = min(self._waiting.values())
-        if who.circuit in self._told or self._memory.free < least:
+        who, least, program = min(self._waiting.values())
+        if who.circuit in self._told or self._memory.free_for(program) < least:
             return None
         self._told.add(who.circuit)
         return who.circuit

@@ -72,6 +72,7 @@ class Circuit:
         place: Of this node on the route; 0 is the requester.
         open: Whether pairs are being made.
         settling: At an end: it is broken, and the other end has been asked what is whole.
+        program: Whose slots it has, at an end.
         request: Which request it serves, at an end.
         whole: How many end-to-end pairs are known to have been made.
         n: How many pairs are wanted; 0: until it is closed.
@@ -104,6 +105,7 @@ class Circuit:
         self.window = setup.window
         self.reserved = 0
         self.request = 0
+        self.program = ""
         self.whole = 0
         self.open = False
         self.settling = False
@@ -275,8 +277,12 @@ class Circuit:
     def _measure(self, half: Half, number: int) -> None:
         self._reading.add(half.pair)
         self._read.add(half.pair)
-        index = -1 if number < 0 else self.indices[number]
-        self._out.append(Read(self.id, self.request, half, index))
+        nth = -1 if number < 0 else self.indices[number]
+        self._out.append(Read(self.id, self.program, self.request, half, nth))
+
+    def _can_be(self, number: int) -> bool:
+        """Whether another pair may have that number, as somebody else says."""
+        return not self.reads or (0 <= number < self.n and number not in self.done)
 
     def read(self, pair: PairId) -> None:
         """A half has been measured, and has left its slot."""
@@ -401,6 +407,8 @@ class Circuit:
         if not self.open:
             return
         if not self.is_repeater:
+            if self.place and not self._can_be(track.number):
+                return
             self._tracks[pair] = track
             self._match(pair, now_ns)
         elif pair in self._joins:
@@ -458,15 +466,16 @@ class Circuit:
 
     def _is_whole(self, number: int, half: Half, frame: int, vector: Vector) -> None:
         self.whole += 1
-        index = -1
+        nth = -1
         if self.reads:
-            index = self.indices[number]
+            nth = self.indices[number]
             if half.pair not in self._read:
                 self._measure(half, number)
             self._read.discard(half.pair)
         else:
             self.reserved -= 1
-        self._out.append(Whole(self.id, self.request, number, half, frame if self.place else 0, vector, index))
+        frame = frame if self.place else 0
+        self._out.append(Whole(self.id, self.program, self.request, number, half, frame, vector, nth))
 
     def expired(self, sender: NodeName, pair: PairId) -> None:
         """A half that is, was or will be here has lost its other end."""
@@ -513,7 +522,7 @@ class Circuit:
         side = self._sides[LEFT if self.place else RIGHT]
         assert side is not None
         for number, (pair, frame) in sorted(pairs.items()):
-            half = side.held.pop(PairId(pair), None)
+            half = side.held.pop(PairId(pair), None) if self._can_be(number) else None
             if half is not None:
                 self.done[number] = (pair, frame)
                 self._is_whole(number, half, frame, PERFECT)
@@ -527,7 +536,8 @@ class Circuit:
                 self._out.extend(Drop(self.id, half) for half in side.held.values())
                 side.held.clear()
         self._swapping.clear()
-        self._out.append(Closed(self.id, self.reserved - len(self._reading)))  # these are given back one by one
+        reserved = self.reserved - len(self._reading)  # these are given back one by one
+        self._out.append(Closed(self.id, reserved, self.program))
         self.reserved = 0
         self._reading.clear()
 

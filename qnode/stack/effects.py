@@ -72,6 +72,7 @@ class Read(NamedTuple):
     """
 
     circuit: str
+    program: str
     request: int
     half: Half
     nth: int
@@ -87,10 +88,12 @@ class Drop(NamedTuple):
 class Whole(NamedTuple):
     """A pair from end to end: this end may have its half, once it has corrected it by `frame` (0: nothing to do).
 
-    Of a half that is read it may have the outcome, corrected alike, which is the `nth` of all.
+    Its slot is `program`'s from now on. Of a half that is read it may have the outcome, corrected alike, which is the
+    `nth` of all.
     """
 
     circuit: str
+    program: str
     request: int
     number: int
     half: Half
@@ -112,12 +115,14 @@ class Closed(NamedTuple):
 
     circuit: str
     slots: int
+    program: str
 
 
 class Freed(NamedTuple):
-    """Slots that were taken for a circuit are not needed."""
+    """Slots that were taken for a circuit are not needed; a program's, or nobody's."""
 
     slots: int
+    program: str
 
 
 class Log(NamedTuple):

@@ -27,6 +27,7 @@ from qnode.errors import (
 )
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Slots, applicant
+from qnode.stack.checking import check
 from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
@@ -419,11 +420,12 @@ class NetworkLayer:
             circuit.window = (taken - circuit.spare) // 2
         else:
             least = most = min(setup.n, want.at_once) + circuit.spare
-            if setup.kind == "measure":
+            circuit.program = want.asked.program
+            if want.asked.kind == "measure":
                 least, most = 1 + circuit.spare, setup.window + circuit.spare
                 circuit.reads = BY_NUMBER if want.by_number else AT_ONCE
                 circuit.indices = circuit.indices if want.missing is None else want.missing
-            taken = self._admission.admit(who, least, most, 1)
+            taken = self._admission.admit(who, least, most, 1, circuit.program)
             circuit.window = min(setup.window, taken)  # no more than an end can match: others would wait for ever
         if taken:
             circuit.reserved = taken
@@ -448,7 +450,11 @@ class NetworkLayer:
     # ------------------------------------------------------------ messages of other stacks
 
     def heard(self, sender: NodeName, talk: Talk) -> None:
-        """A message has come; those about what is over are ordinary."""
+        """A message has come; those about what is over are ordinary.
+
+        Raises MalformedMessage, and does nothing, if the sender must not send it.
+        """
+        check(talk, sender, self.name, self._links, self._route_of)
         match talk:
             case Track():
                 circuit = self.circuits.get(talk.circuit)
@@ -505,6 +511,10 @@ class NetworkLayer:
                 self._routes.heard(sender, talk)
                 self.routes_changed()
 
+    def _route_of(self, circuit: str) -> tuple[str, ...] | None:
+        known = self.circuits.get(circuit) or self._setups.get(circuit) or self._circuits_of.get(circuit)
+        return None if known is None else known.route
+
     def _wanted(self, sender: NodeName, wanted: Wanted) -> None:
         if self._decides(sender):
             meeting = self._meeting(sender, wanted)
@@ -545,7 +555,7 @@ class NetworkLayer:
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
         if not is_end and self._memory.slots < 2:
-            error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
+            error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
         if not is_end:
@@ -588,7 +598,7 @@ class NetworkLayer:
             spare = circuit.reserved - sides * granted.window - circuit.spare
             if spare:
                 circuit.reserved -= spare
-                self.out.append(Freed(spare))
+                self.out.append(Freed(spare, circuit.program))
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), granted))
         else:
@@ -768,7 +778,7 @@ class NetworkLayer:
             circuit = self.circuits.get(name)
             while circuit is not None and circuit.open and want.at_once < want.asked.n:
                 enough = min(want.at_once, circuit.n - circuit.whole) + circuit.spare
-                if circuit.reserved >= enough or not self._memory.take_in_turn(1):
+                if circuit.reserved >= enough or not self._memory.take_in_turn(1, circuit.program):
                     break
                 circuit.make_room()
 

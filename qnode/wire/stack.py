@@ -17,6 +17,9 @@ from qnode.wire.unreadable import UNREADABLE
 STACK: Final = "~stack"
 """The program that stacks speak as; no program of a configuration can have that name."""
 
+MOST_URGENT: Final = 1000
+"""Priorities are whole numbers from minus this to this."""
+
 Vector = tuple[float, float, float, float]
 
 

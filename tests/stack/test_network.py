@@ -6,7 +6,6 @@ from functools import partial
 from random import Random
 from typing import Final, NamedTuple
 
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,8 +59,12 @@ def world_of(scenario: Scenario) -> World:
     edges: list[Edge] = at_random(n, rng) if scenario.shape == "random" else SHAPES[scenario.shape](n)
     slots = {f"n{i}": 16 if scenario.roomy else rng.randrange(2, 6) for i in range(n)}
     spec = StackSpec(
-        scenario.swap, cutoff_ns=scenario.cutoff_ns, window=scenario.window, swap_success=scenario.swap_success,
-        flood=scenario.flood, head_start_ns=300,
+        scenario.swap,
+        cutoff_ns=scenario.cutoff_ns,
+        window=scenario.window,
+        swap_success=scenario.swap_success,
+        flood=scenario.flood,
+        head_start_ns=300,
     )
     world = World(edges, slots, scenario.seed, spec, repeats=scenario.repeats)
     for _ in range(scenario.requests):
