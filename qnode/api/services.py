@@ -39,7 +39,7 @@ from qnode.wire.items import (
 )
 from qnode.wire.messages import error_of
 from qnode.wire.operations import Tamper
-from qnode.wire.stack import STACK
+from qnode.wire.stack import STACK, Vector
 
 if TYPE_CHECKING:
     from qnode.api.node import Node
@@ -86,6 +86,9 @@ class Stack(Protocol):
 
     def request(self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str) -> Request:
         """Ask for pairs with any node."""
+
+    def link_measured(self, peer: NodeName, vector: Vector) -> None:
+        """Pairs of an own link are like that."""
 
     def heard(self, sender: str, payload: bytes) -> None:
         """A message of another node's stack."""
