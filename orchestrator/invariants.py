@@ -296,9 +296,9 @@ class Requests:
         if kind == "swap":
             self._swap(event)
         elif kind == "node_lost":
-            for request, asked in self.asked.items():
-                if request.node == event.node and not asked.ended:
-                    asked.ended = "lost"
+            for one, open_ in self.asked.items():
+                if one.node == event.node and not open_.ended:
+                    open_.ended = "lost"
         elif kind.startswith("network_"):
             request = Request(event.node, self._lives.of[event.node], event.request)
             if kind == "network_request":
