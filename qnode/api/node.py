@@ -473,17 +473,13 @@ class Node:
             NotANeighbour.
             InvalidOperation: If a correlator is no number from -1 to 1.
         """
-        from qnode.stack.tomography import estimated_vector  # lazy: few programs measure links
-
         self._here("link_measured")
         name = NodeName(peer)
         self._machine.check_neighbour(name)
         for what, value in (("xx", xx), ("yy", yy), ("zz", zz)):
             if not -1.0 <= value <= 1.0:
                 raise InvalidOperation(detail=f"link_measured() needs correlators from -1 to 1; got {what}={value!r}")
-        vector = estimated_vector(float(xx), float(yy), float(zz))
-        self._services.stack.link_measured(name, vector)
-        return vector[0]
+        return self._services.stack.link_measured(name, float(xx), float(yy), float(zz))
 
     async def _wait_for_slots(self, n: int, peer: NodeName) -> None:
         waiter = Turn(asyncio.Future(loop=self._loop), self.program, peer)

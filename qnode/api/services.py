@@ -39,7 +39,7 @@ from qnode.wire.items import (
 )
 from qnode.wire.messages import error_of
 from qnode.wire.operations import Tamper
-from qnode.wire.stack import STACK, Vector
+from qnode.wire.stack import STACK
 
 if TYPE_CHECKING:
     from qnode.api.node import Node
@@ -87,8 +87,8 @@ class Stack(Protocol):
     def request(self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str) -> Request:
         """Ask for pairs with any node."""
 
-    def link_measured(self, peer: NodeName, vector: Vector) -> None:
-        """Pairs of an own link are like that."""
+    def link_measured(self, peer: NodeName, xx: float, yy: float, zz: float) -> float:
+        """Correlators of an own link. Returns the fidelity that is announced."""
 
     def heard(self, sender: str, payload: bytes) -> None:
         """A message of another node's stack."""
