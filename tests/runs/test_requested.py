@@ -14,7 +14,7 @@ def tells(t: int, node: str, event: str, request: int = 1, **more: object) -> Ev
 
 
 def test_each_way_that_a_request_can_go() -> None:
-    ways = {
+    ways: dict[str, list[tuple[str, dict[str, str]]]] = {
         "served": [
             ("network_queued", {}),
             ("network_accepted", {"detail": "a r b"}),
