@@ -5,8 +5,9 @@ Linear algebra runs on one thread, as in the nodes: on small matrices several th
 The tests start several hundred interpreters. Where Python may leave no bytecode beside the sources, each of them would
 compile all of qnode anew, a quarter of a second; they get a folder for it that goes with the tests.
 
-Where tests are about what nodes do, and not about how processes are started, the next test's forkserver imports what
-it needs while this test still runs, as the command line lets it.
+Where tests are about what nodes do, and not about how processes are started, forkservers come from a process that has
+imported what they need (tests/warm), and the next test's is there while this test still runs, as the command line lets
+it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from hypothesis import settings
 
 from orchestrator.launch import early
 from tests import tally
+from tests.warm import commands as warm
 
 STARTED_AHEAD: Final = ("api", "protocols", "runtime")  # none of these tests changes what children inherit
+STARTED_AFRESH: Final = ("launch",)  # by Python, and not by one that has imported everything
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is first imported, by a test module
 
@@ -52,6 +55,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ.pop(tally.FOLDER), ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def warm_forkservers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """They need not start."""
+    if not warm.IS_THERE or request.path.parent.name in STARTED_AFRESH:
+        yield
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(early, "python", warm.words("", early.python))
+            yield
 
 
 @pytest.fixture(autouse=True)

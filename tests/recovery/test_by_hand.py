@@ -36,7 +36,7 @@ def test_an_oracle_that_was_killed_goes_on_with_resume(tmp_path: Path) -> None:
     undisturbed = json.loads(qnode("run", "busy.yaml", "--json", cwd=tmp_path).out)
     words = ("oracle", "busy.yaml", "--listen", "ipc://s", "--json")
     folder = tmp_path / ".qnode/runs/busy-2"
-    with by_hand(*words, cwd=tmp_path) as oracle:
+    with by_hand(*words, cwd=tmp_path, afresh=True) as oracle:
         assert "listening" in err(oracle).readline()
         under_way = qnode(
             "oracle", "busy.yaml", "--listen", "ipc://t", "--resume", "busy-2", cwd=tmp_path, QNODE_TOKEN=TOKEN
@@ -69,7 +69,7 @@ def test_a_damaged_record_is_refused_with_its_offset_and_another_configuration_t
     write(tmp_path)
     words = ("oracle", "busy.yaml", "--listen", "ipc://s")
     folder = tmp_path / ".qnode/runs/busy-1"
-    with by_hand(*words, cwd=tmp_path) as oracle:
+    with by_hand(*words, cwd=tmp_path, afresh=True) as oracle:
         assert "listening" in err(oracle).readline()
         with (
             by_hand("node", "busy.yaml", "alice", "--oracle", "ipc://s", "--patience", "1", cwd=tmp_path) as alice,
