@@ -4,7 +4,7 @@ Starts in a hundredth of a second, because it imports nothing that Python has no
 ask for it, what to be ("qnode" or "forkserver"), and the arguments of that; a forkserver's is the number of a socket.
 """
 
-import _signal  # not `signal` and `socket`, which take as long as Python itself
+import _signal  # type: ignore[import-not-found]  # not `signal` nor `socket`: they take as long as Python itself
 import _socket
 import marshal
 import os
