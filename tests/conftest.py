@@ -69,7 +69,7 @@ def warm_forkservers(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def forkserver_ahead(request: pytest.FixtureRequest) -> Iterator[None]:
+def forkserver_ahead(request: pytest.FixtureRequest, warm_forkservers: None) -> Iterator[None]:
     """One is there for the next test, in these folders; everywhere else there is none but the test's own.
 
     Nor is there for a test that patches what it may inherit.

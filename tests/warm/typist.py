@@ -8,7 +8,10 @@ import _signal  # type: ignore[import-not-found]  # not `signal` nor `socket`: t
 import _socket
 import marshal
 import os
+import resource
 import sys
+
+LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
 def main(address: str, kind: str, arguments: list[str]) -> None:
@@ -16,7 +19,8 @@ def main(address: str, kind: str, arguments: list[str]) -> None:
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     connection.connect(address)
     passed = [0, 1, 2, *map(int, arguments if kind == "forkserver" else ())]
-    asked = marshal.dumps((kind, arguments, os.getcwd(), dict(os.environ)))
+    limits = {number: resource.getrlimit(number) for number in LIMITS}
+    asked = marshal.dumps((kind, arguments, os.getcwd(), dict(os.environ), limits))
     numbers = b"".join(number.to_bytes(4, sys.byteorder) for number in passed)
     connection.sendmsg([len(asked).to_bytes(8, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
     sent = 0

@@ -12,6 +12,7 @@ import gc
 import io
 import marshal
 import os
+import resource
 import select
 import signal
 import socket
@@ -65,11 +66,11 @@ def attend(connection: socket.socket, search: Sequence[str]) -> None:
     asked = b""
     while len(asked) < int.from_bytes(size, "big"):
         asked += connection.recv(1 << 20)
-    kind, arguments, folder, environment = marshal.loads(asked)  # by ourselves
+    kind, arguments, folder, environment, limits = marshal.loads(asked)  # by ourselves
     pid = os.fork()
     if pid == 0:
         connection.close()
-        become(kind, arguments, passed, folder, environment, search)
+        become(kind, arguments, passed, folder, environment, limits, search)
     for stream in passed:
         os.close(stream)
     ended = os.pidfd_open(pid)
@@ -93,6 +94,7 @@ def become(
     passed: Sequence[int],
     folder: str,
     environment: Mapping[str, str],
+    limits: Mapping[int, tuple[int, int]],
     search: Sequence[str],
 ) -> None:
     """Be what was asked for, as if Python had just started it where it was typed; never returns."""
@@ -104,6 +106,8 @@ def become(
         sys.stdin = open(0, closefd=False)  # noqa: SIM115  # as Python has them
         sys.stdout = standard(1, at_once=bool(environment.get("PYTHONUNBUFFERED")))
         sys.stderr = standard(2, at_once=True, errors="backslashreplace")
+        for number, limit in limits.items():
+            resource.setrlimit(number, limit)
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
