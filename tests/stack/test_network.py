@@ -30,6 +30,7 @@ class Scenario(NamedTuple):
     roomy: bool
     flood: bool
     failures: int
+    repeats: bool
     seed: int
 
 
@@ -47,6 +48,7 @@ scenarios = st.builds(
     roomy=st.booleans(),
     flood=st.booleans(),
     failures=st.integers(0, 3),
+    repeats=st.booleans(),
     seed=st.integers(0, 2**32),
 )
 
@@ -62,15 +64,17 @@ def world_of(scenario: Scenario) -> World:
         window=scenario.window,
         swap_success=scenario.swap_success,
         flood=scenario.flood,
+        head_start_ns=300,
     )
-    world = World(edges, slots, scenario.seed, spec)
+    world = World(edges, slots, scenario.seed, spec, repeats=scenario.repeats)
     for _ in range(scenario.requests):
         one, other = rng.sample(sorted(slots), 2)
         tag = rng.choice(["", "", "t"])
-        n_pairs = rng.randrange(1, min(slots[one], slots[other], 5) + 1)
+        kind = rng.choice(["keep", "measure"])
+        n_pairs = rng.randrange(1, min(slots[one], slots[other], 5) + 1) * (1 if kind == "keep" else 3)
         for node, peer in ((one, other), (other, one)):
             at_once = rng.choice([n_pairs, rng.randrange(1, n_pairs + 1)])
-            world.ask_at(rng.randrange(400), node, peer, tag, n_pairs, at_once)
+            world.ask_at(rng.randrange(400), node, peer, tag, n_pairs, at_once, kind, rng.choice([0, 0, 1, -1]))
     for _ in range(scenario.withdrawals):
 
         def withdraw() -> None:
