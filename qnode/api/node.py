@@ -494,6 +494,29 @@ class Node:
             if services.direct.pop(request, None) is not None:  # nothing came: it is given up
                 machine.withdraw(request)
 
+    def link_measured(self, peer: str, *, xx: float, yy: float, zz: float) -> float:
+        """Tell the network what pairs of a link are like, as measured; routes by fidelity are chosen by that.
+
+        Each end tells what it has measured: routes count a link as the end knows it that they come to first. From here
+        on this node announces the link so, whatever the configuration says, in this life of it.
+
+        Args:
+            peer: A neighbour's name.
+            xx, yy, zz: The mean of (-1)**(a + b) over outcomes a, b of both ends along X, Y and Z; Phi+: 1, -1, 1.
+        Returns:
+            The fidelity to Phi+ that is announced: (1 + XX - YY + ZZ)/4, or of the nearest state that there can be.
+        Raises:
+            NotANeighbour.
+            InvalidOperation: If a correlator is no number from -1 to 1.
+        """
+        self._here("link_measured")
+        name = NodeName(peer)
+        self._machine.check_neighbour(name)
+        for what, value in (("xx", xx), ("yy", yy), ("zz", zz)):
+            if not -1.0 <= value <= 1.0:
+                raise InvalidOperation(detail=f"link_measured() needs correlators from -1 to 1; got {what}={value!r}")
+        return self._services.stack.link_measured(name, float(xx), float(yy), float(zz))
+
     async def _measure_from_afar(
         self, peer: NodeName, n: int, how: Bases | Awaitable[npt.ArrayLike], tag: str, timeout: float | None
     ) -> npt.NDArray[np.uint8]:

@@ -89,6 +89,9 @@ class Stack(Protocol):
     ) -> Request[Qubit]:
         """Ask for pairs with any node."""
 
+    def link_measured(self, peer: NodeName, xx: float, yy: float, zz: float) -> float:
+        """Correlators of an own link. Returns the fidelity that is announced."""
+
     def measure_directly(self, node: Node, peer: NodeName, bases: Sequence[str], tag: str) -> Request[int]:
         """Ask for outcomes of halves of pairs with any node, a basis for each."""
 

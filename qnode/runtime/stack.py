@@ -40,6 +40,7 @@ from qnode.stack.effects import (
 )
 from qnode.stack.network import NetworkLayer, Want
 from qnode.stack.routing import LinkStates
+from qnode.stack.tomography import estimated_vector
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
 from qnode.wire.plan import NodeSpec
@@ -165,6 +166,14 @@ class NetworkStack:
 
     def _give_back(self, halves: list[Qubit]) -> None:
         self._services.discard([half for half in halves if not half.fate], None)
+
+    def link_measured(self, peer: NodeName, xx: float, yy: float, zz: float) -> float:
+        """Correlators of an own link. Returns the fidelity that is announced."""
+        vector = estimated_vector(xx, yy, zz)
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.measured(peer, vector)
+        self._carry_out()
+        return vector[0]
 
     # ------------------------------------------------------------ what comes
 
@@ -399,7 +408,9 @@ class NetworkStack:
             return
         request, machine = asked.request, self._machine
         pair = PairId(f"{whole.circuit}.{whole.number}")
-        machine.outbox.append(Told("network_measure", request.program, whole.request, pair, request.peer))
+        machine.outbox.append(
+            Told("network_measure", request.program, whole.request, pair, request.peer, qubits=(whole.half.qubit,))
+        )
         request.put((0, whole.nth), bit ^ (whole.frame in _FLIPPED_BY[reading.basis]), machine.now_ns)
         if request.delivered == request.n:
             del self._requests[whole.request]

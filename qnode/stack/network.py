@@ -52,6 +52,7 @@ from qnode.wire.stack import (
     StackSpec,
     Talk,
     Track,
+    Vector,
     Void,
     Wanted,
 )
@@ -94,6 +95,9 @@ class Routes(Protocol):
 
     def link_up(self, peer: str) -> None:
         """An own link that was down makes pairs again."""
+
+    def measured(self, peer: str, vector: Vector) -> None:
+        """Pairs of an own link are like that, whatever the configuration says."""
 
     def node_lost(self, node: str, life: int) -> None:
         """That life of a node is over."""
@@ -688,6 +692,12 @@ class NetworkLayer:
             case Back():
                 self._lost.discard(peer)
                 self._routes.node_back(peer, what.incarnation)
+        self.routes_changed()
+
+    def measured(self, peer: NodeName, vector: Vector) -> None:
+        """Pairs of an own link have been measured: circuits and routes reckon with that from now on."""
+        self._links[peer] = replace(self._links[peer], vector=vector)
+        self._routes.measured(peer, vector)
         self.routes_changed()
 
     def forsake(self, node: NodeName, reason: str) -> None:
