@@ -23,6 +23,7 @@ from qnode.quantum.hardware import ErrorModel, Hardware
 from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
+    Correct,
     Distil,
     Drop,
     Effect,
@@ -237,6 +238,8 @@ class NetworkStack:
                 self._swap(effect)
             case Distil():
                 self._distil(effect)
+            case Correct():
+                machine.apply(_CORRECTIONS[effect.frame], (self._held[effect.half.qubit],), (), _HERE)
             case Drop():
                 self._discard(effect.half)
             case Whole():

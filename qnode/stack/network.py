@@ -43,6 +43,7 @@ from qnode.wire.stack import (
     Granted,
     Joined,
     LinkFacts,
+    Missing,
     NodeFacts,
     Parity,
     Refused,
@@ -203,7 +204,8 @@ class NetworkLayer:
     def ask(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float, at_once: int) -> int:
         """A program wants n pairs with a peer, and has room for so many at once. Returns the request's number."""
         self._numbered += 1
-        wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns)
+        spare = self._memory.most(program) - at_once
+        wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns, spare=spare)
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
         self._routes.need(peer)
@@ -334,7 +336,7 @@ class NetworkLayer:
         wanted = max(mine.min_fidelity, theirs.min_fidelity)
         if wanted:
             nodes, links = self._routes.facts_along(route)
-            found = self._planned(nodes, links, wanted, min(n, want.at_once))
+            found = self._planned(nodes, links, wanted, want)
             if isinstance(found, Unreachable):
                 best = f"{found.reachable:.4f}"
                 self._refuse_both(
@@ -343,7 +345,10 @@ class NetworkLayer:
                 return
             if found.distils:
                 key = derive_key(self.key, want.circuit)
-                setup = replace(setup, window=1, schemes=found.links, nodes=nodes, key=key)
+                setup = replace(setup, schemes=found.links, nodes=nodes, key=key)
+                if found.ends.steps:
+                    delays = tuple([link.delay_ns for link in links])
+                    setup = replace(setup, ends=found.ends, delays_ns=delays, window=self._spec.window)
         if self._take_part(setup, want):
             self.circuits[setup.circuit].request = mine.number
             want.state = "setting up"
@@ -353,11 +358,14 @@ class NetworkLayer:
             self._queue(want, self.name)
 
     def _planned(
-        self, nodes: tuple[NodeFacts, ...], links: tuple[LinkFacts, ...], wanted: float, pairs: int
+        self, nodes: tuple[NodeFacts, ...], links: tuple[LinkFacts, ...], wanted: float, want: Want
     ) -> Plan | Unreachable:
-        """How much is to be distilled on the links, with memory at the ends for so many pairs."""
-        ends = [replace(node, slots=node.slots - pairs + 1) for node in (nodes[0], nodes[-1])]
-        return plan((ends[0], *nodes[1:-1], ends[1]), links, wanted, self._spec, at_ends=False)
+        """How much is to be distilled, and where, with what memory the ends have besides that for finished pairs."""
+        assert want.theirs is not None
+        mine, theirs = (
+            replace(node, slots=asked.spare + 1) for node, asked in ((nodes[0], want.asked), (nodes[-1], want.theirs))
+        )
+        return plan((mine, *nodes[1:-1], theirs), links, wanted, self._spec, at_ends=want.asked.kind == "keep")
 
     def _queue(self, want: Want, at: str) -> None:
         want.state, want.waits_for = "queued", at
@@ -395,14 +403,14 @@ class NetworkLayer:
         who = Applicant(setup.since_ns, setup.circuit)
         if want is None:
             taken = self._admission.admit(who, 2 + circuit.spare, 2 * setup.window + circuit.spare, 2)
-            circuit.window = (taken - circuit.spare) // 2
         else:
             least = min(setup.n, want.at_once) + circuit.spare
             circuit.program = want.asked.program
             taken = self._admission.admit(who, least, least, 1, circuit.program)
-            circuit.window = min(setup.window, taken)  # no more than an end can match: others would wait for ever
         if taken:
             circuit.reserved = taken
+            # no more than an end can match: others would wait for ever
+            circuit.window = (taken - circuit.spare) // 2 if want is None else min(setup.window, circuit.room)
             self.circuits[setup.circuit] = circuit
         return bool(taken)
 
@@ -447,6 +455,11 @@ class NetworkLayer:
                 circuit = self.circuits.get(talk.circuit)
                 if circuit is not None:
                     circuit.parity(sender, talk)
+                    self._look_after(circuit)
+            case Missing():
+                circuit = self.circuits.get(talk.circuit)
+                if circuit is not None and not circuit.is_repeater:
+                    circuit.missing(talk.number)
                     self._look_after(circuit)
             case Wanted():
                 self._wanted(sender, talk)
@@ -792,6 +805,9 @@ class NetworkLayer:
         """Something has become whole, perhaps the last."""
         if circuit.open or circuit.whole < circuit.n or not circuit.n:
             return
+        if circuit.improver is not None and not circuit.place:  # repeaters do not know when it is enough
+            for node in sorted({*circuit.route[1:-1]} - self._lost):
+                self.out.append(Tell(NodeName(node), Close(circuit.id)))
         self.circuits.pop(circuit.id, None)
         want = self._circuits_of.pop(circuit.id, None)
         if want is None:

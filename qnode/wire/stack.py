@@ -147,7 +147,8 @@ class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     """A program of the sender wants pairs with the receiver's of the same name and tag.
 
     Told to the one of the two nodes whose name comes first, which decides what meets what; and by that to the other, if
-    it is the requester: that is who asked earlier, by (`at_ns`, name). `met` is then the receiver's request.
+    it is the requester: that is who asked earlier, by (`at_ns`, name). `met` is then the receiver's request. `spare`:
+    how many slots the program could have besides those for its halves, for pairs that are distilled.
     """
 
     number: int
@@ -158,6 +159,7 @@ class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     at_ns: int
     kind: str = "keep"
     met: int = 0
+    spare: int = 0
 
 
 class Void(msgspec.Struct, array_like=True, tag=11, frozen=True):
@@ -192,7 +194,9 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         facts: Of the requester.
         schemes, nodes: What is done to the pairs of each link before they are swapped, and the facts of all nodes of
             the route; empty: nothing.
-        key: Of the draws that the ends of a link share.
+        key: Of the draws that the ends of a link, or of the route, share.
+        ends: What both ends do to the pairs that they get.
+        delays_ns: Of messages over each link, if the ends do something.
     """
 
     circuit: str
@@ -206,6 +210,8 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     schemes: tuple[Scheme, ...] = ()
     nodes: tuple[NodeFacts, ...] = ()
     key: bytes = b""
+    ends: Scheme = Scheme()
+    delays_ns: tuple[int, ...] = ()
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
@@ -261,6 +267,7 @@ class Track(msgspec.Struct, array_like=True, tag=30, frozen=True):
         frame: Of all swaps on its way.
         vector: What is to be expected of what has been joined so far, without what storing does to its ends.
         since_ns: From when on the half where it started has been stored.
+        known_ns: When both ends know of all that it has met, at the earliest.
     """
 
     circuit: str
@@ -270,6 +277,7 @@ class Track(msgspec.Struct, array_like=True, tag=30, frozen=True):
     frame: int
     vector: Vector
     since_ns: int
+    known_ns: int = 0
 
 
 class Expire(msgspec.Struct, array_like=True, tag=31, frozen=True):
@@ -296,6 +304,13 @@ class Settle(msgspec.Struct, array_like=True, tag=33, frozen=True):
     circuit: str
     pairs: dict[int, tuple[str, int]]
     answer: bool = False
+
+
+class Missing(msgspec.Struct, array_like=True, tag=34, frozen=True):
+    """No end-to-end pair will have this number: from the requester to the other end, if they distil."""
+
+    circuit: str
+    number: int
 
 
 # ---------------------------------------------------------------- distillation, between two nodes that share pairs
@@ -331,6 +346,7 @@ Talk = (
     | Expire
     | Joined
     | Settle
+    | Missing
     | Parity
 )
 
