@@ -38,7 +38,7 @@ from qnode.stack.effects import (
     WakeAt,
     Whole,
 )
-from qnode.stack.network import NetworkLayer
+from qnode.stack.network import NetworkLayer, Want
 from qnode.stack.routing import LinkStates
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
@@ -105,19 +105,13 @@ class NetworkStack:
             n,
             tag,
             now_ns,
-            partial(self._progress, number),
+            partial(_progress, self.layer.wants.get(number)),  # it may have been refused at once
             partial(self._withdraw, number),
             self._give_back,
         )
         self._requests[number] = EndToEnd(request, node.hold_remote)
         self._carry_out()
         return request
-
-    def _progress(self, number: int) -> Progress | None:
-        want = self.layer.wants.get(number)
-        if want is None:
-            return None
-        return Progress(want.state, want.asked.n, 0, want.route, want.waits_for, want.circuits)
 
     def _withdraw(self, number: int, why: str) -> None:
         self._requests.pop(number, None)
@@ -355,6 +349,12 @@ class NetworkStack:
         request.put((int(whole.circuit.rpartition("#")[2]), whole.number), half, machine.now_ns)
         if request.delivered == request.n:
             del self._requests[whole.request]
+
+
+def _progress(want: Want | None) -> Progress | None:
+    if want is None:
+        return None
+    return Progress(want.state, want.asked.n, 0, want.route, want.waits_for, want.circuits)
 
 
 def facts_of(hardware: Hardware) -> NodeFacts:

@@ -1,7 +1,7 @@
 """The network layers of a whole network, joined by lists: no processes, no oracle, and pairs that are bookkeeping.
 
-Time is a queue of things that are to happen; all delays are drawn, so that messages of different pairs of nodes overtake
-each other, while those from one node to another never do. A pair is a Bell state's frame and the names of its two ends.
+Time is a queue of things that are to happen; all delays are drawn, so that messages of different pairs of nodes
+overtake each other, while those from one node to another never do. A pair is a frame and the names of its two ends.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from math import inf
 from random import Random
@@ -272,8 +273,8 @@ class World:
         self.lives: dict[str, int] = dict.fromkeys(slots, 0)
         self.members: dict[str, Member | None] = {name: Member(self, name, 0) for name in slots}
 
-    def links_of(self, node: str) -> list[LinkFacts]:
-        return [LinkFacts(next(iter(edge - {node})), 10, 0, 1.0, 20) for edge in self.edges if node in edge]
+    def links_of(self, node: str) -> tuple[LinkFacts, ...]:
+        return tuple(LinkFacts(next(iter(edge - {node})), 10, 0, 1.0, 20) for edge in self.edges if node in edge)
 
     # ------------------------------------------------------------ time
 
@@ -352,7 +353,7 @@ class World:
             self._made += 1
             number = self._made
             self.making[number] = (link, circuit, set(link))
-            self.schedule(self.now_ns + self.delay(), lambda number=number: self.born(number))  # type: ignore[misc]
+            self.schedule(self.now_ns + self.delay(), partial(self.born, number))
 
     def born(self, number: int) -> None:
         if number not in self.making:
@@ -369,8 +370,7 @@ class World:
                 self.lose(halves[end])
                 continue
             self.coming.setdefault((end, peer, circuit), {})[halves[end]] = pair
-            arrive = lambda end=end, peer=peer: self.arrive(end, peer, circuit, halves[end])  # type: ignore[misc]  # noqa: E731
-            self.schedule(self.now_ns + self.delay() // 2, arrive)
+            self.schedule(self.now_ns + self.delay() // 2, partial(self.arrive, end, peer, circuit, halves[end]))
 
     def arrive(self, end: str, peer: str, circuit: str, qubit: QubitId) -> None:
         pair = self.coming.get((end, peer, circuit), {}).pop(qubit, None)
@@ -396,7 +396,7 @@ class World:
     # ------------------------------------------------------------ what breaks
 
     def tell(self, name: str, what: Change) -> None:
-        """The oracle tells a node; not before what it has told it earlier, and what the node has sent that it is about."""
+        """The oracle tells a node of a peer; after what it told it before, and after what the peer has sent it."""
         member = self.members.get(name)
         if member is not None:
             at_ns = max(self.now_ns + self.delay(), self._last.get(("", name), 0), self._last.get((what.peer, name), 0))
@@ -529,13 +529,11 @@ class World:
                 raise AssertionError(f"{member.name} still has the circuit {circuit.id}, of {circuit.route}")
             assert member.memory.free == member.memory.slots, f"{member.name} keeps slots"
             assert not member.held
-        for (circuit, number), ends in self.wholes.items():
+        for (name, number), ends in self.wholes.items():
             if len(ends) == 1 and ends[0][0].ended == "served":
                 request = ends[0][0]
                 peers = [other for other in self.requests if (other.node, other.peer) == (request.peer, request.node)]
-                assert any(self.may_lose(other) for other in peers), (
-                    f"{circuit}.{number} is half-delivered, to {request}"
-                )
+                assert any(self.may_lose(other) for other in peers), f"{name}.{number} is half-delivered, to {request}"
             if len(ends) == 2 and ends[0][0].ended == ends[1][0].ended == "served":
                 assert sorted(ends[0][0].pairs) == sorted(ends[1][0].pairs)
         for one, other in combinations([request for request in self.requests if self.is_open(request)], 2):
