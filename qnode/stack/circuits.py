@@ -136,7 +136,7 @@ class Circuit:
         self._need = nested_ends(self.place, last) if self.is_repeater else (0, 0)
         self.spare = 0
         self.improver: Improver | None = None
-        self._spare_end = 0  # of these, slots for whole pairs
+        self._most = 0  # of whole pairs that are still distilled, with those that are to become whole
         self._to_ends_ns = max(sum(setup.delays_ns[: self.place]), sum(setup.delays_ns[self.place :]))
         if setup.schemes:
             self._distil(setup, links)
@@ -165,8 +165,8 @@ class Circuit:
 
     def _distil_whole(self, setup: Setup) -> None:
         """Ends that make better pairs of whole ones."""
-        self._spare_end = setup.ends.slots - 1
-        self.spare += self._spare_end
+        self._most = setup.ends.slots
+        self.spare += self._most - 1
         mine, theirs = setup.nodes[-1 if self.place else 0], setup.nodes[0 if self.place else -1]
         self.improver = Improver(
             self.id,
@@ -180,11 +180,6 @@ class Circuit:
             delay_ns=self._to_ends_ns,
             coin=Coins(derive_key(setup.key, "ends")),
         )
-
-    @property
-    def room(self) -> int:
-        """At an end: slots for good pairs of the link, whether they are whole or not."""
-        return self.reserved - self.spare + self._spare_end
 
     @property
     def is_repeater(self) -> bool:
@@ -207,8 +202,9 @@ class Circuit:
         self.window = window
         for side in self._sides:
             if side is not None:
-                side.slots = window if self.is_repeater else self.room
+                side.slots = window if self.is_repeater else self.reserved - self.spare
         if self.improver is not None:
+            self._most += window - 1
             self.improver.want(self.n)
         self._fill()
 
@@ -224,14 +220,15 @@ class Circuit:
         for side in self._sides:
             if side is None:
                 continue
-            here = side.asked + len(side.held) + (len(self._swapping) // 2)
-            if not self.is_repeater:
-                here += self.whole  # its slot has gone to a program
-            goal = self.goal
+            here, slots, goal = side.asked + len(side.held) + (len(self._swapping) // 2), side.slots, self.goal
             if self.improver is not None:
                 here += self.improver.slots
+                # Numbers come in order, so that the other end must have room for all that are under way.
+                slots = self._most if self.whole < side.slots else 0
                 goal = self.improver.asked
-            while here < side.slots and side.asked < self.window and (not goal or side.live < goal):
+            elif not self.is_repeater:
+                here += self.whole  # its slot has gone to a program
+            while here < slots and side.asked < self.window and (not goal or side.live < goal):
                 side.asked += 1
                 side.live += 1
                 here += 1

@@ -297,6 +297,7 @@ class NetworkLayer:
     def _refuse_both(self, want: Want, error: QnodeError) -> None:
         assert want.theirs is not None
         self.out.append(Tell(want.peer, Refused(want.theirs.number, error.code, error.fields)))
+        want.theirs = None  # it is over, too
         self._refuse(want, error)
 
     # ------------------------------------------------------------ circuits, at their requester
@@ -403,14 +404,19 @@ class NetworkLayer:
         who = Applicant(setup.since_ns, setup.circuit)
         if want is None:
             taken = self._admission.admit(who, 2 + circuit.spare, 2 * setup.window + circuit.spare, 2)
+            circuit.window = (taken - circuit.spare) // 2
         else:
-            least = min(setup.n, want.at_once) + circuit.spare
+            least = most = min(setup.n, want.at_once) + circuit.spare
+            if circuit.improver is not None:
+                most += setup.window - 1
             circuit.program = want.asked.program
-            taken = self._admission.admit(who, least, least, 1, circuit.program)
+            taken = self._admission.admit(who, least, most, 1, circuit.program)
+            circuit.spare += max(0, taken - least)
+            # No more than an end can match: others would wait for ever.
+            room = least - circuit.spare if circuit.improver is None else taken - least + 1
+            circuit.window = min(setup.window, room)
         if taken:
             circuit.reserved = taken
-            # no more than an end can match: others would wait for ever
-            circuit.window = (taken - circuit.spare) // 2 if want is None else min(setup.window, circuit.room)
             self.circuits[setup.circuit] = circuit
         return bool(taken)
 
@@ -468,6 +474,8 @@ class NetworkLayer:
             case Refused():
                 want = self.wants.get(talk.number)
                 if want is not None:
+                    if sender == want.peer:
+                        want.theirs = None  # it is over, too
                     self._refuse(want, QnodeError.by_code.get(talk.code, QnodeError)(**talk.fields))
             case Setup():
                 self._asked_to_take_part(sender, talk)

@@ -30,6 +30,7 @@ class Scenario(NamedTuple):
     roomy: bool
     flood: bool
     failures: int
+    distilled: bool
     seed: int
 
 
@@ -47,6 +48,7 @@ scenarios = st.builds(
     roomy=st.booleans(),
     flood=st.booleans(),
     failures=st.integers(0, 3),
+    distilled=st.just(value=False),
     seed=st.integers(0, 2**32),
 )
 
@@ -63,14 +65,15 @@ def world_of(scenario: Scenario) -> World:
         swap_success=scenario.swap_success,
         flood=scenario.flood,
     )
-    world = World(edges, slots, scenario.seed, spec)
+    world = World(edges, slots, scenario.seed, spec, fidelity=0.93 if scenario.distilled else 1.0)
     for _ in range(scenario.requests):
         one, other = rng.sample(sorted(slots), 2)
         tag = rng.choice(["", "", "t"])
         n_pairs = rng.randrange(1, min(slots[one], slots[other], 5) + 1)
         for node, peer in ((one, other), (other, one)):
             at_once = rng.choice([n_pairs, rng.randrange(1, n_pairs + 1)])
-            world.ask_at(rng.randrange(400), node, peer, tag, n_pairs, at_once)
+            wanted = rng.choice([0.85, 0.9, 0.95, 0.98]) if scenario.distilled else 0.0
+            world.ask_at(rng.randrange(400), node, peer, tag, n_pairs, at_once, wanted)
     for _ in range(scenario.withdrawals):
 
         def withdraw() -> None:
@@ -109,6 +112,18 @@ def check(scenario: Scenario) -> World:
     world.run()
     world.check()
     return world
+
+
+distilling = scenarios.flatmap(lambda scenario: st.just(scenario._replace(distilled=True)))
+
+
+@given(distilling)
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_to_be_distilled_ends(scenario: Scenario) -> None:
+    world = check(scenario)
+    if not scenario.withdrawals and not scenario.failures:
+        reasons = {request.reason for request in world.requests if request.ended != "served"}
+        assert reasons <= {"RequestMismatch", "FidelityUnreachable"}
 
 
 @given(scenarios)
