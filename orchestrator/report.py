@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from orchestrator.plain import plain
+from orchestrator.requested import summed_up
 from orchestrator.topology import Network, NodeDescription
 from qnode.core.memory import NO_FREE_SLOT
 from qnode.runtime.logs import format_time
@@ -88,6 +89,14 @@ def warnings(run: Run) -> list[str]:
     if network.clock == "virtual" and not summary.reproducible:
         found.append("something from outside came in (a socket, a thread, a signal): another run may differ")
     return found
+
+
+def requests(run: Run) -> list[str]:
+    """What became of requests for pairs with any node, a sentence for each program and peer; many are shortened."""
+    lines = summed_up(run.requests)
+    if len(lines) > _MANY_ROWS:
+        lines = [*lines[:_FIRST], f"... and {len(lines) - _FIRST} more: run.requests has them all"]
+    return lines
 
 
 def closing(run: Run) -> str:

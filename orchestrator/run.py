@@ -17,6 +17,7 @@ from orchestrator.failures import KILLED, TOO_EARLY
 from orchestrator.oracle.events import Event, decode_events
 from orchestrator.oracle.spec import Observed, Summary, events_path, record_path
 from orchestrator.plain import plain
+from orchestrator.requested import Requested, of_network, requested
 from orchestrator.telemetry.orders import Outcome, read_outcome
 from orchestrator.topology import Network, describe
 from qnode.errors import Deadlock, Interrupted, Livelock, ProcessLost, ProgramFailed, QnodeError, RunFailed, Stall
@@ -198,6 +199,11 @@ class Run:
     def events(self) -> list[Event]:
         """The event log."""
         return decode_events(self.events_bytes)
+
+    @cached_property
+    def requests(self) -> list[Requested]:
+        """What programs asked the network for, and what came of it; each end's request is one. From the event log."""
+        return requested(of_network(self.events_bytes))
 
     @cached_property
     def telemetry(self) -> Outcome | None:

@@ -35,6 +35,7 @@ def _as_table(found: Run, screen: Screen, *, whole: bool) -> str:
     lines = [
         screen.heading(report.heading(found.network)),
         report.table(found, width=screen.width, whole=whole),
+        *report.requests(found),
         report.closing(found),
     ]
     if found.failure is not None:

@@ -92,6 +92,7 @@ KINDS: Final = {
     "swap": "a repeater joined two link pairs, which pair names",
     "distil": "two nodes made one better pair of two, which pair names; detail tells if it was kept or is lost",
     "network_deliver": "a program has its half, qubits, of the end-to-end pair that pair names",
+    "network_measure": "a program has the outcome of its half, qubits, of the end-to-end pair that pair names",
     "network_served": "all pairs of the request are at this end, and its program has them",
     "network_refused": "the request will not be served; name holds the error's code",
     "network_withdrawn": "the program gave the request up",

@@ -7,7 +7,6 @@ everybody at once.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -16,6 +15,7 @@ from orchestrator.oracle.events import Event
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Key, Matching
 from orchestrator.oracle.timekeeper import Timekeeper
+from orchestrator.oracle.turns import Job, Turns
 from qnode.ids import NodeName, PairId, QubitId, other_half
 from qnode.quantum import waiting
 from qnode.quantum.bell import PHI_PLUS
@@ -34,17 +34,6 @@ class Sources(Protocol):
 
     def source(self, one: NodeName, other: NodeName) -> tuple[PairSource, bool]:
         """Of the link between two neighbours, and whether `one` is its end b."""
-
-
-class Job:
-    """Two requests that met, for as long as pairs of theirs are to be made."""
-
-    __slots__ = ("first", "left", "second")
-
-    def __init__(self, first: Demand, second: Demand) -> None:
-        self.first = first
-        self.second = second
-        self.left = first.left
 
 
 class Making:
@@ -68,7 +57,7 @@ class Link:
     __slots__ = ("free_ns", "jobs", "making")
 
     def __init__(self) -> None:
-        self.jobs: deque[Job] = deque()
+        self.jobs = Turns()
         self.making: Making | None = None
         self.free_ns = 0
 
@@ -105,7 +94,7 @@ class Generation:
     def serve(self, first: Demand, second: Demand) -> None:
         """Make the pairs of two requests that met; `first` was the earlier and does not correct."""
         if self.broken and first.ends in self.broken:
-            self._links.setdefault(first.ends, Link()).jobs.append(Job(first, second))
+            self._links.setdefault(first.ends, Link()).jobs.add(Job(first, second))
             return
         source, turned = self._sources.source(first.node, second.node)
         labs = self._ledger.labs
@@ -118,7 +107,7 @@ class Generation:
                 self._make(None, job, source, turned=turned, begun_ns=self._time.now_ns)
             return
         link = self._links.setdefault(first.ends, Link())
-        link.jobs.append(job)
+        link.jobs.add(job)
         if link.making is None:
             self._next(link)
 
@@ -213,7 +202,7 @@ class Generation:
                 self._give_up(making)
                 job.left += 1
                 if job not in link.jobs:
-                    link.jobs.appendleft(job)
+                    link.jobs.put_first(job)
 
     def mend(self, ends: tuple[NodeName, NodeName]) -> None:
         """A broken link goes on with what waits for it."""
@@ -222,8 +211,7 @@ class Generation:
         if self._sources.source(*ends)[0].sequential:
             self._next(link)
             return
-        jobs, link.jobs = link.jobs, deque()
-        for job in jobs:
+        for job in link.jobs.clear():
             self.serve(job.first, job.second)
 
     def postpone(self, ends: tuple[NodeName, NodeName], by_ns: int) -> None:
@@ -263,16 +251,16 @@ class Generation:
 
     def _next(self, link: Link) -> None:
         """Begin with the next pair, of whose turn it is."""
-        if self.broken and link.jobs and link.jobs[0].first.ends in self.broken:
+        if self.broken and (job := link.jobs.next()) is not None and job.first.ends in self.broken:
             return
         while link.jobs and link.making is None:
-            job = link.jobs.popleft()
+            job = link.jobs.take()
             if not job.left:
                 continue
             source, turned = self._sources.source(job.first.node, job.second.node)
             self._make(link, job, source, turned=turned, begun_ns=max(self._time.now_ns, link.free_ns))
             if job.left:
-                link.jobs.append(job)  # one pair each in turn: the link is shared fairly
+                link.jobs.add(job)  # one pair each in turn: the link is shared fairly
 
     def _make_perfect(self, first: Demand, second: Demand, source: PairSource, *, turned: bool) -> None:
         """What `_make` would do, for Phi+ that comes for sure and stays: the most frequent case, and the quickest."""
@@ -355,6 +343,7 @@ class Generation:
             self.making.pop(half, None)
         if making.link is not None:
             making.link.making = None
+            making.link.jobs.over()
 
     def _attempts(self, source: PairSource, pair: PairId) -> int:
         """How many attempts it takes, the successful one included."""

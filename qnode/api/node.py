@@ -6,8 +6,8 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import Awaitable, Coroutine, Mapping, MutableMapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from inspect import isawaitable
 from operator import index
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import msgspec
 
-from qnode.api.bases import packed_bases
+from qnode.api.bases import LETTERS, packed_bases
 from qnode.api.qubit import Qubit
 from qnode.api.requests import EXPIRED, Request
 from qnode.api.services import DirectRequest, NodeServices, PairRequest, Turn, came, hand_over, settle
@@ -36,7 +36,9 @@ from qnode.errors import (
 )
 from qnode.ids import NodeName, PairId, ProgramName, QubitId
 from qnode.quantum.bell import Pauli
+from qnode.wire.bits import unpack_bases
 from qnode.wire.payload import pack, pack_result, unpack
+from qnode.wire.stack import MOST_URGENT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from qnode.api.reservations import Reservation
 
 T = TypeVar("T")
+S = TypeVar("S", Qubit, int)
 
 MOST_DIRECT: Final = 10_000_000  # pairs of one `measure_directly`: the oracle refuses more
 KINDS: Final = ("memory", "communication")  # of slots, by their numbers
@@ -252,14 +255,28 @@ class Node:
 
     @overload
     async def entangle(
-        self, peer: str, *, min_fidelity: float = ..., tag: str = ..., timeout: float | None = ...
+        self, peer: str, *, min_fidelity: float = ..., tag: str = ..., priority: int = ..., timeout: float | None = ...
     ) -> Qubit: ...
     @overload
     async def entangle(
-        self, peer: str, n: int, *, min_fidelity: float = ..., tag: str = ..., timeout: float | None = ...
+        self,
+        peer: str,
+        n: int,
+        *,
+        min_fidelity: float = ...,
+        tag: str = ...,
+        priority: int = ...,
+        timeout: float | None = ...,
     ) -> list[Qubit]: ...
     async def entangle(
-        self, peer: str, n: int | None = None, *, min_fidelity: float = 0.0, tag: str = "", timeout: float | None = None
+        self,
+        peer: str,
+        n: int | None = None,
+        *,
+        min_fidelity: float = 0.0,
+        tag: str = "",
+        priority: int = 0,
+        timeout: float | None = None,
     ) -> Qubit | list[Qubit]:
         """Share Bell pairs with another node: one half of each, in the state Phi+; a list if n is given.
 
@@ -273,56 +290,61 @@ class Node:
             n: How many pairs; without it, one, and the half itself is returned.
             min_fidelity: The least fidelity that will do, 0 to 1; the stricter of both ends' wins.
             tag: Keeps several streams of pairs between the same two programs apart.
+            priority: The higher comes first, -1000 to 1000; the higher of both ends' counts. A link that makes one pair
+                after the other makes those of lower ones only while there is nothing else to make. For memory of
+                others, a request has a head start of a second (`stack: {head_start: ...}`) for each.
             timeout: Seconds of network time after which the request is given up.
         Raises:
             RequestMismatch, NoRoute, FidelityUnreachable, GenerationTimeout, PeerLost.
             NotANeighbour: If there is no such other node.
         """
         self._here("entangle")
-        name, wanted = self._check_request(peer, n, min_fidelity, tag, timeout)
+        name, wanted = self._check_request(peer, n, min_fidelity, tag, priority)
         if wanted > self._machine.arrivals.most(self.program):
             raise self._machine.out_of_memory(self._machine.arrival, wanted, self.program)
         if name not in self._machine.neighbours:
-            halves = await self._from_afar(name, wanted, min_fidelity, tag, timeout)
+            halves = await self._from_afar(name, wanted, min_fidelity, tag, priority, timeout)
         else:
             asked = self._loop.time()
             try:
-                halves = await self._from_neighbour(name, wanted, min_fidelity, tag, timeout)
+                halves = await self._from_neighbour(name, wanted, min_fidelity, tag, priority, timeout)
             except FidelityUnreachable:  # as both ends are told at the same time: their stacks can do more than a link
                 left = None if timeout is None else max(0.0, timeout - (self._loop.time() - asked))
-                halves = await self._from_afar(name, wanted, min_fidelity, tag, left)
+                halves = await self._from_afar(name, wanted, min_fidelity, tag, priority, left)
         return halves if n is not None else halves[0]
 
     async def _from_neighbour(
-        self, peer: NodeName, n: int, min_fidelity: float, tag: str, timeout: float | None
+        self, peer: NodeName, n: int, min_fidelity: float, tag: str, priority: int, timeout: float | None
     ) -> list[Qubit]:
         """As the link makes them."""
         if timeout is None:
-            return await self._entangle(peer, n, min_fidelity, tag)
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._entangle(peer, n, min_fidelity, tag)
-        except TimeoutError:
-            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+            return await self._entangle(peer, n, min_fidelity, tag, priority)
+        async with self._within(timeout, peer):
+            return await self._entangle(peer, n, min_fidelity, tag, priority)
 
     async def _from_afar(
-        self, peer: NodeName, n: int, min_fidelity: float, tag: str, timeout: float | None
+        self, peer: NodeName, n: int, min_fidelity: float, tag: str, priority: int, timeout: float | None
     ) -> list[Qubit]:
         """By the network stacks."""
+        return await self._in_time(self._request(peer, n, n, min_fidelity, tag, priority), peer, timeout)
+
+    async def _in_time(self, request: Request[S], peer: NodeName, timeout: float | None) -> list[S]:
+        if timeout is not None:
+            request.timer = self._loop.call_later(timeout, request.give_up, EXPIRED)
         try:
-            return await self._request(peer, n, n, min_fidelity, tag, timeout).all(peer)
+            return await request.all(peer)
         except RequestOver as over:
             if over.fields["state"] != EXPIRED:
                 raise
             raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
 
-    async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str) -> list[Qubit]:
+    async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str, priority: int) -> list[Qubit]:
         services, machine = self._services, self._machine
         if services.lost:
             services.require(peer, self.program)
         if not machine.arrivals.take_in_turn(n, self.program):
             await self._wait_for_slots(n, peer)
-        request = machine.entangle(self.program, peer, tag, n, min_fidelity)
+        request = machine.entangle(self.program, peer, tag, n, min_fidelity, priority)
         future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._loop)
         serving = services.pairs[request] = PairRequest(self.program, peer, tag, n, future, self.hold_remote)
         try:
@@ -342,8 +364,9 @@ class Node:
         at_once: int | None = None,
         min_fidelity: float = 0.0,
         tag: str = "",
+        priority: int = 0,
         timeout: float | None = None,
-    ) -> Request:
+    ) -> Request[Qubit]:
         """Ask for Bell pairs with any other node, and take them as they come, with `async for half in ...`.
 
         As `entangle`, but it returns at once: the request tells how far it is, and can be cancelled. The peer's program
@@ -358,39 +381,50 @@ class Node:
             InvalidOperation, OutOfMemory.
         """
         self._here("request")
-        name, wanted = self._check_request(peer, n, min_fidelity, tag, timeout)
+        name, wanted = self._check_request(peer, n, min_fidelity, tag, priority)
         room = wanted if at_once is None else min(wanted, _whole(at_once))
         if room < 1:
             raise InvalidOperation(detail=f"request() needs room for a whole number at_once >= 1; got {at_once!r}")
-        return self._request(name, wanted, room, min_fidelity, tag, timeout)
-
-    def _request(
-        self, peer: NodeName, n: int, at_once: int, min_fidelity: float, tag: str, timeout: float | None
-    ) -> Request:
-        services = self._services
-        services.require(peer, self.program)
-        if at_once > self._machine.arrivals.most(self.program):
-            raise self._machine.out_of_memory(self._machine.arrival, at_once, self.program)
-        request = services.stack.request(self, peer, n, at_once=at_once, min_fidelity=min_fidelity, tag=tag)
+        request = self._request(name, wanted, room, min_fidelity, tag, priority)
         if timeout is not None:
             request.timer = self._loop.call_later(timeout, request.give_up, EXPIRED)
         return request
 
+    def _request(
+        self, peer: NodeName, n: int, at_once: int, min_fidelity: float, tag: str, priority: int
+    ) -> Request[Qubit]:
+        services = self._services
+        services.require(peer, self.program)
+        if at_once > self._machine.arrivals.most(self.program):
+            raise self._machine.out_of_memory(self._machine.arrival, at_once, self.program)
+        return services.stack.request(
+            self, peer, n, at_once=at_once, min_fidelity=min_fidelity, tag=tag, priority=priority
+        )
+
     def _check_request(
-        self, peer: str, n: int | None, min_fidelity: float, tag: str, timeout: float | None
+        self, peer: str, n: int | None, min_fidelity: float, tag: str, priority: int
     ) -> tuple[NodeName, int]:
         """Raises InvalidOperation for what no request can have, and NotANeighbour for names of no other node."""
         if not 0.0 <= min_fidelity <= 1.0:
             raise InvalidOperation(detail=f"min_fidelity must lie in [0, 1]; got {min_fidelity!r}")
         wanted = 1 if n is None else _whole(n)
-        name = NodeName(peer)
-        if name == self.name or name not in self._services.names:
-            self._machine.check_neighbour(name)
+        name = self._other(peer)
         if wanted < 1:
             raise InvalidOperation(detail=f"a request needs a whole number n >= 1; got {n}")
+        if type(priority) is not int or abs(priority) > MOST_URGENT:
+            raise InvalidOperation(
+                detail=f"a priority is a whole number from -{MOST_URGENT} to {MOST_URGENT}; got {priority!r}"
+            )
         if not isinstance(tag, str):
             raise _not_text("tag", tag)
         return name, wanted
+
+    def _other(self, peer: str) -> NodeName:
+        """Raises NotANeighbour for names of no other node."""
+        name = NodeName(peer)
+        if name == self.name or name not in self._services.names:
+            self._machine.check_neighbour(name)
+        return name
 
     async def measure_directly(
         self,
@@ -402,18 +436,22 @@ class Node:
         tag: str = "",
         timeout: float | None = None,
     ) -> npt.NDArray[np.uint8]:
-        """Share n Bell pairs with a neighbour and measure our halves as they come to be; await all outcomes at once.
+        """Share n Bell pairs with another node and measure our halves as they come to be; await all outcomes at once.
 
-        Outcomes are as from Phi+: in Z and X both ends have the same, in Y opposite ones, but for the link's errors and
-        those of our own gates and readout. Nothing is stored, and no memory slot is taken. The peer's program of the
-        same name must ask for the same n: its m-th `measure_directly` with us meets our m-th with it, per tag.
+        Outcomes are as from Phi+: in Z and X both ends have the same, in Y opposite ones, but for the links' errors and
+        those of our own gates and readout. The peer's program of the same name must ask for the same n: its m-th
+        `measure_directly` with us meets our m-th with it, per tag.
+
+        With a neighbour nothing is stored, and no memory slot is taken. With others a slot or a few are enough for any
+        n: halves are measured as soon as they come, and outcomes corrected, or dropped, once it is known what became of
+        their pairs. Only where bases differ, the end that asked later stores each half until it knows its number.
 
         Args:
-            peer: A neighbour's name.
+            peer: Any other node's name.
             n: How many pairs, up to 10,000,000.
             basis: The basis of all measurements; Z without it.
             bases: Instead, a basis for each: letters x, y, z or numbers 0, 1, 2 for them, shape (n,). Or something that
-                can be awaited for them: the pairs are made meanwhile, and the peer need not wait for it.
+                can be awaited for them, with a neighbour: the pairs are made meanwhile, and the peer need not wait.
             tag: Keeps several streams of pairs between the same two programs apart.
             timeout: Seconds of network time after which the request is given up.
         Returns:
@@ -422,8 +460,7 @@ class Node:
             NotANeighbour, RequestMismatch, GenerationTimeout.
         """
         self._here("measure_directly")
-        name = NodeName(peer)
-        self._machine.check_neighbour(name)
+        name = self._other(peer)
         wanted = _whole(n)
         if not 1 <= wanted <= MOST_DIRECT:
             raise InvalidOperation(detail=f"measure_directly() needs a whole number n of 1 to {MOST_DIRECT}; got {n}")
@@ -433,13 +470,12 @@ class Node:
             raise InvalidOperation(detail="measure_directly() takes a basis for all pairs, or bases; not both")
         given = basis if bases is None else bases
         how = given if isawaitable(given) else packed_bases(Pauli.Z if given is None else given, wanted)
+        if name not in self._machine.neighbours:
+            return await self._measure_from_afar(name, wanted, how, tag, timeout)
         if timeout is None:
             return await self._measure_directly(name, wanted, how, tag)
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._measure_directly(name, wanted, how, tag)
-        except TimeoutError:
-            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+        async with self._within(timeout, peer):
+            return await self._measure_directly(name, wanted, how, tag)
 
     async def _measure_directly(
         self, peer: NodeName, n: int, how: Bases | Awaitable[npt.ArrayLike], tag: str
@@ -457,6 +493,95 @@ class Node:
         finally:
             if services.direct.pop(request, None) is not None:  # nothing came: it is given up
                 machine.withdraw(request)
+
+    def link_measured(self, peer: str, *, xx: float, yy: float, zz: float) -> float:
+        """Tell the network what pairs of a link are like, as measured; routes by fidelity are chosen by that.
+
+        Each end tells what it has measured: routes count a link as the end knows it that they come to first. From here
+        on this node announces the link so, whatever the configuration says, in this life of it.
+
+        Args:
+            peer: A neighbour's name.
+            xx, yy, zz: The mean of (-1)**(a + b) over outcomes a, b of both ends along X, Y and Z; Phi+: 1, -1, 1.
+        Returns:
+            The fidelity to Phi+ that is announced: (1 + XX - YY + ZZ)/4, or of the nearest state that there can be.
+        Raises:
+            NotANeighbour.
+            InvalidOperation: If a correlator is no number from -1 to 1.
+        """
+        self._here("link_measured")
+        name = NodeName(peer)
+        self._machine.check_neighbour(name)
+        for what, value in (("xx", xx), ("yy", yy), ("zz", zz)):
+            if not -1.0 <= value <= 1.0:
+                raise InvalidOperation(detail=f"link_measured() needs correlators from -1 to 1; got {what}={value!r}")
+        return self._services.stack.link_measured(name, float(xx), float(yy), float(zz))
+
+    async def _measure_from_afar(
+        self, peer: NodeName, n: int, how: Bases | Awaitable[npt.ArrayLike], tag: str, timeout: float | None
+    ) -> npt.NDArray[np.uint8]:
+        import numpy as np  # lazy: neighbours' outcomes come as arrays already
+
+        if not isinstance(how, tuple):
+            raise InvalidOperation(
+                detail=f"{peer} is no neighbour of {self.name}: halves are measured as they come, so that"
+                " measure_directly() needs their bases at the call"
+            )
+        services = self._services
+        services.require(peer, self.program)
+        basis, bases = how
+        letters = [LETTERS[number] for number in unpack_bases(bases, n)] if bases else [basis] * n
+        request = services.stack.measure_directly(self, peer, letters, tag)
+        return np.array(await self._in_time(request, peer, timeout), np.uint8)
+
+    async def prepare(
+        self,
+        peer: str,
+        phi: float,
+        theta: float = math.pi / 2,
+        *,
+        tag: str = "",
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> None:
+        """Make cos(theta/2)|0> + exp(i phi) sin(theta/2)|1> at another node, without sending a qubit there.
+
+        The peer's program of the same name gets it by `receive_prepared`: its m-th with us gets our m-th with it, per
+        tag. On the equator, where theta is pi/2, it takes one Bell pair. Any other state comes out of every other pair
+        only: others are used up, until it does. The peer learns nothing of the angles, but how many pairs it took.
+
+        Args:
+            peer: Any other node's name.
+            phi, theta: The angles of the state on the Bloch sphere, in radians.
+            tag, priority, timeout: As those of `entangle`, for all pairs together.
+        Raises:
+            What `entangle` does.
+        """
+        from qnode.api import preparing  # lazy: few programs do that
+
+        self._here("prepare")
+        angles = _angle("prepare", phi), _angle("prepare", theta)
+        async with self._within(timeout, peer):
+            await preparing.prepare(self, peer, *angles, tag, priority)
+
+    async def receive_prepared(
+        self, peer: str, *, tag: str = "", priority: int = 0, timeout: float | None = None
+    ) -> Qubit:
+        """A qubit in the state that the peer's program chooses by `prepare`; the arguments are those of `entangle`."""
+        from qnode.api import preparing  # lazy: few programs do that
+
+        self._here("receive_prepared")
+        async with self._within(timeout, peer):
+            return await preparing.receive(self, peer, tag, priority)
+
+    @asynccontextmanager
+    async def _within(self, timeout: float | None, peer: str) -> AsyncIterator[None]:
+        """Raises GenerationTimeout once so many seconds are over."""
+        try:
+            async with asyncio.timeout(timeout):
+                yield
+        except TimeoutError:
+            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
 
     async def _wait_for_slots(self, n: int, peer: NodeName) -> None:
         waiter = Turn(asyncio.Future(loop=self._loop), self.program, peer)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from qnode.api.qubit import Qubit
 from qnode.errors import RequestOver
 from qnode.ids import NodeName
 
@@ -17,6 +16,7 @@ WITHDRAWN: Final = "withdrawn"
 EXPIRED: Final = "expired"
 
 Key = tuple[int, int]
+T = TypeVar("T")
 
 
 class Progress(NamedTuple):
@@ -50,10 +50,11 @@ class Progress(NamedTuple):
         return self.delivered * 1e9 / (self.last_ns - self.asked_ns)
 
 
-class Request:
+class Request(Generic[T]):
     """What `node.request` returns: `await` it for all halves, or iterate over it with `async for`, half by half.
 
-    A task that is cancelled while it awaits the request withdraws it.
+    A task that is cancelled while it awaits the request withdraws it. (Of halves that are measured directly, the
+    outcomes come in place of them.)
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Request:
         asked_ns: int,
         look: Callable[[], Progress | None],
         withdraw: Callable[[str], None],
-        discard: Callable[[list[Qubit]], None],
+        discard: Callable[[list[T]], None],
     ) -> None:
         self.program = program
         self.peer = peer
@@ -79,7 +80,7 @@ class Request:
         self._look = look
         self._withdraw = withdraw
         self._discard = discard
-        self._fresh: deque[tuple[Key, Qubit]] = deque()
+        self._fresh: deque[tuple[Key, T]] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._last = Progress("asked", n, 0, asked_ns=asked_ns)
         self._ended = ""
@@ -113,12 +114,12 @@ class Request:
         self._discard([half for _, half in self._fresh])
         self._fresh.clear()
 
-    def __await__(self) -> Generator[Any, None, list[Qubit]]:
+    def __await__(self) -> Generator[Any, None, list[T]]:
         return self.all(self.peer).__await__()
 
-    async def all(self, peer: str) -> list[Qubit]:  # whoever tells what a program waits for, looks for a `peer` here
+    async def all(self, peer: str) -> list[T]:  # whoever tells what a program waits for, looks for a `peer` here
         """All halves, in the same order at both ends; of a request that ends before it is served, none are kept."""
-        came: list[tuple[Key, Qubit]] = []
+        came: list[tuple[Key, T]] = []
         try:
             while len(came) < self.n:
                 came.append(await self._next())
@@ -130,13 +131,13 @@ class Request:
             raise
         return [half for _, half in sorted(came, key=lambda one: one[0])]
 
-    def __aiter__(self) -> Request:
+    def __aiter__(self) -> Request[T]:
         return self
 
-    async def __anext__(self) -> Qubit:
+    async def __anext__(self) -> T:
         return (await self._next())[1]
 
-    async def _next(self) -> tuple[Key, Qubit]:
+    async def _next(self) -> tuple[Key, T]:
         while not self._fresh:
             if self.error is not None:
                 raise self.error
@@ -154,7 +155,7 @@ class Request:
 
     # ------------------------------------------------------------ for the stack
 
-    def put(self, key: Key, half: Qubit, now_ns: int) -> None:
+    def put(self, key: Key, half: T, now_ns: int) -> None:
         """A half is delivered; `key` sorts it among the others."""
         self._fresh.append((key, half))
         self.delivered += 1

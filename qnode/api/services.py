@@ -84,8 +84,16 @@ class Loop(Protocol):
 class Stack(Protocol):
     """What programs and the driver need of a node's network stack."""
 
-    def request(self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str) -> Request:
+    def request(
+        self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str, priority: int
+    ) -> Request[Qubit]:
         """Ask for pairs with any node."""
+
+    def link_measured(self, peer: NodeName, xx: float, yy: float, zz: float) -> float:
+        """Correlators of an own link. Returns the fidelity that is announced."""
+
+    def measure_directly(self, node: Node, peer: NodeName, bases: Sequence[str], tag: str) -> Request[int]:
+        """Ask for outcomes of halves of pairs with any node, a basis for each."""
 
     def heard(self, sender: str, payload: bytes) -> None:
         """A message of another node's stack."""

@@ -417,10 +417,10 @@ class NodeMachine(Generic[W]):
         if peer not in self.neighbours:
             raise NotANeighbour(node=self.name, peer=peer, neighbours=", ".join(sorted(self.neighbours)) or "none")
 
-    def entangle(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float) -> int:
+    def entangle(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float, priority: int = 0) -> int:
         """Ask for n pairs; their slots have been taken. Returns the request's number."""
         request = self.next_request()
-        self.outbox.append(Entangle(request, program, peer, tag, n, min_fidelity))
+        self.outbox.append(Entangle(request, program, peer, tag, n, min_fidelity, priority))
         return request
 
     def measure_directly(self, program: str, peer: NodeName, tag: str, n: int, bases: Bases | None) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -31,6 +31,7 @@ from qnode.stack.effects import (
     Half,
     Log,
     Make,
+    Read,
     Refuse,
     Swap,
     Tell,
@@ -40,6 +41,7 @@ from qnode.stack.effects import (
 )
 from qnode.stack.network import NetworkLayer, Want
 from qnode.stack.routing import LinkStates
+from qnode.stack.tomography import estimated_vector
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
 from qnode.wire.plan import NodeSpec
@@ -51,13 +53,34 @@ if TYPE_CHECKING:
 log = logging.getLogger("qnode")
 
 _CORRECTIONS: Final = {1: "x", 2: "z", 3: "y"}  # by frame, 2 z + x
+_FLIPPED_BY: Final = {"x": (2, 3), "y": (1, 2), "z": (1, 3)}  # outcomes, by which frames
+
+T = TypeVar("T", Qubit, int)
 
 
 class EndToEnd(NamedTuple):
     """A program's request, and who makes a handle of a half for it."""
 
-    request: Request
+    request: Request[Qubit]
     make: Callable[[QubitId, PairId | None], Qubit]
+
+
+class Outcomes(NamedTuple):
+    """A program's request for outcomes, and in which basis each of its halves is measured."""
+
+    request: Request[int]
+    bases: Sequence[str]
+
+
+class Reading:
+    """A half that is measured: what came out, and which pair it was one of; None as long as that is not known."""
+
+    __slots__ = ("basis", "bit", "whole")
+
+    def __init__(self, basis: str) -> None:
+        self.basis = basis
+        self.bit: int | None = None
+        self.whole: Whole | None = None
 
 
 class NetworkStack:
@@ -82,7 +105,8 @@ class NetworkStack:
         self.layer.key = derive_key(node.key, "circuits", node.incarnation)
         self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
         self._swap_success = spec.swap_success
-        self._requests: dict[int, EndToEnd] = {}
+        self._requests: dict[int, EndToEnd | Outcomes] = {}
+        self._readings: dict[PairId, Reading] = {}
         self._asked: dict[int, tuple[str, NodeName, int]] = {}  # pairs of links that have not come, by request
         self._held: dict[QubitId, HeldQubit] = {}
         self._busy = False
@@ -94,24 +118,41 @@ class NetworkStack:
 
     # ------------------------------------------------------------ programs
 
-    def request(self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str) -> Request:
+    def request(
+        self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str, priority: int
+    ) -> Request[Qubit]:
         """Ask for pairs with any node."""
-        self.layer.now_ns = now_ns = self._machine.now_ns
-        number = self.layer.ask(node.program, peer, tag, n, min_fidelity, at_once)
-        request = Request(
+        self.layer.now_ns = self._machine.now_ns
+        number = self.layer.ask(node.program, peer, tag, n, min_fidelity, at_once, priority=priority)
+        request = self._request(node, peer, tag, n, number, self._give_back)
+        self._requests[number] = EndToEnd(request, node.hold_remote)
+        self._carry_out()
+        return request
+
+    def measure_directly(self, node: Node, peer: NodeName, bases: Sequence[str], tag: str) -> Request[int]:
+        """Ask for outcomes of halves of pairs with any node, a basis for each."""
+        self.layer.now_ns = self._machine.now_ns
+        n, by_number = len(bases), any(basis != bases[0] for basis in bases)
+        number = self.layer.ask(node.program, peer, tag, n, 0.0, n, kind="measure", by_number=by_number)
+        request = self._request(node, peer, tag, n, number, _forget)
+        self._requests[number] = Outcomes(request, bases)
+        self._carry_out()
+        return request
+
+    def _request(
+        self, node: Node, peer: NodeName, tag: str, n: int, number: int, discard: Callable[[list[T]], None]
+    ) -> Request[T]:
+        return Request(
             self._services.loop,
             node.program,
             peer,
             n,
             tag,
-            now_ns,
+            self._machine.now_ns,
             partial(_progress, self.layer.wants.get(number)),  # it may have been refused at once
             partial(self._withdraw, number),
-            self._give_back,
+            discard,
         )
-        self._requests[number] = EndToEnd(request, node.hold_remote)
-        self._carry_out()
-        return request
 
     def _withdraw(self, number: int, why: str) -> None:
         self._requests.pop(number, None)
@@ -126,6 +167,14 @@ class NetworkStack:
 
     def _give_back(self, halves: list[Qubit]) -> None:
         self._services.discard([half for half in halves if not half.fate], None)
+
+    def link_measured(self, peer: NodeName, xx: float, yy: float, zz: float) -> float:
+        """Correlators of an own link. Returns the fidelity that is announced."""
+        vector = estimated_vector(xx, yy, zz)
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.measured(peer, vector)
+        self._carry_out()
+        return vector[0]
 
     # ------------------------------------------------------------ what comes
 
@@ -221,7 +270,9 @@ class NetworkStack:
             case Tell():
                 machine.send(STACK, effect.peer, STACK, "", "", encode_talk(effect.talk))
             case Make():
-                request = machine.entangle(STACK, effect.peer, effect.circuit, 1, 0.0)
+                circuit = self.layer.circuits.get(effect.circuit)
+                priority = circuit.priority if circuit is not None else 0
+                request = machine.entangle(STACK, effect.peer, effect.circuit, 1, 0.0, priority)
                 self._asked[request] = (effect.circuit, effect.peer, effect.number)
             case Unmake():
                 gone = [number for number, asked in self._asked.items() if asked[:2] == (effect.circuit, effect.peer)]
@@ -234,8 +285,11 @@ class NetworkStack:
                 self._distil(effect)
             case Correct():
                 machine.apply(_CORRECTIONS[effect.frame], (self._held[effect.half.qubit],), (), _HERE)
+            case Read():
+                self._read(effect)
             case Drop():
-                self._discard(effect.half)
+                if self._readings.pop(effect.half.pair, None) is None:
+                    self._discard(effect.half)
             case Whole():
                 self._whole(effect)
             case WakeAt():
@@ -320,7 +374,56 @@ class NetworkStack:
         self.layer.cut_off(circuit, pair)
         self._carry_out()
 
+    def _read(self, read: Read) -> None:
+        machine = self._machine
+        asked = self._requests.get(read.request)
+        basis = asked.bases[max(read.nth, 0)] if isinstance(asked, Outcomes) else "z"  # or nobody wants it any more
+        reading = self._readings[read.half.pair] = Reading(basis)
+        measured = machine.measure((self._held.pop(read.half.qubit),), basis, keep=False, where=_HERE)
+        assert measured.request is not None
+        future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._services.loop)
+        self._services.outcomes[measured.request] = future
+        future.add_done_callback(partial(self._was_read, read, reading))
+
+    def _was_read(self, read: Read, reading: Reading, future: asyncio.Future[tuple[int, ...]]) -> None:
+        if future.cancelled():
+            return
+        self.layer.now_ns = self._machine.now_ns
+        error = future.exception()
+        if error is None:
+            reading.bit = future.result()[0]
+        elif isinstance(error, QnodeError):
+            self._services.raised(error)
+            asked = self._requests.pop(read.request, None)
+            if asked is not None:
+                asked.request.end(REFUSED, error)
+                self.layer.withdraw(read.request)
+        if not self.layer.read(read.circuit, read.half.pair):
+            self._services.release(1, self._machine.arrival, read.program)
+        self._tell_outcome(reading)
+        self._carry_out()
+
+    def _tell_outcome(self, reading: Reading) -> None:
+        """If it is known of which pair, and that this is whole."""
+        whole, bit = reading.whole, reading.bit
+        asked = None if whole is None else self._requests.get(whole.request)
+        if whole is None or bit is None or not isinstance(asked, Outcomes):
+            return
+        request, machine = asked.request, self._machine
+        pair = PairId(f"{whole.circuit}.{whole.number}")
+        machine.outbox.append(
+            Told("network_measure", request.program, whole.request, pair, request.peer, qubits=(whole.half.qubit,))
+        )
+        request.put((0, whole.nth), bit ^ (whole.frame in _FLIPPED_BY[reading.basis]), machine.now_ns)
+        if request.delivered == request.n:
+            del self._requests[whole.request]
+
     def _whole(self, whole: Whole) -> None:
+        reading = self._readings.pop(whole.half.pair, None)
+        if reading is not None:
+            reading.whole = whole
+            self._tell_outcome(reading)
+            return
         held = self._held.pop(whole.half.qubit)
         held.program = whole.program
         if whole.frame:
@@ -333,7 +436,7 @@ class NetworkStack:
     def _deliver(self, whole: Whole, held: HeldQubit) -> None:
         """A half is corrected: its program may have it."""
         asked = self._requests.get(whole.request)
-        if asked is None:
+        if not isinstance(asked, EndToEnd):
             self._services.discard((held,), None)
             return
         request, machine = asked.request, self._machine
@@ -374,6 +477,10 @@ def facts_of(hardware: Hardware) -> NodeFacts:
 def total_of(error: ErrorModel) -> float:
     """Of all Paulis that are not the identity; what a Kraus operator does besides is not told to others."""
     return 1.0 - (1.0 - error.depolarise) * (1.0 - sum(error.paulis))
+
+
+def _forget(outcomes: list[int]) -> None:
+    """Nobody wants them."""
 
 
 def _here() -> None:

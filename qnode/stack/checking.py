@@ -13,6 +13,7 @@ from typing import Final
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName
 from qnode.wire.stack import (
+    MOST_URGENT,
     Announce,
     Busy,
     Close,
@@ -71,6 +72,7 @@ def check(talk: Talk, sender: NodeName, me: NodeName, neighbours: Collection[str
             _require(route is None or sender in route, sender, "something of a circuit that it takes no part in")
         case Wanted():
             good = 1 <= talk.n <= MOST_PAIRS and 0.0 <= talk.min_fidelity <= 1.0 and talk.at_ns >= 0
+            good = good and abs(talk.priority) <= MOST_URGENT
             _require(good, sender, "a request that nobody can have")
         case Announce() | Seek() | Found():
             _require(sender in neighbours, sender, "something of routes, and is no neighbour")
@@ -97,6 +99,7 @@ def _check_setup(setup: Setup, sender: NodeName, me: NodeName, neighbours: Colle
     schemes = (*setup.schemes, setup.ends)
     _require(all(0 <= one.steps <= MOST_STEPS for one in schemes), sender, "a scheme that nobody has memory for")
     _require(0 <= setup.n <= MOST_PAIRS and setup.window >= 1, sender, "a circuit of nothing")
+    _require(abs(setup.priority) <= MOST_URGENT, sender, "a circuit of no priority")
 
 
 def _are_ends(circuit: str, sender: NodeName, me: NodeName, route_of: RouteOf) -> bool:

@@ -17,19 +17,22 @@ Source: Kozlowski, Dahlberg & Wehner, Designing a quantum network protocol, CoNE
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from heapq import heappop, heappush
 from typing import Final, Literal, NamedTuple
 
 from qnode.core.coins import Coins, derive_key
 from qnode.ids import NodeName, PairId
-from qnode.stack.effects import Closed, Correct, Drop, Effect, Half, Log, Make, Swap, Tell, Unmake, WakeAt, Whole
+from qnode.stack.effects import Closed, Correct, Drop, Effect, Half, Log, Make, Read, Swap, Tell, Unmake, WakeAt, Whole
 from qnode.stack.expectation import PERFECT, convolved, depolarised, stored, swapped
 from qnode.stack.makers import Improver, Maker
 from qnode.wire.stack import Expire, Joined, LinkFacts, Missing, NodeFacts, Parity, Setup, StackSpec, Track, Vector
 
 LEFT: Final = 0  # towards the requester
 RIGHT: Final = 1
+AT_ONCE: Final = "at once"
+BY_NUMBER: Final = "by number"
 
 
 class Side:
@@ -55,8 +58,8 @@ class Side:
 
 
 class Join(NamedTuple):
-    """Two pairs that were joined, seen from one of them: the other, on which side, the outcome, what it cost, what is to
-    be expected of the right one, and when both ends can know of it."""
+    """Two pairs that were joined, seen from one of them: the other, on which side, the outcome, what it cost, what is
+    to be expected of the right one, and when both ends can know of it."""
 
     other: PairId
     side: int
@@ -79,6 +82,9 @@ class Circuit:
         n: How many pairs are wanted; 0: until it is closed.
         goal: How many of them make it whole: all; 0, if the ends make theirs of as many as it takes.
         far_facts: At an end, of the other end.
+        priority: The higher, the sooner its links make pairs for it.
+        reads: At an end: how its halves are read, if they are: "at once", or "by number" as they get to be known.
+        indices: At an end: of which of its request's pairs each number is, if halves are read.
         window: How many pairs may be under way on each link.
         spare: Slots for pairs that are still distilled.
         improver: At an end: who makes better pairs of whole ones, if they are not good enough.
@@ -132,6 +138,13 @@ class Circuit:
         self._reach: dict[PairId, int] = {}  # of halves in nested swaps
         self._numbers: dict[PairId, int] = {}  # at the requester
         self._numbered = 0
+        self._unused: list[int] = []  # numbers of pairs that were lost, if halves are read: a heap
+        self.priority = setup.priority
+        self.reads = ""
+        self.indices: Sequence[int] = range(self.n)
+        self._reading: set[PairId] = set()  # halves that are being measured: their slots are taken
+        self._read: set[PairId] = set()  # halves that are or were, of pairs that may still become whole
+        self._here = 0  # slots that are taken, if halves are read
         self.done: dict[int, tuple[str, int]] = {}  # at an end: whole pairs, as the other end knows them
         self._need = nested_ends(self.place, last) if self.is_repeater else (0, 0)
         self.spare = 0
@@ -226,6 +239,8 @@ class Circuit:
                 # Numbers come in order, so that the other end must have room for all that are under way.
                 slots = self._most if self.whole < side.slots else 0
                 goal = self.improver.asked
+            elif self.reads:
+                here = side.asked + self._here
             elif not self.is_repeater:
                 here += self.whole  # its slot has gone to a program
             while here < slots and side.asked < self.window and (not goal or side.live < goal):
@@ -263,7 +278,7 @@ class Circuit:
             improver.heard(parity)
             self._fill_again()
 
-    def missing(self, number: int) -> None:
+    def lacks(self, number: int) -> None:
         """No whole pair has this number."""
         if self.improver is not None:
             self.improver.missing(number)
@@ -293,6 +308,8 @@ class Circuit:
         side = self._sides[at]
         assert side is not None
         side.asked -= 1
+        if self.reads:
+            self._here += 1
         pair = half.pair
         if pair in self._doomed:
             self._doomed.discard(pair)
@@ -305,15 +322,48 @@ class Circuit:
                 self._out.append(WakeAt(self.id, pair, half.at_ns + self._spec.cutoff_ns))
             self._try_swaps()
             return
-        number = -1
-        if not self.place:
-            number = self._numbers[pair] = self._numbered
-            self._numbered += 1
+        number = -1 if self.place else self._next_number(pair)
+        if self.reads and (not self.place or self.reads == AT_ONCE):
+            self._measure(half, number)
         vector = self._link if self.place else half.vector or self._link
         known_ns = half.at_ns + self._to_ends_ns
         self._tell(at, Track(self.id, pair, number, pair, 0, vector, half.at_ns - self._aged_ns[at], known_ns))
         self._match(pair, half.at_ns)
         self._fill()
+
+    def _next_number(self, pair: PairId) -> int:
+        if self._unused:
+            number = heappop(self._unused)
+        else:
+            number = self._numbered
+            self._numbered += 1
+        self._numbers[pair] = number
+        return number
+
+    # ------------------------------------------------------------ halves that are read
+
+    def _measure(self, half: Half, number: int) -> None:
+        self._reading.add(half.pair)
+        self._read.add(half.pair)
+        nth = -1 if number < 0 else self.indices[number]
+        self._out.append(Read(self.id, self.program, self.request, half, nth))
+
+    def _can_be(self, number: int) -> bool:
+        """Whether another pair may have that number, as somebody else says."""
+        return not self.reads or (0 <= number < self.n and number not in self.done)
+
+    def read(self, pair: PairId) -> None:
+        """A half has been measured, and has left its slot."""
+        self._reading.discard(pair)
+        self._here -= 1
+        if self.open:
+            self._fill()
+
+    def missing(self) -> list[int]:
+        """Of a request whose halves are read: the indices of its pairs that are not whole."""
+        return [index for number, index in enumerate(self.indices) if number not in self.done]
+
+    # ------------------------------------------------------------ what is lost
 
     def cut_off(self, pair: PairId, now_ns: int) -> None:
         """A half has waited for as long as it may."""
@@ -337,6 +387,13 @@ class Circuit:
         if number is not None and self.improver is not None:
             self._out.append(Tell(self.far, Missing(self.id, number)))
             self.improver.missing(number)
+        if self.reads:
+            if number is not None:
+                heappush(self._unused, number)
+            if half.pair in self._read:
+                self._read.discard(half.pair)
+            else:
+                self._here -= 1
         self._out.append(Drop(self.id, half))
 
     # ------------------------------------------------------------ swaps
@@ -422,6 +479,8 @@ class Circuit:
         if not self.open:
             return
         if not self.is_repeater:
+            if self.place and not self._can_be(track.number):
+                return
             self._tracks[pair] = track
             self._match(pair, now_ns)
         elif pair in self._joins:
@@ -491,8 +550,16 @@ class Circuit:
 
     def _is_whole(self, number: int, half: Half, frame: int, vector: Vector) -> None:
         self.whole += 1
-        self.reserved -= 1
-        self._out.append(Whole(self.id, self.program, self.request, number, half, frame if self.place else 0, vector))
+        nth = -1
+        if self.reads:
+            nth = self.indices[number]
+            if half.pair not in self._read:
+                self._measure(half, number)
+            self._read.discard(half.pair)
+        else:
+            self.reserved -= 1
+        frame = frame if self.place else 0
+        self._out.append(Whole(self.id, self.program, self.request, number, half, frame, vector, nth))
 
     def expired(self, sender: NodeName, pair: PairId) -> None:
         """A half that is, was or will be here has lost its other end."""
@@ -518,7 +585,8 @@ class Circuit:
         if join is not None:
             self._tell(join.side, Joined(self.id, join.other, place))
         elif self.is_repeater:
-            self._reach[pair] = place
+            if abs(place - self.place) > abs(self._reach.get(pair, self.place) - self.place):  # else it comes late
+                self._reach[pair] = place
             self._try_swaps()
 
     # ------------------------------------------------------------ the end
@@ -543,8 +611,9 @@ class Circuit:
         side = self._sides[LEFT if self.place else RIGHT]
         assert side is not None
         for number, (pair, frame) in sorted(pairs.items()):
-            half = side.held.pop(PairId(pair), None)
+            half = side.held.pop(PairId(pair), None) if self._can_be(number) else None
             if half is not None:
+                self.done[number] = (pair, frame)
                 self._is_whole(number, half, frame, PERFECT)
         self.close()
 
@@ -558,8 +627,10 @@ class Circuit:
         if self.improver is not None:
             self.improver.close()
         self._swapping.clear()
-        self._out.append(Closed(self.id, self.reserved, self.program))
+        reserved = self.reserved - len(self._reading)  # these are given back one by one
+        self._out.append(Closed(self.id, reserved, self.program))
         self.reserved = 0
+        self._reading.clear()
 
     def _side_of(self, peer: NodeName) -> int:
         right = self._sides[RIGHT]

@@ -175,7 +175,7 @@ class Distiller:
 
     def missing(self, number: int) -> None:
         """There is no pair of that number, at either end."""
-        if not self.closed:
+        if not self.closed and number >= self._schedule.next and number not in self._held:
             self._move(self._schedule.skipped(number))
             self._go_on()
 

@@ -72,8 +72,21 @@ class Correct(NamedTuple):
     frame: int
 
 
+class Read(NamedTuple):
+    """Measure a half, for a request; `nth` says in which of its bases, -1 that all are alike.
+
+    `NetworkLayer.read` is to be told when that is over. What has come out of it is for `Whole` or `Drop`.
+    """
+
+    circuit: str
+    program: str
+    request: int
+    half: Half
+    nth: int
+
+
 class Drop(NamedTuple):
-    """Discard a half: its other end knows, or is told by a message."""
+    """Discard a half: its other end knows, or is told by a message. Of one that is read, discard what comes of it."""
 
     circuit: str
     half: Half
@@ -82,7 +95,8 @@ class Drop(NamedTuple):
 class Whole(NamedTuple):
     """A pair from end to end: this end may have its half, once it has corrected it by `frame` (0: nothing to do).
 
-    Its slot is `program`'s from now on.
+    Its slot is `program`'s from now on. Of a half that is read it may have the outcome, corrected alike, which is the
+    `nth` of all.
     """
 
     circuit: str
@@ -92,6 +106,7 @@ class Whole(NamedTuple):
     half: Half
     frame: int
     vector: Vector
+    nth: int = -1
 
 
 class WakeAt(NamedTuple):
@@ -139,4 +154,4 @@ class Refuse(NamedTuple):
     fields: dict[str, str | int]
 
 
-Effect = Tell | Make | Unmake | Swap | Distil | Correct | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse
+Effect = Tell | Make | Unmake | Swap | Distil | Correct | Read | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse

@@ -1,7 +1,7 @@
-"""Good pairs of many, at one of two nodes: out of what a link makes before anything else is done with it, or at the ends.
+"""Good pairs of many, at one of two nodes: of what a link makes before anything else is done with it, or at the ends.
 
-At a link, no more pairs are asked for at a time than the scheme has slots. Numbers of pairs are those of the asking: the
-nth that the one end asks for is the nth of the other.
+At a link, no more pairs are asked for at a time than the scheme has slots. Numbers of pairs are those of the asking:
+the nth that the one end asks for is the nth of the other.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ from qnode.errors import (
     RequestOver,
 )
 from qnode.ids import NodeName, PairId, life_of
-from qnode.stack.admission import Admission, Applicant, Slots
+from qnode.stack.admission import Admission, Slots, applicant
 from qnode.stack.checking import check
-from qnode.stack.circuits import Circuit
+from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
@@ -53,6 +53,7 @@ from qnode.wire.stack import (
     StackSpec,
     Talk,
     Track,
+    Vector,
     Void,
     Wanted,
 )
@@ -62,7 +63,7 @@ REMEMBERED: Final = 4096
 
 _FIRST_NS: Final = 2**62
 
-Talks = tuple[NodeName, str, str]
+Talks = tuple[NodeName, str, str, str]  # peer, program, tag, kind
 
 
 class Routes(Protocol):
@@ -96,6 +97,9 @@ class Routes(Protocol):
     def link_up(self, peer: str) -> None:
         """An own link that was down makes pairs again."""
 
+    def measured(self, peer: str, vector: Vector) -> None:
+        """Pairs of an own link are like that, whatever the configuration says."""
+
     def node_lost(self, node: str, life: int) -> None:
         """That life of a node is over."""
 
@@ -114,6 +118,8 @@ class Want:
         circuit: What serves it.
         circuits: How many have.
         whole: How many of its pairs there are.
+        by_number: Of a request whose halves are read: whether they are not all read alike.
+        missing: Of such a request: which of its pairs there are not, once it has lost a circuit.
         waits_for: The node that is short of memory.
         waits_at: All nodes that may keep a place in a queue for its circuit.
         freed: One of them has said `Free` before its `Busy` had come back along the route.
@@ -121,8 +127,8 @@ class Want:
     """
 
     __slots__ = (
-        "asked", "at_once", "circuit", "circuits", "freed", "peer", "route", "state", "theirs", "waits_at",
-        "waits_for", "whole",
+        "asked", "at_once", "by_number", "circuit", "circuits", "freed", "missing", "peer", "route", "state", "theirs",
+        "waits_at", "waits_for", "whole",
     )  # fmt: skip
 
     def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
@@ -134,6 +140,8 @@ class Want:
         self.circuit = ""
         self.circuits = 0
         self.whole = 0
+        self.by_number = False
+        self.missing: Sequence[int] | None = None
         self.waits_for = ""
         self.waits_at: set[str] = set()
         self.freed = False
@@ -201,12 +209,31 @@ class NetworkLayer:
 
     # ------------------------------------------------------------ what programs ask for
 
-    def ask(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float, at_once: int) -> int:
-        """A program wants n pairs with a peer, and has room for so many at once. Returns the request's number."""
+    def ask(
+        self,
+        program: str,
+        peer: NodeName,
+        tag: str,
+        n: int,
+        min_fidelity: float,
+        at_once: int,
+        *,
+        priority: int = 0,
+        kind: str = "keep",
+        by_number: bool = False,
+    ) -> int:
+        """A program wants n pairs with a peer, and has room for so many at once. Returns the request's number.
+
+        With kind "measure" it wants the outcomes of its halves, and needs no room; `by_number` if these are not all
+        measured in the same basis.
+        """
         self._numbered += 1
-        spare = self._memory.most(program) - at_once
-        wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns, spare=spare)
+        spare = self._memory.most(program) - (at_once if kind == "keep" else 1)
+        wanted = Wanted(
+            self._numbered, program, tag, n, min_fidelity, self.now_ns, kind, priority=priority, spare=spare
+        )
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
+        want.by_number = by_number
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
         self._routes.need(peer)
         if self._decides(peer):
@@ -249,7 +276,7 @@ class NetworkLayer:
         return self.name < peer
 
     def _meeting(self, peer: NodeName, wanted: Wanted) -> Meeting:
-        return self._meetings.setdefault((peer, wanted.program, wanted.tag), Meeting())
+        return self._meetings.setdefault((peer, wanted.program, wanted.tag, wanted.kind), Meeting())
 
     def _meet(self, peer: NodeName, meeting: Meeting) -> None:
         """Whichever requests can."""
@@ -332,8 +359,9 @@ class NetworkLayer:
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
         setup = Setup(
-            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), want.since_ns, self._facts
-        )
+            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), want.since_ns, self._facts,
+            kind=mine.kind, priority=max(mine.priority, theirs.priority),
+        )  # fmt: skip
         wanted = max(mine.min_fidelity, theirs.min_fidelity)
         if wanted:
             nodes, links = self._routes.facts_along(route)
@@ -401,19 +429,24 @@ class NetworkLayer:
     def _take_part(self, setup: Setup, want: Want | None) -> bool:
         """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
         circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
-        who = Applicant(setup.since_ns, setup.circuit)
+        who = applicant(setup, self._spec)
         if want is None:
             taken = self._admission.admit(who, 2 + circuit.spare, 2 * setup.window + circuit.spare, 2)
             circuit.window = (taken - circuit.spare) // 2
         else:
             least = most = min(setup.n, want.at_once) + circuit.spare
-            if circuit.improver is not None:
-                most += setup.window - 1
             circuit.program = want.asked.program
+            if want.asked.kind == "measure":
+                least, most = 1 + circuit.spare, setup.window + circuit.spare
+                circuit.reads = BY_NUMBER if want.by_number else AT_ONCE
+                circuit.indices = circuit.indices if want.missing is None else want.missing
+            elif circuit.improver is not None:
+                most += setup.window - 1
             taken = self._admission.admit(who, least, most, 1, circuit.program)
-            circuit.spare += max(0, taken - least)
-            # No more than an end can match: others would wait for ever.
-            room = least - circuit.spare if circuit.improver is None else taken - least + 1
+            room = taken - circuit.spare  # no more than an end can match: others would wait for ever
+            if circuit.improver is not None:
+                room = taken - least + 1
+                circuit.spare += max(0, taken - least)
             circuit.window = min(setup.window, room)
         if taken:
             circuit.reserved = taken
@@ -428,7 +461,7 @@ class NetworkLayer:
         circuit = self.circuits.pop(want.circuit, None)
         if circuit is not None:
             circuit.close()
-        self._admission.forget(Applicant(want.since_ns, want.circuit))
+        self._admission.forget(want.circuit)
         know = want.waits_at if circuit is None else want.waits_at.union(circuit.route)
         for node in sorted(know - self._lost - {self.name}):
             self.out.append(Tell(NodeName(node), Close(want.circuit)))
@@ -465,7 +498,7 @@ class NetworkLayer:
             case Missing():
                 circuit = self.circuits.get(talk.circuit)
                 if circuit is not None and not circuit.is_repeater:
-                    circuit.missing(talk.number)
+                    circuit.lacks(talk.number)
                     self._look_after(circuit)
             case Wanted():
                 self._wanted(sender, talk)
@@ -529,7 +562,7 @@ class NetworkLayer:
             elif want.theirs is None or want.theirs.number == void.number:
                 self._part(want)
             return
-        for (peer, _, _), meeting in self._meetings.items():
+        for (peer, *_), meeting in self._meetings.items():
             if peer == sender:
                 meeting.theirs[:] = [one for one in meeting.theirs if one.number != void.number]
         for want in list(self.wants.values()):
@@ -588,11 +621,12 @@ class NetworkLayer:
         circuit = self.circuits.get(granted.circuit)
         if circuit is None or circuit.open or circuit.settling:
             return
-        if circuit.is_repeater:
-            spare = circuit.reserved - 2 * granted.window - circuit.spare
+        if circuit.is_repeater or circuit.reads:
+            sides = 1 + circuit.is_repeater
+            spare = circuit.reserved - sides * granted.window - circuit.spare
             if spare:
                 circuit.reserved -= spare
-                self.out.append(Freed(spare, ""))
+                self.out.append(Freed(spare, circuit.program))
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), granted))
         else:
@@ -660,7 +694,7 @@ class NetworkLayer:
     def _forget_setup(self, name: str) -> None:
         setup = self._setups.pop(name, None)
         if setup is not None:
-            self._admission.forget(Applicant(setup.since_ns, name))
+            self._admission.forget(name)
 
     # ------------------------------------------------------------ what breaks
 
@@ -682,6 +716,12 @@ class NetworkLayer:
             case Back():
                 self._lost.discard(peer)
                 self._routes.node_back(peer, what.incarnation)
+        self.routes_changed()
+
+    def measured(self, peer: NodeName, vector: Vector) -> None:
+        """Pairs of an own link have been measured: circuits and routes reckon with that from now on."""
+        self._links[peer] = replace(self._links[peer], vector=vector)
+        self._routes.measured(peer, vector)
         self.routes_changed()
 
     def forsake(self, node: NodeName, reason: str) -> None:
@@ -756,6 +796,7 @@ class NetworkLayer:
             return
         self._remember(circuit)
         want.whole += circuit.whole
+        want.missing = circuit.missing() if circuit.reads else None
         want.circuit = ""
         if want.whole == want.asked.n:
             self._serve(want)
@@ -795,6 +836,13 @@ class NetworkLayer:
             else:
                 found.swapped(left, right, frame, self.now_ns)
             self._look_after(found)
+
+    def read(self, circuit: str, pair: PairId) -> bool:
+        """A half has been measured. Whether its slot is still the circuit's: else it is free."""
+        found = self.circuits.get(circuit)
+        if found is not None:
+            found.read(pair)
+        return found is not None
 
     def distilled(self, circuit: str, peer: NodeName, step: int, bit: Literal[0, 1] | None) -> None:
         """What was measured in a step of a distillation; None: nothing."""

@@ -9,7 +9,10 @@ import msgspec
 
 
 class Entangle(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """Ask for n Bell pairs with a peer; met by the peer's own request with the same program name and tag."""
+    """Ask for n Bell pairs with a peer; met by the peer's own request with the same program name and tag.
+
+    Where a link makes one pair after the other, the higher `priority` comes first; the higher of both ends' counts.
+    """
 
     request: int
     program: str
@@ -17,6 +20,7 @@ class Entangle(msgspec.Struct, array_like=True, tag=1, frozen=True):
     tag: str
     n: int
     min_fidelity: float
+    priority: int = 0
 
 
 class Withdraw(msgspec.Struct, array_like=True, tag=2, frozen=True):

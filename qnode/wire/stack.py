@@ -17,6 +17,9 @@ from qnode.wire.unreadable import UNREADABLE
 STACK: Final = "~stack"
 """The program that stacks speak as; no program of a configuration can have that name."""
 
+MOST_URGENT: Final = 1000
+"""Priorities are whole numbers from minus this to this."""
+
 Vector = tuple[float, float, float, float]
 
 
@@ -84,6 +87,7 @@ class StackSpec(msgspec.Struct, array_like=True, frozen=True):
         swap_success: The probability that a Bell measurement of a repeater succeeds.
         distillation: "dejmps" or "bbpssw", where a request needs it; "none": such requests are refused.
         flood: Whether link states are announced to everybody, or routes are asked for when they are needed.
+        head_start_ns: A request gets memory before those of one priority less that were made up to so much earlier.
     """
 
     swap: str = "asap"
@@ -93,6 +97,7 @@ class StackSpec(msgspec.Struct, array_like=True, frozen=True):
     swap_success: float = 1.0
     distillation: str = "dejmps"
     flood: bool = True
+    head_start_ns: int = 1_000_000_000
 
 
 class Scheme(msgspec.Struct, array_like=True, frozen=True):
@@ -147,7 +152,8 @@ class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     """A program of the sender wants pairs with the receiver's of the same name and tag.
 
     Told to the one of the two nodes whose name comes first, which decides what meets what; and by that to the other, if
-    it is the requester: that is who asked earlier, by (`at_ns`, name). `met` is then the receiver's request. `spare`:
+    it is the requester: that is who asked earlier, by (`at_ns`, name). `met` is then the receiver's request. Only those
+    of one `kind` meet: "keep", or "measure", when halves are measured as soon as they are there. `spare`:
     how many slots the program could have besides those for its halves, for pairs that are distilled.
     """
 
@@ -159,6 +165,7 @@ class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     at_ns: int
     kind: str = "keep"
     met: int = 0
+    priority: int = 0
     spare: int = 0
 
 
@@ -197,6 +204,8 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         key: Of the draws that the ends of a link, or of the route, share.
         ends: What both ends do to the pairs that they get.
         delays_ns: Of messages over each link, if the ends do something.
+        kind: That of the requests.
+        priority: The higher one of both.
     """
 
     circuit: str
@@ -210,6 +219,8 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     schemes: tuple[Scheme, ...] = ()
     nodes: tuple[NodeFacts, ...] = ()
     key: bytes = b""
+    kind: str = "keep"
+    priority: int = 0
     ends: Scheme = Scheme()
     delays_ns: tuple[int, ...] = ()
 

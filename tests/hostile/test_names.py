@@ -83,7 +83,7 @@ NAMING: Final[Mapping[type, Sequence[str]]] = {
 """The fields that name something that could be another's, or must be there."""
 
 VALUES: Final[Mapping[type, Sequence[str]]] = {
-    Entangle: ("program", "tag", "n", "min_fidelity"),
+    Entangle: ("program", "tag", "n", "min_fidelity", "priority"),
     MeasureDirectly: ("basis", "bases"),
     FixBases: ("basis", "bases"),
     Adopt: ("formalism", "data", "clocks"),

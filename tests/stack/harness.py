@@ -28,6 +28,7 @@ from qnode.stack.effects import (
     Half,
     Log,
     Make,
+    Read,
     Refuse,
     Swap,
     Tell,
@@ -38,7 +39,18 @@ from qnode.stack.effects import (
 from qnode.stack.network import NetworkLayer
 from qnode.stack.routing import LinkStates
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
-from qnode.wire.stack import LinkFacts, NodeFacts, StackSpec, Talk, decode_talk, encode_talk
+from qnode.wire.stack import (
+    Expire,
+    Joined,
+    LinkFacts,
+    NodeFacts,
+    Settle,
+    StackSpec,
+    Talk,
+    Track,
+    decode_talk,
+    encode_talk,
+)
 
 Edge = tuple[str, str]
 Change = Lost | Back | LinkDown | LinkUp
@@ -68,10 +80,12 @@ class Request:
     n: int
     number: int
     at_once: int
+    kind: str = "keep"
     ended: str = ""
     reason: str = ""
     halves: list[QubitId] = field(default_factory=list)  # that its program keeps
     pairs: list[tuple[str, int]] = field(default_factory=list)
+    nths: dict[tuple[str, int], int] = field(default_factory=dict)  # of outcomes, among all, by pair
 
     def __str__(self) -> str:
         return f"{self.node}.{self.life} request {self.number}: {self.n} with {self.peer}, tag {self.tag!r}"
@@ -89,6 +103,8 @@ class Member:
             self.name, life, world.spec, facts, links, self.memory, routing(name, life, facts, links, world.spec.metric)
         )
         self.held: dict[QubitId, str] = {}  # halves of the stack, and of which circuit
+        self.reading: dict[QubitId, str] = {}  # halves that are being measured: their slots are taken
+        self.read: set[QubitId] = set()  # that are or were, and of which it is not known what became of their pairs
         self.requests: dict[int, Request] = {}
         self.with_programs = 0  # slots
         self.busy = False
@@ -128,12 +144,13 @@ class Member:
         """All slots that are taken are somebody's; no circuit has more halves here than slots."""
         reserved = sum(circuit.reserved for circuit in self.layer.circuits.values())
         taken = self.memory.slots - self.memory.free
-        assert taken == reserved + self.with_programs, (
+        late = sum(1 for whose in self.reading.values() if whose not in self.layer.circuits)
+        assert taken == reserved + self.with_programs + late, (
             f"{self.name}: {taken} slots are taken, but circuits have {reserved} and programs {self.with_programs}"
         )
         assert self.memory.free >= 0
         for circuit in self.layer.circuits.values():
-            here = sum(1 for whose in self.held.values() if whose == circuit.id)
+            here = sum(1 for whose in (*self.held.values(), *self.reading.values()) if whose == circuit.id)
             assert here <= circuit.reserved, f"{self.name}: {here} halves in {circuit.reserved} slots of {circuit.id}"
         for qubit, whose in self.held.items():
             assert whose in self.layer.circuits, f"{qubit} of {whose} has been forgotten"
@@ -170,6 +187,11 @@ class Member:
                 world.distil(self, effect)
             case Correct():
                 world.turn(effect.half.qubit, effect.frame)
+            case Read():
+                qubit = effect.half.qubit
+                self.reading[qubit] = self.held.pop(qubit)
+                self.read.add(qubit)
+                world.after(self, self.was_read, effect)
             case Drop():
                 self.drop(effect.half.qubit)
             case Whole():
@@ -186,35 +208,66 @@ class Member:
                 request.reason = effect.code
                 self.end(request, "refused")
 
+    def was_read(self, read: Read) -> None:
+        del self.reading[read.half.qubit]
+        if not self.layer.read(read.circuit, read.half.pair):
+            self.release(1)
+
     def drop(self, qubit: QubitId) -> None:
-        del self.held[qubit]
+        if qubit in self.read:
+            self.read.remove(qubit)
+        else:
+            del self.held[qubit]
         self.world.lose(qubit)
 
     def whole(self, whole: Whole) -> None:
         qubit = whole.half.qubit
-        assert self.held.pop(qubit) == whole.circuit
+        is_read = qubit in self.read
+        if is_read:  # the outcome is corrected in place of the half: that commutes with measuring it
+            self.read.remove(qubit)
+        else:
+            assert self.held.pop(qubit) == whole.circuit
         request = self.requests.get(whole.request)
         assert request is not None, f"{self.name} gets a pair of {whole.circuit} for no request"
         if request.ended:
             self.world.lose(qubit)
-            self.release(1)
+            if not is_read:
+                self.release(1)
             return
+        assert is_read == (request.kind == "measure")
         self.world.turn(qubit, whole.frame)
-        self.with_programs += 1
         request.pairs.append((whole.circuit, whole.number))
-        request.halves.append(qubit)
+        if is_read:
+            assert whole.nth not in request.nths.values(), f"{request}: there are two outcomes {whole.nth}"
+            request.nths[whole.circuit, whole.number] = whole.nth
+        else:
+            self.with_programs += 1
+            request.halves.append(qubit)
         self.world.made_whole(self, request, whole.circuit, whole.number, qubit)
         if len(request.pairs) == request.n:
             self.end(request, "served")
-        elif request.at_once < request.n:
+        elif request.at_once < request.n and not is_read:
             self.world.after(self, self.consume, request, qubit)
 
-    def ask(self, peer: str, tag: str, n: int, at_once: int, min_fidelity: float = 0.0) -> None:
+    def ask(
+        self,
+        peer: str,
+        tag: str,
+        n: int,
+        at_once: int,
+        kind: str = "keep",
+        priority: int = 0,
+        min_fidelity: float = 0.0,
+    ) -> None:
         if peer in self.lost:  # the program is told so at once
             return
         self.layer.now_ns = self.world.now_ns
-        number = self.layer.ask("main", NodeName(peer), tag, n, min_fidelity, at_once)
-        request = self.requests[number] = Request(self.name, self.life, peer, tag, n, number, at_once)
+        room = at_once if kind == "keep" else n
+        by_number = at_once < n  # it does not matter otherwise
+        number = self.layer.ask(
+            "main", NodeName(peer), tag, n, min_fidelity, room, kind=kind, priority=priority, by_number=by_number
+        )
+        request = self.requests[number] = Request(self.name, self.life, peer, tag, n, number, at_once, kind)
         self.world.requests.append(request)
         self.carry_out()
 
@@ -259,15 +312,18 @@ class World:
         *,
         longest_ns: int = 100,
         fidelity: float = 1.0,
+        repeats: bool = False,
     ) -> None:
         self.rng = Random(seed)
         self.now_ns = 0
         self.spec = spec or StackSpec()
         self.slots = slots
         self.longest_ns = longest_ns
-        self.vector = (fidelity, *3 * [(1.0 - fidelity) / 3.0])  # of the links
+        rest = (1.0 - fidelity) / 3.0
+        self.vector = (fidelity, rest, rest, rest)  # of the links
         self.steps: dict[tuple[Bell, Bell], int] = {}  # of distillations, at one of their ends
         self.distilled = 0  # steps that both ends have made
+        self.repeats = repeats
         self.edges = [frozenset(edge) for edge in edges]
         self.up = set(self.edges)
         self.log: list[tuple[int, NodeName, Log]] = []
@@ -320,13 +376,11 @@ class World:
             most -= 1
             assert most, "it goes on for ever"
 
-    def ask_at(
-        self, at_ns: int, node: str, peer: str, tag: str, n: int, at_once: int, min_fidelity: float = 0.0
-    ) -> None:
+    def ask_at(self, at_ns: int, node: str, peer: str, tag: str, n: int, *how: Any) -> None:
         def do() -> None:
             member = self.members[node]
             if member is not None:
-                member.ask(peer, tag, n, at_once, min_fidelity)
+                member.ask(peer, tag, n, *how)
 
         self.schedule(at_ns, do)
 
@@ -352,6 +406,8 @@ class World:
                 member.call(member.layer.heard, sender.name, decode_talk(data))
 
         self.schedule(at_ns, arrive)
+        while self.repeats and isinstance(talk, Track | Expire | Joined | Settle) and self.rng.random() < 0.3:
+            self.schedule(at_ns + self.rng.randrange(20 * self.longest_ns), arrive)
 
     # ------------------------------------------------------------ links
 
@@ -538,7 +594,8 @@ class World:
         assert all(other.node != member.name for other, _ in others), f"{circuit}.{number} is delivered twice"
         for other, half in others:
             assert (other.node, other.peer) == (request.peer, request.node)
-            assert (other.n, other.tag) == (request.n, request.tag)
+            assert (other.n, other.tag, other.kind) == (request.n, request.tag, request.kind)
+            assert other.nths.get((circuit, number)) == request.nths.get((circuit, number))
             if half not in self.states:
                 assert self.may_lose(other), f"{circuit}.{number}: the half of {other} is lost"
                 continue
@@ -562,6 +619,8 @@ class World:
                 continue
             member.check()
             assert not member.with_programs
+            assert not member.reading
+            assert not member.read
             for circuit in member.layer.circuits.values():
                 raise AssertionError(f"{member.name} still has the circuit {circuit.id}, of {circuit.route}")
             assert member.memory.free == member.memory.slots, f"{member.name} keeps slots"
@@ -574,7 +633,7 @@ class World:
             if len(ends) == 2 and ends[0][0].ended == ends[1][0].ended == "served":
                 assert sorted(ends[0][0].pairs) == sorted(ends[1][0].pairs)
         for one, other in combinations([request for request in self.requests if self.is_open(request)], 2):
-            assert (one.node, one.peer, one.tag) != (other.peer, other.node, other.tag), (
+            assert (one.node, one.peer, one.tag, one.kind) != (other.peer, other.node, other.tag, other.kind), (
                 f"nothing happens any more, though both wait: {one}; {other}"
             )
         assert not any(member is not None and member.layer.out for member in self.members.values())

@@ -30,6 +30,7 @@ class Scenario(NamedTuple):
     roomy: bool
     flood: bool
     failures: int
+    repeats: bool
     distilled: bool
     seed: int
 
@@ -48,6 +49,7 @@ scenarios = st.builds(
     roomy=st.booleans(),
     flood=st.booleans(),
     failures=st.integers(0, 3),
+    repeats=st.booleans(),
     distilled=st.just(value=False),
     seed=st.integers(0, 2**32),
 )
@@ -64,16 +66,26 @@ def world_of(scenario: Scenario) -> World:
         window=scenario.window,
         swap_success=scenario.swap_success,
         flood=scenario.flood,
+        head_start_ns=300,
     )
-    world = World(edges, slots, scenario.seed, spec, fidelity=0.93 if scenario.distilled else 1.0)
+    world = World(
+        edges,
+        slots,
+        scenario.seed,
+        spec,
+        repeats=scenario.repeats,
+        fidelity=0.93 if scenario.distilled else 1.0,
+    )
     for _ in range(scenario.requests):
         one, other = rng.sample(sorted(slots), 2)
         tag = rng.choice(["", "", "t"])
-        n_pairs = rng.randrange(1, min(slots[one], slots[other], 5) + 1)
+        kind = rng.choice(["keep", "measure"])
+        n_pairs = rng.randrange(1, min(slots[one], slots[other], 5) + 1) * (1 if kind == "keep" else 3)
         for node, peer in ((one, other), (other, one)):
             at_once = rng.choice([n_pairs, rng.randrange(1, n_pairs + 1)])
             wanted = rng.choice([0.85, 0.9, 0.95, 0.98]) if scenario.distilled else 0.0
-            world.ask_at(rng.randrange(400), node, peer, tag, n_pairs, at_once, wanted)
+            priority = rng.choice([0, 0, 1, -1])
+            world.ask_at(rng.randrange(400), node, peer, tag, n_pairs, at_once, kind, priority, wanted)
     for _ in range(scenario.withdrawals):
 
         def withdraw() -> None:
@@ -127,7 +139,7 @@ def test_whatever_is_to_be_distilled_ends(scenario: Scenario) -> None:
 
 
 @given(scenarios)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_whatever_is_asked_for_ends(scenario: Scenario) -> None:
     world = check(scenario)
     if not scenario.withdrawals and not scenario.failures:
