@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import log, sqrt
 from pathlib import Path
 from typing import Any, Final
 
