@@ -26,6 +26,7 @@ from qnode.core.machine import Bases, Measured
 from qnode.core.mailbox import Letter
 from qnode.core.memory import Where
 from qnode.errors import (
+    FidelityUnreachable,
     GenerationTimeout,
     InvalidOperation,
     QnodeError,
@@ -219,7 +220,8 @@ class Node:
 
         The peer's program of the same name must ask for the same: its n-th `entangle` with us meets our n-th with it,
         per tag. Waits for free memory slots and for the peer. A cancelled request is withdrawn. Pairs with a node that
-        is no neighbour are made by the network stacks of the nodes on a route between the two, by swapping.
+        is no neighbour are made by the network stacks of the nodes on a route between the two, by swapping; and better
+        ones than links make, by distillation.
 
         Args:
             peer: Any other node's name.
@@ -236,21 +238,38 @@ class Node:
         if wanted > self._machine.arrivals.slots:
             raise self._machine.out_of_memory(self._machine.arrival, wanted)
         if name not in self._machine.neighbours:
-            try:
-                halves = await self._request(name, wanted, wanted, min_fidelity, tag, timeout).all(peer)
-            except RequestOver as over:
-                if over.fields["state"] != EXPIRED:
-                    raise
-                raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
-        elif timeout is None:
-            halves = await self._entangle(name, wanted, min_fidelity, tag)
+            halves = await self._from_afar(name, wanted, min_fidelity, tag, timeout)
         else:
+            asked = self._loop.time()
             try:
-                async with asyncio.timeout(timeout):
-                    halves = await self._entangle(name, wanted, min_fidelity, tag)
-            except TimeoutError:
-                raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+                halves = await self._from_neighbour(name, wanted, min_fidelity, tag, timeout)
+            except FidelityUnreachable:  # as both ends are told at the same time: their stacks can do more than a link
+                left = None if timeout is None else max(0.0, timeout - (self._loop.time() - asked))
+                halves = await self._from_afar(name, wanted, min_fidelity, tag, left)
         return halves if n is not None else halves[0]
+
+    async def _from_neighbour(
+        self, peer: NodeName, n: int, min_fidelity: float, tag: str, timeout: float | None
+    ) -> list[Qubit]:
+        """As the link makes them."""
+        if timeout is None:
+            return await self._entangle(peer, n, min_fidelity, tag)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._entangle(peer, n, min_fidelity, tag)
+        except TimeoutError:
+            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+
+    async def _from_afar(
+        self, peer: NodeName, n: int, min_fidelity: float, tag: str, timeout: float | None
+    ) -> list[Qubit]:
+        """By the network stacks."""
+        try:
+            return await self._request(peer, n, n, min_fidelity, tag, timeout).all(peer)
+        except RequestOver as over:
+            if over.fields["state"] != EXPIRED:
+                raise
+            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
 
     async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str) -> list[Qubit]:
         services, machine = self._services, self._machine

@@ -66,7 +66,7 @@ def distillation(method: str, end: int, twirls: tuple[int, int] = (0, 0)) -> tup
         end: 0 or 1; they conjugate each other.
         twirls: For "bbpssw", places in `TWIRL`; both ends know them.
     """
-    circuit = DEJMPS
+    circuit: tuple[Step, ...] = DEJMPS
     if method == "bbpssw":
         turns = tuple(Step(step.gate, (half,)) for half in (0, 1) for step in TWIRL[twirls[half]])
         circuit = turns + BILATERAL_CNOT

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
@@ -23,6 +23,7 @@ from qnode.quantum.hardware import ErrorModel, Hardware
 from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
+    Distil,
     Drop,
     Effect,
     Freed,
@@ -77,10 +78,11 @@ class NetworkStack:
             self._machine.arrivals,
             routing(self._machine.name, node.incarnation, facts, node.links, spec.metric),
         )
+        self.layer.key = derive_key(node.key, "circuits", node.incarnation)
         self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
         self._swap_success = spec.swap_success
         self._requests: dict[int, EndToEnd] = {}
-        self._asked: dict[int, tuple[str, NodeName]] = {}  # pairs of links that have not come, by request
+        self._asked: dict[int, tuple[str, NodeName, int]] = {}  # pairs of links that have not come, by request
         self._held: dict[QubitId, HeldQubit] = {}
         self._busy = False
         self._telling = False
@@ -135,7 +137,10 @@ class NetworkStack:
             log.warning("from %s: %s", sender, error)
             return
         self.layer.now_ns = self._machine.now_ns
-        self.layer.heard(NodeName(sender), talk)
+        try:
+            self.layer.heard(NodeName(sender), talk)
+        except MalformedMessage as error:
+            log.warning("from %s: %s", sender, error)
         self._carry_out()
 
     def paired(self, item: Paired) -> bool:
@@ -143,7 +148,7 @@ class NetworkStack:
         asked = self._asked.pop(item.request, None)
         if asked is None:
             return False
-        circuit, peer = asked
+        circuit, peer, number = asked
         machine = self._machine
         self.layer.now_ns = now_ns = machine.now_ns
         held = HeldQubit(
@@ -158,7 +163,7 @@ class NetworkStack:
         machine.held[held.id] = held
         self._held[held.id] = held
         half = Half(PairId(item.pair), held.id, now_ns)
-        if not self.layer.came(circuit, peer, half):
+        if not self.layer.came(circuit, peer, half, number):
             self._discard(half)
         self._carry_out()
         return True
@@ -191,6 +196,7 @@ class NetworkStack:
             return
         self._busy = True
         try:
+            self.layer.slots_freed()
             while self.layer.out:
                 effects, self.layer.out[:] = list(self.layer.out), []
                 for effect in effects:
@@ -216,14 +222,16 @@ class NetworkStack:
                 machine.send(STACK, effect.peer, STACK, "", "", encode_talk(effect.talk))
             case Make():
                 request = machine.entangle(STACK, effect.peer, effect.circuit, 1, 0.0)
-                self._asked[request] = (effect.circuit, effect.peer)
+                self._asked[request] = (effect.circuit, effect.peer, effect.number)
             case Unmake():
-                gone = [number for number, asked in self._asked.items() if asked == (effect.circuit, effect.peer)]
+                gone = [number for number, asked in self._asked.items() if asked[:2] == (effect.circuit, effect.peer)]
                 for number in gone:
                     del self._asked[number]
                     machine.withdraw(number)
             case Swap():
                 self._swap(effect)
+            case Distil():
+                self._distil(effect)
             case Drop():
                 self._discard(effect.half)
             case Whole():
@@ -279,6 +287,30 @@ class NetworkStack:
         elif isinstance(error, QnodeError):
             self._services.raised(error)
         self.layer.swapped(swap.circuit, swap.left.pair, swap.right.pair, frame)
+        self._carry_out()
+
+    def _distil(self, step: Distil) -> None:
+        machine = self._machine
+        halves = (self._held[step.control.qubit], self._held.pop(step.target.qubit))
+        for gate, operands in step.gates:
+            machine.apply(gate, tuple(halves[nth] for nth in operands), (), _HERE)
+        measured = machine.measure(halves[1:], "z", keep=False, where=_HERE)
+        assert measured.request is not None
+        future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._services.loop)
+        self._services.outcomes[measured.request] = future
+        future.add_done_callback(partial(self._distilled, step))
+
+    def _distilled(self, step: Distil, future: asyncio.Future[tuple[int, ...]]) -> None:
+        if future.cancelled():
+            return
+        self.layer.now_ns = self._machine.now_ns
+        error = future.exception()
+        bit: Literal[0, 1] | None = None
+        if error is None:
+            bit = 1 if future.result()[0] else 0
+        elif isinstance(error, QnodeError):
+            self._services.raised(error)
+        self.layer.distilled(step.circuit, step.peer, step.step, bit)
         self._carry_out()
 
     def _cut_off(self, circuit: str, pair: PairId) -> None:

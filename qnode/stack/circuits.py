@@ -15,12 +15,15 @@ Source: Kozlowski, Dahlberg & Wehner, Designing a quantum network protocol, CoNE
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final, Literal, NamedTuple
 
+from qnode.core.coins import Coins
 from qnode.ids import NodeName, PairId
 from qnode.stack.effects import Closed, Drop, Effect, Half, Log, Make, Swap, Tell, Unmake, WakeAt, Whole
 from qnode.stack.expectation import PERFECT, convolved, depolarised, stored, swapped
-from qnode.wire.stack import Expire, Joined, LinkFacts, NodeFacts, Setup, StackSpec, Track, Vector
+from qnode.stack.makers import Maker
+from qnode.wire.stack import Expire, Joined, LinkFacts, NodeFacts, Parity, Setup, StackSpec, Track, Vector
 
 LEFT: Final = 0  # towards the requester
 RIGHT: Final = 1
@@ -34,9 +37,10 @@ class Side:
         asked: How many pairs the link has been asked for that have not come.
         held: Halves that wait to be joined; at an end of the circuit, for the other end's track.
         live: How many pairs have been asked for and may still become whole, or are.
+        maker: Who makes better pairs of those of the link, if they are not good enough.
     """
 
-    __slots__ = ("asked", "held", "live", "peer", "slots")
+    __slots__ = ("asked", "held", "live", "maker", "peer", "slots")
 
     def __init__(self, peer: NodeName) -> None:
         self.peer = peer
@@ -44,15 +48,18 @@ class Side:
         self.asked = 0
         self.live = 0
         self.held: dict[PairId, Half] = {}
+        self.maker: Maker | None = None
 
 
 class Join(NamedTuple):
-    """Two pairs that were joined, seen from one of them: the other, on which side, the outcome, and what it cost."""
+    """Two pairs that were joined, seen from one of them: the other, on which side, the outcome, what it cost, and what
+    is to be expected of the right one."""
 
     other: PairId
     side: int
     frame: int
     noise: Vector
+    link: Vector
 
 
 class Circuit:
@@ -67,6 +74,7 @@ class Circuit:
         n: How many pairs are wanted; 0: until it is closed.
         far_facts: At an end, of the other end.
         window: How many pairs may be under way on each link.
+        spare: Slots for pairs that are still distilled.
 
     Args:
         facts: Of this node.
@@ -117,6 +125,29 @@ class Circuit:
         self._numbered = 0
         self.done: dict[int, tuple[str, int]] = {}  # at an end: whole pairs, as the other end knows them
         self._need = nested_ends(self.place, last) if self.is_repeater else (0, 0)
+        self.spare = 0
+        if setup.schemes:
+            self._distil(setup, links)
+
+    def _distil(self, setup: Setup, links: Mapping[str, LinkFacts]) -> None:
+        """Links that make better pairs of theirs before these are used."""
+        for at, side in enumerate(self._sides):
+            scheme = setup.schemes[self.place - 1 + at] if side is not None else None
+            if side is None or scheme is None or not scheme.steps:
+                continue
+            self.spare += scheme.slots - 1
+            self._aged_ns[at] = 0  # it is in the vector
+            side.maker = Maker(
+                self.id,
+                scheme,
+                self._out,
+                partial(self._good, at),
+                method=self._spec.distillation,
+                end=LEFT if at == RIGHT else RIGHT,
+                ends=(self._facts, setup.nodes[self.place - 1 + 2 * at]),
+                link=links[side.peer],
+                coin=Coins(setup.key),
+            )
 
     @property
     def is_repeater(self) -> bool:
@@ -139,7 +170,7 @@ class Circuit:
         self.window = window
         for side in self._sides:
             if side is not None:
-                side.slots = window if self.is_repeater else self.reserved
+                side.slots = window if self.is_repeater else self.reserved - self.spare
         self._fill()
 
     def make_room(self) -> None:
@@ -161,11 +192,35 @@ class Circuit:
                 side.asked += 1
                 side.live += 1
                 here += 1
-                self._out.append(Make(self.id, side.peer))
+                if side.maker is None:
+                    self._out.append(Make(self.id, side.peer))
+                else:
+                    side.maker.want()
 
-    def came(self, peer: NodeName, half: Half) -> None:
-        """A link has delivered a half."""
+    def came(self, peer: NodeName, half: Half, number: int = 0) -> None:
+        """A link has delivered a half, the one that was asked for with this number."""
         at = self._side_of(peer)
+        side = self._sides[at]
+        assert side is not None
+        if side.maker is None:
+            self._good(at, half)
+        else:
+            side.maker.came(number, half)
+
+    def distilled(self, peer: NodeName, step: int, bit: Literal[0, 1] | None) -> None:
+        """What this end has measured in a step; None: nothing."""
+        side = self._sides[self._side_of(peer)]
+        if side is not None and side.maker is not None:
+            side.maker.measured(step, bit)
+
+    def parity(self, sender: NodeName, parity: Parity) -> None:
+        """What the other end of a link has measured. Raises MalformedMessage."""
+        side = self._sides[self._side_of(sender)]
+        if side is not None and side.maker is not None:
+            side.maker.heard(parity)
+
+    def _good(self, at: int, half: Half) -> None:
+        """Here is a half of a pair that is to be used as it is."""
         side = self._sides[at]
         assert side is not None
         side.asked -= 1
@@ -185,7 +240,8 @@ class Circuit:
         if not self.place:
             number = self._numbers[pair] = self._numbered
             self._numbered += 1
-        self._tell(at, Track(self.id, pair, number, pair, 0, self._link, half.at_ns - self._aged_ns[at]))
+        vector = self._link if self.place else half.vector or self._link
+        self._tell(at, Track(self.id, pair, number, pair, 0, vector, half.at_ns - self._aged_ns[at]))
         self._match(pair, half.at_ns)
         self._fill()
 
@@ -249,8 +305,9 @@ class Circuit:
         self._out.append(Log("swap", pair=f"{left} {right}", name=self.id, qubits=(halves[0].qubit, halves[1].qubit)))
         waited, also = (self._stored(at, half, now_ns) for at, half in enumerate(halves))
         noise = swapped(waited, also, self._facts.mixing, self._facts.flip)
-        self._joins[left] = Join(right, RIGHT, frame, noise)
-        self._joins[right] = Join(left, LEFT, frame, noise)
+        link = halves[RIGHT].vector or self._link
+        self._joins[left] = Join(right, RIGHT, frame, noise, link)
+        self._joins[right] = Join(left, LEFT, frame, noise, link)
         if self._spec.swap == "nested":
             self._tell(LEFT, Joined(self.id, left, self._need[RIGHT]))
             self._tell(RIGHT, Joined(self.id, right, self._need[LEFT]))
@@ -311,7 +368,7 @@ class Circuit:
                 track.number,
                 track.origin,
                 track.frame ^ join.frame,
-                convolved(convolved(track.vector, join.noise), self._link),
+                convolved(convolved(track.vector, join.noise), join.link),
                 track.since_ns,
             ),
         )
@@ -341,7 +398,8 @@ class Circuit:
     def _expected(self, track: Track, half: Half, now_ns: int) -> Vector:
         """Of a whole pair, now: both ends have stored their halves, and one has corrected its own."""
         far, at = self.far_facts, LEFT if self.place else RIGHT
-        vector = convolved(convolved(track.vector, self._link), self._stored(at, half, now_ns))
+        link = self._link if self.place else half.vector or self._link
+        vector = convolved(convolved(track.vector, link), self._stored(at, half, now_ns))
         vector = stored(vector, now_ns - track.since_ns, far.t1_ns, far.t2_ns)
         return depolarised(vector, (self._facts if self.place else far).single) if track.frame else vector
 
@@ -386,6 +444,8 @@ class Circuit:
             if side is not None and side.asked:
                 self._out.append(Unmake(self.id, side.peer))
                 side.asked = 0
+            if side is not None and side.maker is not None:
+                side.maker.close()
 
     def settle(self, pairs: Mapping[int, tuple[str, int]]) -> None:
         """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be."""

@@ -10,7 +10,7 @@ Sources: the echo algorithm, Chang, IEEE Trans. Softw. Eng. 8 391 (1982); routes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from qnode.errors import MalformedMessage
 from qnode.stack.routes import Avoided, RouteTable
@@ -133,6 +133,10 @@ class Discovery:
     def node_back(self, node: str, life: int) -> None:
         """A node that was lost has begun a new life."""
         self._links.gone.discard(node)
+
+    def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
+        """What the nodes of a route that was found tell of themselves, and of their links to the next."""
+        return self._known[route[-1]].facts_along(route)
 
     # ------------------------------------------------------------ what to say
 

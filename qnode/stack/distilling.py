@@ -18,19 +18,13 @@ from typing import Final, Literal, NamedTuple
 from qnode.errors import MalformedMessage
 from qnode.ids import NodeName, PairId
 from qnode.quantum.circuits import TWIRL, Step, distillation
-from qnode.stack.expectation import PERFECT, both_stored, distilled, step_errors
+from qnode.stack.effects import Tell
+from qnode.stack.expectation import PERFECT, both_stored, distilled, step_errors, turned
 from qnode.stack.schedules import Begun, Item, Moved, schedule
 from qnode.wire.stack import NodeFacts, Parity, Scheme, Vector
 
 MOST_AHEAD: Final = 2**16
 """How many pairs the other end may be ahead."""
-
-
-class Tell(NamedTuple):
-    """Send a message to the stack of another node."""
-
-    peer: NodeName
-    talk: Parity
 
 
 class DistillStep(NamedTuple):
@@ -237,7 +231,10 @@ class Distiller:
         control, target, at_ns = step.control, step.target, step.at_ns
         control.step = target.step = target.number
         mine, theirs = self._ends
-        pairs = [both_stored(item.vector, at_ns - item.since_ns, mine, theirs) for item in (control, target)]
+        pairs = [
+            turned(both_stored(item.vector, at_ns - item.since_ns, mine, theirs), self._method, mine, theirs)
+            for item in (control, target)
+        ]
         _, better = distilled(pairs[0], pairs[1], self._method, *self._errors)
         control.vector = both_stored(better, self._delay_ns, mine, theirs)
         control.since_ns = at_ns + self._delay_ns

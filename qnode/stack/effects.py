@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from qnode.ids import NodeName, PairId, QubitId
+from qnode.quantum.circuits import Step
 from qnode.wire.stack import Talk, Vector
 
 
 class Half(NamedTuple):
-    """A half of a link pair in a slot of this node, since `at_ns`."""
+    """A half of a link pair in a slot of this node, since `at_ns`.
+
+    `vector`: what is to be expected of a pair that was distilled until then, of both halves; None: it was not.
+    """
 
     pair: PairId
     qubit: QubitId
     at_ns: int
+    vector: Vector | None = None
 
 
 class Tell(NamedTuple):
@@ -24,10 +29,11 @@ class Tell(NamedTuple):
 
 
 class Make(NamedTuple):
-    """Ask the link to a neighbour for one more pair, for a circuit."""
+    """Ask the link to a neighbour for one more pair, for a circuit; `number` is to be told when it comes."""
 
     circuit: str
     peer: NodeName
+    number: int = 0
 
 
 class Unmake(NamedTuple):
@@ -43,6 +49,20 @@ class Swap(NamedTuple):
     circuit: str
     left: Half
     right: Half
+
+
+class Distil(NamedTuple):
+    """Apply the gates to the halves of the control pair (0) and the target pair (1), and measure the latter in Z.
+
+    `NetworkLayer.distilled` is to be told the outcome.
+    """
+
+    circuit: str
+    peer: NodeName
+    step: int
+    control: Half
+    target: Half
+    gates: tuple[Step, ...]
 
 
 class Drop(NamedTuple):
@@ -106,4 +126,4 @@ class Refuse(NamedTuple):
     fields: dict[str, str | int]
 
 
-Effect = Tell | Make | Unmake | Swap | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse
+Effect = Tell | Make | Unmake | Swap | Distil | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse

@@ -103,6 +103,16 @@ def step_errors(mine: NodeFacts, theirs: NodeFacts) -> tuple[float, float]:
     return mixing, mine.flip + theirs.flip - 2.0 * mine.flip * theirs.flip
 
 
+_TURNS: Final = {"dejmps": 1.0, "bbpssw": 25 / 12}
+"""Gates of one qubit on each half before the CNOT; for "bbpssw" the mean of the twelve of `circuits.TWIRL`."""
+
+
+def turned(vector: Vector, method: str, mine: NodeFacts, theirs: NodeFacts) -> Vector:
+    """What the gates of one qubit in a step do to either of its pairs because they err."""
+    turns = _TURNS[method]
+    return depolarised(depolarised(vector, min(1.0, turns * mine.single)), min(1.0, turns * theirs.single))
+
+
 def distilled(
     control: Vector, target: Vector, method: str = "dejmps", mixing: float = 0.0, flip: float = 0.0
 ) -> tuple[float, Vector]:

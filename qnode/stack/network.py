@@ -1,23 +1,35 @@
 """The network layer of one node: requests of its programs, met by those of others, served over circuits.
 
-Both ends of a request tell each other what they want; the nth of the one meets the nth of the other, for each program
-and tag. Who asked earlier is the requester: it picks the route and sets the circuit up, node by node. Where memories
-are short, it waits until it is told that there are enough, and tries again.
+Requests of two nodes meet in order, for each program and tag. One of the two decides which meet, so that they never
+disagree, whatever is withdrawn meanwhile: the other tells it what it wants, and hears of it when it has met. Who asked
+earlier is the requester: it picks the route and sets the circuit up, node by node. Where memories are short, it waits
+until it is told that there are enough, and tries again.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from msgspec.structs import replace
 
-from qnode.errors import NoRoute, OutOfMemory, PeerLost, QnodeError, RequestMismatch, RequestOver
+from qnode.core.coins import derive_key
+from qnode.errors import (
+    FidelityUnreachable,
+    NoRoute,
+    OutOfMemory,
+    PeerLost,
+    QnodeError,
+    RequestMismatch,
+    RequestOver,
+)
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Applicant, Slots
 from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
+from qnode.stack.planning import Plan, Unreachable, plan
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
     Announce,
@@ -31,6 +43,7 @@ from qnode.wire.stack import (
     Joined,
     LinkFacts,
     NodeFacts,
+    Parity,
     Refused,
     Seek,
     Settle,
@@ -44,6 +57,8 @@ from qnode.wire.stack import (
 
 REMEMBERED: Final = 4096
 """Finished circuits of which an end still knows the pairs, in case the other end has not got them all."""
+
+_FIRST_NS: Final = 2**62
 
 Talks = tuple[NodeName, str, str]
 
@@ -63,6 +78,9 @@ class Routes(Protocol):
 
     def route(self, target: str) -> tuple[str, ...] | None:
         """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
+
+    def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
+        """What the nodes of a route that was given tell of themselves, and of their links to the next."""
 
     def forget(self, target: str) -> None:
         """A way there turned out to be broken."""
@@ -95,23 +113,15 @@ class Want:
         circuits: How many have.
         whole: How many of its pairs there are.
         waits_for: The node that is short of memory.
-        freed: Nodes that were, and have said that they are not any more.
+        waits_at: All nodes that may keep a place in a queue for its circuit.
+        freed: One of them has said `Free` before its `Busy` had come back along the route.
         state: "asked", "routing", "queued", "setting up", "running", "settling".
     """
 
     __slots__ = (
-        "asked",
-        "at_once",
-        "circuit",
-        "circuits",
-        "freed",
-        "peer",
-        "route",
-        "state",
-        "theirs",
-        "waits_for",
-        "whole",
-    )
+        "asked", "at_once", "circuit", "circuits", "freed", "peer", "route", "state", "theirs", "waits_at",
+        "waits_for", "whole",
+    )  # fmt: skip
 
     def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
         self.peer = peer
@@ -123,19 +133,27 @@ class Want:
         self.circuits = 0
         self.whole = 0
         self.waits_for = ""
-        self.freed: set[str] = set()
+        self.waits_at: set[str] = set()
+        self.freed = False
         self.state = "asked"
+
+    @property
+    def since_ns(self) -> int:
+        """Its age for admission. Whoever has some of its pairs comes first, for they keep slots until it has all."""
+        return self.asked.at_ns - (_FIRST_NS if self.whole else 0)
 
 
 class Meeting:
-    """Requests of this node's program with a peer's of the same name, per tag, in order: the nth meets the nth."""
+    """Requests that have met none, of this node's program and of a peer's of the same name, per tag, oldest first.
 
-    __slots__ = ("asked", "mine", "theirs")
+    It is kept by the one of the two nodes that decides.
+    """
+
+    __slots__ = ("mine", "theirs")
 
     def __init__(self) -> None:
         self.mine: list[Want] = []
         self.theirs: list[Wanted] = []
-        self.asked = 0
 
 
 class NetworkLayer:
@@ -158,6 +176,7 @@ class NetworkLayer:
         self.name = name
         self.now_ns = 0
         self.out: list[Effect] = []
+        self.key = b""  # of what this node draws for circuits
         self.circuits: dict[str, Circuit] = {}
         self.wants: dict[int, Want] = {}
         self._life = life
@@ -173,7 +192,9 @@ class NetworkLayer:
         self._opened: dict[NodeName, int] = {}
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
         self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
+        self._closed_early: OrderedDict[str, None] = OrderedDict()  # whose `Close` may have overtaken their `Setup`
         self._lost: set[NodeName] = set()
+        self._lives: dict[NodeName, int] = {}  # of nodes that were lost: the next
         self._down: set[NodeName] = set()  # neighbours to whom the link makes nothing
 
     # ------------------------------------------------------------ what programs ask for
@@ -181,16 +202,17 @@ class NetworkLayer:
     def ask(self, program: str, peer: NodeName, tag: str, n: int, min_fidelity: float, at_once: int) -> int:
         """A program wants n pairs with a peer, and has room for so many at once. Returns the request's number."""
         self._numbered += 1
-        meeting = self._meetings.setdefault((peer, program, tag), Meeting())
-        wanted = Wanted(self._numbered, meeting.asked, program, tag, n, min_fidelity, self.now_ns)
-        meeting.asked += 1
+        wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns)
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
-        self.out.append(Tell(peer, wanted))
         self._routes.need(peer)
-        meeting.mine.append(want)
-        self._meet(peer, meeting)
-        if want.state == "asked":
+        if self._decides(peer):
+            meeting = self._meeting(peer, wanted)
+            meeting.mine.append(want)
+            self._meet(peer, meeting)
+        else:
+            self.out.append(Tell(peer, wanted))
+        if wanted.number in self.wants and want.state == "asked":
             self._check_way(want)
         return wanted.number
 
@@ -199,42 +221,69 @@ class NetworkLayer:
         want = self.wants.get(number)
         if want is not None:
             self.out.append(Log(f"network_{why}", want.asked.program, number, peer=want.peer, n=want.asked.n))
-            self._end(want, with_theirs=False)
-            self.out.append(Tell(want.peer, Void(number)))
+            self._end(want)
 
-    def _end(self, want: Want, *, with_theirs: bool = True) -> None:
-        """A request is over, served or not; and the one that it met, unless it was withdrawn."""
-        del self.wants[want.asked.number]
-        self._abandon(want)
-        meeting = self._meetings[want.peer, want.asked.program, want.asked.tag]
-        meeting.mine.remove(want)
-        if want.theirs is not None and with_theirs:
-            meeting.theirs.remove(want.theirs)
-        self._meet(want.peer, meeting)
+    def _end(self, want: Want, *, served: bool = False) -> None:
+        """A request is over; the peer is told, unless both were served."""
+        number, peer, theirs = want.asked.number, want.peer, want.theirs
+        del self.wants[number]
+        self._leave(want)
+        if served or peer in self._lost:
+            return
+        if not self._decides(peer):
+            self.out.append(Tell(peer, Void(number)))
+            return
+        meeting = self._meeting(peer, want.asked)
+        if theirs is None:
+            if want in meeting.mine:
+                meeting.mine.remove(want)
+            return
+        self.out.append(Tell(peer, Void(number, theirs.number)))
+        insort(meeting.theirs, theirs, key=lambda one: one.number)
+        self._meet(peer, meeting)
+
+    def _decides(self, peer: NodeName) -> bool:
+        return self.name < peer
+
+    def _meeting(self, peer: NodeName, wanted: Wanted) -> Meeting:
+        return self._meetings.setdefault((peer, wanted.program, wanted.tag), Meeting())
 
     def _meet(self, peer: NodeName, meeting: Meeting) -> None:
-        """Whichever requests have met, or not any more."""
-        for nth, want in enumerate(list(meeting.mine)):
-            theirs = meeting.theirs[nth] if nth < len(meeting.theirs) else None
-            if want.theirs is theirs:
-                continue
-            had = want.whole + (self.circuits[want.circuit].whole if want.circuit in self.circuits else 0)
-            self._abandon(want)
-            want.theirs = theirs
-            if had:  # they are in use
-                over = RequestOver(peer=peer, state="withdrawn there", delivered=had, wanted=want.asked.n)
-                want.theirs = None
-                self._refuse(want, over)
-                return
-            if theirs is None:
-                want.state = "asked"
-                continue
-            mine = want.asked
+        """Whichever requests can."""
+        while meeting.mine and meeting.theirs:
+            want, theirs = meeting.mine.pop(0), meeting.theirs.pop(0)
+            mine, want.theirs = want.asked, theirs
             if mine.n != theirs.n:
+                other = RequestMismatch(node=peer, peer=self.name, wanted=theirs.n, offered=mine.n)
+                want.theirs = None
+                self.out.append(Tell(peer, Refused(theirs.number, other.code, other.fields)))
                 self._refuse(want, RequestMismatch(node=self.name, peer=peer, wanted=mine.n, offered=theirs.n))
-                return
-            if (mine.at_ns, self.name) < (theirs.at_ns, peer):
+            elif (mine.at_ns, self.name) < (theirs.at_ns, peer):
                 self._set_up(want)
+            else:
+                self.out.append(Tell(peer, replace(mine, met=theirs.number)))
+
+    def _part(self, want: Want) -> None:
+        """What a request had met is over: it waits for another, unless some of its pairs are in use."""
+        had = want.whole + (self.circuits[want.circuit].whole if want.circuit in self.circuits else 0)
+        self._leave(want)
+        want.theirs = None
+        want.state = "asked"
+        if had:
+            over = RequestOver(peer=want.peer, state="withdrawn there", delivered=had, wanted=want.asked.n)
+            self._refuse(want, over)
+        elif self._decides(want.peer):
+            meeting = self._meeting(want.peer, want.asked)
+            insort(meeting.mine, want, key=lambda one: one.asked.number)
+            self._meet(want.peer, meeting)
+        else:
+            self._wake_early(want)
+
+    def _wake_early(self, want: Want) -> None:
+        """At the far end: a circuit that came before this request was ready for it may try again."""
+        for setup in self._setups.values():
+            if setup.route[-1] == self.name and setup.far_number == want.asked.number:
+                self.out.append(Tell(NodeName(setup.route[0]), Free(setup.circuit)))
 
     def _refuse(self, want: Want, error: QnodeError) -> None:
         number = want.asked.number
@@ -251,34 +300,63 @@ class NetworkLayer:
 
     def _set_up(self, want: Want) -> None:
         peer = want.peer
+        want.freed = False
+        if want.state != "routing":  # else what was sought in vain would be sought for ever
+            self._routes.need(peer)
+        try:
+            route = self._routes.route(peer)
+        except QnodeError as error:
+            self._refuse_both(want, error)
+            return
+        if route is not None and not self._lost.isdisjoint(route):  # it was found before that was known
+            self._routes.forget(peer)
+            route = None
+        if route is None:
+            want.state = "routing"
+            self._routes.need(peer)  # which may have been forgotten since
+            return
+        if want.route != route:
+            self._leave(want)
+            want.route = route
         if not want.circuit:
             opened = self._opened.get(peer, 0)
             self._opened[peer] = opened + 1
             want.circuit = f"{life_of(self.name, self._life)}>{peer}#{opened}"
             want.circuits += 1
             self._circuits_of[want.circuit] = want
-        try:
-            route = self._routes.route(peer)
-        except QnodeError as error:
-            self._refuse_both(want, error)
-            return
-        if route is None:
-            self._routes.need(peer)
-            want.state = "routing"
-            return
-        want.route = route
         assert want.theirs is not None
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
         setup = Setup(
-            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), mine.at_ns, self._facts
+            want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), want.since_ns, self._facts
         )
+        wanted = max(mine.min_fidelity, theirs.min_fidelity)
+        if wanted:
+            nodes, links = self._routes.facts_along(route)
+            found = self._planned(nodes, links, wanted, min(n, want.at_once))
+            if isinstance(found, Unreachable):
+                best = f"{found.reachable:.4f}"
+                self._refuse_both(
+                    want, FidelityUnreachable(node=self.name, peer=peer, wanted=f"{wanted:g}", reachable=best)
+                )
+                return
+            if found.distils:
+                key = derive_key(self.key, want.circuit)
+                setup = replace(setup, window=1, schemes=found.links, nodes=nodes, key=key)
         if self._take_part(setup, want):
             self.circuits[setup.circuit].request = mine.number
             want.state = "setting up"
-            self.out.append(Tell(NodeName(route[1]), setup))
+            window = self.circuits[setup.circuit].window
+            self.out.append(Tell(NodeName(route[1]), replace(setup, window=window)))
         elif want.asked.number in self.wants:
             self._queue(want, self.name)
+
+    def _planned(
+        self, nodes: tuple[NodeFacts, ...], links: tuple[LinkFacts, ...], wanted: float, pairs: int
+    ) -> Plan | Unreachable:
+        """How much is to be distilled on the links, with memory at the ends for so many pairs."""
+        ends = [replace(node, slots=node.slots - pairs + 1) for node in (nodes[0], nodes[-1])]
+        return plan((ends[0], *nodes[1:-1], ends[1]), links, wanted, self._spec, at_ends=False)
 
     def _queue(self, want: Want, at: str) -> None:
         want.state, want.waits_for = "queued", at
@@ -296,6 +374,8 @@ class NetworkLayer:
     def routes_changed(self) -> None:
         """More is known of the network: those who wait for a route look again."""
         for want in list(self.wants.values()):
+            if want.asked.number not in self.wants:  # it has ended with another
+                continue
             if want.state == "routing":
                 self._set_up(want)
             elif want.state == "asked":
@@ -306,7 +386,6 @@ class NetworkLayer:
         try:
             self._routes.route(want.peer)
         except NoRoute as error:
-            self.out.append(Tell(want.peer, Void(want.asked.number)))
             self._refuse(want, error)
 
     def _take_part(self, setup: Setup, want: Want | None) -> bool:
@@ -314,30 +393,31 @@ class NetworkLayer:
         circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = Applicant(setup.since_ns, setup.circuit)
         if want is None:
-            taken = self._admission.admit(who, 2, 2 * setup.window, 2)
-            circuit.window = taken // 2
+            taken = self._admission.admit(who, 2 + circuit.spare, 2 * setup.window + circuit.spare, 2)
+            circuit.window = (taken - circuit.spare) // 2
         else:
-            least = min(setup.n, want.at_once)
+            least = min(setup.n, want.at_once) + circuit.spare
             taken = self._admission.admit(who, least, least, 1)
+            circuit.window = min(setup.window, taken)  # no more than an end can match: others would wait for ever
         if taken:
             circuit.reserved = taken
             self.circuits[setup.circuit] = circuit
         return bool(taken)
 
-    def _abandon(self, want: Want) -> None:
-        """What served a request is not needed any more."""
+    def _leave(self, want: Want) -> None:
+        """Whatever knows the circuit of a request may forget it; no other will have its name."""
+        if not want.circuit:
+            return
+        del self._circuits_of[want.circuit]
         circuit = self.circuits.pop(want.circuit, None)
-        if want.circuit:
-            self._circuits_of.pop(want.circuit, None)
-            if circuit is not None:
-                circuit.close()
-                for node in circuit.route:
-                    if node != self.name and node not in self._lost:
-                        self.out.append(Tell(NodeName(node), Close(circuit.id)))
-            elif want.state == "queued":
-                self._admission.forget(Applicant(want.asked.at_ns, want.circuit))
+        if circuit is not None:
+            circuit.close()
+        self._admission.forget(Applicant(want.since_ns, want.circuit))
+        know = want.waits_at if circuit is None else want.waits_at.union(circuit.route)
+        for node in sorted(know - self._lost - {self.name}):
+            self.out.append(Tell(NodeName(node), Close(want.circuit)))
+        want.waits_at.clear()
         want.circuit = ""
-        want.whole = 0
 
     # ------------------------------------------------------------ messages of other stacks
 
@@ -357,12 +437,15 @@ class NetworkLayer:
                 circuit = self.circuits.get(talk.circuit)
                 if circuit is not None:
                     circuit.reaches(PairId(talk.pair), talk.place)
+            case Parity():
+                circuit = self.circuits.get(talk.circuit)
+                if circuit is not None:
+                    circuit.parity(sender, talk)
+                    self._look_after(circuit)
             case Wanted():
-                meeting = self._meetings.setdefault((sender, talk.program, talk.tag), Meeting())
-                meeting.theirs.append(talk)
-                self._meet(sender, meeting)
+                self._wanted(sender, talk)
             case Void():
-                self._void(sender, talk.number)
+                self._void(sender, talk)
             case Refused():
                 want = self.wants.get(talk.number)
                 if want is not None:
@@ -375,8 +458,12 @@ class NetworkLayer:
                 self._busy(talk)
             case Free():
                 want = self._circuits_of.get(talk.circuit)
-                if want is not None:
-                    self._freed(want, sender)
+                if want is None:
+                    self.out.append(Tell(sender, Close(talk.circuit)))
+                elif want.state == "queued":
+                    self._set_up(want)
+                else:
+                    want.freed = True
             case Close():
                 self._closed(talk.circuit)
             case Down():
@@ -392,31 +479,57 @@ class NetworkLayer:
                 self._routes.heard(sender, talk)
                 self.routes_changed()
 
-    def _void(self, sender: NodeName, number: int) -> None:
-        for (peer, _, _), meeting in list(self._meetings.items()):
+    def _wanted(self, sender: NodeName, wanted: Wanted) -> None:
+        if self._decides(sender):
+            meeting = self._meeting(sender, wanted)
+            meeting.theirs.append(wanted)
+            self._meet(sender, meeting)
+            return
+        want = self.wants.get(wanted.met)
+        if want is not None:
+            want.theirs = wanted
+            self._set_up(want)
+
+    def _void(self, sender: NodeName, void: Void) -> None:
+        if not self._decides(sender):
+            want = self.wants.get(void.met)
+            if want is None:  # it was served here, or withdrawn: the other end does not know
+                self.out.append(Tell(sender, Void(void.met)))
+            elif want.theirs is None or want.theirs.number == void.number:
+                self._part(want)
+            return
+        for (peer, _, _), meeting in self._meetings.items():
             if peer == sender:
-                gone = next((one for one in meeting.theirs if one.number == number), None)
-                if gone is not None:
-                    meeting.theirs.remove(gone)
-                    self._meet(peer, meeting)
-                    return
+                meeting.theirs[:] = [one for one in meeting.theirs if one.number != void.number]
+        for want in list(self.wants.values()):
+            if want.peer == sender and want.theirs is not None and want.theirs.number == void.number:
+                self._part(want)
 
     def _asked_to_take_part(self, sender: NodeName, setup: Setup) -> None:
         requester, at = NodeName(setup.route[0]), setup.route.index(self.name)
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
-        if is_end and (want is None or want.theirs is None or want.theirs.number != setup.number):
-            self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it has been withdrawn: that is on its way
+        met = want is not None and want.theirs is not None and want.theirs.number == setup.number
+        over = self._is_over(requester, setup.circuit)
+        if over or (is_end and (want is None or (not met and self._decides(requester)))):
+            self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
+            return
+        if want is not None and (want.circuit or not (met or want.theirs is None)):
+            self._setups[setup.circuit] = setup  # that something else is over, is on its way
+            self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
         if not is_end and self._memory.slots < 2:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
-        if not is_end and setup.route[at + 1] in self._down:
-            self.out.append(Tell(sender, Busy(setup.circuit, "")))
-            reason = f"the link of {self.name} and {setup.route[at + 1]} is broken"
-            self.out.append(Tell(requester, Down(setup.circuit, reason)))
-            return
+        if not is_end:
+            ahead = NodeName(setup.route[at + 1])
+            broken = f"the link of {self.name} and {ahead} is broken" if ahead in self._down else ""
+            broken = f"node {ahead} is gone" if ahead in self._lost else broken
+            if broken:
+                self.out.append(Tell(sender, Busy(setup.circuit, "")))
+                self.out.append(Tell(requester, Down(setup.circuit, broken)))
+                return
         if not self._take_part(setup, want):
             self._setups[setup.circuit] = setup
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
@@ -427,18 +540,25 @@ class NetworkLayer:
             self.out.append(Tell(NodeName(setup.route[at + 1]), replace(setup, window=circuit.window)))
             return
         want.circuit, want.state, want.route = setup.circuit, "running", setup.route
+        if not met:
+            want.theirs = replace(want.asked, number=setup.number)
         want.circuits += 1
         circuit.request = want.asked.number
         self._circuits_of[setup.circuit] = want
         self.out.append(Tell(sender, Granted(setup.circuit, circuit.window, self._facts)))
         circuit.begin(circuit.window)
 
+    def _is_over(self, requester: NodeName, circuit: str) -> bool:
+        """Whether a circuit that is to be set up has been closed, or was that of an earlier life of its requester."""
+        life = int(circuit.partition(">")[0].partition("!")[2] or 0)
+        return circuit in self._closed_early or life < self._lives.get(requester, 0)
+
     def _granted(self, granted: Granted) -> None:
         circuit = self.circuits.get(granted.circuit)
-        if circuit is None or circuit.open:
+        if circuit is None or circuit.open or circuit.settling:
             return
         if circuit.is_repeater:
-            spare = circuit.reserved - 2 * granted.window
+            spare = circuit.reserved - 2 * granted.window - circuit.spare
             if spare:
                 circuit.reserved -= spare
                 self.out.append(Freed(spare))
@@ -448,6 +568,7 @@ class NetworkLayer:
             circuit.far_facts = granted.facts
             want = self._circuits_of[granted.circuit]
             want.state = "running"
+            want.waits_at.clear()
             self.out.append(
                 Log(
                     "network_accepted",
@@ -462,26 +583,22 @@ class NetworkLayer:
         circuit.begin(granted.window)
 
     def _busy(self, busy: Busy) -> None:
-        circuit = self.circuits.pop(busy.circuit, None)
-        if circuit is None:
+        circuit = self.circuits.get(busy.circuit)
+        if circuit is None or circuit.settling:
             return
+        del self.circuits[busy.circuit]
         circuit.close()
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), busy))
             return
         want = self._circuits_of.get(busy.circuit)
-        if want is not None and busy.node:
-            self._queue(want, busy.node)
-            if busy.node in want.freed:
-                self._freed(want, busy.node)
-
-    def _freed(self, want: Want, at: str) -> None:
-        """A node has memory again; that may be heard before it is heard that it had none."""
-        if want.state == "queued":
-            want.freed.discard(at)
+        if want is None or not busy.node:
+            return
+        want.waits_at.add(busy.node)
+        if want.freed:
             self._set_up(want)
         else:
-            want.freed.add(at)
+            self._queue(want, busy.node)
 
     def slots_freed(self) -> None:
         """Memory has been given back: who waits longest may have it."""
@@ -500,6 +617,16 @@ class NetworkLayer:
         circuit = self.circuits.pop(name, None)
         if circuit is not None:
             circuit.close()
+            want = self._circuits_of.get(name)
+            if want is not None:
+                want.whole += circuit.whole
+            return
+        self._forget_setup(name)
+        self._closed_early[name] = None
+        if len(self._closed_early) > REMEMBERED:
+            self._closed_early.popitem(last=False)
+
+    def _forget_setup(self, name: str) -> None:
         setup = self._setups.pop(name, None)
         if setup is not None:
             self._admission.forget(Applicant(setup.since_ns, name))
@@ -518,7 +645,7 @@ class NetworkLayer:
                 self._down.discard(peer)
                 self._routes.link_up(peer)
             case Lost():
-                self._lost.add(peer)
+                self._lives[peer] = what.incarnation + 1
                 self._routes.node_lost(peer, what.incarnation)
                 self._node_lost(peer, what.reason)
             case Back():
@@ -528,6 +655,7 @@ class NetworkLayer:
 
     def forsake(self, node: NodeName, reason: str) -> None:
         """Another node is gone: requests with it end."""
+        self._lost.add(node)  # it need not be told anything
         for want in [want for want in self.wants.values() if want.peer == node]:
             self._refuse(want, PeerLost(peer=node, reason=reason))
         for talks in [talks for talks in self._meetings if talks[0] == node]:
@@ -536,9 +664,11 @@ class NetworkLayer:
     def _node_lost(self, node: NodeName, reason: str) -> None:
         self.forsake(node, reason)
         for setup in [setup for setup in self._setups.values() if node in setup.route]:
-            self._closed(setup.circuit)
+            self._forget_setup(setup.circuit)
         for circuit in [circuit for circuit in self.circuits.values() if node in circuit.route]:
-            if circuit.is_repeater or circuit.far == node:
+            if circuit.is_repeater:
+                self._give_up(circuit, f"node {node} is gone: {reason}")
+            elif circuit.far == node:
                 self._closed(circuit.id)
             else:
                 self._break(circuit, f"node {node} is gone: {reason}")
@@ -549,11 +679,16 @@ class NetworkLayer:
         reason = f"the link of {self.name} and {peer} is broken"
         for circuit in [circuit for circuit in self.circuits.values() if circuit.uses(peer)]:
             if circuit.is_repeater:
-                for end in (circuit.route[0], circuit.route[-1]):
-                    self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
-                self._closed(circuit.id)
+                self._give_up(circuit, reason)
             else:
                 self._break(circuit, reason)
+
+    def _give_up(self, circuit: Circuit, reason: str) -> None:
+        """At a repeater: it is broken. The ends are told, for they may have heard of that before it was set up."""
+        for end in (circuit.route[0], circuit.route[-1]):
+            if end not in self._lost:
+                self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
+        self._closed(circuit.id)
 
     def _break(self, circuit: Circuit, reason: str) -> None:
         """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
@@ -579,6 +714,7 @@ class NetworkLayer:
         if circuit is None:
             if not settle.answer:
                 whole = self._finished.get(settle.circuit, {})
+                self._closed(settle.circuit)  # in case that it is still to be set up here
                 self.out.append(Tell(sender, Settle(settle.circuit, whole, answer=True)))
             return
         self._break(circuit, f"{sender} has found it broken")
@@ -594,6 +730,7 @@ class NetworkLayer:
             self._serve(want)
         elif circuit.place:
             want.state = "asked"
+            self._wake_early(want)
         else:
             self._set_up(want)
 
@@ -602,18 +739,19 @@ class NetworkLayer:
         for name, want in self._circuits_of.items():
             circuit = self.circuits.get(name)
             while circuit is not None and circuit.open and want.at_once < want.asked.n:
-                if circuit.reserved >= min(want.at_once, circuit.n - circuit.whole) or not self._memory.take_in_turn(1):
+                enough = min(want.at_once, circuit.n - circuit.whole) + circuit.spare
+                if circuit.reserved >= enough or not self._memory.take_in_turn(1):
                     break
                 circuit.make_room()
 
     # ------------------------------------------------------------ pairs
 
-    def came(self, circuit: str, peer: NodeName, half: Half) -> bool:
+    def came(self, circuit: str, peer: NodeName, half: Half, number: int = 0) -> bool:
         """A link has delivered a half. False if nobody wants it any more."""
         found = self.circuits.get(circuit)
         if found is None or not found.open:
             return False
-        found.came(peer, half)
+        found.came(peer, half, number)
         self._look_after(found)
         return True
 
@@ -625,6 +763,13 @@ class NetworkLayer:
                 found.swap_failed(left, right)
             else:
                 found.swapped(left, right, frame, self.now_ns)
+            self._look_after(found)
+
+    def distilled(self, circuit: str, peer: NodeName, step: int, bit: Literal[0, 1] | None) -> None:
+        """What was measured in a step of a distillation; None: nothing."""
+        found = self.circuits.get(circuit)
+        if found is not None:
+            found.distilled(peer, step, bit)
             self._look_after(found)
 
     def cut_off(self, circuit: str, pair: PairId) -> None:
@@ -653,4 +798,4 @@ class NetworkLayer:
     def _serve(self, want: Want) -> None:
         number = want.asked.number
         self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
-        self._end(want)
+        self._end(want, served=True)

@@ -52,6 +52,11 @@ class RouteTable:
         self._costs: dict[str, dict[str, dict[str, float]]] = {}
         self._trees: dict[tuple[str, str, frozenset[Avoided]], dict[str, Cost]] = {}
 
+    def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
+        """What the nodes of a route tell of themselves, and of their links to the next."""
+        links = tuple(self._links[one][other] for one, other in pairwise(route))
+        return tuple(self._nodes[name] for name in route), links
+
     def route(
         self, source: str, target: str, metric: str = "hops", *, avoid: Collection[Avoided] = ()
     ) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ Source: flooding as in OSPF, RFC 2328, section 13, with its pacing, and lives in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -195,6 +195,10 @@ class LinkStates:
         if self._table_version != self.version:
             self._table, self._table_version = RouteTable(self.states), self.version
         return self._table
+
+    def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
+        """What the nodes of a route tell of themselves, and of their links to the next."""
+        return self.routes().facts_along(route)
 
     def forget(self, target: str) -> None:
         """A way there turned out to be broken: whoever broke it announces that, or is lost."""

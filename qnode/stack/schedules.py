@@ -163,7 +163,7 @@ class Pumping:
     def ended(self, step: Begun, *, kept: bool) -> Moved:
         """A step is over."""
         self._busy = False
-        self._done += kept
+        self._done += 1
         finished = [step.control] if kept and self._done == self._steps else []
         if finished or not kept:
             self._pumped = None

@@ -144,26 +144,30 @@ class Found(msgspec.Struct, array_like=True, tag=3, frozen=True):
 
 
 class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
-    """A program of the sender wants pairs with the receiver's of the same name; the how-manieth with this tag.
+    """A program of the sender wants pairs with the receiver's of the same name and tag.
 
-    `kind` is what becomes of the halves: "keep", "measure"; `at_ns` when the program asked: who did so earlier, is the
-    requester.
+    Told to the one of the two nodes whose name comes first, which decides what meets what; and by that to the other, if
+    it is the requester: that is who asked earlier, by (`at_ns`, name). `met` is then the receiver's request.
     """
 
     number: int
-    nth: int
     program: str
     tag: str
     n: int
     min_fidelity: float
     at_ns: int
     kind: str = "keep"
+    met: int = 0
 
 
 class Void(msgspec.Struct, array_like=True, tag=11, frozen=True):
-    """The sender's request of this number is withdrawn, or has come to nothing."""
+    """The sender's request of this number is withdrawn, or has come to nothing.
+
+    From the node that decides, it had met the receiver's `met`, which is to wait for another.
+    """
 
     number: int
+    met: int = 0
 
 
 class Refused(msgspec.Struct, array_like=True, tag=12, frozen=True):
@@ -186,6 +190,9 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         window: How many may be under way at once; nodes lower it to what they have.
         since_ns: When the request was made: who asked earlier, is served earlier.
         facts: Of the requester.
+        schemes, nodes: What is done to the pairs of each link before they are swapped, and the facts of all nodes of
+            the route; empty: nothing.
+        key: Of the draws that the ends of a link share.
     """
 
     circuit: str
@@ -196,6 +203,9 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     window: int
     since_ns: int
     facts: NodeFacts
+    schemes: tuple[Scheme, ...] = ()
+    nodes: tuple[NodeFacts, ...] = ()
+    key: bytes = b""
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
@@ -227,7 +237,7 @@ class Free(msgspec.Struct, array_like=True, tag=23, frozen=True):
 
 
 class Close(msgspec.Struct, array_like=True, tag=24, frozen=True):
-    """The circuit is over. Goes along the route, behind all that was sent along it."""
+    """The circuit is over: to all that know of it, directly. It may overtake what was sent along the route."""
 
     circuit: str
 

@@ -10,7 +10,8 @@ from typing import Final, Literal
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.bell import BELL_STATES, BellState
 from qnode.quantum.register import Register
-from qnode.stack.distilling import Abandon, DistillEffect, Distiller, DistillStep, Ready, Tell, Wanting
+from qnode.stack.distilling import Abandon, DistillEffect, Distiller, DistillStep, Ready, Wanting
+from qnode.stack.effects import Tell
 from qnode.wire.stack import NodeFacts, Parity, Scheme, Vector, decode_talk, encode_talk
 
 IDEAL: Final = NodeFacts(16, inf, inf)

@@ -17,7 +17,8 @@ from qnode.ids import PairId
 from qnode.quantum.bell import BELL_STATES, PHI_PLUS
 from qnode.quantum.bell_diagonal import Floats
 from qnode.stack import expectation
-from qnode.stack.distilling import MOST_AHEAD, Ready, Tell
+from qnode.stack.distilling import MOST_AHEAD, Ready
+from qnode.stack.effects import Tell
 from qnode.wire.stack import NodeFacts, Parity, Scheme, Vector
 from tests.stack.ends import DELAY_NS, PERIOD_NS, World, at_random, first
 
@@ -62,6 +63,7 @@ def test_both_ends_deliver_the_same_pairs_and_keep_no_half(
     assert len(mine) == n
     assert numbers(mine) == numbers(theirs)
     assert world.asked[0] == world.asked[1]
+    assert not any(end._heard for end in world.ends)  # of what is over nothing is kept
     for end, ready in enumerate(world.ready):
         for each in ready:
             world.halves[end].discard(each.pair)  # gone or not, it is the program's now
@@ -187,23 +189,26 @@ def test_a_half_that_is_lost_while_its_step_runs_ends_it_at_both() -> None:
         end.came(1, PairId("p1"), ONE, 10)
         end.measured(5, 1)  # nobody knows of such a step
     assert [type(effect).__name__ for effect in world.outs[0]] == ["Wanting", "DistillStep"]
-    world.outs[0].clear(), world.outs[1].clear()
+    for out in world.outs:
+        out.clear()
     mine.lost(0)
     (told, wanting) = world.outs[0]
     assert told == Tell(mine.peer, Parity(mine.circuit, 0, 1, None))
     mine.measured(1, 0)  # it had begun
+    assert isinstance(told.talk, Parity)
     theirs.heard(told.talk)
     assert [type(effect).__name__ for effect in world.outs[1]] == ["Abandon", "Wanting"]
     assert world.outs[1][1] == wanting
     theirs.measured(1, 1)
     mine.heard(Parity(mine.circuit, 0, 1, 1))  # that was sent before theirs heard of it
-    mine.lost(0), mine.lost(1)
+    mine.lost(0)
+    mine.lost(1)
     assert len(world.outs[0]) == len(world.outs[1]) == 2
 
 
 def test_a_half_that_is_lost_after_its_bit_was_told_is_gone_when_it_is_ready() -> None:
     world = World(Scheme(1), lambda number: PHI_PLUS, first)
-    mine, theirs = world.ends
+    mine = world.ends[0]
     for end in world.ends:
         end.want(1)
         end.came(0, PairId("p0"), ONE, 0)
@@ -244,5 +249,5 @@ def test_what_is_closed_gives_everything_back(scheme: Scheme, seed: int, steps: 
     while world.pending:
         world.pending.pop(0)()
         world.absorb()
-    for end, ready in enumerate(world.ready):
-        assert world.halves[end] == {each.pair for each in ready}
+    for halves, ready in zip(world.halves, world.ready, strict=True):
+        assert halves == {each.pair for each in ready}

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from qnode.quantum import bell_diagonal
 from qnode.quantum.bell import BELL_STATES
+from qnode.quantum.circuits import TWIRL, distillation
 from qnode.quantum.gates import Matrix
 from qnode.stack import expectation
 from qnode.wire.stack import LinkFacts, NodeFacts, Vector
 from tests.physics.circuits import distil, gate, memory, through
 
 EXACT: Final = 1e-12
+ONE: Final[Vector] = (0.8, 0.1, 0.06, 0.04)
 chances = st.floats(0, 1)
 times = st.floats(0, 5)
 few = settings(max_examples=40)
@@ -82,6 +84,15 @@ def test_bbpssw_has_the_closed_form(f: float) -> None:
         chance, vector = expectation.distilled(pair, pair, "bbpssw")
         close(chance, n)
         close(expectation.fidelity(vector), (f**2 + rest**2) / n)
+
+
+@pytest.mark.parametrize("method", expectation.METHODS)
+def test_the_gates_before_the_cnot_err_as_often_as_there_are_of_them(method: str) -> None:
+    mine, theirs = NodeFacts(2, inf, inf, single=0.003), NodeFacts(2, inf, inf, single=0.001)
+    circuits = [distillation(method, 0, (turn, turn)) for turn in range(len(TWIRL))]
+    gates = sum(len(circuit) - 1 for circuit in circuits) / len(circuits) / 2  # on each half
+    expected = bell_diagonal.depolarise(bell_diagonal.depolarise(ONE, gates * 0.003), gates * 0.001)
+    close(expectation.turned(ONE, method, mine, theirs), expected)
 
 
 def test_one_wrong_end_spoils_a_step_as_two_half_wrong_ends_do_not() -> None:

@@ -1,0 +1,222 @@
+"""Blind computation: the right output, a server that sees only noise, and lies that are caught as often as promised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from orchestrator import Cluster, Program
+from qnode.protocols.blind_computation import (
+    Computation,
+    Place,
+    Traps,
+    beside,
+    bricks,
+    lie,
+    search,
+    searching,
+    serve,
+)
+from qnode.quantum.gates import GATES, Matrix
+from qnode.testing import assert_frequency, assert_same_distribution
+
+Nets = Callable[..., Cluster]
+
+ROWS, COLUMNS = 2, 5
+PLACES: list[Place] = [(row, column) for row in range(ROWS) for column in range(COLUMNS)]
+ITEMS = list(product((0, 1), repeat=2))
+H = GATES["h"].unitary()
+FALSE_ALARM = 1e-9
+SHOTS = 60
+
+
+# --- an ideal server, on a vector, all outcomes at once --------------------------------------------------------------
+
+
+def turned(angle: float) -> Matrix:
+    """To measure at an angle: the gate before a measurement in Z; angle in multiples of pi/4."""
+    measured: Matrix = H @ np.diag([1, np.exp(-1j * angle * np.pi / 4)])
+    return measured
+
+
+def sent(patch: Computation | Traps, place: Place) -> Matrix:
+    """What the client sends for a place, with its secrets as they are."""
+    ket: Matrix = np.array([1, np.exp(1j * patch.thetas[place] * np.pi / 4)]) / np.sqrt(2)
+    if isinstance(patch, Traps) and not patch.is_trap(place):
+        ket = np.eye(2, dtype=np.complex128)[int(patch.bits[place])]
+    return ket
+
+
+def entangled(patch: Computation | Traps) -> Matrix:
+    """All qubits of a patch in a brickwork, shape (2,) * 10, column after column: the first is measured first."""
+    order = [(row, column) for column in range(COLUMNS) for row in range(ROWS)]
+    state: Matrix = np.ones(1, dtype=np.complex128)
+    for place in order:
+        state = np.kron(state, sent(patch, place)).astype(np.complex128, copy=False)
+    state = state.reshape((2,) * len(order))
+    for pair in bricks(ROWS, COLUMNS):
+        both = tuple(1 if place in pair else slice(None) for place in order)
+        state[both] *= -1
+    return state
+
+
+def branches(patch: Computation | Traps, state: Matrix, column: int = 0) -> Iterator[tuple[float, Computation | Traps]]:
+    """Every way in which the measurements can come out, and what the client has concluded: probability, patch."""
+    if column == COLUMNS:
+        yield float(np.abs(state) ** 2), patch
+        return
+    for row in range(ROWS):
+        measured = np.tensordot(turned(patch.ask((row, column))), state, axes=(1, row))
+        state = np.moveaxis(measured, 0, row)
+    for outcomes in product((0, 1), repeat=ROWS):
+        rest = state[outcomes]
+        if np.linalg.norm(rest) ** 2 < 1e-14:
+            continue
+        told = deepcopy(patch)
+        for row, outcome in enumerate(outcomes):
+            told.hear((row, column), outcome)
+        yield from branches(told, rest, column + 1)
+
+
+def circuit(angles: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
+    """The program without a server: probabilities of its outputs, shape (2, 2)."""
+    state = np.full((2, 2), 0.5, dtype=np.complex128)
+    for column in range(COLUMNS):
+        if ((0, column), (1, column)) in bricks(ROWS, COLUMNS):
+            state[1, 1] *= -1
+        state = turned(angles[0, column]) @ state @ turned(angles[1, column]).T
+    return np.abs(state) ** 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_output_is_the_programs_whatever_is_measured_and_whatever_the_secrets(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    program = rng.integers(8, size=(ROWS, COLUMNS))
+    patch = Computation(rng, program)
+    found = np.zeros((2, 2))
+    for probability, concluded in branches(patch, entangled(patch)):
+        assert isinstance(concluded, Computation)
+        found[tuple(concluded.output)] += probability
+    assert found == pytest.approx(circuit(program), abs=1e-10)
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_the_search_finds_its_item_for_certain(item: Place) -> None:
+    wanted = np.zeros((2, 2))
+    wanted[item] = 1
+    assert circuit(np.array(searching(item))) == pytest.approx(wanted, abs=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_trap_is_sprung_by_an_honest_server(seed: int) -> None:
+    patch = Traps(np.random.default_rng(seed), (ROWS, COLUMNS))
+    total = 0.0
+    for probability, concluded in branches(patch, entangled(patch)):
+        assert isinstance(concluded, Traps)
+        assert concluded.caught == 0
+        total += probability
+    assert total == pytest.approx(1, abs=1e-10)
+
+
+# --- what the server can know ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_angles_and_states_tell_nothing(place: Place) -> None:
+    """All secrets of a qubit: the angle is uniform over eight, and given the angle the state is I/2 on average.
+
+    So it is for each program's angle and each result of the columns before: for a server, programs do not differ.
+    """
+    rng = np.random.default_rng(1)
+    for angle, before in product(range(8), (0, 1)):
+        patch = Computation(rng, np.full((ROWS, COLUMNS), angle))
+        patch.results[:] = before
+        seen: Counter[int] = Counter()
+        means = np.zeros((8, 2, 2), dtype=np.complex128)
+        for patch.thetas[place], patch.flips[place] in product(range(8), (0, 1)):
+            asked = patch.ask(place)
+            seen[asked] += 1
+            means[asked] += np.outer(sent(patch, place), sent(patch, place).conj()) / 2
+        assert seen == dict.fromkeys(range(8), 2)
+        assert means == pytest.approx(np.broadcast_to(np.eye(2) / 2, (8, 2, 2)), abs=1e-10)
+
+
+@pytest.mark.parametrize("colour", [0, 1])
+def test_traps_look_alike(colour: int) -> None:
+    patch = Traps(np.random.default_rng(2), (ROWS, COLUMNS))
+    patch.colour = colour
+    for place in PLACES:
+        means = np.zeros((8, 2, 2), dtype=np.complex128)
+        for patch.thetas[place], patch.bits[place] in product(range(8), (0, 1)):
+            means[patch.ask(place)] += np.outer(sent(patch, place), sent(patch, place).conj()) / 2
+        assert means == pytest.approx(np.broadcast_to(np.eye(2) / 2, (8, 2, 2)), abs=1e-10)
+
+
+def test_half_of_the_places_are_traps_and_nothing_beside_them_is() -> None:
+    patch = Traps(np.random.default_rng(3), (ROWS, COLUMNS))
+    for patch.colour in (0, 1):
+        traps = [place for place in PLACES if patch.is_trap(place)]
+        assert len(traps) == 5
+        assert not any(patch.is_trap(other) for place in traps for other in beside(place, ROWS, COLUMNS))
+
+
+@pytest.mark.parametrize("lied_about", PLACES)
+@pytest.mark.parametrize("colour", [0, 1])
+def test_a_lie_is_seen_exactly_if_it_is_about_a_trap(lied_about: Place, colour: int) -> None:
+    """So one about any place of any patch is caught with (1 - 1/patches)/2 = T/N, and of several each trap counts."""
+    patch = Traps(np.random.default_rng(4), (ROWS, COLUMNS))
+    patch.colour = colour
+    honest = next(concluded for _, concluded in branches(patch, entangled(patch)))
+    assert isinstance(honest, Traps)
+    for place in PLACES:
+        known = (patch.bits[place] + sum(patch.bits[other] for other in beside(place, ROWS, COLUMNS))) % 2
+        patch.hear(place, int(known ^ (place == lied_about)))
+    assert (honest.caught, patch.caught) == (0, int(patch.is_trap(lied_about)))
+
+
+# --- between processes -----------------------------------------------------------------------------------------------
+
+
+def network(client: Program, server: Program) -> dict[str, Any]:
+    nodes = {"client": client, "server": {"qubits": 30, "program": server}}
+    return {"nodes": nodes, "links": [("client", "server", "10 km")], "seed": 3, "events": False}
+
+
+def working(times: int, tests: int) -> dict[str, Any]:
+    return {"client": "client", "rows": ROWS, "columns": COLUMNS, "patches": tests + 1, "times": times}
+
+
+@pytest.mark.qnode("../../configs/blind_computation.yaml")
+def test_the_configuration_finds_the_item_and_springs_no_trap(net: Cluster) -> None:
+    run = net.run_sync()
+    assert run["client"] == [[1, 0]] * 6
+    assert run.notes["client"] == {"trusted": 6, "caught": 0}
+    assert sum(run["server"]) == 180
+
+
+def test_programs_look_alike_to_the_server(qnode_cluster: Nets) -> None:
+    """Two programs, 100 angles each: both uniform, and alike. The exact statement is above."""
+    told: list[dict[int, int]] = []
+    for item in ((0, 0), (1, 1)):
+        client = Program(search, server="server", item=item, times=10, tests=0)
+        run = qnode_cluster(network(client, Program(serve, **working(10, 0)))).run_sync(inline=True)
+        assert run["client"] == [list(item)] * 10
+        told.append(dict(enumerate(run["server"])))
+        assert_same_distribution(told[-1], probabilities=dict.fromkeys(range(8), 1 / 8), false_alarm=FALSE_ALARM)
+    assert_same_distribution(*told, false_alarm=FALSE_ALARM)
+
+
+@pytest.mark.parametrize(("p", "share"), [(None, 10 / 30), (0.1, 1 - 0.9**10)], ids=["one lie", "each with 0.1"])
+def test_lies_are_caught_as_often_as_promised(p: float | None, share: float, qnode_cluster: Nets) -> None:
+    """T = 10 traps of N = 30 results. 60 times accept 0.01 to 0.75 of one lie, 0.24 to 0.98 of many (0.651)."""
+    client = Program(search, server="server", item=(1, 0), times=SHOTS, tests=2)
+    run = qnode_cluster(network(client, Program(lie, **working(SHOTS, 2), p=p))).run_sync(inline=True)
+    assert p is not None or run["server"] == SHOTS
+    assert_frequency(run.notes["client"]["caught"], SHOTS, share, false_alarm=FALSE_ALARM)
