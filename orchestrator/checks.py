@@ -20,7 +20,7 @@ from orchestrator.presets import over_preset
 from orchestrator.problems import Finding, Path
 
 if TYPE_CHECKING:  # the models call these checks
-    from orchestrator.config import Config
+    from orchestrator.config import Config, NodeConfig
     from orchestrator.hardware import HardwareConfig, SlotsOfKind
     from orchestrator.links import LinkConfig
 
@@ -77,11 +77,25 @@ def _of_nodes(config: Config) -> Iterator[Finding]:
             yield Finding((*path, "kind"), detail, needs=(("kinds",), kind))
         else:
             yield from _of_hardware(path, node, config.hardware(node), kind)
+        yield from _of_own_slots(path, node, config)
         for name in shapes.expand(pattern):
             if name in seen:
                 yield Finding(path, f"node {name!r} is already there, from {seen[name]!r}", key=True)
                 break
             seen[name] = pattern
+
+
+def _of_own_slots(path: Path, node: NodeConfig, config: Config) -> Iterator[Finding]:
+    """Whether a node has the slots that its programs are to have for themselves."""
+    for key, kind in (("memories", "memory"), ("communication", "communication")):
+        wanted = {name: n for name, program in node.programs.items() if (n := getattr(program, key))}
+        if not wanted:
+            continue
+        slots = config.hardware(node).slots("memory" if kind == "memory" else "communication").qubits or 0
+        if sum(wanted.values()) > slots:
+            few = " and ".join(f"{name} {n}" for name, n in wanted.items())
+            detail = f"there are {slots} {kind} slots, and as their own want {few}"
+            yield Finding((*path, "programs", list(wanted)[-1], key), detail, needs=((*path, "kind"), ("kinds",)))
 
 
 def _of_hardware(path: Path, given: HardwareConfig, merged: HardwareConfig, kind: Path) -> Iterator[Finding]:

@@ -20,17 +20,21 @@ from orchestrator.folders import RUNS_FOLDER
 from orchestrator.follow import LogFollower, show
 from orchestrator.launch.launcher import ORACLE, Launcher
 from orchestrator.launch.preload import modules_of
+from orchestrator.near import nearest
 from orchestrator.oracle.spec import Summary
 from orchestrator.plan import LaunchPlan, plan
-from orchestrator.programs import LinkLike, NodeLike, build, network_of
+from orchestrator.programs import LinkLike, NodeLike, ProgramLike, build, network_of, of_running
 from orchestrator.run import Run, Source
-from orchestrator.steering import Steering
+from orchestrator.steering import RunOver, Steering
 from orchestrator.stepping import Inline, Steerable, Stepping, to_ns
 from orchestrator.supervision import follow
 from orchestrator.telemetry.beside import require
 from qnode.errors import ConfigError, RunFailed, TimedOut
+from qnode.ids import NodeName
 from qnode.runtime.loop import NodeLoop
-from qnode.wire.messages import Hold, Meddle, Progress, Release
+from qnode.wire.items import Newcomer
+from qnode.wire.messages import Hold, Meddle, Progress, Release, Staging, StartProgram, StopProgram
+from qnode.wire.payload import pack
 from qnode.wire.plan import BLOCKED_S
 
 if TYPE_CHECKING:
@@ -112,6 +116,7 @@ class Cluster:
         self._launcher: Launcher | None = None
         self._plan: LaunchPlan | None = None
         self._busy = False
+        self._running: asyncio.Future[tuple[str, bytes]]  # of the run under way, once it can be spoken to
         self._stepping: Stepping | None = None
         self.inline = False
 
@@ -262,6 +267,74 @@ class Cluster:
         for one in source.network.faults:
             await self._steps().change(one)
 
+    async def start(
+        self,
+        node: str,
+        program: str,
+        *,
+        run: ProgramLike | None = None,
+        args: Mapping[str, object] | None = None,
+        service: bool = False,
+        memories: int = 0,
+    ) -> None:
+        """Start a program at a node, while the network runs.
+
+        Before a run begins, between `run_until` and what comes next, or while `run` goes on in another task: then it
+        begins as soon as the instant is over, and only a replay repeats that exactly. Messages that were sent to its
+        name before are there.
+
+        Args:
+            program: Its name; it talks to those of its name.
+            run: A function, `Program(function, theta=0.3)` or `"file.py:function"`; left out: what it was before, or
+                what the configuration says of the program of this name, arguments and all.
+            args: Keyword arguments of the function.
+            service: The run does not wait for its end.
+            memories: How many memory slots are its own; it waits for them before it begins.
+        Raises:
+            ConfigError: If it is no program; InvalidOperation: if it runs already, or the node or the run is gone.
+        """
+        spec = self._program_to_start(node, program, run, dict(args or {}), service, memories)
+        await self._stage(StartProgram(node, spec))
+
+    async def stop(self, node: str, program: str) -> None:
+        """Stop a program of a node, while the network runs; as for `start`.
+
+        Its tasks are cancelled. What it returns all the same is its result; its qubits, requests, reservations and the
+        messages that it has not read are gone.
+        """
+        await self._stage(StopProgram(node, program))
+
+    async def _stage(self, change: Staging) -> None:
+        _refuse_inside_a_node()
+        if self._stepping is not None or not self._busy:
+            await self._steps().change(change)
+            return
+        address, token = await asyncio.shield(self._running)
+        async with Steering(address, token) as steering:
+            await steering.change(change)
+
+    def _program_to_start(
+        self, node: str, program: str, run: ProgramLike | None, args: dict[str, object], service: bool, memories: int
+    ) -> Newcomer:
+        place, network = f"start {program}", self.set_up(self.config.seed or 0).network
+        described = network.nodes.get(NodeName(node))
+        if described is None:
+            raise ConfigError(place=place, detail=f"there is no node {node!r}{nearest(node, network.nodes)}")
+        if run is None:
+            if args or service or memories:
+                raise ConfigError(place=place, detail="without `run` it is as the configuration says, all of it")
+            known = [one for one in described.programs if one.name == program]
+            return Newcomer(program, service=any(one.service for one in known))
+        named = of_running(place, run, self.base, self.source.path)
+        written = {**named, "args": {**named.get("args", {}), **args}, "memories": memories}
+        if service:
+            written["service"] = True
+        small: dict[str, Any] = {"qubits": described.hardware.memory.size, "programs": {program: written}}
+        data = {"version": 1, "seed": 0, "nodes": {node: small}}
+        config = loader.from_mapping(data, place, base=self.base, path=self.source.path, programs=True)
+        (one,) = replace(self.source, config=config).network.nodes[NodeName(node)].programs
+        return Newcomer(one.name, one.run, pack(dict(one.args)), one.service, one.memories)
+
     async def kill(self, *nodes: str, fresh: bool = False) -> None:
         """Kill the processes of nodes, now; with `fresh`, each begins again."""
         await self.strike(faults.kill(*nodes, fresh=fresh))
@@ -318,6 +391,7 @@ class Cluster:
         source.network  # noqa: B018  raises what is wrong with it before anything is written or started
         attempt = Attempt(source, self._new_folder(source, name), on_progress)
         self._busy = True
+        self._running = asyncio.get_running_loop().create_future()
         return attempt
 
     async def _run(self, attempt: Attempt, options: _Options) -> Run:
@@ -340,6 +414,9 @@ class Cluster:
             run = attempt.ended(summary)
         finally:
             self._busy = False
+            if not self._running.done():
+                self._running.set_exception(RunOver())
+            self._running.exception()  # whoever waits is told; nobody need
         return run
 
     async def _run_inline(self, attempt: Attempt, options: _Options) -> Summary:
@@ -415,6 +492,7 @@ class Cluster:
             if options.live is not None:
                 steering = Steering(launch.oracle.address, launch.oracle.token)
                 options.live.set_result(steering)
+            self._running.set_result((launch.oracle.address, launch.oracle.token))
             if options.on_start is not None:
                 options.on_start()
 

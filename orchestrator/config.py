@@ -54,6 +54,19 @@ class ProgramConfig(Model):
     run: Run = Field(description="file.py:function, from the configuration's folder, or package.module:function.")
     args: Arguments = Field(default_factory=dict, description="Keyword arguments of the function.")
     service: bool = Field(False, description="The run does not wait for its end.")
+    start: Seconds = Field(0.0, description="Network time at which it begins.")
+    stop: Seconds | None = Field(
+        None, description="Network time at which it is stopped, unless it has returned; left out: never."
+    )
+    memories: Annotated[int, Field(ge=0)] = Field(
+        0, description="How many of the node's slots are its own, from the beginning until it is over."
+    )
+    communication: Annotated[int, Field(ge=0)] = Field(0, description="The same of the node's communication slots.")
+
+    def findings(self) -> Iterator[Finding]:
+        if self.stop is not None and units.to_ns(self.stop) <= units.to_ns(self.start):
+            detail = f"must be later than its start, {units.written(self.start, units.TIME)}"
+            yield Finding(("stop",), detail, needs=(("start",),))
 
 
 class NodeConfig(HardwareConfig):

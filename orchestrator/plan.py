@@ -9,10 +9,13 @@ from typing import Final
 from orchestrator.delays import FromMatrix, SameForAll
 from orchestrator.failures import NEVER
 from orchestrator.oracle.spec import LinkSpec, OracleSpec, log_path, payloads_path
+from orchestrator.oracle.staging import Staged
 from orchestrator.stacks import facts
 from orchestrator.topology import Network, NodeDescription
 from qnode.core.coins import derive_key
 from qnode.ids import NodeName
+from qnode.wire.items import Newcomer
+from qnode.wire.messages import StartProgram, StopProgram
 from qnode.wire.plan import BLOCKED_S, NodeSpec, ProcessSpec, ProgramSpec, RunSpec
 
 PHI_PLUS_OF_PAIR: Final = ""  # how a bare `fidelity` travels
@@ -88,7 +91,10 @@ def _node(network: Network, node: NodeDescription) -> NodeSpec:
         incarnation=0,
         hardware=node.hardware,
         neighbours=network.neighbours(node.name),
-        programs=tuple(ProgramSpec(one.name, one.run, dict(one.args), one.service) for one in node.programs),
+        programs=tuple(
+            ProgramSpec(one.name, one.run, dict(one.args), one.service, one.memories, late=bool(one.start_ns))
+            for one in node.programs
+        ),
         key=derive_key(network.seed, "node", node.name),
         delays_ns=dict(_delays_to(network, node.name)) if network.clock == "real" else {},
         all_shared=any(link.source.attempt_dephasing for link in network.links_of(node.name)),
@@ -152,7 +158,18 @@ def _oracle(network: Network, run: RunSpec, token: bytes, folder: str) -> Oracle
         synced=network.recording.synced,
         segment_bytes=network.recording.segment_bytes,
         faults=network.faults,
+        staged=tuple(_staged(network)),
     )
+
+
+def _staged(network: Network) -> Iterator[Staged]:
+    """Programs by their names alone: their nodes know the rest."""
+    for node in network.nodes.values():
+        for one in node.programs:
+            if one.start_ns:
+                yield Staged(one.start_ns, StartProgram(node.name, Newcomer(one.name, service=one.service)))
+            if one.stop_ns is not None:
+                yield Staged(one.stop_ns, StopProgram(node.name, one.name))
 
 
 def _matrix(network: Network) -> dict[str, dict[str, int]]:

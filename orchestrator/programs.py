@@ -40,7 +40,8 @@ class Service(Program):
     service = True
 
 
-NodeLike = Function | Program | str | Mapping[str, object] | None
+ProgramLike = Function | Program | str
+NodeLike = ProgramLike | Mapping[str, object] | None
 LinkLike = tuple[str, str] | tuple[str, str, str | Mapping[str, object]] | Mapping[str, object]
 
 
@@ -85,14 +86,32 @@ def build(
     return Built(data, (*references.roots, *_own_path()), references.cells.files())
 
 
+def of_running(place: str, program: ProgramLike, base: Path, path: Iterable[str]) -> dict[str, Any]:
+    """What a configuration calls a program, for nodes that run already and import from `base` and `path`.
+
+    A function of a module that they cannot import is found by its file. Raises ConfigError for one from a cell, whose
+    file was written when the run began.
+    """
+    references = _References(base, (str(base.resolve()), *path))
+    written = references.program(place, program)
+    if references.cells.files():
+        detail = f"{program!r} is from a cell, and the nodes that run know only what was there when the run began"
+        raise ConfigError(place=place, detail=detail)
+    return written
+
+
 # --- functions -----------------------------------------------------------------------------------------------------
 
 
 class _References:
-    """Turns functions into what a configuration calls them, and remembers what that takes."""
+    """Turns functions into what a configuration calls them, and remembers what that takes.
 
-    def __init__(self, base: Path) -> None:
+    `path`: the only folders that modules can be imported from; None: that is still to be said.
+    """
+
+    def __init__(self, base: Path, path: tuple[str, ...] | None = None) -> None:
         self._base = base.resolve()
+        self._path = path
         self.roots: list[str] = []
         self.cells = Cells()
 
@@ -133,6 +152,10 @@ class _References:
             given = value.get("args")
             args = {**program["args"], **given} if isinstance(given, Mapping) else program["args"]
             return {**program, **value, "run": program["run"], "args": args}
+        return self.program(place, value)
+
+    def program(self, place: str, value: object) -> dict[str, Any]:
+        """The mapping that means a function, a Program or a text."""
         return {"run": value} if isinstance(value, str) else self._program(place, value)
 
     def _program(self, place: str, program: object) -> dict[str, Any]:
@@ -167,6 +190,8 @@ class _References:
             return f"{name}:{function.__qualname__}"
         root = _root_of(name, file, is_package=hasattr(module, "__path__"))
         if root is None or not _is_imported_from(root, name):
+            return self._in_file(file, function)
+        if self._path is not None and not is_installed(root) and str(root) not in self._path:
             return self._in_file(file, function)
         if not is_installed(root) and str(root) not in self.roots:
             self.roots.append(str(root))

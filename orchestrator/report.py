@@ -159,14 +159,17 @@ def _ends(run: Run) -> dict[tuple[str, str], int]:
     """When each program that is over ended, by node and program."""
     failed = {(one.node, one.program): one.at_ns for one in run.summary.failures}
     failed |= {(node, program): run.summary.at_ns for node, program, _ in run.summary.peer_lost}
-    return failed | {(one.node, one.program): one.at_ns for one in run.summary.results}
+    stopped = {(node, program): at_ns for node, program, at_ns in run.summary.stopped}
+    return failed | stopped | {(one.node, one.program): one.at_ns for one in run.summary.results}
 
 
 def _rows_of(run: Run, node: NodeDescription, ends: Mapping[tuple[str, str], int]) -> list[Row]:
     found: list[Row] = []
     results = run.results.get(node.name, {})
+    failed = {one.program for one in run.summary.failures if one.node == node.name}
     used = run.summary.used.get(node.name, 0)
     lost = {program: peer for name, program, peer in run.summary.peer_lost if name == node.name}
+    stopped = {program for name, program, _ in run.summary.stopped if name == node.name}
     for program in node.programs:
         at_ns = ends.get((node.name, program.name))
         if program.name in results:
@@ -175,12 +178,17 @@ def _rows_of(run: Run, node: NodeDescription, ends: Mapping[tuple[str, str], int
             result = "lost"
         elif program.name in lost:
             result = f"PeerLost: {lost[program.name]}"
+        elif program.name in stopped and program.name not in failed:
+            result = "stopped"
         elif at_ns is not None:
             result = "failed"
         else:
             result = "service" if program.service else "unfinished"
         qubits = f"{used:,} used" if used and not found else ""
         found.append(Row(node.name, program.run, result, "" if at_ns is None else format_time(at_ns), qubits))
+    known = {program.name for program in node.programs}
+    for name in [name for name in results if name not in known]:  # somebody started it while the network ran
+        found.append(Row(node.name, name, _short(results[name]), format_time(ends[node.name, name])))
     found += [Row(node.name, name, _short(value), "") for name, value in run.notes.get(node.name, {}).items()]
     return found
 

@@ -140,7 +140,7 @@ class Case:
         if asyncio._get_running_loop() is not None:
             return
         for cluster in self._clusters:
-            cluster.stop()
+            cluster.let_go()
 
     def close(self) -> None:
         """The test is over, and reported: its runs stay only if somebody will want to look at them."""
@@ -197,7 +197,7 @@ class ClusterUnderTest(Cluster):
     async def __aenter__(self) -> Self:
         return self
 
-    def stop(self) -> None:
+    def let_go(self) -> None:
         """End a run that was gone through by hand and left standing, if its event loop has not done so."""
         stepping, self._stepping = self._stepping, None
         if stepping is not None and not (loop := stepping.task.get_loop()).is_closed():

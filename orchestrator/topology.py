@@ -32,12 +32,18 @@ Formalism = Literal["auto", "stabilizer", "state_vector", "density_matrix", "bel
 
 @dataclass(frozen=True, slots=True)
 class ProgramDescription:
-    """A program of a node: what to call with which keyword arguments; a run does not wait for a service."""
+    """A program of a node: what to call with which keyword arguments; a run does not wait for a service.
+
+    `memories` are slots of its own: of those where qubits are made, and of those for communication, if there are any.
+    """
 
     name: ProgramName
     run: str
     args: Mapping[str, Any]
     service: bool
+    memories: tuple[int, int] = (0, 0)
+    start_ns: int = 0
+    stop_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +199,15 @@ def _nodes(config: Config, base: Path) -> Iterator[NodeDescription]:
         made_of = config.hardware(node)
         hardware, limits = made_of.numbers(), made_of.limits.over(config.limits).numbers()
         programs = tuple(
-            ProgramDescription(ProgramName(name), program.run, program.args, program.service)
+            ProgramDescription(
+                ProgramName(name),
+                program.run,
+                program.args,
+                program.service,
+                (program.memories, program.communication),
+                units.to_ns(program.start),
+                None if program.stop is None else units.to_ns(program.stop),
+            )
             for name, program in node.all_programs.items()
         )
         restart = config.failures.restart if node.restart is None else node.restart

@@ -107,7 +107,7 @@ class DeadQubit(ProgramError):
 
 class OutOfMemory(ProgramError):
     sentence = (
-        "node {node} has too few free memory slots: {wanted} wanted, {free} of {slots} free;"
+        "node {node} has too few free memory slots: {wanted} wanted, {free} of {slots} free{held};"
         " measure or discard a qubit, or raise `qubits:`"
     )
 

@@ -155,6 +155,11 @@ def _events(parser: Parser) -> None:
     _runs_folder(parser)
 
 
+def _verify(parser: Parser) -> None:
+    _which_run(parser)
+    _runs_folder(parser)
+
+
 def _replay(parser: Parser) -> None:
     parser.add_argument("node", metavar="NODE", help="which node of the run")
     _which_run(parser)
@@ -318,6 +323,7 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Parser], None]]] = {
     "runs": _runs,
     "link": _link,
     "events": _events,
+    "verify": _verify,
     "replay": _replay,
     "up": _up,
     "ps": _ps,

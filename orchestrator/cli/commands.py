@@ -41,6 +41,7 @@ GROUPS: Final[Mapping[str, tuple[Command, ...]]] = {
     "See": (
         Command("link", "link CONFIG A-B", "rate, fidelity and key fraction of a link", "orchestrator.cli.link", True),
         Command("events", "events [RUN]", "filter the log of what happened; -f to follow", "orchestrator.cli.events"),
+        Command("verify", "verify [RUN]", "check that its log keeps every invariant", "orchestrator.cli.verify"),
         Command("replay", "replay NODE [RUN]", "one node again, under pdb", "orchestrator.cli.replay", executes=True),
     ),
     "Operate": (

@@ -35,11 +35,14 @@ from qnode.wire.messages import (
     Part,
     Release,
     Report,
+    StartProgram,
+    StopProgram,
     Wake,
 )
 
 if TYPE_CHECKING:  # imported when there is one
     from orchestrator.oracle.faults import Faults, Watch
+    from orchestrator.oracle.staging import Stage
 
 
 _SHOWN_CHARS: Final = 200  # of a name that somebody made up
@@ -131,7 +134,8 @@ class OracleCore:
         self._until_ns = until_ns
         self._detection_ns = detection_ns
         self._restart_ns = restart_ns
-        self._of_runs = {node: tuple(names) for node, names in programs.items()}  # which keep the run alive
+        self._of_runs = {node: set(names) for node, names in programs.items()}  # which keep the run alive
+        self._stage: Stage | None = None
         self._losing: dict[NodeName, Loss] = {}
         self._begun: list[NodeName] = []  # lives that have begun, for the real clock
         self.results: list[ProgramResult] = []
@@ -285,8 +289,7 @@ class OracleCore:
         self._parts.pop(node, None)
         self._to_hold.pop(node, None)
         self.operations.log("node_lost", node, n=lost_life, qubits=qubits, detail=reason)
-        for program in self._of_runs[node]:
-            self._unfinished.discard((node, program))
+        self._unfinished = {one for one in self._unfinished if one[0] != node}
         back_ns = time.on_grid(time.now_ns + self._restart_ns) if fresh else NEVER_NS
         for peer in sorted(self.lives.current):
             if peer not in self.lives.gone:
@@ -311,6 +314,8 @@ class OracleCore:
         self.results = [one for one in self.results if one.node != node]
         self._ended = {one for one in self._ended if one[0] != node}
         self.operations.log("node_restarted", node, n=life)
+        if self._stage is not None:
+            self._stage.begin_again(node)
         for peer in sorted(self.lives.current):
             if peer == node:
                 continue
@@ -338,10 +343,15 @@ class OracleCore:
     # ------------------------------------------------------------ meddling
 
     def steer(self, change: Change, at_ns: int) -> None:
-        """Change a run that is paused at a network time, when nobody runs. Raises MalformedMessage."""
+        """Change a run at a network time, when nobody runs. Raises MalformedMessage, InvalidOperation."""
         if isinstance(change, Fault):
             self.time.go_to(at_ns)
             self._faults().plan((change,), now=True)
+            return
+        if isinstance(change, StartProgram | StopProgram):
+            self.stage.check(change)
+            self.time.go_to(at_ns)
+            self.stage.act(change)
             return
         names = (change.source, change.target) if isinstance(change, Meddle) else (change.node,)
         for name in names:
@@ -373,6 +383,46 @@ class OracleCore:
 
             self.faults = Faults(self, derive_key(self._key, "faults"))
         return self.faults
+
+    # ------------------------------------------------------------ programs that come and go
+
+    @property
+    def stage(self) -> Stage:
+        if self._stage is None:
+            from orchestrator.oracle.staging import Stage  # lazy: in most runs nothing comes or goes
+
+            self._stage = Stage(self)
+        return self._stage
+
+    def programs_of(self, node: NodeName) -> frozenset[str]:
+        """The names of the programs that a node has, or has had."""
+        return frozenset(self._programs[node])
+
+    def runs(self, node: NodeName, program: str) -> bool:
+        """Whether a program has begun, or is to begin, and has not ended."""
+        return program in self._programs[node] and (node, program) not in self._ended
+
+    def begin_program(self, node: NodeName, program: str, *, keeps_alive: bool) -> None:
+        """A program that is over, or was not there, is to begin."""
+        self._programs[node].add(program)
+        self._ended.discard((node, program))
+        if keeps_alive:
+            self._of_runs[node].add(program)
+            if self._may_run(node):
+                self._unfinished.add((node, program))
+
+    def end_program(self, node: NodeName, program: str) -> bool:
+        """A program is to end. False if it has, or will with nobody telling it."""
+        self._of_runs[node].discard(program)
+        if node in self.lives.gone:
+            self._unfinished.discard((node, program))
+            self._end_if_done()
+            return False
+        return self.runs(node, program)
+
+    def _may_run(self, node: NodeName) -> bool:
+        """Whether a node is there, or will be."""
+        return node not in self.lives.gone or self.replaced.get(node, -1) >= 0
 
     def _hold(self) -> None:
         for node, step in list(self._to_hold.items()):
@@ -511,7 +561,12 @@ class OracleCore:
         self._unfinished.discard((node, ended.program))
         self._ended.add((node, ended.program))
         self.results.append(ProgramResult(node, ended.program, ended, self.time.now_ns))
-        if ended.failed and ended.lost in self.missing:  # others go on, as well as they can
+        if ended.stopped:
+            left = f"left {ended.held} qubits and {ended.unread} unread messages"
+            self.operations.log(
+                "program_stopped", node, program=ended.program, n=ended.unread, bytes=len(ended.result), detail=left
+            )
+        elif ended.failed and ended.lost in self.missing:  # others go on, as well as they can
             self.operations.log("program_failed", node, program=ended.program, detail=ended.error)
         elif ended.failed:
             self._failed = self._failed or Outcome("failed", self.time.now_ns, (node,))  # others of this round go on

@@ -29,7 +29,9 @@ class Event(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     qubits: Annotated[tuple[str, ...], _is("the qubits concerned, in the operation's order")] = ()
     pair: Annotated[str, _is("the Bell pair concerned")] = ""
     request: Annotated[int, _is("the node's number for a request for pairs or for outcomes")] = 0
-    n: Annotated[int, _is("how many pairs, attempts that a pair takes, pulses sent, clicks seen; an incarnation")] = 0
+    n: Annotated[
+        int, _is("how many pairs, attempts that a pair takes, pulses sent, clicks seen, messages; an incarnation")
+    ] = 0
     peer: Annotated[str, _is("the other node")] = ""
     gate: Annotated[str, _is("the gate, or the basis of a measurement")] = ""
     params: Annotated[tuple[float, ...], _is("angles in radians, rounded to 9 decimals")] = ()
@@ -46,6 +48,8 @@ KINDS: Final = {
     "run_started": "the first line; detail holds the network's name, the seed and the schema version",
     "run_ended": "the last line; name holds how it ended",
     "program_returned": "a program's main returned",
+    "program_started": "a program begins while the network runs",
+    "program_stopped": "a program was stopped and is over; n is how many messages nobody read, detail what it left",
     "program_failed": "a program's main raised; detail holds the error's last line",
     "create": "a qubit in |0> in a memory slot",
     "gate": "a gate was applied",

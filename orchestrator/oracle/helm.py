@@ -11,7 +11,22 @@ from collections.abc import Callable, Collection, Mapping
 from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.timekeeper import Standstill
 from qnode.errors import InvalidOperation, MalformedMessage, QnodeError
-from qnode.wire.messages import Change, Go, Look, Pause, Paused, Resume, Seen, Show, Shown, Steer, Steered, fields_of
+from qnode.wire.messages import (
+    Change,
+    Go,
+    Look,
+    Pause,
+    Paused,
+    Resume,
+    Seen,
+    Show,
+    Shown,
+    StartProgram,
+    Steer,
+    Steered,
+    StopProgram,
+    fields_of,
+)
 from qnode.wire.operations import Adopt
 
 Answer = Callable[[Steered], None]
@@ -64,13 +79,19 @@ class Helm:
                     self._look(answer, steer.number)
                     return
                 case change:
-                    self._check_paused("changed")
-                    self._core.steer(change, self._at_ns)
-                    self._changed(self._at_ns, change)
+                    if not isinstance(change, StartProgram | StopProgram):
+                        self._check_paused("changed")
+                    self.change(change)
         except QnodeError as error:
             answer(Steered(steer.number, error.code, fields_of(error)))
         else:
             answer(Steered(steer.number))
+
+    def change(self, change: Change) -> None:
+        """Change the run, now that nobody runs. Raises what it is refused with."""
+        at_ns = self._at_ns if self.paused else self._core.time.now_ns
+        self._core.steer(change, at_ns)
+        self._changed(at_ns, change)
 
     def stands(self, why: Standstill | None) -> None:
         """Nobody can run. If that is for us to change, all who steer are told, once."""

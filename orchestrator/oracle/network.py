@@ -108,6 +108,8 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         )
     if spec.faults:
         core.plan(spec.faults)
+    if spec.staged:
+        core.stage.plan(spec.staged)
     return core
 
 

@@ -638,6 +638,9 @@ class Operations:
     def _told(self, node: NodeName, op: Told) -> None:
         if op.event not in STACK_KINDS:
             raise MalformedMessage(detail=f"{node} told of {op.event!r}, which no stack does")
+        for qubit in op.qubits:
+            if qubit.rpartition("@")[2] != node:
+                raise MalformedMessage(detail=f"{node} told of {qubit!r}, which was never a half of a pair there")
         if op.event == "swap" and self._observer is not None and len(op.qubits) == 2:
             self._observer.swapped(QubitId(op.qubits[0]), QubitId(op.qubits[1]))
         if self._emit:

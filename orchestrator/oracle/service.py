@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from orchestrator.failures import FRESH
@@ -52,9 +53,11 @@ from qnode.wire.messages import (
     RunEnded,
     Show,
     Shown,
+    StartProgram,
     Steer,
     Steered,
     Stop,
+    StopProgram,
     Wake,
     count_operations,
     decode_to_oracle,
@@ -117,6 +120,7 @@ class OracleService:
         self._left: dict[str, str] = {}  # nodes for which another process has come, and what that tells of theirs
         server.knocks = self._knocked
         self._command = b""  # that is carried out
+        self._between_rounds: list[tuple[bytes, Steer, bytes]] = []  # commands, and what each is known by
         self._commands: set[bytes] = set() if self._before is None else self._before.commands  # that changed the run
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
@@ -305,6 +309,8 @@ class OracleService:
             self._go_on()
 
     def _go_on(self) -> None:
+        if self._between_rounds:
+            self._stage()
         grants = self._core.grants()
         if grants:
             self._scatter(grants)
@@ -400,7 +406,8 @@ class OracleService:
         return False
 
     def _steer(self, connection: bytes, steer: Steer) -> None:
-        if self._spec.clock != "virtual":
+        stages = isinstance(steer.command, StartProgram | StopProgram)
+        if self._spec.clock != "virtual" and not stages:
             error = InvalidOperation(detail="network time cannot be stopped on the real clock; a run can only be ended")
             self._server.send(connection, [encode(Steered(steer.number, error.code, fields_of(error)))])
             return
@@ -408,7 +415,18 @@ class OracleService:
         if self._command in self._commands:
             self._answer(connection, Steered(steer.number))  # it was done, and the answer lost
             return
-        self._helm.take(steer, lambda answer: self._answer(connection, answer))
+        if stages and self._spec.clock == "virtual" and not self._helm.paused:
+            self._between_rounds.append((connection, steer, self._command))  # when nobody runs
+        else:
+            self._helm.take(steer, lambda answer: self._answer(connection, answer))
+
+    def _stage(self) -> None:
+        """Nobody runs: start and stop the programs that somebody wants started and stopped."""
+        waiting, self._between_rounds = self._between_rounds, []
+        for connection, steer, self._command in waiting:
+            if self._core.outcome is None:
+                self._core.reproducible = False  # when it came is nothing that the seed decides
+                self._helm.take(steer, partial(self._answer, connection))
 
     def _answer(self, connection: bytes, answer: Steered) -> None:
         frame = encode(answer)
@@ -603,7 +621,7 @@ class OracleService:
                 self._server.refuse(connection, error)
             return
         self._take(connection, frame)
-        if self._frames or self._losses:
+        if self._frames or self._losses or isinstance(message, Steer):
             self._execute()
             self._hand_out()
 

@@ -9,6 +9,7 @@ import msgspec
 
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.limits import Limits, Strangers
+from orchestrator.oracle.staging import Staged
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
 from qnode.quantum.pair_source import PairSource, perfect
@@ -63,6 +64,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
         patience_s: Wall time without a connection after which a node of another machine is gone.
         synced: Whether the disk has each round before anybody is granted what comes of it.
         segment_bytes: How long a file of the record gets before another one is begun.
+        staged: Which programs are started and stopped while the network runs.
         resume: Whether its record is there already, and is gone on with.
     """
 
@@ -105,6 +107,7 @@ class OracleSpec(msgspec.Struct, array_like=True, frozen=True):
     synced: bool = False
     segment_bytes: int = SEGMENT_BYTES
     resume: bool = False
+    staged: tuple[Staged, ...] = ()
 
     def source_of(self, link: LinkSpec) -> PairSource:
         """How a link's pairs come about."""
@@ -167,6 +170,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
         used: Qubits that were ever in a node's memory, by node.
         lost: Qubits that arrived at a node that had no place for them, by node and reason.
         peer_lost: Programs that were ended by the loss of a node that they waited for: node, program, which was lost.
+        stopped: Programs that were stopped: node, program, and when they were over.
         gone: Nodes that were not there any more at the end, and why.
         lateness_ns: On the real clock, how late a node was at worst, by node.
         clock_bound_ns: On the real clock, by how much a node's idea of network time may have been off, by node.
@@ -192,6 +196,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     lost: dict[str, dict[str, int]] = {}
     peer_lost: tuple[tuple[str, str, str], ...] = ()
     gone: dict[str, str] = {}
+    stopped: tuple[tuple[str, str, int], ...] = ()
 
 
 def cut_short(how: str, *, at_ns: int = 0, steps: int = 0) -> Summary:

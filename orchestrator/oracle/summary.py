@@ -27,7 +27,9 @@ def summarise(
         at_ns=outcome.at_ns,
         nodes=outcome.nodes,
         results=tuple(
-            Result(one.node, one.program, one.at_ns, one.ended.result) for one in core.results if not one.ended.failed
+            Result(one.node, one.program, one.at_ns, one.ended.result)
+            for one in core.results
+            if one.ended.result and not one.ended.failed
         ),
         failures=tuple(
             Failure(one.node, one.program, one.at_ns, one.ended.traceback) for one in core.results if one.ended.failed
@@ -45,6 +47,7 @@ def summarise(
         left_over={one.node: one.held for one in ordered if one.held},
         used={one.node: one.used for one in ordered if one.used},
         lost={one.node: one.lost for one in ordered if one.lost},
+        stopped=tuple((one.node, one.program, one.at_ns) for one in core.results if one.ended.stopped),
         gone=dict(core.lives.gone.items()),
         peer_lost=tuple((one.node, program, peer) for one in ordered for program, peer in one.peer_lost.items()),
     )

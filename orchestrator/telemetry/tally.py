@@ -85,7 +85,7 @@ class Tally:
         match event:
             case "program_failed":
                 self.status[line.node] = FAILED
-            case "program_returned":
+            case "program_returned" | "program_stopped":
                 left = self._unreturned.get(line.node, set())
                 left.discard(line.program)
                 if not left and self.status.get(line.node) == RUNNING:

@@ -20,11 +20,12 @@ import msgspec
 from qnode.api.bases import packed_bases
 from qnode.api.qubit import Qubit
 from qnode.api.requests import EXPIRED, Request
-from qnode.api.services import DirectRequest, NodeServices, PairRequest, Turn, came, hand_over
+from qnode.api.services import DirectRequest, NodeServices, PairRequest, Turn, came, hand_over, settle
 from qnode.core.coins import derive_key, generator
 from qnode.core.machine import Bases, Measured
 from qnode.core.mailbox import Letter
 from qnode.core.memory import Where
+from qnode.core.reservations import ALWAYS_NS
 from qnode.errors import (
     FidelityUnreachable,
     GenerationTimeout,
@@ -42,11 +43,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from qnode.api.pulses import Detections, SentPulses, TappedTrain
+    from qnode.api.reservations import Reservation
 
 T = TypeVar("T")
 
 MOST_DIRECT: Final = 10_000_000  # pairs of one `measure_directly`: the oracle refuses more
-_KINDS = ("memory", "communication")  # by their numbers
+KINDS: Final = ("memory", "communication")  # of slots, by their numbers
 _BASES = {"x": "x", "y": "y", "z": "z", "X": "x", "Y": "y", "Z": "z"}
 
 
@@ -72,6 +74,10 @@ class Node:
         self.program = program
         self.log = _Logger(logging.getLogger("qnode.program"), {"program": program})
         services.programs[program] = self.hold_remote
+        services.returned.discard(program)
+        services.begun[program] += 1
+        self._life = services.begun[program] - 1  # of this program at this node's
+        self._running_program = services.clock.running_program
 
     def __repr__(self) -> str:
         return f"<Node {self.name}, program {self.program}>"
@@ -87,7 +93,8 @@ class Node:
     def rng(self) -> np.random.Generator:
         """A NumPy random stream that belongs to this program of this node, and to the run's seed."""
         if self._rng is None:
-            self._rng = generator(derive_key(self._key, "rng", self._machine.incarnation, self.program))
+            again = (self._life,) if self._life else ()  # what is started again is not dealt the same numbers
+            self._rng = generator(derive_key(self._key, "rng", self._machine.incarnation, self.program, *again))
         return self._rng
 
     # ------------------------------------------------------------ qubits
@@ -97,16 +104,52 @@ class Node:
         self._here("qubit")
         frame = sys._getframe(1)
         machine = self._machine
-        name, ready_ns = machine.next_id((frame.f_code, frame.f_lineno))
+        name, ready_ns = machine.next_id((frame.f_code, frame.f_lineno), self.program)
         qubit = Qubit(self, name, None, local=True, busy_ns=ready_ns, kind=machine.home, now_ns=machine.now_ns)
         machine.hold(qubit)
         return qubit
 
     def qubits(self, n: int) -> list[Qubit]:
         """n new qubits in |0>. Raises OutOfMemory, and takes none, if fewer are free."""
-        if n > self._machine.memory.free:
-            raise self._machine.out_of_memory(self._machine.home, n)
+        if n > self._machine.memory.free_for(self.program):
+            raise self._machine.out_of_memory(self._machine.home, n, self.program)
         return [self.qubit() for _ in range(n)]
+
+    def reserve(
+        self, n: int, *, slot: str | None = None, start: float | None = None, end: float | None = None
+    ) -> Reservation:
+        """Memory slots that are this program's own for a while: `async with node.reserve(2): ...`.
+
+        Entering waits in turn for n free slots. Inside, the program takes of its own slots first; nobody else gets
+        them. With `start`, slots are booked ahead, at the call: refused if others have them then, else they are its own
+        from `start` to `end`, and entering waits until they are.
+
+        Args:
+            n: How many, besides those that the program holds already.
+            slot: "memory" or "communication"; left out: where new qubits are made.
+            start: Network time in seconds, as `asyncio.get_running_loop().time()` has it; left out: now.
+            end: Network time at which it is over at the latest; left out: it is over when the block is left.
+        Raises:
+            OutOfMemory: If they can never be had, or not for that time; it says who has them.
+            InvalidOperation: If the times make no sense.
+        """
+        from qnode.api.reservations import Reservation  # lazy: few programs reserve
+
+        self._here("reserve")
+        machine = self._machine
+        kind = machine.home if slot is None else _kind_of_slot(slot)
+        wanted, now_ns = _whole(n), machine.now_ns
+        if wanted < 1:
+            raise InvalidOperation(detail=f"reserve() needs a whole number n >= 1; got {n}")
+        start_ns = None if start is None else _instant("start", start)
+        end_ns = ALWAYS_NS if end is None else _instant("end", end)
+        if end_ns <= max(now_ns, start_ns or 0) or (start_ns is not None and start_ns < now_ns):
+            raise InvalidOperation(
+                detail=f"reserve() needs now <= start < end; it is {now_ns / 1e9} s, and start={start}, end={end}"
+            )
+        if wanted > machine.memories[kind].most(self.program):
+            raise machine.out_of_memory(kind, wanted, self.program)
+        return Reservation(self._services, self.program, kind, wanted, start_ns, end_ns)
 
     @overload
     def measure(self, qubit: Qubit, /, *, basis: Pauli | str = ..., keep: bool = ...) -> Coroutine[Any, Any, int]: ...
@@ -137,6 +180,8 @@ class Node:
         if not qubits:
             raise InvalidOperation(detail="measure() needs at least one qubit")
         services = self._services
+        if qubits[0].program != self.program:
+            raise self._not_ours("measure", qubits[0])
         services.raise_errors(qubits)
         axis = _BASES.get(basis)
         if axis is None:
@@ -178,7 +223,7 @@ class Node:
 
     async def _until(self, when_ns: int) -> None:
         done: asyncio.Future[None] = asyncio.Future(loop=self._loop)
-        timer = self._services.clock.call_at_ns(when_ns, _settle, done)
+        timer = self._services.clock.call_at_ns(when_ns, settle, done)
         try:
             await done
         finally:
@@ -235,8 +280,8 @@ class Node:
         """
         self._here("entangle")
         name, wanted = self._check_request(peer, n, min_fidelity, tag, timeout)
-        if wanted > self._machine.arrivals.slots:
-            raise self._machine.out_of_memory(self._machine.arrival, wanted)
+        if wanted > self._machine.arrivals.most(self.program):
+            raise self._machine.out_of_memory(self._machine.arrival, wanted, self.program)
         if name not in self._machine.neighbours:
             halves = await self._from_afar(name, wanted, min_fidelity, tag, timeout)
         else:
@@ -275,7 +320,7 @@ class Node:
         services, machine = self._services, self._machine
         if services.lost:
             services.require(peer, self.program)
-        if not machine.arrivals.take_in_turn(n):
+        if not machine.arrivals.take_in_turn(n, self.program):
             await self._wait_for_slots(n, peer)
         request = machine.entangle(self.program, peer, tag, n, min_fidelity)
         future: asyncio.Future[list[Qubit]] = asyncio.Future(loop=self._loop)
@@ -285,7 +330,7 @@ class Node:
         except asyncio.CancelledError:
             if services.pairs.pop(request, None) is not None:
                 machine.withdraw(request)
-                services.release(n - len(serving.halves), machine.arrival)
+                services.release(n - len(serving.halves), machine.arrival, self.program)
             self._services.discard([half for half in serving.halves if not half.fate], _caller(1))
             raise
 
@@ -324,8 +369,8 @@ class Node:
     ) -> Request:
         services = self._services
         services.require(peer, self.program)
-        if at_once > self._machine.arrivals.slots:
-            raise self._machine.out_of_memory(self._machine.arrival, at_once)
+        if at_once > self._machine.arrivals.most(self.program):
+            raise self._machine.out_of_memory(self._machine.arrival, at_once, self.program)
         request = services.stack.request(self, peer, n, at_once=at_once, min_fidelity=min_fidelity, tag=tag)
         if timeout is not None:
             request.timer = self._loop.call_later(timeout, request.give_up, EXPIRED)
@@ -415,7 +460,7 @@ class Node:
 
     async def _wait_for_slots(self, n: int, peer: NodeName) -> None:
         waiter = Turn(asyncio.Future(loop=self._loop), self.program, peer)
-        self._machine.arrivals.wait(waiter, n)
+        self._machine.arrivals.wait(waiter, n, self.program)
         try:
             await waiter.future
         except asyncio.CancelledError:
@@ -438,9 +483,11 @@ class Node:
         If the neighbour has no free memory slot when it arrives, it is lost, and the run warns of it at its end.
         """
         self._here("send_qubit")
+        if qubit.program != self.program:
+            raise self._not_ours("send_qubit", qubit)
         self._services.raise_errors((qubit,))
         departs_ns = self._machine.transfer(qubit, NodeName(peer), _caller(1))
-        self._services.release_at(departs_ns, 1, qubit.kind)
+        self._services.release_at(departs_ns, 1, qubit.kind, self.program)
         return _nothing_to_wait_for()
 
     async def receive_qubit(self, peer: str) -> Qubit:
@@ -666,6 +713,8 @@ class Node:
         self._here("mark")
         if not isinstance(label, str):
             raise _not_text("label", label)
+        if qubit.program != self.program:
+            raise self._not_ours("mark", qubit)
         self._machine.mark(self.program, label, qubit, _caller(1))
 
     def record(self, **values: object) -> None:
@@ -696,12 +745,10 @@ class Node:
 
     def _move(self, qubit: Qubit, slot: str, frame: FrameType) -> None:
         self._here("move")
-        if slot not in _KINDS:
-            raise InvalidOperation(detail=f"{slot!r} is no kind of slot; there are: {', '.join(_KINDS)}")
-        kind, old = _KINDS.index(slot), qubit.kind
+        kind, old = _kind_of_slot(slot), qubit.kind
         if kind != old:
             free_ns = self._machine.move(qubit, kind, (frame.f_code, frame.f_lineno))
-            self._services.release_at(free_ns, 1, old)
+            self._services.release_at(free_ns, 1, old, self.program)
             if qubit.pair is not None:
                 self._services.keep_cutoff(qubit)
 
@@ -717,13 +764,34 @@ class Node:
         # Not asyncio.get_running_loop(): that asks the kernel for the process id each time.
         if self._loop._thread_id != get_ident():  # type: ignore[attr-defined]  # None while it does not run
             raise WrongLoop(call=f"{call}()", node=self.name)
+        running = self._running_program()
+        if running and running != self.program:
+            raise InvalidOperation(
+                detail=f"{call}() of program {self.program} of node {self.name} was called by program {running};"
+                " programs of a node share neither qubits nor requests, only messages"
+            )
+
+    def _not_ours(self, call: str, qubit: Qubit) -> InvalidOperation:
+        return InvalidOperation(
+            detail=f"{call}() of program {self.program} of node {self.name} was given qubit {qubit.id}, which program"
+            f" {qubit.program} of node {qubit.node_name} holds; programs share no qubits"
+        )
 
     def finish(self) -> int:
-        """The program has returned: what it still holds is discarded; how many. Called by whoever ran it."""
-        self._services.returned.add(self.program)
-        mine = [qubit for qubit in self._machine.held.values() if qubit.program == self.program]
-        self._services.discard(mine, _caller(1))
-        self._services.forward_all()
+        """The program is over: what it still holds is discarded, and how many that is; its slots are for all again.
+
+        Called by whoever ran it.
+        """
+        services, machine = self._services, self._machine
+        services.finish(self.program)
+        services.returned.add(self.program)
+        mine = [qubit for qubit in machine.held.values() if qubit.program == self.program]
+        services.discard(mine, _caller(1))
+        services.arrivals.clear(lambda address: address[0] == self.program)
+        for reservation in services.reservations.pop(self.program, []):
+            reservation.end()
+        services.let_go(self.program)
+        services.forward_all()
         return len(mine)
 
 
@@ -739,6 +807,19 @@ class _Logger(logging.LoggerAdapter[logging.Logger]):
 def _caller(depth: int) -> Where:
     frame = sys._getframe(depth + 1)
     return frame.f_code, frame.f_lineno
+
+
+def _kind_of_slot(slot: str) -> int:
+    if slot not in KINDS:
+        raise InvalidOperation(detail=f"{slot!r} is no kind of slot; there are: {', '.join(KINDS)}")
+    return KINDS.index(slot)
+
+
+def _instant(what: str, seconds: float) -> int:
+    try:
+        return round(seconds * 1e9)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidOperation(detail=f"{what} is a network time in seconds; got {seconds!r}") from None
 
 
 def _angle(gate: str, value: float) -> float:
@@ -790,8 +871,3 @@ def _converted(value: object, wanted: type[T], peer: str) -> T:
 
 async def _nothing_to_wait_for() -> None:
     pass
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

@@ -29,8 +29,11 @@ from qnode.wire.items import (
     LinkUp,
     Lost,
     Message,
+    Newcomer,
     Outcomes,
     Paired,
+    Started,
+    Stopped,
     Tampered,
     Tapped,
 )
@@ -41,6 +44,7 @@ from qnode.wire.stack import STACK
 if TYPE_CHECKING:
     from qnode.api.node import Node
     from qnode.api.requests import Request
+    from qnode.api.reservations import Reservation
 
 log = logging.getLogger("qnode")
 
@@ -49,18 +53,28 @@ Change = Lost | Back | LinkDown | LinkUp
 """What becomes of the network around a node."""
 
 
-class Turn(NamedTuple):
-    """Waiting for memory slots, in a queue with others: which program does, and with whom it wants to entangle."""
+class Turn:
+    """Waiting for memory slots, in a queue with others: which program does, and with whom it wants to entangle.
 
-    future: asyncio.Future[None]
-    program: str
-    peer: NodeName
+    Attributes:
+        served: Whether the slots have been taken for it, even if nobody waits any more.
+    """
+
+    __slots__ = ("future", "peer", "program", "served")
+
+    def __init__(self, future: asyncio.Future[None], program: str, peer: NodeName) -> None:
+        self.future = future
+        self.program = program
+        self.peer = peer
+        self.served = False
 
 
 class Loop(Protocol):
     """What the services need of the node's loop."""
 
     now_ns: int
+
+    def running_program(self) -> str: ...
 
     def call_at_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> object: ...
 
@@ -78,6 +92,9 @@ class Stack(Protocol):
 
     def paired(self, item: Paired) -> bool:
         """A half of a link pair, if it is one of the stack's."""
+
+    def finish(self, program: str) -> None:
+        """A program is over: what it has asked for is withdrawn."""
 
     def lose(self, lost: Mapping[str, str]) -> list[tuple[str, str]]:
         """Nodes are gone, and why. Which programs wait for one of them, and are told."""
@@ -130,6 +147,8 @@ class NodeServices:
         lost: Other nodes that are gone, and why.
         told: The programs that have been told of one that is, each by the first.
         heard: How many refused operations it has learnt of since the last report.
+        reservations: Of memory slots, by program.
+        on_started, on_stopped: Told which program the network wants started or stopped.
         on_unheard: Told the program of a refused operation, and the error, if nothing can raise it there any more.
     """
 
@@ -151,6 +170,10 @@ class NodeServices:
         self._expired: set[str] = set()  # halves to come whose partners have been given up
         self.programs: dict[str, Callable[[QubitId, PairId | None], Qubit]] = {}
         self.returned: set[str] = set()
+        self.reservations: dict[str, list[Reservation]] = {}
+        self.begun: Counter[str] = Counter()  # how often a program of a name has been started
+        self.on_started: Callable[[Newcomer], object] = lambda program: None
+        self.on_stopped: Callable[[str], object] = lambda program: None
         self.lost_qubits: Counter[str] = Counter()  # by reason
         self.lost: dict[str, str] = {}  # nodes that are gone, and why
         self.network: dict[
@@ -165,6 +188,11 @@ class NodeServices:
         self.on_release: Callable[[], None] | None = None
         self.open_stack: Callable[[], Stack] | None = None
         self._stack: Stack | None = None
+
+    def finish(self, program: str) -> None:
+        """A program is over: its stack withdraws what it has asked for."""
+        if self._stack is not None:
+            self._stack.finish(program)
 
     @property
     def stack(self) -> Stack:
@@ -214,6 +242,10 @@ class NodeServices:
                     self.lost[item.peer] = item.reason
                     self.lose({item.peer: item.reason})
                     self._network_changed("node", item)
+                case Started():
+                    self.on_started(item.program)
+                case Stopped():
+                    self.on_stopped(item.program)
                 case Back():
                     self.lost.pop(item.peer, None)
                     self._network_changed("node", item)
@@ -264,7 +296,7 @@ class NodeServices:
             reason = "no program of that name"
         elif item.program in self.returned and not self.arrivals.awaited((item.program, item.peer)):
             reason = "its program has returned"
-        elif not self.machine.arrivals.take():
+        elif not self.machine.arrivals.take(item.program):
             reason = NO_FREE_SLOT
         if make is None or reason:
             self.machine.lose(QubitId(item.qubit), reason)
@@ -309,7 +341,7 @@ class NodeServices:
         if direct is not None and not direct.future.done():
             direct.future.set_exception(error)
         if request is not None:
-            self.release(request.n - len(request.halves), self.machine.arrival)
+            self.release(request.n - len(request.halves), self.machine.arrival, request.program)
             self.discard([half for half in request.halves if not half.fate], None)
             if not request.future.done():
                 request.future.set_exception(error)
@@ -341,7 +373,7 @@ class NodeServices:
         memory = self.machine.arrivals
         turns = [turn for turn in memory.waiting if turn.peer in lost]
         served = memory.forget(*turns)  # all at once: none of them gets slots that another gives up
-        futures += turns
+        futures += [(turn.future, turn.program, turn.peer) for turn in turns]
         asked: dict[int, PairRequest | DirectRequest | PulseRequest] = {**self.pairs, **self.direct, **self.pulses}
         for request, one in asked.items():
             if one.peer is not None and one.peer in lost:
@@ -356,8 +388,7 @@ class NodeServices:
             if not future.done():
                 told.setdefault(program, peer)
                 future.set_exception(PeerLost(peer=peer, reason=lost[peer]))
-        for waiter in served:
-            self._serve(waiter)
+        self.serve(served)
         self.told = {**told, **self.told}
         return told
 
@@ -369,48 +400,55 @@ class NodeServices:
 
     # ------------------------------------------------------------ slots
 
-    def release(self, n: int, kind: int) -> None:
-        """Free slots of a kind, and let those go on who waited for them."""
-        for waiter in self.machine.memories[kind].release(n):
-            self._serve(waiter)
+    def release(self, n: int, kind: int, program: str = "") -> None:
+        """Free slots of a kind that a program had, and let those go on who waited for them."""
+        self.serve(self.machine.memories[kind].release(n, program))
         if self.on_release is not None:
             self.on_release()
 
-    def release_at(self, when_ns: int, n: int, kind: int) -> None:
+    def release_at(self, when_ns: int, n: int, kind: int, program: str = "") -> None:
         """Free slots of a kind once the operations on them are over."""
         if when_ns <= self.clock.now_ns:
-            self.release(n, kind)
+            self.release(n, kind, program)
         else:
-            self.clock.call_at_ns(when_ns, self.release, n, kind)
+            self.clock.call_at_ns(when_ns, self.release, n, kind, program)
 
     def release_those_of(self, when_ns: int, qubits: Sequence[HeldQubit]) -> None:
-        """Free the slots of qubits that are gone, once the operations on them are over."""
+        """Free the slots of a program's qubits that are gone, once the operations on them are over."""
+        program = qubits[0].program
         if len(qubits) == 1:
-            self.release_at(when_ns, 1, qubits[0].kind)
+            self.release_at(when_ns, 1, qubits[0].kind, program)
             return
         kinds = [qubit.kind for qubit in qubits]
         here = kinds.count(kinds[0])
-        self.release_at(when_ns, here, kinds[0])
+        self.release_at(when_ns, here, kinds[0], program)
         if here < len(kinds):
-            self.release_at(when_ns, len(kinds) - here, 1 - kinds[0])
+            self.release_at(when_ns, len(kinds) - here, 1 - kinds[0], program)
+
+    def let_go(self, program: str) -> None:
+        """The slots that were a program's own are for everybody."""
+        for memory in self.machine.memories:
+            self.serve(memory.let_go(program))
 
     def give_up_slots(self, waiter: Turn, n: int) -> None:
         """A task that waited for slots was cancelled, with or without them."""
-        if came(waiter.future):
-            self.release(n, self.machine.arrival)
+        if waiter.served:
+            self.release(n, self.machine.arrival, waiter.program)
         else:
-            for other in self.machine.arrivals.forget(waiter):
-                self._serve(other)
+            self.serve(self.machine.arrivals.forget(waiter))
 
-    def _serve(self, waiter: Turn) -> None:
-        if not waiter.future.done():
-            waiter.future.set_result(None)
+    def serve(self, turns: Iterable[Turn]) -> None:
+        """It is their turn: slots have been taken for them."""
+        for waiter in turns:
+            waiter.served = True
+            if not waiter.future.done():
+                waiter.future.set_result(None)
 
     def discard(self, qubits: Iterable[HeldQubit], where: Where | None) -> None:
         """Trace qubits out; each slot is free once what was issued on its qubit is over."""
         gone = list(qubits)
         for qubit, start_ns in zip(gone, self.machine.discard(gone, where), strict=True):
-            self.release_at(start_ns, 1, qubit.kind)
+            self.release_at(start_ns, 1, qubit.kind, qubit.program)
 
     # ------------------------------------------------------------ cut-offs
 
@@ -422,7 +460,7 @@ class NodeServices:
 
     def _cut_off(self, half: Qubit, kind: int) -> None:
         if not half.fate and half.kind == kind:
-            self.release_at(self.machine.expire(half), 1, kind)
+            self.release_at(self.machine.expire(half), 1, kind, half.program)
 
     # ------------------------------------------------------------ errors of issued operations
 
@@ -444,6 +482,12 @@ class NodeServices:
         for name, error in self._unheard:
             if name == program:
                 raise error
+
+
+def settle(future: asyncio.Future[None]) -> None:
+    """What somebody waits for has happened; unless nobody does any more."""
+    if not future.done():
+        future.set_result(None)
 
 
 def came(future: asyncio.Future[Any]) -> bool:

@@ -7,6 +7,7 @@ needs it there. What has to be done lies in the outbox until the node's next rep
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -166,10 +167,10 @@ class NodeMachine(Generic[W]):
         """Where pairs and flying qubits arrive."""
         return self.memories[self.arrival]
 
-    def next_id(self, where: Where) -> tuple[QubitId, int]:
+    def next_id(self, where: Where, program: str = "") -> tuple[QubitId, int]:
         """Take a free slot for a new local qubit in |0>; its name, and when it is ready. Raises OutOfMemory."""
-        if not self.memory.take():
-            error = self.out_of_memory(self.home)
+        if not self.memory.take(program):
+            error = self.out_of_memory(self.home, program=program)
             error.add_note(f"asked for at {place(where)}")
             raise error
         qubit = local_qubit_id(self.name, self.incarnation, self._made)
@@ -180,10 +181,29 @@ class NodeMachine(Generic[W]):
             self._log("create", (qubit,), start_ns)
         return qubit, end_ns
 
-    def out_of_memory(self, kind: int, wanted: int = 1) -> OutOfMemory:
-        """The error for more slots of a kind than are free."""
+    def out_of_memory(self, kind: int, wanted: int = 1, program: str = "", why: str = "") -> OutOfMemory:
+        """The error for more slots of a kind than are free for a program; it says who has them.
+
+        `why` says it instead, where it is not for want of free slots.
+        """
         memory = self.memories[kind]
-        return OutOfMemory(node=self.name, slots=memory.slots, free=memory.free, wanted=wanted)
+        if not why and (memory.own() or any(qubit.program != program for qubit in self.held.values())):
+            why = self._who_has_what(kind)
+        return OutOfMemory(
+            node=self.name,
+            slots=memory.slots,
+            free=memory.free_for(program),
+            wanted=wanted,
+            held=f" ({why})" if why else "",
+        )
+
+    def _who_has_what(self, kind: int) -> str:
+        holds = Counter(qubit.program for qubit in self.held.values() if qubit.kind == kind)
+        own = self.memories[kind].own()
+        return "; ".join(
+            f"{program} holds {holds[program]}" + (f" and has {own[program]} of its own" if program in own else "")
+            for program in sorted({*holds, *own})
+        )
 
     def hold(self, qubit: HeldQubit) -> None:
         self.held[qubit.id] = qubit
@@ -297,8 +317,8 @@ class NodeMachine(Generic[W]):
         Raises OutOfMemory if there is no free slot of that kind.
         """
         start_ns, remote = self._begin("move", (qubit,), where)
-        if not self.memories[kind].take():
-            raise self.out_of_memory(kind)
+        if not self.memories[kind].take(qubit.program):
+            raise self.out_of_memory(kind, program=qubit.program)
         start_ns, end_ns = self._occupy(start_ns, self.hardware.move.duration_ns)
         if remote:
             self._issued[len(self.outbox)] = (where, (qubit,))
@@ -444,9 +464,14 @@ class NodeMachine(Generic[W]):
                 remote = True
             if qubit.busy_ns > start_ns:
                 start_ns = qubit.busy_ns
-        if len(qubits) > 1 and len(set(map(id, qubits))) != len(qubits):
-            twice = next(qubit for index, qubit in enumerate(qubits) if qubit in qubits[:index])
-            raise InvalidOperation(detail=f"{verb} needs different qubits; {twice.id} was given twice")
+        if len(qubits) > 1:
+            program = qubits[0].program
+            for qubit in qubits:
+                if qubit.program != program:
+                    raise self._of_another(program, qubit, verb)
+            if len(set(map(id, qubits))) != len(qubits):
+                twice = next(qubit for index, qubit in enumerate(qubits) if qubit in qubits[:index])
+                raise InvalidOperation(detail=f"{verb} needs different qubits; {twice.id} was given twice")
         return start_ns, remote
 
     def _occupy(self, start_ns: int, duration_ns: int) -> tuple[int, int]:
@@ -468,6 +493,12 @@ class NodeMachine(Generic[W]):
         return InvalidOperation(
             detail=f"{verb} at node {self.name} was given qubit {qubit.id}, which node {qubit.node_name} holds;"
             " use send_qubit() or teleportation to bring it here"
+        )
+
+    def _of_another(self, program: str, qubit: HeldQubit, verb: str) -> InvalidOperation:
+        return InvalidOperation(
+            detail=f"{verb} of program {program} of node {self.name} was given qubit {qubit.id}, which program"
+            f" {qubit.program} holds; programs share no qubits"
         )
 
     def _dead(self, qubit: HeldQubit, verb: str, where: Where | None) -> QnodeError:

@@ -85,6 +85,10 @@ class Mailbox(Generic[T, W]):
         """Whether somebody waits for a letter there."""
         return address in self._readers
 
+    def clear(self, which: Callable[[Address], bool]) -> int:
+        """Throw away the letters of addresses that nobody will ask for; how many."""
+        return sum(len(self._letters.pop(address)) for address in [one for one in self._letters if which(one)])
+
     def unread(self) -> int:
         """How many letters nobody asked for."""
         return sum(map(len, self._letters.values()))

@@ -54,4 +54,4 @@ def execute_again(host: NodeHost, grant: Grant, recorded: Sequence[bytes]) -> tu
         outcomes.clear()
     if long_ones_ahead:
         report = msgspec.structs.replace(report, ops=by_digest(report.ops)[0])
-    return (*frames, frame_of(report, host.spec.programs))
+    return (*frames, frame_of(report, host.programs))

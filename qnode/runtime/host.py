@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 import qnode
-from qnode.api.node import Node
+from qnode.api.node import KINDS, Node
 from qnode.api.services import NodeServices, Stack, Turn
 from qnode.core.coins import Coins, derive_key
 from qnode.core.machine import NodeMachine
@@ -28,6 +28,7 @@ from qnode.runtime.loop import CLEAN_UP_ROUNDS, MAX_ROUNDS, Job, NodeLoop, NodeT
 from qnode.runtime.loop import program as program_of_task
 from qnode.runtime.programs import Main, load_program
 from qnode.runtime.watchdog import UNKNOWN
+from qnode.wire.items import Newcomer, Stopped
 from qnode.wire.messages import (
     NOT_REPRODUCIBLE,
     NOT_RESUMABLE,
@@ -40,7 +41,7 @@ from qnode.wire.messages import (
     Shown,
     Waits,
 )
-from qnode.wire.payload import pack_result
+from qnode.wire.payload import pack_result, unpack
 from qnode.wire.plan import NodeSpec, ProgramSpec, RunSpec
 
 log = logging.getLogger("qnode")
@@ -60,6 +61,7 @@ class NodeHost:
     """A node that runs when it is granted an instant, and then reports.
 
     Attributes:
+        programs: Those that have been started, by name.
         folders: What program files are relative to, and import from.
         on_loaded: Told of each program's function before it is called.
         on_failed: Told which program has raised, and where; the frames are only there for whoever keeps them.
@@ -76,6 +78,7 @@ class NodeHost:
         self.incarnation = node.incarnation
         self.step = 0
         self.spec = node
+        self.programs: dict[str, ProgramSpec] = {}
         virtual = run.clock == "virtual"
         self.loop = NodeLoop(node.name, tick_ns=run.tick_ns, holds_clock=virtual, max_rounds=max_rounds)
         self.machine: NodeMachine[Turn] = NodeMachine(
@@ -99,10 +102,16 @@ class NodeHost:
         self._left_over = 0  # qubits that programs still held when they returned
         self._mains: dict[str, asyncio.Task[None]] = {}
         self._peer_lost: dict[str, str] = {}
+        self._stopped: set[str] = set()  # programs that are to run no more
+        self._dropped = 0  # messages for those that are over, which nobody read
         self.on_loaded: Callable[[Main], None] = lambda function: None
         self.on_failed: Callable[[str, TracebackType | None], None] = lambda program, tb: None
         self.loop.on_executed = self._record_executed
         self.services.on_unheard = self._fail_unheard
+        self.services.on_started = self._take_in
+        self.services.on_stopped = self._stop
+        for program in node.programs:
+            self._set_aside(program)
 
     def _open_stack(self) -> Stack:
         from qnode.runtime.stack import NetworkStack  # lazy: most nodes never ask for more than their neighbours
@@ -121,7 +130,7 @@ class NodeHost:
         loop.advance(grant.now_ns)
         self.machine.now_ns = loop.now_ns
         if not self.step:
-            self._start_programs()
+            self._start_programs(grant)
         self.step += 1
         if grant.items:
             self.services.accept(grant.items, self._payload_of)
@@ -169,19 +178,54 @@ class NodeHost:
 
     # ------------------------------------------------------------ programs
 
-    def _start_programs(self) -> None:
+    def _start_programs(self, grant: Grant) -> None:
+        """Those of the beginning; a node that begins again may be told at once that some of them run no more."""
+        stopped = {item.program for item in grant.items if isinstance(item, Stopped)}
         for program in self.spec.programs:
-            context = contextvars.copy_context()
-            context.run(background.set, program.service)
-            context.run(program_of_task.set, program.name)
-            # Made here and not in the task: on the real clock a qubit may be there before the program has run at all.
-            node = Node(self.services, ProgramName(program.name), self.spec.key)
-            main = self._run(program, node)
-            self._mains[program.name] = self.loop.create_task(main, name=f"{self.name}.{program.name}", context=context)
+            if program.name in stopped:
+                self.services.let_go(program.name)
+            elif not program.late:
+                self._start(program)
+
+    def _take_in(self, one: Newcomer) -> None:
+        if one.run:
+            self._start(ProgramSpec(one.name, one.run, dict(unpack(one.args)), one.service, one.memories))
+        else:
+            self._start(next(program for program in self.spec.programs if program.name == one.name))
+
+    def _start(self, program: ProgramSpec) -> None:
+        self.programs[program.name] = program
+        self._stopped.discard(program.name)
+        self.services.told.pop(program.name, None)
+        context = contextvars.copy_context()
+        context.run(background.set, program.service)
+        context.run(program_of_task.set, program.name)
+        # Made here and not in the task: on the real clock a qubit may be there before the program has run at all.
+        node = Node(self.services, ProgramName(program.name), self.spec.key)
+        main = self._run(program, node)
+        self._mains[program.name] = self.loop.create_task(main, name=f"{self.name}.{program.name}", context=context)
+
+    def _stop(self, program: str) -> None:
+        main = self._mains.get(program)
+        if main is not None and not main.done():
+            self._stopped.add(program)
+            self.loop.call_soon(main.cancel)  # behind its first step, if it was started just now
+
+    def _set_aside(self, program: ProgramSpec) -> None:
+        """Slots of its own, from the node's beginning on, so that nobody else can have taken them."""
+        for memory, n in zip(self.machine.memories, program.memories, strict=True):
+            if n:
+                booking = memory.calendar.add(program.name, n, 0)
+                memory.set_aside(booking)
+                memory.keep(program.name, booking)
 
     async def _run(self, program: ProgramSpec, node: Node) -> None:
+        ended: Ended | None = None
         try:
             try:
+                for kind, n in enumerate(program.memories):
+                    if n and program.name not in self.machine.memories[kind].own():  # else they are since the beginning
+                        await node.reserve(n, slot=KINDS[kind]).__aenter__()
                 function = load_program(program.run, self.folders)
                 self.on_loaded(function)
                 result = await function(node, **program.args)
@@ -189,9 +233,11 @@ class NodeHost:
                 if not self.loop.stopping:
                     await self._end_tasks(program.name)
             self.services.raise_unheard(program.name)
-            self._ended.append(Ended(program.name, self._packed(result, program, function)))
+            ended = Ended(program.name, self._packed(result, program, function))
         except asyncio.CancelledError:
-            if not self.loop.stopping:
+            if program.name in self._stopped:
+                ended = Ended(program.name, b"")
+            elif not self.loop.stopping:
                 self._fail(program, "the program's task was cancelled from within")
             raise
         except BaseException as error:  # noqa: BLE001  # whatever a program raises, even SystemExit, ends the run and is shown
@@ -199,7 +245,19 @@ class NodeHost:
             self.on_failed(program.name, _from_program(error))
         finally:
             if not self.loop.stopping:
-                self._left_over += node.finish()
+                self._finish(node, ended)
+
+    def _finish(self, node: Node, ended: Ended | None) -> None:
+        """A program is over: what it has is nobody's, and, if it was stopped, its messages too."""
+        held = node.finish()
+        if ended is None or node.program not in self._stopped:
+            self._left_over += held
+        else:
+            unread = self.services.letters.clear(lambda address: address[0] == node.program)
+            self._dropped += unread
+            ended = msgspec.structs.replace(ended, stopped=True, held=held, unread=unread)
+        if ended is not None:
+            self._ended.append(ended)
 
     async def _end_tasks(self, program: str) -> None:
         """Cancel what tasks a program has left behind, and wait for them: like asyncio.run."""
@@ -233,7 +291,8 @@ class NodeHost:
         spinning, mains = self._not_waiting(), {task: name for name, task in self._mains.items()}
         names = {mains.get(task) for task in spinning}
         names |= {name for name, tasks in self.loop.tasks_of.items() if any(task in tasks for task in spinning)}
-        program = next((one for one in self.spec.programs if one.name in names), self.spec.programs[0])
+        programs = list(self.programs.values())
+        program = next((one for one in programs if one.name in names), programs[0])
         self._fail(program, str(Spinning(node=self.name, rounds=self.loop.max_rounds, where=_lines(spinning))))
 
     def spinning_at(self) -> str:
@@ -246,7 +305,8 @@ class NodeHost:
 
     def _exited(self, error: BaseException) -> None:
         """A task that is no program's main wanted to end the process: the oldest program that still runs has failed."""
-        running = [one for one in self.spec.programs if not self._mains[one.name].done()] or list(self.spec.programs)
+        programs = list(self.programs.values())
+        running = [one for one in programs if not self._mains[one.name].done()] or programs
         self._fail(running[0], self._traceback(error))
 
     def _packed(self, result: object, program: ProgramSpec, function: Main) -> bytes:
@@ -295,7 +355,7 @@ class NodeHost:
     def farewell(self, lateness_ns: int = 0, clock_bound_ns: int = 0, refused: int = 0) -> Farewell:
         """What every unfinished program is waiting for, and what is left over."""
         waits = tuple(self.waits())
-        unread = self.services.letters.unread()
+        unread = self.services.letters.unread() + self._dropped
         return Farewell(
             self.name,
             self.incarnation,

@@ -279,6 +279,9 @@ class NodeLoop(asyncio.SelectorEventLoop):
         self._jobs = _Jobs(self.outside_fd())
         self.set_task_factory(cast("Any", _make_task))
 
+    running_program = staticmethod(program.get)
+    """The program whose task, or callback, runs now; "" for what belongs to none."""
+
     # ------------------------------------------------------------ time
 
     def time(self) -> float:

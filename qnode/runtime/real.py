@@ -274,7 +274,7 @@ class RealDriver:
         if report.ops or report.ended or report.heard:
             ops = self._send_messages(host, report.ops, token)
             report = msgspec.structs.replace(report, ops=ops)
-            frame = frame_of(report, host.spec.programs)
+            frame = frame_of(report, host.programs)
             self._unanswered.append(frame)
             self._client.send([frame])
 

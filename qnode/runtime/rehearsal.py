@@ -42,7 +42,7 @@ def rehearse() -> None:
         grant = Grant(node.name, 0, 0, ())
         decode_to_node(encode(grant))
         host.resume(grant)
-        frame_of(host.report(), node.programs)
+        frame_of(host.report(), host.programs)
         outside.has_run(node.name)
         decode_to_node(encode(Stop("done")))
         encode(host.farewell())

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
 
 from qnode.wire.messages import MAX_FRAME_BYTES, Ended, Report, encode
 from qnode.wire.operations import Op
-from qnode.wire.plan import ProgramSpec
 
 REMEDY: Final = "Let network time pass between them, e.g. `await asyncio.sleep(1e-9)`"
 
 
-def frame_of(report: Report, programs: tuple[ProgramSpec, ...]) -> bytes:
+def frame_of(report: Report, programs: Collection[str]) -> bytes:
     """The report's frame.
 
     Args:
-        programs: The node's programs; one of them has failed if the report is longer than a frame may be.
+        programs: The node's programs by name; one of them has failed if the report is longer than a frame may be.
     """
     frame = encode(report)
     if len(frame) <= MAX_FRAME_BYTES:
@@ -26,7 +26,7 @@ def frame_of(report: Report, programs: tuple[ProgramSpec, ...]) -> bytes:
     return encode(_failure(report, programs, len(frame)))
 
 
-def _failure(report: Report, programs: tuple[ProgramSpec, ...], length: int) -> Report:
+def _failure(report: Report, programs: Collection[str], length: int) -> Report:
     """Instead of a report that cannot travel. What was to be done is lost, and the run is over."""
     results = {ended.program: len(ended.result) + len(ended.traceback) for ended in report.ended}
     largest = max(results, key=results.__getitem__, default="")
@@ -38,7 +38,7 @@ def _failure(report: Report, programs: tuple[ProgramSpec, ...], length: int) -> 
             " travel at once: return less"
         )
     else:
-        program = _busiest(report.ops) or largest or programs[0].name
+        program = _busiest(report.ops) or largest or next(iter(programs))
         detail = (
             f"node {report.node} wants {len(report.ops)} operations done at one instant; they take {length} bytes, and"
             f" {MAX_FRAME_BYTES} may travel at once. {REMEDY}"

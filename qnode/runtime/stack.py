@@ -37,7 +37,7 @@ from qnode.stack.effects import (
     WakeAt,
     Whole,
 )
-from qnode.stack.network import NetworkLayer
+from qnode.stack.network import NetworkLayer, Want
 from qnode.stack.routing import LinkStates
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
@@ -104,7 +104,7 @@ class NetworkStack:
             n,
             tag,
             now_ns,
-            partial(self._progress, number),
+            partial(_progress, self.layer.wants.get(number)),  # it may have been refused at once
             partial(self._withdraw, number),
             self._give_back,
         )
@@ -112,17 +112,16 @@ class NetworkStack:
         self._carry_out()
         return request
 
-    def _progress(self, number: int) -> Progress | None:
-        want = self.layer.wants.get(number)
-        if want is None:
-            return None
-        return Progress(want.state, want.asked.n, 0, want.route, want.waits_for, want.circuits)
-
     def _withdraw(self, number: int, why: str) -> None:
         self._requests.pop(number, None)
         self.layer.now_ns = self._machine.now_ns
         self.layer.withdraw(number, why)
         self._carry_out()
+
+    def finish(self, program: str) -> None:
+        """A program is over: what it has asked for is withdrawn."""
+        for request, _ in [one for one in self._requests.values() if one.request.program == program]:
+            request.cancel()
 
     def _give_back(self, halves: list[Qubit]) -> None:
         self._services.discard([half for half in halves if not half.fate], None)
@@ -239,7 +238,7 @@ class NetworkStack:
             case WakeAt():
                 self._services.clock.call_in_background_ns(effect.at_ns, self._cut_off, effect.circuit, effect.pair)
             case Closed() | Freed():
-                self._services.release(effect.slots, machine.arrival)
+                self._services.release(effect.slots, machine.arrival, effect.program)
             case Log():
                 machine.outbox.append(
                     Told(
@@ -320,6 +319,7 @@ class NetworkStack:
 
     def _whole(self, whole: Whole) -> None:
         held = self._held.pop(whole.half.qubit)
+        held.program = whole.program
         if whole.frame:
             self._machine.apply(_CORRECTIONS[whole.frame], (held,), (), _HERE)
         if held.busy_ns > self._machine.now_ns:
@@ -346,6 +346,12 @@ class NetworkStack:
         request.put((int(whole.circuit.rpartition("#")[2]), whole.number), half, machine.now_ns)
         if request.delivered == request.n:
             del self._requests[whole.request]
+
+
+def _progress(want: Want | None) -> Progress | None:
+    if want is None:
+        return None
+    return Progress(want.state, want.asked.n, 0, want.route, want.waits_for, want.circuits)
 
 
 def facts_of(hardware: Hardware) -> NodeFacts:

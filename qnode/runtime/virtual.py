@@ -229,7 +229,7 @@ class _Driver:
             ops = send_ahead(host.name, report.ops, self._peers, self._token, look=self._hearing.look)
             if ops is not report.ops:
                 report = msgspec.structs.replace(report, ops=ops)
-        frame = frame_of(report, host.spec.programs)
+        frame = frame_of(report, host.programs)
         unanswered.append(frame)
         return frame
 

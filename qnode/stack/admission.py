@@ -16,7 +16,10 @@ class Slots(Protocol):
     slots: int
     free: int
 
-    def take_in_turn(self, n: int) -> bool:
+    def free_for(self, program: str) -> int:
+        """How many slots a program could take now; nobody's, if it is ""."""
+
+    def take_in_turn(self, n: int, program: str = "") -> bool:
         """n slots, unless somebody waits already or there are too few."""
 
 
@@ -32,19 +35,19 @@ class Admission:
 
     def __init__(self, memory: Slots) -> None:
         self._memory = memory
-        self._waiting: dict[Applicant, int] = {}  # the slots that it needs at least
+        self._waiting: dict[Applicant, tuple[int, str]] = {}  # the slots that it needs at least, and for whom
         self._told: set[Applicant] = set()
 
-    def admit(self, who: Applicant, least: int, most: int, step: int) -> int:
+    def admit(self, who: Applicant, least: int, most: int, step: int, program: str = "") -> int:
         """Take slots for a circuit: the most that there are, `least` and multiples of `step` more; 0: it waits."""
         older = [other for other in self._waiting if other < who]
         if not older:
-            fitting = min(most, self._memory.free)
+            fitting = min(most, self._memory.free_for(program))
             wanted = least + max(0, fitting - least) // step * step
-            if self._memory.take_in_turn(wanted):
+            if self._memory.take_in_turn(wanted, program):
                 self.forget(who)
                 return wanted
-        self._waiting[who] = least
+        self._waiting[who] = (least, program)
         self._told.discard(who)
         return 0
 
@@ -58,7 +61,8 @@ class Admission:
         if not self._waiting:
             return None
         who = min(self._waiting)
-        if who in self._told or self._memory.free < self._waiting[who]:
+        least, program = self._waiting[who]
+        if who in self._told or self._memory.free_for(program) < least:
             return None
         self._told.add(who)
         return who.circuit

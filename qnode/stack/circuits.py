@@ -69,6 +69,7 @@ class Circuit:
         place: Of this node on the route; 0 is the requester.
         open: Whether pairs are being made.
         settling: At an end: it is broken, and the other end has been asked what is whole.
+        program: Whose slots it has, at an end.
         request: Which request it serves, at an end.
         whole: How many end-to-end pairs are known to have been made.
         n: How many pairs are wanted; 0: until it is closed.
@@ -98,6 +99,7 @@ class Circuit:
         self.window = setup.window
         self.reserved = 0
         self.request = 0
+        self.program = ""
         self.whole = 0
         self.open = False
         self.settling = False
@@ -406,7 +408,7 @@ class Circuit:
     def _is_whole(self, number: int, half: Half, frame: int, vector: Vector) -> None:
         self.whole += 1
         self.reserved -= 1
-        self._out.append(Whole(self.id, self.request, number, half, frame if self.place else 0, vector))
+        self._out.append(Whole(self.id, self.program, self.request, number, half, frame if self.place else 0, vector))
 
     def expired(self, sender: NodeName, pair: PairId) -> None:
         """A half that is, was or will be here has lost its other end."""
@@ -465,7 +467,7 @@ class Circuit:
                 self._out.extend(Drop(self.id, half) for half in side.held.values())
                 side.held.clear()
         self._swapping.clear()
-        self._out.append(Closed(self.id, self.reserved))
+        self._out.append(Closed(self.id, self.reserved, self.program))
         self.reserved = 0
 
     def _side_of(self, peer: NodeName) -> int:

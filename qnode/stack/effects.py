@@ -73,9 +73,13 @@ class Drop(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """A pair from end to end: this end may have its half, once it has corrected it by `frame` (0: nothing to do)."""
+    """A pair from end to end: this end may have its half, once it has corrected it by `frame` (0: nothing to do).
+
+    Its slot is `program`'s from now on.
+    """
 
     circuit: str
+    program: str
     request: int
     number: int
     half: Half
@@ -96,12 +100,14 @@ class Closed(NamedTuple):
 
     circuit: str
     slots: int
+    program: str
 
 
 class Freed(NamedTuple):
-    """Slots that were taken for a circuit are not needed."""
+    """Slots that were taken for a circuit are not needed; a program's, or nobody's."""
 
     slots: int
+    program: str
 
 
 class Log(NamedTuple):

@@ -27,6 +27,7 @@ from qnode.errors import (
 )
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Applicant, Slots
+from qnode.stack.checking import check
 from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
@@ -397,7 +398,8 @@ class NetworkLayer:
             circuit.window = (taken - circuit.spare) // 2
         else:
             least = min(setup.n, want.at_once) + circuit.spare
-            taken = self._admission.admit(who, least, least, 1)
+            circuit.program = want.asked.program
+            taken = self._admission.admit(who, least, least, 1, circuit.program)
             circuit.window = min(setup.window, taken)  # no more than an end can match: others would wait for ever
         if taken:
             circuit.reserved = taken
@@ -422,7 +424,11 @@ class NetworkLayer:
     # ------------------------------------------------------------ messages of other stacks
 
     def heard(self, sender: NodeName, talk: Talk) -> None:
-        """A message has come; those about what is over are ordinary."""
+        """A message has come; those about what is over are ordinary.
+
+        Raises MalformedMessage, and does nothing, if the sender must not send it.
+        """
+        check(talk, sender, self.name, self._links, self._route_of)
         match talk:
             case Track():
                 circuit = self.circuits.get(talk.circuit)
@@ -479,6 +485,10 @@ class NetworkLayer:
                 self._routes.heard(sender, talk)
                 self.routes_changed()
 
+    def _route_of(self, circuit: str) -> tuple[str, ...] | None:
+        known = self.circuits.get(circuit) or self._setups.get(circuit) or self._circuits_of.get(circuit)
+        return None if known is None else known.route
+
     def _wanted(self, sender: NodeName, wanted: Wanted) -> None:
         if self._decides(sender):
             meeting = self._meeting(sender, wanted)
@@ -510,8 +520,8 @@ class NetworkLayer:
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
         met = want is not None and want.theirs is not None and want.theirs.number == setup.number
-        over = self._is_over(requester, setup.circuit)
-        if over or (is_end and (want is None or (not met and self._decides(requester)))):
+        unknown = want is None or (not met and self._decides(requester))
+        if self._is_over(requester, setup.circuit) or (is_end and unknown):
             self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
             return
         if want is not None and (want.circuit or not (met or want.theirs is None)):
@@ -519,7 +529,7 @@ class NetworkLayer:
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
         if not is_end and self._memory.slots < 2:
-            error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots)
+            error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
         if not is_end:
@@ -561,7 +571,7 @@ class NetworkLayer:
             spare = circuit.reserved - 2 * granted.window - circuit.spare
             if spare:
                 circuit.reserved -= spare
-                self.out.append(Freed(spare))
+                self.out.append(Freed(spare, ""))
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), granted))
         else:
@@ -740,7 +750,7 @@ class NetworkLayer:
             circuit = self.circuits.get(name)
             while circuit is not None and circuit.open and want.at_once < want.asked.n:
                 enough = min(want.at_once, circuit.n - circuit.whole) + circuit.spare
-                if circuit.reserved >= enough or not self._memory.take_in_turn(1):
+                if circuit.reserved >= enough or not self._memory.take_in_turn(1, circuit.program):
                     break
                 circuit.make_room()
 

@@ -136,6 +136,31 @@ class Tampered(msgspec.Struct, array_like=True, tag=75, frozen=True):
     data: bytes = b""
 
 
+class Newcomer(msgspec.Struct, array_like=True, frozen=True):
+    """A program that begins while the network runs: as `ProgramSpec`, its arguments packed like a payload.
+
+    With an empty `run` it is what its node knows by that name.
+    """
+
+    name: str
+    run: str = ""
+    args: bytes = b""
+    service: bool = False
+    memories: tuple[int, int] = (0, 0)
+
+
+class Started(msgspec.Struct, array_like=True, tag=78, frozen=True):
+    """A program is to run here from now on."""
+
+    program: Newcomer
+
+
+class Stopped(msgspec.Struct, array_like=True, tag=79, frozen=True):
+    """A program is to run no more: its tasks are cancelled."""
+
+    program: str
+
+
 Item = (
     Outcomes
     | DirectOutcomes
@@ -152,4 +177,6 @@ Item = (
     | Clicked
     | Tapped
     | Tampered
+    | Started
+    | Stopped
 )

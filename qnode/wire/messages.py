@@ -34,7 +34,7 @@ import msgspec
 
 from qnode.errors import MalformedMessage, QnodeError, from_wire
 from qnode.wire.faults import Fault
-from qnode.wire.items import Failed, Item, Message
+from qnode.wire.items import Failed, Item, Message, Newcomer
 from qnode.wire.operations import Adopt, Op
 from qnode.wire.unreadable import UNREADABLE
 
@@ -52,7 +52,8 @@ NEVER_NS: Final = 2**63 - 1
 class Ended(msgspec.Struct, array_like=True, frozen=True):
     """A program is over: with a packed result, or with a traceback.
 
-    `lost` is the node whose loss ended it, by a PeerLost that it let pass.
+    `lost` is the node whose loss ended it, by a PeerLost that it let pass. `stopped`: it was to run no more; it left
+    `held` qubits and `unread` messages, which are gone.
     """
 
     program: str
@@ -60,6 +61,9 @@ class Ended(msgspec.Struct, array_like=True, frozen=True):
     failed: bool = False
     traceback: str = ""
     lost: str = ""
+    stopped: bool = False
+    held: int = 0
+    unread: int = 0
 
     @property
     def error(self) -> str:
@@ -234,11 +238,26 @@ class Meddle(msgspec.Struct, array_like=True, tag=144, frozen=True):
     delay_ns: int | None
 
 
+class StartProgram(msgspec.Struct, array_like=True, tag=148, frozen=True):
+    """Start a program at a node."""
+
+    node: str
+    program: Newcomer
+
+
+class StopProgram(msgspec.Struct, array_like=True, tag=149, frozen=True):
+    """Stop a program of a node."""
+
+    node: str
+    program: str
+
+
 class Look(msgspec.Struct, array_like=True, tag=145, frozen=True):
     """Show all joint states and who holds what."""
 
 
-Change = Hold | Release | Meddle | Fault
+Staging = StartProgram | StopProgram
+Change = Hold | Release | Meddle | Fault | Staging
 Command = Go | Pause | Resume | Look | Change
 
 

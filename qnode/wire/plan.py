@@ -19,12 +19,18 @@ PATIENCE_S: Final = 30.0  # wall time
 
 
 class ProgramSpec(msgspec.Struct, array_like=True, frozen=True):
-    """A program: `run` is `file.py:function` or `package.module:function`; a service keeps no run alive."""
+    """A program: `run` is `file.py:function` or `package.module:function`; a service keeps no run alive.
+
+    `memories` are slots of its own, of those that new qubits are made in and of those for communication. `late`: it
+    does not run from the beginning, but when the oracle says so.
+    """
 
     name: str
     run: str
     args: dict[str, object]
     service: bool = False
+    memories: tuple[int, int] = (0, 0)
+    late: bool = False
 
 
 class NodeSpec(msgspec.Struct, array_like=True, frozen=True):

@@ -739,7 +739,7 @@ BROKEN: Final = [
     Case(
         'run: "pkg.teleport:bob"',
         'rum: "pkg.teleport:bob"',
-        "9:38: nodes.bob.programs.main.rum: unknown key (did you mean 'run'?); allowed here: run, args, service",
+        "9:38: nodes.bob.programs.main.rum: unknown key (did you mean 'run'?); allowed here: run, args, service, start, stop, memories, communication",
     ),
     Case(
         'run: "pkg.teleport:bob"',

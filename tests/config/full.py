@@ -73,6 +73,10 @@ nodes:
         args:
           n: 3
         service: true
+        start: 1 ms
+        stop: 2 ms
+        memories: 1
+        communication: 0
   "r[00..11]":
     kind: repeater
 links:

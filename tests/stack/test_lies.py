@@ -1,0 +1,161 @@
+"""A node whose stack lies: the others neither stumble nor believe it about others, and finish what they began."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qnode.errors import MalformedMessage
+from qnode.ids import NodeName
+from qnode.stack.checking import check
+from qnode.wire.stack import (
+    Announce,
+    Busy,
+    Close,
+    Down,
+    Expire,
+    Found,
+    Free,
+    Granted,
+    Joined,
+    NodeFacts,
+    Parity,
+    Refused,
+    Seek,
+    Settle,
+    Setup,
+    StackSpec,
+    Talk,
+    Track,
+    Void,
+    Wanted,
+)
+from tests.stack.harness import World, ring
+
+FACTS: Final = NodeFacts(8, 1e9, 1e9)
+ROUTE: Final = ("alice", "r1", "r2", "dave")
+CIRCUIT: Final = "alice>dave#0"
+ME: Final = NodeName("r1")
+GOOD: Final[dict[str, tuple[str, Talk]]] = {
+    "a setup": ("alice", Setup(CIRCUIT, ROUTE, 1, 1, 1, 1, 0, FACTS)),
+    "a track": ("r2", Track(CIRCUIT, "r1~r2#0", -1, "r2~dave#0", 3, (1.0, 0.0, 0.0, 0.0), 0)),
+    "a loss": ("alice", Expire(CIRCUIT, "alice~r1#0")),
+    "a grant": ("r2", Granted(CIRCUIT, 1, FACTS)),
+    "no memory": ("r2", Busy(CIRCUIT, "r2")),
+    "an end": ("dave", Close(CIRCUIT)),
+    "a break": ("r2", Down(CIRCUIT, "broken")),
+}
+LIES: Final[dict[str, tuple[str, Talk]]] = {
+    "a setup of another": ("r2", Setup(CIRCUIT, ROUTE, 1, 1, 1, 1, 0, FACTS)),
+    "a setup in another's name": ("alice", Setup("bob>dave#0", ROUTE, 1, 1, 1, 1, 0, FACTS)),
+    "a route in a ring": ("alice", Setup(CIRCUIT, ("alice", "r1", "alice", "dave"), 1, 1, 1, 1, 0, FACTS)),
+    "a route without us": ("alice", Setup(CIRCUIT, ("alice", "dave"), 1, 1, 1, 1, 0, FACTS)),
+    "a route over no link": ("alice", Setup(CIRCUIT, ("alice", "r1", "dave"), 1, 1, 1, 1, 0, FACTS)),
+    "a circuit without a window": ("alice", Setup(CIRCUIT, ROUTE, 1, 1, 1, 0, 0, FACTS)),
+    "a track from afar": ("dave", Track(CIRCUIT, "r1~r2#0", -1, "r2~dave#0", 0, (1.0, 0.0, 0.0, 0.0), 0)),
+    "a frame that is none": ("r2", Track(CIRCUIT, "r1~r2#0", -1, "r2~dave#0", 4, (1.0, 0.0, 0.0, 0.0), 0)),
+    "a vector that is none": ("r2", Track(CIRCUIT, "r1~r2#0", -1, "r2~dave#0", 0, (float("nan"), 0.0, 0.0, 0.0), 0)),
+    "a loss of others": ("mallory", Expire(CIRCUIT, "alice~r1#0")),
+    "a join of others": ("mallory", Joined(CIRCUIT, "alice~r1#0", 3)),
+    "a parity of others": ("mallory", Parity(CIRCUIT, 0, 1, 0)),
+    "a grant of the previous node": ("alice", Granted(CIRCUIT, 1, FACTS)),
+    "another's want of memory": ("dave", Busy(CIRCUIT, "r2")),
+    "an end by a stranger": ("mallory", Close(CIRCUIT)),
+    "a break by a stranger": ("mallory", Down(CIRCUIT, "broken")),
+    "room at a stranger's": ("mallory", Free(CIRCUIT)),
+    "a settlement with a repeater": ("dave", Settle(CIRCUIT, {})),
+    "a request for nothing": ("dave", Wanted(1, "main", "", 0, 0.0, 0)),
+    "a request for more than there is": ("dave", Wanted(1, "main", "", 1, 1.5, 0)),
+    "an announcement from afar": ("dave", Announce(())),
+}
+
+
+def hear(sender: str, talk: Talk) -> None:
+    check(talk, NodeName(sender), ME, {"alice", "r2"}, {CIRCUIT: ROUTE}.get)
+
+
+@pytest.mark.parametrize("what", GOOD)
+def test_what_belongs_to_its_sender_passes(what: str) -> None:
+    hear(*GOOD[what])
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_what_does_not_is_refused_with_the_senders_name(what: str) -> None:
+    sender, talk = LIES[what]
+    with pytest.raises(MalformedMessage, match=f"the stack of {sender} sent"):
+        hear(sender, talk)
+
+
+def of(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(kind, **fields)
+
+
+names = st.sampled_from([f"n{i}" for i in range(6)])
+circuits = st.builds("{}>{}#{}".format, names, names, st.integers(0, 2))
+pairs = st.builds("{}~{}#{}".format, names, names, st.integers(0, 5))
+whole = st.integers(-2, 5)
+vectors = st.tuples(*[st.floats(allow_nan=True, allow_infinity=True)] * 4)
+facts = st.just(FACTS)
+talks = st.one_of(
+    of(Wanted, number=whole, program=st.just("main"), tag=st.just(""), n=whole, min_fidelity=st.floats(), at_ns=whole),
+    of(Void, number=whole),
+    of(Refused, number=whole, code=st.sampled_from(["NoRoute", "Nonsense"]), fields=st.just({})),
+    of(
+        Setup,
+        circuit=circuits,
+        route=st.lists(names, max_size=6).map(tuple),
+        number=whole,
+        far_number=whole,
+        n=whole,
+        window=whole,
+        since_ns=whole,
+        facts=facts,
+    ),
+    of(Granted, circuit=circuits, window=whole, facts=facts),
+    of(Busy, circuit=circuits, node=names),
+    of(Free, circuit=circuits),
+    of(Close, circuit=circuits),
+    of(Down, circuit=circuits, reason=st.just("so it says")),
+    of(
+        Track,
+        circuit=circuits,
+        pair=pairs,
+        number=whole,
+        origin=pairs,
+        frame=whole,
+        vector=vectors,
+        since_ns=whole,
+    ),
+    of(Expire, circuit=circuits, pair=pairs),
+    of(Joined, circuit=circuits, pair=pairs, place=whole),
+    of(Settle, circuit=circuits, pairs=st.dictionaries(whole, st.tuples(pairs, whole), max_size=3)),
+    of(Announce, states=st.just(())),
+    of(Seek, source=names, life=whole, number=whole, target=names),
+    of(Found, source=names, life=whole, number=whole, states=st.just(())),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(lies=st.lists(st.tuples(st.integers(0, 900), names, talks), max_size=25), seed=st.integers(0, 2**32))
+def test_the_others_finish_what_they_began(lies: list[tuple[int, str, Talk]], seed: int) -> None:
+    """n5 of a ring lies to everybody; requests of others that do not go over it are served, and nothing leaks."""
+    world = World(ring(6), {f"n{i}": 16 for i in range(6)}, seed, StackSpec())
+    for node, peer in (("n0", "n2"), ("n2", "n0"), ("n1", "n3"), ("n3", "n1")):
+        world.ask_at(Random(seed).randrange(300), node, peer, "", 2, 2)
+    for at_ns, receiver, talk in lies:
+
+        def lie(receiver: str = receiver, talk: Talk = talk) -> None:
+            member = world.members[receiver]
+            if member is not None and receiver != "n5":
+                try:
+                    member.call(member.layer.heard, NodeName("n5"), talk)
+                except MalformedMessage:
+                    member.carry_out()
+
+        world.schedule(at_ns, lie)
+    world.run()
+    assert [str(request) for request in world.requests if request.ended != "served"] == []
