@@ -85,7 +85,7 @@ def _check_setup(setup: Setup, sender: NodeName, me: NodeName, neighbours: Colle
         sender,
         "a circuit whose name is not that of its ends",
     )
-    _require(0 <= setup.n <= MOST_PAIRS and setup.window >= 1 and setup.since_ns >= 0, sender, "a circuit of nothing")
+    _require(0 <= setup.n <= MOST_PAIRS and setup.window >= 1, sender, "a circuit of nothing")
 
 
 def _check_beside(circuit: str, sender: NodeName, me: NodeName, route_of: RouteOf) -> None:

@@ -97,7 +97,8 @@ def said(run: Run) -> list[float]:
 
 def seen(run: Run) -> list[float]:
     """The fidelities that there were, once both ends had their halves."""
-    return [one.value for one in run.observed if one.value is not None]
+    values = (one.value for one in run.observed)
+    return [value for value in values if value is not None]
 
 
 # --- fidelity and number of attempts ----------------------------------------------------------------------------------
