@@ -71,7 +71,7 @@ def outcomes(run: Run) -> dict[str, dict[str, int]]:
 
 
 def wrongs(run: Run) -> Iterator[str]:
-    """What `qnode verify` finds, requests that never end, slots that are not free at the end, and outcomes that differ."""
+    """What `qnode verify` finds, requests that never end, slots that are not free in the end, outcomes that differ."""
     assert run.folder is not None
     checker, _ = check(run.folder)
     yield from (f"line {one.line}: {one.invariant}: {one.what}" for one in checker.violations)

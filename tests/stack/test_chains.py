@@ -90,15 +90,14 @@ def attempts(run: Run) -> list[int]:
 
 def said(run: Run) -> list[float]:
     """The fidelities that both ends were told, which are the same."""
-    left, right = ([fidelity for _, fidelity, _ in end] for end in ends(run))
+    left, right = ([fidelity or 0.0 for _, fidelity, _ in end] for end in ends(run))
     assert left == pytest.approx(right, abs=EXACT)
     return left
 
 
 def seen(run: Run) -> list[float]:
     """The fidelities that there were, once both ends had their halves."""
-    values = (one.value for one in run.observed)
-    return [value for value in values if value is not None]
+    return [one.value or 0.0 for one in run.observed if one.value is not None]
 
 
 # --- fidelity and number of attempts ----------------------------------------------------------------------------------
