@@ -148,6 +148,21 @@ class Found(msgspec.Struct, array_like=True, tag=3, frozen=True):
 # ---------------------------------------------------------------- between the ends of a request
 
 
+class Terms(msgspec.Struct, array_like=True, frozen=True):
+    """What a request asks for besides pairs.
+
+    Attributes:
+        rate: Pairs a second of network time that it needs at least; 0: whatever there is.
+        route: The way that it is to take, from the sender on; () if any will do.
+        from_ns, to_ns: The time for which memories are reserved for it; 0 and 0: it begins when it can.
+    """
+
+    rate: float = 0.0
+    route: tuple[str, ...] = ()
+    from_ns: int = 0
+    to_ns: int = 0
+
+
 class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     """A program of the sender wants pairs with the receiver's of the same name and tag.
 
@@ -165,6 +180,7 @@ class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     kind: str = "keep"
     met: int = 0
     priority: int = 0
+    terms: Terms = Terms()
 
 
 class Void(msgspec.Struct, array_like=True, tag=11, frozen=True):
@@ -202,6 +218,8 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         key: Of the draws that the ends of a link share.
         kind: That of the requests.
         priority: The higher one of both.
+        rates: How many pairs a second each link is to make for it, in the order of the route; empty: as it comes.
+        from_ns, to_ns: As of `Terms`.
     """
 
     circuit: str
@@ -217,6 +235,9 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     key: bytes = b""
     kind: str = "keep"
     priority: int = 0
+    rates: tuple[float, ...] = ()
+    from_ns: int = 0
+    to_ns: int = 0
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
