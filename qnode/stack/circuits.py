@@ -564,8 +564,8 @@ class Circuit:
             self._read.discard(half.pair)
         else:
             self.reserved -= 1
-        frame = frame if self.place else 0
-        self._out.append(Whole(self.id, self.program, self.request, number, half, frame, vector, nth))
+        mine, theirs = (frame, 0) if self.place else (0, frame)
+        self._out.append(Whole(self.id, self.program, self.request, number, half, mine, vector, nth, theirs))
 
     def expired(self, sender: NodeName, pair: PairId) -> None:
         """A half that is, was or will be here has lost its other end."""
