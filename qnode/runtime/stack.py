@@ -45,7 +45,7 @@ from qnode.stack.tomography import estimated_vector
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
 from qnode.wire.plan import NodeSpec
-from qnode.wire.stack import STACK, NodeFacts, decode_talk, encode_talk
+from qnode.wire.stack import STACK, NodeFacts, Terms, decode_talk, encode_talk
 
 if TYPE_CHECKING:
     from qnode.api.node import Node
@@ -119,11 +119,20 @@ class NetworkStack:
     # ------------------------------------------------------------ programs
 
     def request(
-        self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str, priority: int
+        self,
+        node: Node,
+        peer: NodeName,
+        n: int,
+        *,
+        at_once: int,
+        min_fidelity: float,
+        tag: str,
+        priority: int,
+        terms: Terms,
     ) -> Request[Qubit]:
         """Ask for pairs with any node."""
         self.layer.now_ns = self._machine.now_ns
-        number = self.layer.ask(node.program, peer, tag, n, min_fidelity, at_once, priority=priority)
+        number = self.layer.ask(node.program, peer, tag, n, min_fidelity, at_once, priority=priority, terms=terms)
         request = self._request(node, peer, tag, n, number, self._give_back)
         self._requests[number] = EndToEnd(request, node.hold_remote)
         self._carry_out()

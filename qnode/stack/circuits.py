@@ -87,6 +87,8 @@ class Circuit:
         indices: At an end: of which of its request's pairs each number is, if halves are read.
         window: How many pairs may be under way on each link.
         spare: Slots for pairs that are still distilled.
+        shares: Pairs a second that each of its links here is to make for it, by the neighbour, or 0; of those that make
+            one after the other.
         improver: At an end: who makes better pairs of whole ones, if they are not good enough.
 
     Args:
@@ -111,6 +113,7 @@ class Circuit:
         self.place = setup.route.index(name)
         self.window = setup.window
         self.reserved = 0
+        self.shares: dict[str, float] = {}
         self.request = 0
         self.program = ""
         self.whole = 0
@@ -125,6 +128,9 @@ class Circuit:
             Side(NodeName(setup.route[self.place - 1])) if self.place else None,
             Side(NodeName(setup.route[self.place + 1])) if self.place < last else None,
         ]
+        for at, side in enumerate(self._sides):
+            if side is not None and links[side.peer].attempt_ns:
+                self.shares[side.peer] = setup.rates[self.place - 1 + at] if setup.rates else 0.0
         right = self._sides[RIGHT]
         self._link = (
             links[right.peer].vector if right is not None else PERFECT

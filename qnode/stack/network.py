@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, Protocol
 
 from msgspec.structs import replace
@@ -22,8 +22,10 @@ from qnode.errors import (
     OutOfMemory,
     PeerLost,
     QnodeError,
+    RateUnreachable,
     RequestMismatch,
     RequestOver,
+    from_wire,
 )
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Slots, applicant
@@ -31,6 +33,9 @@ from qnode.stack.checking import check
 from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
+from qnode.stack.promises import crowded
+from qnode.stack.routes import Avoided
+from qnode.stack.terms import agreed, capacity_hz, mismatch, shares, short_of, way, window_for
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
     Announce,
@@ -52,6 +57,7 @@ from qnode.wire.stack import (
     Setup,
     StackSpec,
     Talk,
+    Terms,
     Track,
     Vector,
     Void,
@@ -62,6 +68,7 @@ REMEMBERED: Final = 4096
 """Finished circuits of which an end still knows the pairs, in case the other end has not got them all."""
 
 _FIRST_NS: Final = 2**62
+ANY: Final = Terms()
 
 Talks = tuple[NodeName, str, str, str]  # peer, program, tag, kind
 
@@ -79,8 +86,11 @@ class Routes(Protocol):
     def need(self, target: str) -> None:
         """A route to that node is needed."""
 
-    def route(self, target: str) -> tuple[str, ...] | None:
+    def route(self, target: str, *, avoid: Collection[Avoided] = ()) -> tuple[str, ...] | None:
         """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
+
+    def check(self, route: Sequence[str]) -> None:
+        """Whether somebody's own route can be gone. Raises NoRoute, with the place where it cannot."""
 
     def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
         """What the nodes of a route that was given tell of themselves, and of their links to the next."""
@@ -195,7 +205,8 @@ class NetworkLayer:
         self._links = {link.peer: link for link in links}
         self._memory = memory
         self._routes = routes
-        self._admission = Admission(memory)
+        self._admission = Admission(memory, self._crowded)
+        self._promises = False  # whether any circuit here was ever promised a rate
         self._meetings: dict[Talks, Meeting] = {}
         self._numbered = 0
         self._circuits_of: dict[str, Want] = {}
@@ -221,6 +232,7 @@ class NetworkLayer:
         priority: int = 0,
         kind: str = "keep",
         by_number: bool = False,
+        terms: Terms = ANY,
     ) -> int:
         """A program wants n pairs with a peer, and has room for so many at once. Returns the request's number.
 
@@ -229,9 +241,7 @@ class NetworkLayer:
         """
         self._numbered += 1
         spare = self._memory.most(program) - (at_once if kind == "keep" else 1)
-        wanted = Wanted(
-            self._numbered, program, tag, n, min_fidelity, self.now_ns, kind, priority=priority, spare=spare
-        )
+        wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns, kind, 0, priority, terms, spare)
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         want.by_number = by_number
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
@@ -288,6 +298,11 @@ class NetworkLayer:
                 want.theirs = None
                 self.out.append(Tell(peer, Refused(theirs.number, other.code, other.fields)))
                 self._refuse(want, RequestMismatch(node=self.name, peer=peer, wanted=mine.n, offered=theirs.n))
+            elif (differs := mismatch(self.name, peer, mine.terms, theirs.terms)) is not None:
+                seen = mismatch(peer, self.name, theirs.terms, mine.terms) or differs
+                want.theirs = None
+                self.out.append(Tell(peer, Refused(theirs.number, seen.code, seen.fields)))
+                self._refuse(want, differs)
             elif (mine.at_ns, self.name) < (theirs.at_ns, peer):
                 self._set_up(want)
             else:
@@ -324,8 +339,16 @@ class NetworkLayer:
     def _refuse_both(self, want: Want, error: QnodeError) -> None:
         assert want.theirs is not None
         self.out.append(Tell(want.peer, Refused(want.theirs.number, error.code, error.fields)))
-        want.theirs = None  # it is over, too
+        want.theirs = None  # it is over, and meets nothing else
         self._refuse(want, error)
+
+    def _refused(self, sender: NodeName, want: Want, error: QnodeError) -> None:
+        """By the peer, where it is over, too; or by a node on the way."""
+        if sender == want.peer:
+            want.theirs = None
+            self._refuse(want, error)
+        elif want.theirs is not None:
+            self._refuse_both(want, error)
 
     # ------------------------------------------------------------ circuits, at their requester
 
@@ -334,8 +357,13 @@ class NetworkLayer:
         want.freed = False
         if want.state != "routing":  # else what was sought in vain would be sought for ever
             self._routes.need(peer)
+        assert want.theirs is not None
+        terms = agreed(want.asked.terms, want.theirs.terms)
         try:
-            route = self._routes.route(peer)
+            gone = self._lost.intersection(terms.route)
+            if gone:
+                raise NoRoute(source=self.name, target=peer, reason=f"node {min(gone)} on the given route is gone")
+            route = way(self._routes, self.name, peer, terms, self._spec)
         except QnodeError as error:
             self._refuse_both(want, error)
             return
@@ -355,7 +383,6 @@ class NetworkLayer:
             want.circuit = f"{life_of(self.name, self._life)}>{peer}#{opened}"
             want.circuits += 1
             self._circuits_of[want.circuit] = want
-        assert want.theirs is not None
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
         setup = Setup(
@@ -378,6 +405,12 @@ class NetworkLayer:
                 if found.ends.steps:
                     delays = tuple([link.delay_ns for link in links])
                     setup = replace(setup, ends=found.ends, delays_ns=delays, window=self._spec.window)
+        if terms.rate:
+            promised = self._promised(setup, terms.rate)
+            if isinstance(promised, RateUnreachable):
+                self._refuse_both(want, promised)
+                return
+            setup = promised
         if self._take_part(setup, want):
             self.circuits[setup.circuit].request = mine.number
             want.state = "setting up"
@@ -395,6 +428,24 @@ class NetworkLayer:
             replace(node, slots=asked.spare + 1) for node, asked in ((nodes[0], want.asked), (nodes[-1], want.theirs))
         )
         return plan((mine, *nodes[1:-1], theirs), links, wanted, self._spec, at_ends=want.asked.kind == "keep")
+
+    def _promised(self, setup: Setup, rate: float) -> Setup | RateUnreachable:
+        """With what each link is to make for pairs at a rate, and as many under way as that takes."""
+        nodes, links = self._routes.facts_along(setup.route)
+        rates = shares(rate, nodes, links, setup.schemes, self._spec)
+        short = short_of(rates, links)
+        if short is not None:
+            least = rate * capacity_hz(links[short]) / rates[short]
+            link = "~".join(setup.route[short : short + 2])
+            return RateUnreachable(
+                node=self.name, peer=setup.route[-1], wanted=f"{rate:g}", link=link, reachable=f"{least:.4g}"
+            )
+        window = setup.window if setup.schemes else max(setup.window, window_for(rate, nodes, links, self._spec))
+        return replace(setup, rates=rates, window=min(window, setup.n))
+
+    def _crowded(self, wanted: Mapping[str, float]) -> list[str]:
+        """The neighbours to whom the link has no room for a circuit of such shares beside those that there are."""
+        return crowded(wanted, self._links, self.circuits.values()) if self._promises else []
 
     def _queue(self, want: Want, at: str) -> None:
         want.state, want.waits_for = "queued", at
@@ -430,8 +481,11 @@ class NetworkLayer:
         """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
         circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = applicant(setup, self._spec)
+        if setup.rates:
+            self._promises = True
         if want is None:
-            taken = self._admission.admit(who, 2 + circuit.spare, 2 * setup.window + circuit.spare, 2)
+            most = 2 * setup.window + circuit.spare
+            taken = self._admission.admit(who, 2 + circuit.spare, most, 2, "", circuit.shares)
             circuit.window = (taken - circuit.spare) // 2
         else:
             least = most = min(setup.n, want.at_once) + circuit.spare
@@ -442,7 +496,7 @@ class NetworkLayer:
                 circuit.indices = circuit.indices if want.missing is None else want.missing
             elif circuit.improver is not None:
                 most += setup.window - 1
-            taken = self._admission.admit(who, least, most, 1, circuit.program)
+            taken = self._admission.admit(who, least, most, 1, circuit.program, circuit.shares)
             room = taken - circuit.spare  # no more than an end can match: others would wait for ever
             if circuit.improver is not None:
                 room = taken - least + 1
@@ -507,9 +561,7 @@ class NetworkLayer:
             case Refused():
                 want = self.wants.get(talk.number)
                 if want is not None:
-                    if sender == want.peer:
-                        want.theirs = None  # it is over, too
-                    self._refuse(want, QnodeError.by_code.get(talk.code, QnodeError)(**talk.fields))
+                    self._refused(sender, want, from_wire(talk.code, talk.fields))
             case Setup():
                 self._asked_to_take_part(sender, talk)
             case Granted():
@@ -586,6 +638,10 @@ class NetworkLayer:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
+        slow = self._too_slow(setup, at)
+        if slow is not None:
+            self.out.append(Tell(requester, Refused(setup.number, slow.code, slow.fields)))
+            return
         if not is_end:
             ahead = NodeName(setup.route[at + 1])
             broken = f"the link of {self.name} and {ahead} is broken" if ahead in self._down else ""
@@ -611,6 +667,16 @@ class NetworkLayer:
         self._circuits_of[setup.circuit] = want
         self.out.append(Tell(sender, Granted(setup.circuit, circuit.window, self._facts)))
         circuit.begin(circuit.window)
+
+    def _too_slow(self, setup: Setup, at: int) -> RateUnreachable | None:
+        """An own link never makes as much as is to be promised: what its requester knows of it is not so."""
+        for rate, beside in zip(setup.rates[at - 1 : at + 1], (at - 1, at + 1), strict=False):
+            most = capacity_hz(self._links[setup.route[beside]])
+            if rate > most * (1 + 1e-9):
+                link = f"{self.name}~{setup.route[beside]}"
+                ends = {"node": setup.route[0], "peer": setup.route[-1]}
+                return RateUnreachable(**ends, wanted=f"{rate:g}", link=link, reachable=f"{most:.4g}")
+        return None
 
     def _is_over(self, requester: NodeName, circuit: str) -> bool:
         """Whether a circuit that is to be set up has been closed, or was that of an earlier life of its requester."""

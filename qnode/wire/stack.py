@@ -148,6 +148,21 @@ class Found(msgspec.Struct, array_like=True, tag=3, frozen=True):
 # ---------------------------------------------------------------- between the ends of a request
 
 
+class Terms(msgspec.Struct, array_like=True, frozen=True):
+    """What a request asks for besides pairs.
+
+    Attributes:
+        rate: Pairs a second of network time that it needs at least; 0: whatever there is.
+        route: The way that it is to take, from the sender on; () if any will do.
+        from_ns, to_ns: The time for which memories are reserved for it; 0 and 0: it begins when it can.
+    """
+
+    rate: float = 0.0
+    route: tuple[str, ...] = ()
+    from_ns: int = 0
+    to_ns: int = 0
+
+
 class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     """A program of the sender wants pairs with the receiver's of the same name and tag.
 
@@ -166,6 +181,7 @@ class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     kind: str = "keep"
     met: int = 0
     priority: int = 0
+    terms: Terms = Terms()
     spare: int = 0
 
 
@@ -197,7 +213,7 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         number, far_number: The requester's request that it serves, and that of the far end.
         n: How many pairs are wanted of it; 0: until it is released.
         window: How many may be under way at once; nodes lower it to what they have.
-        since_ns: When the request was made: who asked earlier, is served earlier.
+        since_ns: When the request was made: who asked earlier, is served earlier. Below 0 once some of it was served.
         facts: Of the requester.
         schemes, nodes: What is done to the pairs of each link before they are swapped, and the facts of all nodes of
             the route; empty: nothing.
@@ -206,6 +222,8 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         delays_ns: Of messages over each link, if the ends do something.
         kind: That of the requests.
         priority: The higher one of both.
+        rates: How many pairs a second each link is to make for it, in the order of the route; empty: as it comes.
+        from_ns, to_ns: As of `Terms`.
     """
 
     circuit: str
@@ -221,6 +239,9 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     key: bytes = b""
     kind: str = "keep"
     priority: int = 0
+    rates: tuple[float, ...] = ()
+    from_ns: int = 0
+    to_ns: int = 0
     ends: Scheme = Scheme()
     delays_ns: tuple[int, ...] = ()
 
