@@ -363,16 +363,15 @@ class NetworkLayer:
             gone = self._lost.intersection(terms.route)
             if gone:
                 raise NoRoute(source=self.name, target=peer, reason=f"node {min(gone)} on the given route is gone")
-            route = way(self._routes, self.name, peer, terms, self._spec)
+            route = self._way(want, terms)
+            if route is None:
+                want.state = "routing"
+                self._routes.need(peer)  # which may have been forgotten since
+                route = self._way(want, terms)  # where nobody is left to be asked, all is known at once
         except QnodeError as error:
             self._refuse_both(want, error)
             return
-        if route is not None and not self._lost.isdisjoint(route):  # it was found before that was known
-            self._routes.forget(peer)
-            route = None
         if route is None:
-            want.state = "routing"
-            self._routes.need(peer)  # which may have been forgotten since
             return
         if want.route != route:
             self._leave(want)
@@ -418,6 +417,14 @@ class NetworkLayer:
             self.out.append(Tell(NodeName(route[1]), replace(setup, window=window)))
         elif want.asked.number in self.wants:
             self._queue(want, self.name)
+
+    def _way(self, want: Want, terms: Terms) -> tuple[str, ...] | None:
+        """The route that a request is to take, or None if it is not known. Raises NoRoute."""
+        route = way(self._routes, self.name, want.peer, terms, self._spec)
+        if route is not None and not self._lost.isdisjoint(route):  # it was found before that was known
+            self._routes.forget(want.peer)
+            return None
+        return route
 
     def _planned(
         self, nodes: tuple[NodeFacts, ...], links: tuple[LinkFacts, ...], wanted: float, want: Want
