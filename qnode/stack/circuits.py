@@ -610,12 +610,12 @@ class Circuit:
             self.improver.part()
 
     def settle(self, pairs: Mapping[int, tuple[str, int]]) -> None:
-        """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be.
-
-        Ends that distil know of the same ones already: each has heard all that the other had told of until then.
-        """
+        """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be."""
         side = self._sides[LEFT if self.place else RIGHT]
         assert side is not None
+        if self.improver is not None:
+            for number in sorted(pairs.keys() - self.done.keys()):
+                self.improver.accept(number)
         for number, (pair, frame) in sorted(pairs.items()):
             half = side.held.pop(PairId(pair), None) if self._can_be(number) else None
             if half is not None:
