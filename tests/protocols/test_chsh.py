@@ -61,8 +61,8 @@ def test_questions_are_fair_and_counted(qnode_cluster: Nets) -> None:
     asked = list(zip(run["alice"], run["bob"], strict=True))
     assert run["referee"] == 400 - asked.count((1, 1)) == round(400 * run.notes["referee"]["won"])
     assert_frequency(run["referee"], 400, 3 / 4, false_alarm=1e-9)
-    for question in product((0, 1), repeat=2):
-        assert_frequency(asked.count(question), 400, 1 / 4, false_alarm=1e-9)
+    for x, y in product((0, 1), repeat=2):
+        assert_frequency(asked.count((x, y)), 400, 1 / 4, false_alarm=1e-9)
 
 
 async def says_0(node: Node, rounds: int) -> list[int]:
