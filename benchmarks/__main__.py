@@ -23,6 +23,7 @@ from benchmarks import (
     plugin,
     pulses,
     recording,
+    refusing,
     register,
     report,
     step,
@@ -50,6 +51,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]]] = {
     "register": register.run,
     "telemetry": telemetry.run,
     "record": recording.run,
+    "keys": refusing.run,
 }
 
 _EPILOG: Final = """\
@@ -69,6 +71,7 @@ benchmarks:
   register  the state engine by itself
   telemetry a run that publishes over MQTT, to a broker that is good, slow or gone
   record    what the record costs a step: by itself, compressed all the time, and waiting for the disk
+  keys      how soon a process learns that its key is not good
 
 The exit code is 1 if a result was wrong, never because it was slow. docs/benchmarks.md explains the figures.
 """

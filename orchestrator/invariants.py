@@ -309,7 +309,7 @@ class Requests:
             asked = self.asked.get(request)
             if asked is None:
                 self._note(ENDED, f"{request}: {kind}, and it was never made")
-            elif kind == "network_deliver":
+            elif kind in ("network_deliver", "network_measure"):
                 self._deliver(line, event, request, asked)
             elif kind in _ENDS:
                 self._end_of(event, request, asked)

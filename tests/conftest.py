@@ -5,8 +5,9 @@ Linear algebra runs on one thread, as in the nodes: on small matrices several th
 The tests start several hundred interpreters. Where Python may leave no bytecode beside the sources, each of them would
 compile all of qnode anew, a quarter of a second; they get a folder for it that goes with the tests.
 
-Where tests are about what nodes do, and not about how processes are started, the next test's forkserver imports what
-it needs while this test still runs, as the command line lets it.
+Where tests are about what nodes do, and not about how processes are started, forkservers come from a process that has
+imported what they need (tests/warm), and the next test's is there while this test still runs, as the command line lets
+it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from hypothesis import settings
 
 from orchestrator.launch import early
 from tests import tally
+from tests.warm import commands as warm
 
 STARTED_AHEAD: Final = ("api", "protocols", "runtime")  # none of these tests changes what children inherit
+STARTED_AFRESH: Final = ("launch",)  # by Python, and not by one that has imported everything
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is first imported, by a test module
 
@@ -55,7 +58,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def forkserver_ahead(request: pytest.FixtureRequest) -> Iterator[None]:
+def warm_forkservers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """They need not start."""
+    if not warm.IS_THERE or request.path.parent.name in STARTED_AFRESH:
+        yield
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(early, "python", warm.words("", early.python))
+            yield
+
+
+@pytest.fixture(autouse=True)
+def forkserver_ahead(request: pytest.FixtureRequest, warm_forkservers: None) -> Iterator[None]:
     """One is there for the next test, in these folders; everywhere else there is none but the test's own.
 
     Nor is there for a test that patches what it may inherit.

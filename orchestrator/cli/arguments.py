@@ -233,6 +233,11 @@ def _oracle(parser: Parser) -> None:
         "--folder", type=Path, metavar="DIR", help="where this run is saved, a new and empty folder; left out: numbered"
     )
     where.add_argument("--resume", metavar="RUN", help="go on with a run whose oracle was killed, from its record")
+    where.add_argument(
+        "--take-up",
+        action="store_true",
+        help="go on with the latest run if its oracle was killed; end as it did if it failed and nothing has changed",
+    )
     _ready(parser)
     _runs_folder(parser)
 

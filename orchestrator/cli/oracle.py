@@ -19,6 +19,7 @@ from orchestrator.cli.loading import cluster_of
 from orchestrator.cli.run import tell_warnings
 from orchestrator.cli.screen import Screen
 from orchestrator.cli.signals import raise_at_signals
+from orchestrator.cli.taking_up import Earlier, earlier
 from orchestrator.facts import differences
 from orchestrator.head import read_head
 from orchestrator.oracle.service import OracleService
@@ -28,6 +29,7 @@ from orchestrator.run import Run, Source
 from orchestrator.telemetry.beside import Telemetry
 from orchestrator.text import count, names_of
 from qnode.errors import ConfigError, Interrupted, ProcessLost, QnodeError, TransportError
+from qnode.exits import EXIT_USAGE
 from qnode.runtime.logs import format_time, set_up_logging
 from qnode.transport.server import Server
 from qnode.wire.keys import ORACLE
@@ -37,8 +39,13 @@ from qnode.wire.messages import Hello, Progress
 def run(options: argparse.Namespace, screen: Screen) -> int:
     """Carry out the command; the exit code."""
     resumed = None if options.resume is None else saved.find(options.runs_folder, options.resume)
+    cluster = cluster_of(options, runs=options.runs_folder)
+    if options.take_up and (last := earlier(cluster, options.runs_folder, options.seed)):
+        if not last.is_killed:
+            return _tell_again(screen, last)
+        resumed = last.folder
     seed = read_head(resumed).seed if resumed is not None and options.seed is None else options.seed
-    source = cluster_of(options, runs=options.runs_folder).set_up(seed)
+    source = cluster.set_up(seed)
     network = source.network
     where = listening(options.listen, n_nodes=len(network.nodes))
     if where.is_open and options.keys is None:
@@ -84,6 +91,15 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
         found = Run(source, summary, folder=folder, started=started, wall_s=wall_s, failure=failure)
         saving.save(found)
     return _show(options, screen, found)
+
+
+def _tell_again(screen: Screen, last: Earlier) -> int:
+    """The exit code of a run that has ended, once more: whoever starts us again for that must not begin another."""
+    screen.tell(
+        f"{last.head.id} has ended ({last.head.ended}), and nothing has changed since: it would end so again; for"
+        " another run take another seed, or away what is saved of this one (docker compose down --volumes)"
+    )
+    return last.head.exit_code or EXIT_USAGE
 
 
 _FEW: Final = 20

@@ -72,7 +72,8 @@ def _report(folder: Path, checker: Checker) -> Iterator[str]:
     yield columns(rows)
     for request, why in list(opened.items())[:_MOST_OPEN]:
         asked = requests.asked[request]
-        yield f"  {request}, with {asked.peer}, has {asked.delivered} of {count(asked.n, 'pair')}: {why}"
+        tag = f", tag {asked.tag}" if asked.tag else ""
+        yield f"  {request}, with {asked.peer}{tag}, has {asked.delivered} of {count(asked.n, 'pair')}: {why}"
     if broken:
         yield f"{count(len(broken), 'invariant')} of {len(INVARIANTS)} broken, {count(len(checker.violations), 'time')}"
     else:

@@ -110,7 +110,8 @@ def _oracle(what: Deployed, places: Places) -> Iterator[str]:
     yield "    <<: *process"
     if places.context:
         yield f"    build: {{context: {_value(places.context)}, dockerfile: docker/Dockerfile}}"
-    yield f"    command: {_list(what.oracle(FOLDER, f'{SECRETS}/{key}', RUNS))}"
+    yield f"    command: {_list([*what.oracle(FOLDER, f'{SECRETS}/{key}', RUNS), '--take-up'])}"
+    yield f"    restart: on-failure:{what.network.failures.restarts} # after a crash it goes on from the record"
     yield f"    secrets: [{key}]"
     yield "    volumes:"
     yield f"      - {{type: bind, source: {_value(places.folder)}, target: {FOLDER}, read_only: true}}"

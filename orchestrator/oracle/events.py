@@ -91,7 +91,7 @@ KINDS: Final = {
     "network_broken": "the circuit that name holds is broken, for the reason that detail tells; it goes another way",
     "swap": "a repeater joined two link pairs, which pair names",
     "network_deliver": "a program has its half, qubits, of the end-to-end pair that pair names",
-    "network_measure": "a program has the outcome of its half of the end-to-end pair that pair names",
+    "network_measure": "a program has the outcome of its half, qubits, of the end-to-end pair that pair names",
     "network_served": "all pairs of the request are at this end, and its program has them",
     "network_refused": "the request will not be served; name holds the error's code",
     "network_withdrawn": "the program gave the request up",

@@ -568,6 +568,8 @@ class Node:
         import numpy as np  # lazy: neighbours' outcomes come as arrays already
 
         if not isinstance(how, tuple):
+            if isinstance(how, Coroutine):
+                how.close()
             raise InvalidOperation(
                 detail=f"{peer} is no neighbour of {self.name}: halves are measured as they come, so that"
                 " measure_directly() needs their bases at the call"

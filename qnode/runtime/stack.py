@@ -417,7 +417,9 @@ class NetworkStack:
             return
         request, machine = asked.request, self._machine
         pair = PairId(f"{whole.circuit}.{whole.number}")
-        machine.outbox.append(Told("network_measure", request.program, whole.request, pair, request.peer))
+        machine.outbox.append(
+            Told("network_measure", request.program, whole.request, pair, request.peer, qubits=(whole.half.qubit,))
+        )
         request.put((0, whole.nth), bit ^ (whole.frame in _FLIPPED_BY[reading.basis]), machine.now_ns)
         if request.delivered == request.n:
             del self._requests[whole.request]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Final, NamedTuple
 
 from orchestrator.cli import main
+from tests.warm import commands as warm
 
 ROOT: Final = Path(__file__).parents[2]
 DEADLINE_S: Final = 120.0  # what hangs fails; nothing is measured by it
@@ -40,14 +41,18 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's, from which the sources are found wherever a command runs."""
+    """This process's, from which the sources are found wherever a command runs; what programs print comes at once."""
     kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "QNODE_TOKEN")}
-    return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", **changes}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TERM": "xterm", **changes}
 
 
 def qnode(*arguments: str | Path, cwd: Path, **changes: str) -> Done:
-    """Run `qnode` to its end; its output goes into pipes."""
-    return carried_out(command(*arguments), cwd=cwd, **changes)
+    """Run `qnode` to its end; its output goes into pipes. Unless Python itself is told something, it need not start."""
+    return carried_out(_typed(*arguments, **changes), cwd=cwd, **changes)
+
+
+def _typed(*arguments: str | Path, **changes: str) -> list[str]:
+    return (command if any(name.startswith("PYTHON") for name in changes) else warm.qnode)(*arguments)
 
 
 def carried_out(words: Sequence[str], *, cwd: Path, **changes: str) -> Done:
@@ -67,14 +72,17 @@ def carried_out(words: Sequence[str], *, cwd: Path, **changes: str) -> Done:
 
 @contextlib.contextmanager
 def started(
-    *arguments: str | Path, cwd: Path, words: Sequence[str] | None = None, **changes: str
+    *arguments: str | Path, cwd: Path, words: Sequence[str] | None = None, afresh: bool = False, **changes: str
 ) -> Iterator[subprocess.Popen[str]]:
     """`qnode`, whose output is read as it comes; if it goes on for too long it is killed, and the reading ends too.
 
-    `words` are what is typed instead, to start it elsewhere.
+    `words` are what is typed instead, to start it elsewhere. Signals reach it, but for SIGSTOP and SIGKILL: with those,
+    and for its own process id, it is started `afresh`.
     """
+    if words is None:
+        words = command(*arguments) if afresh else _typed(*arguments, **changes)
     process = subprocess.Popen(
-        command(*arguments) if words is None else words,
+        words,
         cwd=cwd,
         env=environment(**changes),
         stdin=subprocess.DEVNULL,

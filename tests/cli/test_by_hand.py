@@ -135,10 +135,11 @@ def test_a_node_is_there_once_and_may_come_again_before_the_beginning(listen: st
         oracle = stack.enter_context(by_hand("oracle", "net.py", "--seed", "1", "--listen", listen, cwd=tmp_path))
         at = listens_at(oracle)
 
-        def node(name: str) -> subprocess.Popen[str]:
-            return stack.enter_context(by_hand("node", "net.py", name, "--seed", "1", "--oracle", at, cwd=tmp_path))
+        def node(name: str, *, afresh: bool = False) -> subprocess.Popen[str]:
+            words = ("node", "net.py", name, "--seed", "1", "--oracle", at)
+            return stack.enter_context(by_hand(*words, cwd=tmp_path, afresh=afresh))
 
-        first = node("alice")
+        first = node("alice", afresh=True)
         assert err(oracle).readline() == "alice came; waiting for bob\n"
         if listen.startswith("tcp"):  # with ipc, the second cannot even listen
             twice = ended(node("alice"))

@@ -53,6 +53,17 @@ def test_a_node_that_crashes_is_started_again_and_the_run_is_the_same(network: D
     assert same_run(network.result(), network.run_here())
 
 
+def test_an_oracle_that_crashes_is_started_again_and_the_run_is_the_same(network: Deployed) -> None:
+    network.write()
+    network.compose("up", "--detach")
+    network.wait_for_line("alice", "round 10")
+    network.crash("oracle")
+    wait_for(lambda: network.state("oracle")["RestartCount"] == 1, "another start of the oracle")
+    network.wait_for_end()
+    assert network.exit_codes() == {"alice": 0, "bob": 0, "oracle": 0}, network.logs("oracle")
+    assert same_run(network.result(), network.run_here())
+
+
 def test_a_node_that_crashes_and_is_not_to_come_back_is_lost(network: Deployed) -> None:
     network.write(patience_s=1)
     network.compose("up", "--detach")

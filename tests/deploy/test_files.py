@@ -68,7 +68,7 @@ def test_each_node_is_a_service_with_its_command_key_and_policy(folder: Path) ->
     assert found["services"]["oracle"]["secrets"] == ["oracle.key"]
     assert found["services"]["oracle"]["command"][:2] == ["oracle", "/network/net.yaml"]
     policies = {name: service.get("restart") for name, service in found["services"].items()}
-    assert policies["alice"] == policies["Bob_2"] == "on-failure:5"
+    assert policies["oracle"] == policies["alice"] == policies["Bob_2"] == "on-failure:5"
     assert {policies[f"r{n:02}"] for n in range(11)} == {"no"}
     assert found["secrets"] == {f"{name}.key": {"file": f"./keys/{name}.key"} for name in ("oracle", *nodes)}
     assert found["volumes"] == {"runs": {}}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import pytest
 
 from docs.pictures import DOCS, pictures
 from orchestrator import loader
+from tests.warm import commands as warm
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -74,12 +76,12 @@ def blocks(document: str) -> Iterator[Block]:
 class Reader:
     """Somebody who follows a document in a folder of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, commands: Path) -> None:
         self.folder = folder
         bin_folder = str(Path(sys.executable).parent)
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")},
-            "PATH": os.pathsep.join([bin_folder, os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(commands), bin_folder, os.environ["PATH"]]),
             "PYTHONPATH": str(ROOT),
             "NO_COLOR": "1",
             "COLUMNS": "80",
@@ -103,7 +105,7 @@ class Reader:
                         ended = self._run(command)
                         assert ended.returncode == 0, f"{command}\n{ended.stdout}"
             case "console":
-                for command, expected in commands(block.text):
+                for command, expected in typed(block.text):
                     self._run_and_compare(command, expected)
             case kind:
                 assert kind in _TEXT, f"a block of kind {kind!r}: say in this test how it is executed"
@@ -157,7 +159,7 @@ class Reader:
         )
 
 
-def commands(console: str) -> Iterator[tuple[str, str]]:
+def typed(console: str) -> Iterator[tuple[str, str]]:
     """Each command of a console block, with what it prints."""
     first, *rest = re.split(r"^\$ ", console, flags=re.MULTILINE)
     assert not first.strip(), "a console block begins with `$ `"
@@ -172,16 +174,26 @@ def matches(printed: str, expected: str) -> bool:
     return re.fullmatch(".*".join(parts), _WALL.sub("in # s", printed.strip()), re.DOTALL) is not None
 
 
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a `qnode` that need not start Python."""
+    folder = tmp_path_factory.mktemp("commands")
+    path = folder / "qnode"
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(warm.qnode())} "$@"\n')
+    path.chmod(0o755)
+    return folder
+
+
 # --- the documents -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "document", [path for path in DOCUMENTS if path.name not in ELSEWHERE], ids=lambda path: path.name
 )
-def test_what_a_document_says_is_so(document: Path, tmp_path: Path) -> None:
+def test_what_a_document_says_is_so(document: Path, tmp_path: Path, commands: Path) -> None:
     for name in NEEDS.get(document.name, ()):
         shutil.copytree(ROOT / name, tmp_path / name)
-    reader = Reader(tmp_path)
+    reader = Reader(tmp_path, commands)
     for block in blocks(document.read_text()):
         try:
             reader.follow(block)
@@ -241,10 +253,10 @@ def test_wall_time_and_elisions_match_and_nothing_else_does(printed: str, expect
         Block(1, "ruby", "puts 1"),
     ],
 )
-def test_a_block_that_is_wrong_is_found(block: Block, tmp_path: Path) -> None:
+def test_a_block_that_is_wrong_is_found(block: Block, tmp_path: Path, commands: Path) -> None:
     (tmp_path / "broken.py").write_text("raise SystemExit(1)")
     with pytest.raises(AssertionError):
-        Reader(tmp_path).follow(block)
+        Reader(tmp_path, commands).follow(block)
 
 
 def test_blocks_are_found_with_their_lines() -> None:

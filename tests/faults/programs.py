@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from typing import Any
 
 from qnode import Node
@@ -170,11 +172,14 @@ async def joins(node: Node, peers: list[str], lasts: float) -> None:
     await asyncio.sleep(lasts)
 
 
-async def asks_aloud(node: Node, peer: str, times: int) -> list[Any]:
-    """As `asks`, and says how far it is."""
+async def asks_aloud(node: Node, peer: str, times: int, gate: str, at: int) -> list[Any]:
+    """As `asks`, and says how far it is; then the whole process stands still until a file is there, as `at` a gate."""
     seen = []
     for number in range(times):
         print("asked", number, flush=True)  # noqa: T201  # whoever runs it waits for that
+        while number == at and not os.path.exists(gate):  # noqa: ASYNC240  # no other program of it is to go on either
+            time.sleep(1e-2)  # noqa: ASYNC251  # the same
+            print("asked", number, flush=True)  # noqa: T201  # once more, for whoever waits for another moment
         seen += await asks(node, peer, 1)
     return seen
 

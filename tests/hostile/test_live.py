@@ -262,7 +262,7 @@ def network(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str], list[sub
     """An oracle, alice and bob, who wait for mallory."""
     (folder / "net.py").write_text(NETWORK)
     (folder / "net.yaml").write_text(CONFIG)
-    by_hand = partial(started, cwd=folder, QNODE_TOKEN=SECRET)
+    by_hand = partial(started, cwd=folder, afresh=True, QNODE_TOKEN=SECRET)
     with ExitStack() as stack:
         oracle = stack.enter_context(by_hand("oracle", "net.yaml", "--json", "--listen", "tcp://127.0.0.1:0"))
         at = err(oracle).readline().removeprefix("listening at ").partition(",")[0]

@@ -131,7 +131,7 @@ def test_a_process_that_nobody_keeps_is_lost_once_it_is_missed(clock: str, tmp_p
     with ExitStack() as stack:
 
         def start(*words: str | Path) -> subprocess.Popen[str]:
-            return stack.enter_context(started(*words, cwd=folder, QNODE_TOKEN=TOKEN))
+            return stack.enter_context(started(*words, cwd=folder, afresh="bob" in words, QNODE_TOKEN=TOKEN))
 
         oracle = start("oracle", "kept.yaml", "--listen", "tcp://127.0.0.1:0", "--json", "--patience", "1")
         at = err(oracle).readline().removeprefix("listening at ").partition(",")[0]

@@ -57,7 +57,7 @@ def suspend(pids: list[int], draw: random.Random) -> None:
 )
 def test_a_run_that_is_suspended_goes_on(who: str, tmp_path: Path) -> None:
     draw, folder = random.Random(), write(tmp_path, "never")
-    with started("run", "kept.yaml", cwd=folder) as run:
+    with started("run", "kept.yaml", cwd=folder, afresh=True) as run:
         stops = draw.randrange(2, EARLY)
         pids: dict[str, int] = {}
         for line in out(run):
@@ -82,7 +82,7 @@ def test_across_a_network_too_whoever_is_suspended_comes_back(clock: str, tmp_pa
     with ExitStack() as stack:
 
         def start(*words: str | Path) -> subprocess.Popen[str]:
-            return stack.enter_context(started(*words, cwd=folder, QNODE_TOKEN=TOKEN))
+            return stack.enter_context(started(*words, cwd=folder, afresh=True, QNODE_TOKEN=TOKEN))
 
         oracle = start("oracle", "kept.yaml", "--listen", "tcp://127.0.0.1:0", "--json")
         at = err(oracle).readline().removeprefix("listening at ").partition(",")[0]

@@ -144,7 +144,7 @@ def test_an_old_process_that_wakes_up_when_another_has_its_place_changes_nothing
     with ExitStack() as stack:
         oracle = stack.enter_context(by_hand("oracle", "busy.yaml", "--listen", "ipc://s", "--json"))
         assert "listening" in err(oracle).readline()
-        old = stack.enter_context(by_hand(*alice))
+        old = stack.enter_context(by_hand(*alice, afresh=True))
         bob = stack.enter_context(by_hand("node", "busy.yaml", "bob", "--oracle", "ipc://s"))
         wait_until_record_has(folder, 15_000)
         old.send_signal(signal.SIGSTOP)

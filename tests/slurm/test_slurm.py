@@ -150,7 +150,7 @@ def test_a_program_that_fails_is_exit_code_1_with_its_traceback(folder: Path) ->
 @pytest.mark.parametrize("how", ["scancel", "Ctrl-C", "SIGTERM"])
 def test_a_run_that_is_cancelled_is_saved_and_leaves_nothing(how: str, folder: Path, hosts: Slurm) -> None:
     words = ("run", "counts.py", "--seed", "1", "--on", "slurm", "--hosts", "3", "--name", "cut")
-    with started(*words, cwd=folder) as process:
+    with started(*words, cwd=folder, afresh=True) as process:
         while "alice is here" not in (line := out(process).readline()):
             assert line, ended(process)
         if how == "scancel":
@@ -178,7 +178,7 @@ def test_the_keys_of_a_run_are_its_own_readable_by_nobody_else_and_soon_gone(fol
     words = ("run", "counts.py", "--seed", "1", "--on", "slurm", "--hosts", "2", "--name", "keys")
     keys = folder / ".qnode/runs/keys/keys"
     seen: set[int] = set()
-    with started(*words, cwd=folder) as process:
+    with started(*words, cwd=folder, afresh=True) as process:
         wait_for(lambda: keys.exists(), "keys", every_s=0.01)
         seen |= {path.stat().st_mode & 0o777 for path in (keys, *keys.glob("*.key")) if path.exists()}
         while "alice is here" not in (line := out(process).readline()):
@@ -192,7 +192,7 @@ def test_the_keys_of_a_run_are_its_own_readable_by_nobody_else_and_soon_gone(fol
 
 def test_a_host_that_is_lost_ends_the_run(folder: Path, hosts: Slurm) -> None:
     words = ("run", "counts.py", "--seed", "1", "--on", "slurm", "--hosts", "2", "--name", "lost")
-    with started(*words, cwd=folder) as process:
+    with started(*words, cwd=folder, afresh=True) as process:
         while "alice is here" not in (line := out(process).readline()):
             assert line, ended(process)
         steps = hosts.says("squeue", "--steps", "--noheader", "--format=%i %N").splitlines()

@@ -116,7 +116,7 @@ def check(scenario: Scenario) -> World:
 
 
 @given(scenarios)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_whatever_is_asked_for_ends(scenario: Scenario) -> None:
     world = check(scenario)
     if not scenario.withdrawals and not scenario.failures:
