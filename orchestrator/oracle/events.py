@@ -90,6 +90,7 @@ KINDS: Final = {
     "network_accepted": "all nodes on the route, which detail lists, take part; name holds the circuit",
     "network_broken": "the circuit that name holds is broken, for the reason that detail tells; it goes another way",
     "swap": "a repeater joined two link pairs, which pair names",
+    "distil": "two nodes made one better pair of two, which pair names; detail tells if it was kept or is lost",
     "network_deliver": "a program has its half, qubits, of the end-to-end pair that pair names",
     "network_measure": "a program has the outcome of its half, qubits, of the end-to-end pair that pair names",
     "network_served": "all pairs of the request are at this end, and its program has them",
@@ -102,7 +103,7 @@ KINDS: Final = {
 LOCAL_KINDS: Final = frozenset({"create", "gate", "measure", "move", "reset", "discard", "lost", "omitted"})
 """What a node may tell of itself; everything else the oracle knows better."""
 
-STACK_KINDS: Final = frozenset({"swap", *(kind for kind in KINDS if kind.startswith("network_"))})
+STACK_KINDS: Final = frozenset({"swap", "distil", *(kind for kind in KINDS if kind.startswith("network_"))})
 """What the network stack of a node tells of."""
 
 encode_events = msgspec.json.Encoder().encode_lines

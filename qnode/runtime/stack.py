@@ -23,6 +23,7 @@ from qnode.quantum.hardware import ErrorModel, Hardware
 from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
+    Correct,
     Distil,
     Drop,
     Effect,
@@ -291,6 +292,8 @@ class NetworkStack:
                 self._swap(effect)
             case Distil():
                 self._distil(effect)
+            case Correct():
+                machine.apply(_CORRECTIONS[effect.frame], (self._held[effect.half.qubit],), (), _HERE)
             case Read():
                 self._read(effect)
             case Drop():

@@ -22,6 +22,9 @@ class Slots(Protocol):
     slots: int
     free: int
 
+    def most(self, program: str) -> int:
+        """How many slots a program can ever have as long as others keep theirs."""
+
     def free_for(self, program: str) -> int:
         """How many slots a program could take now; nobody's, if it is ""."""
 

@@ -12,7 +12,7 @@ from qnode.wire.stack import Talk, Vector
 class Half(NamedTuple):
     """A half of a link pair in a slot of this node, since `at_ns`.
 
-    `vector`: what is to be expected of a pair that was distilled until then, of both halves; None: it was not.
+    `vector`: what is to be expected of a pair that is or was distilled until then, of both halves; None: it is not.
     """
 
     pair: PairId
@@ -63,6 +63,13 @@ class Distil(NamedTuple):
     control: Half
     target: Half
     gates: tuple[Step, ...]
+
+
+class Correct(NamedTuple):
+    """Correct a half by `frame` before anything else is done with it."""
+
+    half: Half
+    frame: int
 
 
 class Read(NamedTuple):
@@ -147,4 +154,4 @@ class Refuse(NamedTuple):
     fields: dict[str, str | int]
 
 
-Effect = Tell | Make | Unmake | Swap | Distil | Read | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse
+Effect = Tell | Make | Unmake | Swap | Distil | Correct | Read | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse

@@ -35,7 +35,7 @@ from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
 from qnode.stack.promises import crowded
 from qnode.stack.routes import Avoided
-from qnode.stack.terms import agreed, capacity_hz, mismatch, shares, short_of, way, window_for
+from qnode.stack.terms import agreed, as_they_come, capacity_hz, mismatch, shares, short_of, way, window_for
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
     Announce,
@@ -48,6 +48,7 @@ from qnode.wire.stack import (
     Granted,
     Joined,
     LinkFacts,
+    Missing,
     NodeFacts,
     Parity,
     Refused,
@@ -239,7 +240,11 @@ class NetworkLayer:
         measured in the same basis.
         """
         self._numbered += 1
-        wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns, kind, 0, priority, terms)
+        spare = self._memory.most(program) - (at_once if kind == "keep" else 1)
+        wanted = Wanted(
+            self._numbered, program, tag, n, min_fidelity, self.now_ns, kind,
+            priority=priority, terms=terms, spare=spare,
+        )  # fmt: skip
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         want.by_number = by_number
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
@@ -337,7 +342,7 @@ class NetworkLayer:
     def _refuse_both(self, want: Want, error: QnodeError) -> None:
         assert want.theirs is not None
         self.out.append(Tell(want.peer, Refused(want.theirs.number, error.code, error.fields)))
-        want.theirs = None  # it is over, and meets nothing else
+        want.theirs = None  # it is over, too
         self._refuse(want, error)
 
     def _refused(self, sender: NodeName, want: Want, error: QnodeError) -> None:
@@ -388,20 +393,25 @@ class NetworkLayer:
             kind=mine.kind, priority=max(mine.priority, theirs.priority),
         )  # fmt: skip
         wanted = max(mine.min_fidelity, theirs.min_fidelity)
+        chosen: Plan | None = None
         if wanted:
             nodes, links = self._routes.facts_along(route)
-            found = self._planned(nodes, links, wanted, min(n, want.at_once))
+            found = self._planned(nodes, links, wanted, want)
             if isinstance(found, Unreachable):
                 best = f"{found.reachable:.4f}"
                 self._refuse_both(
                     want, FidelityUnreachable(node=self.name, peer=peer, wanted=f"{wanted:g}", reachable=best)
                 )
                 return
+            chosen = found
             if found.distils:
                 key = derive_key(self.key, want.circuit)
-                setup = replace(setup, window=1, schemes=found.links, nodes=nodes, key=key)
+                setup = replace(setup, schemes=found.links, nodes=nodes, key=key)
+                if found.ends.steps:
+                    delays = tuple([link.delay_ns for link in links])
+                    setup = replace(setup, ends=found.ends, delays_ns=delays, window=self._spec.window)
         if terms.rate:
-            promised = self._promised(setup, terms.rate)
+            promised = self._promised(setup, terms.rate, chosen)
             if isinstance(promised, RateUnreachable):
                 self._refuse_both(want, promised)
                 return
@@ -415,16 +425,19 @@ class NetworkLayer:
             self._queue(want, self.name)
 
     def _planned(
-        self, nodes: tuple[NodeFacts, ...], links: tuple[LinkFacts, ...], wanted: float, pairs: int
+        self, nodes: tuple[NodeFacts, ...], links: tuple[LinkFacts, ...], wanted: float, want: Want
     ) -> Plan | Unreachable:
-        """How much is to be distilled on the links, with memory at the ends for so many pairs."""
-        ends = [replace(node, slots=node.slots - pairs + 1) for node in (nodes[0], nodes[-1])]
-        return plan((ends[0], *nodes[1:-1], ends[1]), links, wanted, self._spec, at_ends=False)
+        """How much is to be distilled, and where, with what memory the ends have besides that for finished pairs."""
+        assert want.theirs is not None
+        mine, theirs = (
+            replace(node, slots=asked.spare + 1) for node, asked in ((nodes[0], want.asked), (nodes[-1], want.theirs))
+        )
+        return plan((mine, *nodes[1:-1], theirs), links, wanted, self._spec, at_ends=want.asked.kind == "keep")
 
-    def _promised(self, setup: Setup, rate: float) -> Setup | RateUnreachable:
+    def _promised(self, setup: Setup, rate: float, chosen: Plan | None) -> Setup | RateUnreachable:
         """With what each link is to make for pairs at a rate, and as many under way as that takes."""
         nodes, links = self._routes.facts_along(setup.route)
-        rates = shares(rate, nodes, links, setup.schemes, self._spec)
+        rates = shares(rate, chosen or as_they_come(nodes, links, self._spec), nodes, links, self._spec)
         short = short_of(rates, links)
         if short is not None:
             least = rate * capacity_hz(links[short]) / rates[short]
@@ -433,7 +446,7 @@ class NetworkLayer:
                 node=self.name, peer=setup.route[-1], wanted=f"{rate:g}", link=link, reachable=f"{least:.4g}"
             )
         window = setup.window if setup.schemes else max(setup.window, window_for(rate, nodes, links, self._spec))
-        return replace(setup, rates=rates, window=min(window, setup.n))
+        return replace(setup, rates=rates, window=window if setup.ends.steps else min(window, setup.n))
 
     def _crowded(self, wanted: Mapping[str, float]) -> list[str]:
         """The neighbours to whom the link has no room for a circuit of such shares beside those that there are."""
@@ -486,8 +499,14 @@ class NetworkLayer:
                 least, most = 1 + circuit.spare, setup.window + circuit.spare
                 circuit.reads = BY_NUMBER if want.by_number else AT_ONCE
                 circuit.indices = circuit.indices if want.missing is None else want.missing
+            elif circuit.improver is not None:
+                most += setup.window - 1
             taken = self._admission.admit(who, least, most, 1, circuit.program, circuit.shares)
-            circuit.window = min(setup.window, taken)  # no more than an end can match: others would wait for ever
+            room = taken - circuit.spare  # no more than an end can match: others would wait for ever
+            if circuit.improver is not None:
+                room = taken - least + 1
+                circuit.spare += max(0, taken - least)
+            circuit.window = min(setup.window, room)
         if taken:
             circuit.reserved = taken
             self.circuits[setup.circuit] = circuit
@@ -534,6 +553,11 @@ class NetworkLayer:
                 circuit = self.circuits.get(talk.circuit)
                 if circuit is not None:
                     circuit.parity(sender, talk)
+                    self._look_after(circuit)
+            case Missing():
+                circuit = self.circuits.get(talk.circuit)
+                if circuit is not None and not circuit.is_repeater:
+                    circuit.lacks(talk.number)
                     self._look_after(circuit)
             case Wanted():
                 self._wanted(sender, talk)
@@ -908,6 +932,9 @@ class NetworkLayer:
         """Something has become whole, perhaps the last."""
         if circuit.open or circuit.whole < circuit.n or not circuit.n:
             return
+        if circuit.improver is not None and not circuit.place:  # repeaters do not know when it is enough
+            for node in sorted({*circuit.route[1:-1]} - self._lost):
+                self.out.append(Tell(NodeName(node), Close(circuit.id)))
         self.circuits.pop(circuit.id, None)
         want = self._circuits_of.pop(circuit.id, None)
         if want is None:

@@ -168,7 +168,8 @@ class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
 
     Told to the one of the two nodes whose name comes first, which decides what meets what; and by that to the other, if
     it is the requester: that is who asked earlier, by (`at_ns`, name). `met` is then the receiver's request. Only those
-    of one `kind` meet: "keep", or "measure", when halves are measured as soon as they are there.
+    of one `kind` meet: "keep", or "measure", when halves are measured as soon as they are there. `spare`:
+    how many slots the program could have besides those for its halves, for pairs that are distilled.
     """
 
     number: int
@@ -181,6 +182,7 @@ class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     met: int = 0
     priority: int = 0
     terms: Terms = Terms()
+    spare: int = 0
 
 
 class Void(msgspec.Struct, array_like=True, tag=11, frozen=True):
@@ -215,7 +217,9 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         facts: Of the requester.
         schemes, nodes: What is done to the pairs of each link before they are swapped, and the facts of all nodes of
             the route; empty: nothing.
-        key: Of the draws that the ends of a link share.
+        key: Of the draws that the ends of a link, or of the route, share.
+        ends: What both ends do to the pairs that they get.
+        delays_ns: Of messages over each link, if the ends do something.
         kind: That of the requests.
         priority: The higher one of both.
         rates: How many pairs a second each link is to make for it, in the order of the route; empty: as it comes.
@@ -238,6 +242,8 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     rates: tuple[float, ...] = ()
     from_ns: int = 0
     to_ns: int = 0
+    ends: Scheme = Scheme()
+    delays_ns: tuple[int, ...] = ()
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
@@ -293,6 +299,7 @@ class Track(msgspec.Struct, array_like=True, tag=30, frozen=True):
         frame: Of all swaps on its way.
         vector: What is to be expected of what has been joined so far, without what storing does to its ends.
         since_ns: From when on the half where it started has been stored.
+        known_ns: When both ends know of all that it has met, at the earliest.
     """
 
     circuit: str
@@ -302,6 +309,7 @@ class Track(msgspec.Struct, array_like=True, tag=30, frozen=True):
     frame: int
     vector: Vector
     since_ns: int
+    known_ns: int = 0
 
 
 class Expire(msgspec.Struct, array_like=True, tag=31, frozen=True):
@@ -328,6 +336,13 @@ class Settle(msgspec.Struct, array_like=True, tag=33, frozen=True):
     circuit: str
     pairs: dict[int, tuple[str, int]]
     answer: bool = False
+
+
+class Missing(msgspec.Struct, array_like=True, tag=34, frozen=True):
+    """No end-to-end pair will have this number: from the requester to the other end, if they distil."""
+
+    circuit: str
+    number: int
 
 
 # ---------------------------------------------------------------- distillation, between two nodes that share pairs
@@ -363,6 +378,7 @@ Talk = (
     | Expire
     | Joined
     | Settle
+    | Missing
     | Parity
 )
 
