@@ -87,6 +87,7 @@ KINDS: Final = {
     "node_restarted": "a node that was lost has begun again; n is its incarnation",
     "network_request": "a program asked for n pairs with any node, with the tag that name holds",
     "network_queued": "the request waits for memory at the node peer; name holds its circuit",
+    "network_reserved": "all nodes on the route, in detail, have memory for it in its time; name holds the circuit",
     "network_accepted": "all nodes on the route, which detail lists, take part; name holds the circuit",
     "network_broken": "the circuit that name holds is broken, for the reason that detail tells; it goes another way",
     "swap": "a repeater joined two link pairs, which pair names",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from qnode.core.reservations import Booking
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.circuits import Step
 from qnode.wire.stack import Talk, Vector
@@ -133,6 +134,23 @@ class Freed(NamedTuple):
     program: str
 
 
+class SetAside(NamedTuple):
+    """Set the slots of a booking aside once its time has come, and tell `NetworkLayer.slots_are_here`.
+
+    `NetworkLayer.time_is_over` is to be told when it ends.
+    """
+
+    circuit: str
+    booking: Booking
+
+
+class GiveBack(NamedTuple):
+    """A booking is over, whether its slots have been set aside or not; before that, they have been freed."""
+
+    circuit: str
+    booking: Booking
+
+
 class Log(NamedTuple):
     """A line for the event log."""
 
@@ -155,4 +173,21 @@ class Refuse(NamedTuple):
     fields: dict[str, str | int]
 
 
-Effect = Tell | Make | Unmake | Swap | Distil | Correct | Read | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse
+Effect = (
+    Tell
+    | Make
+    | Unmake
+    | Swap
+    | Distil
+    | Correct
+    | Read
+    | Drop
+    | Whole
+    | WakeAt
+    | Closed
+    | Freed
+    | SetAside
+    | GiveBack
+    | Log
+    | Refuse
+)
