@@ -51,6 +51,8 @@ class Qubits:
                 self._circuits[node, self._lives.of[node], event.request] = event.channel
             case "deliver" | "receive_qubit":
                 self._came(event)
+            case "lost" if event.local:
+                pass  # it is discarded next
             case "withdraw" | "node_lost" | "lost":
                 for qubit in event.qubits:
                     self._ends(qubit, event.event)

@@ -374,6 +374,58 @@ def test_a_kept_qubit_may_be_used_after_its_measurement() -> None:
     assert broken(events, Facts({"alice": 1}, lambda one, other: 0)) == {AFTER}
 
 
+def test_a_half_that_nobody_wants_any_more_is_lost_and_discarded() -> None:
+    half = ("alice~bob#0@alice",)
+    events = [
+        Event(0, 0, "alice", "generate", qubits=(*half, "alice~bob#0@bob"), peer="bob"),
+        Event(1, 0, "alice", "deliver", qubits=half),
+        Event(1, 0, "alice", "lost", qubits=half, detail="its request was withdrawn", local=True),
+        Event(1, 0, "alice", "discard", qubits=half),
+    ]
+    facts = Facts({"alice": 1}, lambda one, other: 0)
+    assert not broken(events, facts)
+    assert broken([*events, events[-1]], facts) == {AFTER}
+
+
+CIRCUIT: Final = "alice>dave#0"
+
+
+def ended(*events: Event, how: str = "until") -> list[Event]:
+    """A run in which rob has taken slots for a circuit of alice's first request, and what else happened."""
+    return [
+        Event(0, 0, "alice", "network_request", n=1, request=1, peer="dave"),
+        Event(0, 0, "alice", "network_slots", n=1, request=1, name=CIRCUIT),
+        Event(0, 0, "rob", "network_slots", n=2, name=CIRCUIT),
+        *events,
+        Event(1000, 0, "", "run_ended", name=how),
+    ]
+
+
+def test_slots_are_kept_for_as_long_as_a_request_goes_over_their_circuit() -> None:
+    facts = Facts({}, lambda one, other: 100)
+    told = Event(900, 0, "alice", "send", program="~stack", peer="rob", message="alice:rob#0")
+    other = Event(500, 0, "alice", "network_slots", n=1, request=1, name="alice>dave#1")
+    given_back = Event(500, 0, "alice", "network_slots", n=-1, name=CIRCUIT)
+    over = Event(500, 0, "alice", "network_withdrawn", n=1, request=1, peer="dave")
+    broken_off = Event(500, 0, "alice", "network_broken", request=1, name=CIRCUIT)
+    assert not broken(ended(), facts)
+    assert not broken(ended(given_back, over, told), facts)
+    assert not broken(ended(given_back, over), facts._replace(busy_ns={"rob": 1000}))
+    for what in (
+        (given_back, over),
+        (given_back, other),
+        (broken_off,),
+        (given_back, over, replace(told, program="main")),
+    ):
+        assert broken(ended(*what), facts) == {RESERVED}
+
+
+def test_requests_may_be_open_only_if_somebody_ended_the_run() -> None:
+    facts = Facts({}, lambda one, other: 100)
+    assert not broken(ended(), facts)
+    assert broken(ended(how="done"), facts) == {ENDED}
+
+
 def test_on_the_real_clock_lines_may_stand_in_another_order() -> None:
     events = [
         Event(5, 0, "bob", "receive", peer="alice", message="alice:bob#0"),
