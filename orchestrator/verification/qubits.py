@@ -30,12 +30,15 @@ class Qubits:
         self._lives = lives
         self._where: dict[str, tuple[str, str]] = {}  # its node, and what it is there, or how it ended
         self._held: Counter[str] = Counter()
+        self._landing: dict[str, tuple[int, int]] = {}  # when, and how many that may still find no place
         self._fuzzy: set[str] = set()  # nodes that do more than they log
         self._circuits: dict[tuple[str, int, int], str] = {}  # of requests of stacks
         self.of_stacks: dict[str, str] = {}  # halves that they hold, and for which circuit
 
     def see(self, event: Event) -> None:
         node = event.node
+        if self._landing and node in self._landing and event.t > self._landing[node][0]:
+            self._has_landed(node)
         match event.event:
             case "create":
                 for qubit in event.qubits:
@@ -52,7 +55,8 @@ class Qubits:
             case "deliver" | "receive_qubit":
                 self._came(event)
             case "lost" if event.local:
-                pass  # it is discarded next
+                when_ns, n = self._landing.get(node, (event.t, 0))  # it is discarded next
+                self._landing[node] = when_ns, max(0, n - len(event.qubits))
             case "withdraw" | "node_lost" | "lost":
                 for qubit in event.qubits:
                     self._ends(qubit, event.event)
@@ -89,6 +93,7 @@ class Qubits:
                 self._note(TWICE, f"{qubit} is delivered, and is {state} at {at}")
             elif (at, state) != (event.node, COMING) and self._facts.ordered:
                 self._note(AFTER, f"{qubit} arrives at {event.node}, and is {state} at {at or 'no node'}")
+            self._landing[event.node] = event.t, self._landing.get(event.node, (0, 0))[1] + 1
             self._arrives(event.node, qubit)
             if event.program == STACK:
                 circuit = self._circuits.get((event.node, self._lives.of[event.node], event.request), "")
@@ -99,9 +104,17 @@ class Qubits:
             return
         self._where[qubit] = (node, HELD)
         self._held[node] += 1
-        slots = self._facts.slots.get(node)
-        if slots is not None and self._held[node] > slots and node not in self._fuzzy:
-            self._note(SLOTS, f"{node} holds {self._held[node]} qubits in {slots} slots")
+        self._count(node)
+
+    def _has_landed(self, node: str) -> None:
+        """What came to a node has found its place, or it has said that there is none."""
+        if self._landing.pop(node)[1]:
+            self._count(node)
+
+    def _count(self, node: str) -> None:
+        slots, held = self._facts.slots.get(node), self._held[node]
+        if slots is not None and held - self._landing.get(node, (0, 0))[1] > slots and node not in self._fuzzy:
+            self._note(SLOTS, f"{node} holds {held} qubits in {slots} slots")
 
     def _use(self, node: str, qubit: str, what: str) -> None:
         at, state = self._where.get(qubit, ("", "unknown"))
@@ -121,7 +134,9 @@ class Qubits:
             self.of_stacks.pop(qubit, None)
 
     def end(self) -> Iterator[tuple[str, str, str]]:
-        """The halves that stacks still hold: node, half and circuit."""
+        """The run is over. The halves that stacks still hold: node, half and circuit."""
+        for node in list(self._landing):
+            self._has_landed(node)
         for qubit, circuit in self.of_stacks.items():
             at, state = self._where[qubit]
             if state == HELD:

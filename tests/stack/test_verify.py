@@ -387,6 +387,21 @@ def test_a_half_that_nobody_wants_any_more_is_lost_and_discarded() -> None:
     assert broken([*events, events[-1]], facts) == {AFTER}
 
 
+def test_what_finds_no_place_is_not_held() -> None:
+    own = [Event(0, 0, "alice", "create", qubits=(f"alice.{nth}",)) for nth in range(3)]
+    sent = [Event(0, 0, "alice", "send_qubit", qubits=event.qubits, peer="bob") for event in own]
+    came = [Event(5, 0, "bob", "receive_qubit", qubits=event.qubits, peer="alice") for event in own]
+    lost = [Event(5, 0, "bob", "lost", qubits=event.qubits, local=True) for event in own[1:]]
+    gone = [Event(5, 0, "bob", "discard", qubits=event.qubits) for event in own[1:]]
+    later = [Event(6, 0, "bob", "create", qubits=("bob.0",))]
+    over = [Event(7, 0, "", "run_ended", name="done")]
+    facts = Facts({"bob": 2}, lambda one, other: 0)
+    assert not broken([*own, *sent, *came, *lost, *gone, *later, *over], facts)
+    assert broken([*own, *sent, *came, *later, *over], facts) == {SLOTS}
+    assert broken([*own, *sent, *came, *over], facts) == {SLOTS}
+    assert broken([*own, *sent, *came, *lost, *gone, *later, *came[1:], *over], facts) >= {AFTER}
+
+
 CIRCUIT: Final = "alice>dave#0"
 
 
