@@ -353,6 +353,8 @@ class NetworkLayer:
         if sender == want.peer:
             want.theirs = None
             self._refuse(want, error)
+        elif sender not in want.route:
+            return  # it has no say in it
         elif isinstance(error, WindowTaken) and sender not in want.avoid and not self._given_way(want):
             want.avoid[sender] = error
             self._leave(want)
