@@ -174,15 +174,21 @@ RING: Final = {"links": {
 }}  # fmt: skip
 
 
+def ring() -> dict[str, Any]:
+    """The first and the third want four pairs; there are two ways."""
+    config: dict[str, Any] = small("abcd", "at_once", 0.9, 4) | RING
+    config["nodes"]["c"], config["nodes"]["d"] = config["nodes"]["d"], {"kind": "node"}
+    for one, other in ("ac", "ca"):
+        config["nodes"][one]["args"]["peer"] = other
+    return config
+
+
 @pytest.mark.parametrize("fault", ["break: 'there[1]'", "kill: b"])
 @pytest.mark.parametrize("nth", [1, 2, 3, 6])
 async def test_what_breaks_while_ends_distil_leaves_nothing_half(fault: str, nth: int, tmp_path: Path) -> None:
     """What is whole is kept at both ends, and the rest is made on another way, and as good."""
     what, _, whom = fault.partition(": ")
-    config = small("abcd", "at_once", 0.9, 4, ends=8) | RING
-    config["nodes"]["c"], config["nodes"]["d"] = config["nodes"]["d"], {"kind": "node"}
-    for one, other in ("ac", "ca"):
-        config["nodes"][one]["args"]["peer"] = other
+    config = ring()
     config["faults"] = [{what: whom.strip("'"), "on": {"event": "distil", "node": "a", "nth": nth}}]
     done = await run(config, tmp_path)
     assert done["a"] == pytest.approx(done["c"], abs=1e-12)
@@ -190,6 +196,21 @@ async def test_what_breaks_while_ends_distil_leaves_nothing_half(fault: str, nth
     assert [each.value for each in done.observed] == pytest.approx([*done["a"], *done["c"]], abs=1e-10)
     routes = [each.detail for each in done.events if each.event == "network_accepted"]
     assert routes == ["a b c", "a d c"]
+    assert holds(done)
+
+
+@pytest.mark.parametrize(("seed", "nth"), [(12, 3), (32, 6), (36, 2)])
+async def test_messages_that_overtake_each_other_leave_nothing_half(seed: int, nth: int, tmp_path: Path) -> None:
+    """Both ends end up with the same pairs, when bits come after all that was to be told of a broken circuit."""
+    config = ring() | {"seed": seed}
+    config["faults"] = [
+        {"break": "there[1]", "on": {"event": "distil", "node": "a", "nth": nth}, "after": f"{7 * seed} us"},
+        {"reorder": {"between": ["a", "c"], "probability": 0.5, "within": "300 us"}, "at": "0 s"},
+    ]
+    done = await run(config, tmp_path)
+    assert len(done["a"]) == 4
+    assert done["a"] == pytest.approx(done["c"], abs=1e-12)
+    assert [each.value for each in done.observed] == pytest.approx([*done["a"], *done["c"]], abs=1e-10)
     assert holds(done)
 
 
@@ -219,6 +240,8 @@ def test_two_that_part_believe_each_other_what_is_ready() -> None:
     assert good == [[(0, PairId("0#0"))], []]
     for one in ends:
         one.part()
+    ends[1].heard(Parity("a>c#0", 0, 1, 0))  # too late: it has told what it has
+    assert good[1] == []
     ends[1].accept(0)
     for one in ends:
         one.close()
