@@ -10,7 +10,6 @@ import pytest
 from orchestrator import Cluster
 from qnode import Node
 
-
 AB, BC, CA = ("a", "b"), ("b", "c"), ("c", "a")
 
 
