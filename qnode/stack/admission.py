@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple, Protocol
 
+from qnode.core.reservations import Calendar
 from qnode.wire.stack import Setup, StackSpec
 
 
@@ -27,6 +28,11 @@ class Slots(Protocol):
 
     def free_for(self, program: str) -> int:
         """How many slots a program could take now; nobody's, if it is ""."""
+
+    calendar: Calendar
+
+    def take(self, program: str = "") -> bool:
+        """One slot at once, of those that are set aside for a program first; or False."""
 
     def take_in_turn(self, n: int, program: str = "") -> bool:
         """n slots, unless somebody waits already or there are too few."""

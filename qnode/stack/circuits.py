@@ -23,8 +23,24 @@ from heapq import heappop, heappush
 from typing import Final, Literal, NamedTuple
 
 from qnode.core.coins import Coins, derive_key
+from qnode.core.reservations import Booking
 from qnode.ids import NodeName, PairId
-from qnode.stack.effects import Closed, Correct, Drop, Effect, Half, Log, Make, Read, Swap, Tell, Unmake, WakeAt, Whole
+from qnode.stack.effects import (
+    Closed,
+    Correct,
+    Drop,
+    Effect,
+    GiveBack,
+    Half,
+    Log,
+    Make,
+    Read,
+    Swap,
+    Tell,
+    Unmake,
+    WakeAt,
+    Whole,
+)
 from qnode.stack.expectation import PERFECT, convolved, depolarised, stored, swapped
 from qnode.stack.makers import Improver, Maker
 from qnode.wire.stack import Expire, Joined, LinkFacts, Missing, NodeFacts, Parity, Setup, StackSpec, Track, Vector
@@ -87,6 +103,8 @@ class Circuit:
         indices: At an end: of which of its request's pairs each number is, if halves are read.
         window: How many pairs may be under way on each link.
         spare: Slots for pairs that are still distilled.
+        booking: Of its slots, if they are reserved for a time; they are taken when that has come.
+        granted: Whether all nodes are known to take part.
         shares: Pairs a second that each of its links here is to make for it, by the neighbour, or 0; of those that make
             one after the other.
         improver: At an end: who makes better pairs of whole ones, if they are not good enough.
@@ -114,6 +132,8 @@ class Circuit:
         self.window = setup.window
         self.reserved = 0
         self.shares: dict[str, float] = {}
+        self.booking: Booking | None = None
+        self.granted = False
         self.request = 0
         self.program = ""
         self.whole = 0
@@ -564,8 +584,8 @@ class Circuit:
             self._read.discard(half.pair)
         else:
             self.reserved -= 1
-        frame = frame if self.place else 0
-        self._out.append(Whole(self.id, self.program, self.request, number, half, frame, vector, nth))
+        mine, theirs = (frame, 0) if self.place else (0, frame)
+        self._out.append(Whole(self.id, self.program, self.request, number, half, mine, vector, nth, theirs))
 
     def expired(self, sender: NodeName, pair: PairId) -> None:
         """A half that is, was or will be here has lost its other end."""
@@ -610,12 +630,12 @@ class Circuit:
             self.improver.part()
 
     def settle(self, pairs: Mapping[int, tuple[str, int]]) -> None:
-        """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be.
-
-        Ends that distil know of the same ones already: each has heard all that the other had told of until then.
-        """
+        """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be."""
         side = self._sides[LEFT if self.place else RIGHT]
         assert side is not None
+        if self.improver is not None:
+            for number in sorted(pairs.keys() - self.done.keys()):
+                self.improver.accept(number)
         for number, (pair, frame) in sorted(pairs.items()):
             half = side.held.pop(PairId(pair), None) if self._can_be(number) else None
             if half is not None:
@@ -637,6 +657,9 @@ class Circuit:
         self._out.append(Closed(self.id, reserved, self.program))
         self.reserved = 0
         self._reading.clear()
+        if self.booking is not None:
+            self._out.append(GiveBack(self.id, self.booking))
+            self.booking = None
 
     def _side_of(self, peer: NodeName) -> int:
         right = self._sides[RIGHT]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from qnode.core.reservations import Booking
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.circuits import Step
 from qnode.wire.stack import Talk, Vector
@@ -96,7 +97,7 @@ class Whole(NamedTuple):
     """A pair from end to end: this end may have its half, once it has corrected it by `frame` (0: nothing to do).
 
     Its slot is `program`'s from now on. Of a half that is read it may have the outcome, corrected alike, which is the
-    `nth` of all.
+    `nth` of all. `owed` is the frame that the other end corrects.
     """
 
     circuit: str
@@ -107,6 +108,7 @@ class Whole(NamedTuple):
     frame: int
     vector: Vector
     nth: int = -1
+    owed: int = 0
 
 
 class WakeAt(NamedTuple):
@@ -132,6 +134,23 @@ class Freed(NamedTuple):
     program: str
 
 
+class SetAside(NamedTuple):
+    """Set the slots of a booking aside once its time has come, and tell `NetworkLayer.slots_are_here`.
+
+    `NetworkLayer.time_is_over` is to be told when it ends.
+    """
+
+    circuit: str
+    booking: Booking
+
+
+class GiveBack(NamedTuple):
+    """A booking is over, whether its slots have been set aside or not; before that, they have been freed."""
+
+    circuit: str
+    booking: Booking
+
+
 class Log(NamedTuple):
     """A line for the event log."""
 
@@ -154,4 +173,21 @@ class Refuse(NamedTuple):
     fields: dict[str, str | int]
 
 
-Effect = Tell | Make | Unmake | Swap | Distil | Correct | Read | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse
+Effect = (
+    Tell
+    | Make
+    | Unmake
+    | Swap
+    | Distil
+    | Correct
+    | Read
+    | Drop
+    | Whole
+    | WakeAt
+    | Closed
+    | Freed
+    | SetAside
+    | GiveBack
+    | Log
+    | Refuse
+)

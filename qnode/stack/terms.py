@@ -1,8 +1,8 @@
 """What a request asks for besides pairs: a way, a rate, a time. What both ends must agree on, and which way will do.
 
 A rate is what every link of the way has to be able to make: end-to-end pairs a second, times the link pairs that each
-of them takes. Failed swaps lose one of each link, so of k links r/s^(k-1) pairs each are needed; of links that distil
-as many more as that takes.
+of them takes, since swaps and distillation fail and pairs get too old. That is known once a way has been chosen, of
+which each link makes rate/s^(k-1) at least, if k links are joined by swaps that succeed with probability s.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from qnode.ids import NodeName
 from qnode.stack.planning import Plan, plan
 from qnode.stack.routes import Avoided
 from qnode.stack.supplies import improved, of_link
-from qnode.wire.stack import LinkFacts, NodeFacts, Scheme, StackSpec, Terms
+from qnode.wire.stack import LinkFacts, NodeFacts, StackSpec, Terms
 
 _ROUNDING = 1e-9
 
@@ -93,17 +93,14 @@ def capacity_hz(link: LinkFacts) -> float:
 
 
 def shares(
-    rate: float, nodes: Sequence[NodeFacts], links: Sequence[LinkFacts], schemes: Sequence[Scheme], spec: StackSpec
+    rate: float, chosen: Plan, nodes: Sequence[NodeFacts], links: Sequence[LinkFacts], spec: StackSpec
 ) -> tuple[float, ...]:
-    """How many pairs a second each link of a way is to make for end-to-end pairs of this rate."""
-    each = rate / spec.swap_success ** (len(links) - 1)
-    if not schemes:
-        return (each,) * len(links)
-    found = []
-    for nth, (link, scheme) in enumerate(zip(links, schemes, strict=True)):
+    """How many pairs a second each link of a way is to make for end-to-end pairs of this rate, by that plan."""
+    raw = []
+    for nth, (link, scheme) in enumerate(zip(links, chosen.links, strict=True)):
         ends = (nodes[nth], nodes[nth + 1])
-        found.append(each * improved(of_link(link, ends), scheme, spec.distillation, ends, link.delay_ns).raw)
-    return tuple(found)
+        raw.append(improved(of_link(link, ends), scheme, spec.distillation, ends, link.delay_ns).raw)
+    return tuple(rate * chosen.raw * one / sum(raw) for one in raw)
 
 
 def short_of(rates: Sequence[float], links: Sequence[LinkFacts]) -> int | None:
@@ -113,8 +110,14 @@ def short_of(rates: Sequence[float], links: Sequence[LinkFacts]) -> int | None:
     return least if parts[least] * (1 + _ROUNDING) < 1.0 else None
 
 
+def as_they_come(nodes: Sequence[NodeFacts], links: Sequence[LinkFacts], spec: StackSpec) -> Plan:
+    """What happens on a way where nothing is distilled."""
+    found = plan(nodes, links, 0.0, spec)
+    assert isinstance(found, Plan)  # everything is good enough
+    return found
+
+
 def window_for(rate: float, nodes: Sequence[NodeFacts], links: Sequence[LinkFacts], spec: StackSpec) -> int:
     """How many pairs have to be under way at once for this rate, if each takes its mean time (Little's law)."""
-    one_by_one = plan(nodes, links, 0.0, replace(spec, window=1))
-    assert isinstance(one_by_one, Plan)  # everything is good enough
+    one_by_one = as_they_come(nodes, links, replace(spec, window=1))
     return max(1, ceil(rate * one_by_one.time_ns / 1e9 - _ROUNDING))

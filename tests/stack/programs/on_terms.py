@@ -10,7 +10,7 @@ from qnode.errors import QnodeError
 
 
 async def take(
-    node: Node, peer: str, n: int = 1, at: float = 0.0, lasts: float = 0.0, **terms: Any
+    node: Node, peer: str, n: int = 1, at: float = 0.0, lasts: float = 0.0, cancel: float = 0.0, **terms: Any
 ) -> dict[str, object]:
     """One request; what came of it, when, and over which way. Each half is kept for a while."""
     loop = asyncio.get_running_loop()
@@ -20,6 +20,8 @@ async def take(
     progress = None
     try:
         request = node.request(peer, n, **terms)
+        if cancel:
+            loop.call_later(cancel, request.cancel)
         try:
             async for half in request:
                 came.append(loop.time())
@@ -32,6 +34,11 @@ async def take(
         said = f"{type(error).__name__}: {error}"
     found = {"came": came, "said": said, "ended": loop.time()}
     return found if progress is None else found | {"route": progress.route, "state": progress.state, "how": progress}
+
+
+async def sits(node: Node) -> None:
+    """Keeps what is its own."""
+    await asyncio.sleep(20e-3)
 
 
 async def several(node: Node, asked: list[dict[str, Any]]) -> list[dict[str, object]]:
