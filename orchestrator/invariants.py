@@ -35,6 +35,7 @@ _ENDS: Final = {
 _STATES: Final = {
     "network_request": "not met by the peer's, or not set up yet",
     "network_queued": "waits for memory",
+    "network_reserved": "has memory reserved for its time",
     "network_accepted": "is being served",
     "network_broken": "its circuit is broken",
 }

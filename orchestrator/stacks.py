@@ -49,6 +49,12 @@ class StackConfig(Model):
         f" announce them if they are {FLOODED} at most.",
     )
 
+    head_start: Seconds = Field(
+        1.0,
+        description="For memory, a request comes before those of one `priority` less that were made up to so much"
+        " earlier.",
+    )
+
     def findings(self) -> Iterator[Finding]:
         if not self.swap_success:
             yield Finding(("swap_success",), "0 would never join two pairs; above 0 up to 1 is allowed")
@@ -65,6 +71,7 @@ class StackConfig(Model):
             swap_success=self.swap_success,
             distillation=self.distillation,
             flood=self.routing == "link_state" or (self.routing == "auto" and nodes <= FLOODED),
+            head_start_ns=units.to_ns(self.head_start),
         )
 
 

@@ -27,7 +27,10 @@
     │   └── MalformedMessage
     ├── EntanglementFailure       no pair came of a request
     │   ├── RequestMismatch
+    │   │   └── TermsMismatch     ways or times that both ends give, and that are not the same
     │   ├── FidelityUnreachable
+    │   ├── RateUnreachable       no way whose links make so many pairs
+    │   ├── WindowTaken           memory that others have reserved for that time
     │   ├── RequestOver           it was withdrawn, by this end or the other
     │   ├── NoRoute               no way through the network, or not the one that was given
     │   ├── PairExpired
@@ -233,8 +236,20 @@ class RequestMismatch(EntanglementFailure):
     )
 
 
+class TermsMismatch(RequestMismatch):
+    sentence = "{node} asked {peer} for pairs {wanted}, and {peer} asked {node} for pairs {offered}"
+
+
+class RateUnreachable(EntanglementFailure):
+    sentence = "{node} and {peer} want {wanted} pairs a second; the link {link} lets through {reachable}"
+
+
+class WindowTaken(EntanglementFailure):
+    sentence = "{node} has no memory for pairs of {source} and {target} from {start} to {end} s: {reason}; {then}"
+
+
 class FidelityUnreachable(EntanglementFailure):
-    sentence = "{node} and {peer} want pairs of fidelity {wanted}; their link and memories reach {reachable}"
+    sentence = "{node} and {peer} want pairs of fidelity {wanted}; links and memories between them reach {reachable}"
 
 
 class RequestOver(EntanglementFailure):

@@ -87,11 +87,14 @@ KINDS: Final = {
     "node_restarted": "a node that was lost has begun again; n is its incarnation",
     "network_request": "a program asked for n pairs with any node, with the tag that name holds",
     "network_queued": "the request waits for memory at the node peer; name holds its circuit",
+    "network_reserved": "all nodes on the route, in detail, have memory for it in its time; name holds the circuit",
     "network_accepted": "all nodes on the route, which detail lists, take part; name holds the circuit",
     "network_broken": "the circuit that name holds is broken, for the reason that detail tells; it goes another way",
     "swap": "a repeater joined two link pairs, which pair names",
-    "network_deliver": "a program has its half, qubits, of the end-to-end pair that pair names",
+    "distil": "two nodes made one better pair of two, which pair names; detail tells if it was kept or is lost",
+    "network_deliver": "a program has its half, qubits, of the pair that pair names; n: 2 z + x that the peer corrects",
     "network_measure": "a program has the outcome of its half, qubits, of the end-to-end pair that pair names",
+    "network_correct": "the far end of a pair corrects its half by the frame n, 2 z + x",
     "network_served": "all pairs of the request are at this end, and its program has them",
     "network_refused": "the request will not be served; name holds the error's code",
     "network_withdrawn": "the program gave the request up",
@@ -102,7 +105,7 @@ KINDS: Final = {
 LOCAL_KINDS: Final = frozenset({"create", "gate", "measure", "move", "reset", "discard", "lost", "omitted"})
 """What a node may tell of itself; everything else the oracle knows better."""
 
-STACK_KINDS: Final = frozenset({"swap", *(kind for kind in KINDS if kind.startswith("network_"))})
+STACK_KINDS: Final = frozenset({"swap", "distil", *(kind for kind in KINDS if kind.startswith("network_"))})
 """What the network stack of a node tells of."""
 
 encode_events = msgspec.json.Encoder().encode_lines

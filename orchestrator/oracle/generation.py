@@ -108,6 +108,9 @@ class Generation:
             return
         link = self._links.setdefault(first.ends, Link())
         link.jobs.add(job)
+        making = link.making
+        if making is not None and making.job.priority < job.priority and self._time.now_ns < making.born_ns:
+            self._make_later(making, link)  # attempts have no memory: nothing is lost by that but the one under way
         if link.making is None:
             self._next(link)
 
@@ -196,13 +199,17 @@ class Generation:
         self.broken.add(ends)
         link = self._links.setdefault(ends, Link())
         for making in self._makings(ends):
-            job = making.job
-            wanted = making.halves[0] in job.first.under_way and making.halves[1] in job.second.under_way
-            if wanted and self._time.now_ns < making.born_ns:
-                self._give_up(making)
-                job.left += 1
-                if job not in link.jobs:
-                    link.jobs.put_first(job)
+            if self._time.now_ns < making.born_ns:
+                self._make_later(making, link)
+
+    def _make_later(self, making: Making, link: Link) -> None:
+        """A pair that is being made is made when its turn comes again, if both ends still want it."""
+        job = making.job
+        if making.halves[0] in job.first.under_way and making.halves[1] in job.second.under_way:
+            self._give_up(making)
+            job.left += 1
+            if job not in link.jobs:
+                link.jobs.put_first(job)
 
     def mend(self, ends: tuple[NodeName, NodeName]) -> None:
         """A broken link goes on with what waits for it."""

@@ -1,8 +1,9 @@
 """Whose turn it is at a link that makes one pair after the other.
 
-Of the pairs that wait, those of the highest priority come first, however long others have waited; within one priority,
-all requests get one pair each in turn. To the network stacks a request is a circuit, which may have asked for several
-pairs, each by itself: they have one turn together, so that no circuit gets more by asking for more at once.
+Of the pairs that wait, those of the highest priority come first, however long others have waited, and even if another
+is being made; within one priority, all requests get one pair each in turn. To the network stacks a request is a
+circuit, which may have asked for several pairs, each by itself: they have one turn together, so that no circuit gets
+more by asking for more at once.
 """
 
 from __future__ import annotations

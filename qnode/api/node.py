@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from inspect import isawaitable
@@ -38,7 +38,7 @@ from qnode.ids import NodeName, PairId, ProgramName, QubitId
 from qnode.quantum.bell import Pauli
 from qnode.wire.bits import unpack_bases
 from qnode.wire.payload import pack, pack_result, unpack
-from qnode.wire.stack import MOST_URGENT
+from qnode.wire.stack import MOST_URGENT, Terms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +51,7 @@ T = TypeVar("T")
 S = TypeVar("S", Qubit, int)
 
 MOST_DIRECT: Final = 10_000_000  # pairs of one `measure_directly`: the oracle refuses more
+ANY: Final = Terms()
 KINDS: Final = ("memory", "communication")  # of slots, by their numbers
 _BASES = {"x": "x", "y": "y", "z": "z", "X": "x", "Y": "y", "Z": "z"}
 
@@ -255,7 +256,15 @@ class Node:
 
     @overload
     async def entangle(
-        self, peer: str, *, min_fidelity: float = ..., tag: str = ..., priority: int = ..., timeout: float | None = ...
+        self,
+        peer: str,
+        *,
+        min_fidelity: float = ...,
+        tag: str = ...,
+        priority: int = ...,
+        rate: float | None = ...,
+        route: Sequence[str] | None = ...,
+        timeout: float | None = ...,
     ) -> Qubit: ...
     @overload
     async def entangle(
@@ -266,6 +275,8 @@ class Node:
         min_fidelity: float = ...,
         tag: str = ...,
         priority: int = ...,
+        rate: float | None = ...,
+        route: Sequence[str] | None = ...,
         timeout: float | None = ...,
     ) -> list[Qubit]: ...
     async def entangle(
@@ -276,6 +287,8 @@ class Node:
         min_fidelity: float = 0.0,
         tag: str = "",
         priority: int = 0,
+        rate: float | None = None,
+        route: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> Qubit | list[Qubit]:
         """Share Bell pairs with another node: one half of each, in the state Phi+; a list if n is given.
@@ -293,24 +306,30 @@ class Node:
             priority: The higher comes first, -1000 to 1000; the higher of both ends' counts. A link that makes one pair
                 after the other makes those of lower ones only while there is nothing else to make. For memory of
                 others, a request has a head start of a second (`stack: {head_start: ...}`) for each.
+            rate: How many pairs a second of network time it needs at least; the higher of both ends' counts. It begins
+                once every link of its way has so much to spare, and these take no more on then than leaves it that: of
+                its turn at each link, while it has something to make there. What memories, windows (`stack:`) and
+                cut-offs let through may be less. With a neighbour, both ends have to give a rate or a route.
+            route: The nodes to go over, from here to the peer with both; if both ends give one, the same.
             timeout: Seconds of network time after which the request is given up.
         Raises:
-            RequestMismatch, NoRoute, FidelityUnreachable, GenerationTimeout, PeerLost.
+            RequestMismatch, NoRoute, FidelityUnreachable, RateUnreachable, GenerationTimeout, PeerLost.
             NotANeighbour: If there is no such other node.
         """
         self._here("entangle")
         name, wanted = self._check_request(peer, n, min_fidelity, tag, priority)
         if wanted > self._machine.arrivals.most(self.program):
             raise self._machine.out_of_memory(self._machine.arrival, wanted, self.program)
-        if name not in self._machine.neighbours:
-            halves = await self._from_afar(name, wanted, min_fidelity, tag, priority, timeout)
+        terms = self._terms(name, rate, route)
+        if name not in self._machine.neighbours or terms != ANY:
+            halves = await self._from_afar(name, wanted, min_fidelity, tag, priority, timeout, terms)
         else:
             asked = self._loop.time()
             try:
                 halves = await self._from_neighbour(name, wanted, min_fidelity, tag, priority, timeout)
             except FidelityUnreachable:  # as both ends are told at the same time: their stacks can do more than a link
                 left = None if timeout is None else max(0.0, timeout - (self._loop.time() - asked))
-                halves = await self._from_afar(name, wanted, min_fidelity, tag, priority, left)
+                halves = await self._from_afar(name, wanted, min_fidelity, tag, priority, left, terms)
         return halves if n is not None else halves[0]
 
     async def _from_neighbour(
@@ -323,10 +342,10 @@ class Node:
             return await self._entangle(peer, n, min_fidelity, tag, priority)
 
     async def _from_afar(
-        self, peer: NodeName, n: int, min_fidelity: float, tag: str, priority: int, timeout: float | None
+        self, peer: NodeName, n: int, min_fidelity: float, tag: str, priority: int, timeout: float | None, terms: Terms
     ) -> list[Qubit]:
         """By the network stacks."""
-        return await self._in_time(self._request(peer, n, n, min_fidelity, tag, priority), peer, timeout)
+        return await self._in_time(self._request(peer, n, n, min_fidelity, tag, priority, terms), peer, timeout)
 
     async def _in_time(self, request: Request[S], peer: NodeName, timeout: float | None) -> list[S]:
         if timeout is not None:
@@ -365,6 +384,9 @@ class Node:
         min_fidelity: float = 0.0,
         tag: str = "",
         priority: int = 0,
+        rate: float | None = None,
+        route: Sequence[str] | None = None,
+        window: tuple[float, float] | None = None,
         timeout: float | None = None,
     ) -> Request[Qubit]:
         """Ask for Bell pairs with any other node, and take them as they come, with `async for half in ...`.
@@ -376,6 +398,11 @@ class Node:
         Args:
             at_once: For how many halves there is to be room here; without it, for all n. With fewer, further ones are
                 made as memory slots become free: whoever iterates over many pairs measures them on the way.
+            rate, route: As for `entangle`.
+            window: From when to when, in seconds of network time, it is to have memory at all nodes of its way; both
+                ends give the same. That is reserved at once, or the request is refused with what is in the way
+                (`WindowTaken`): at its start the slots that come free are for it before all others. At its end
+                what has not come is given up.
             timeout: Seconds of network time after which what has not come is given up; `async for` then ends.
         Raises:
             InvalidOperation, OutOfMemory.
@@ -385,20 +412,38 @@ class Node:
         room = wanted if at_once is None else min(wanted, _whole(at_once))
         if room < 1:
             raise InvalidOperation(detail=f"request() needs room for a whole number at_once >= 1; got {at_once!r}")
-        request = self._request(name, wanted, room, min_fidelity, tag, priority)
+        if window is not None and timeout is not None:
+            raise InvalidOperation(detail="a window has an end, so that it needs no timeout; give one of them")
+        terms = self._terms(name, rate, route, window)
+        request = self._request(name, wanted, room, min_fidelity, tag, priority, terms)
         if timeout is not None:
             request.timer = self._loop.call_later(timeout, request.give_up, EXPIRED)
+        elif terms.to_ns:
+            request.timer = self._loop.call_at(terms.to_ns / 1e9, request.give_up, EXPIRED)
         return request
 
+    def _terms(
+        self,
+        peer: NodeName,
+        rate: float | None,
+        route: Sequence[str] | None,
+        window: tuple[float, float] | None = None,
+    ) -> Terms:
+        if rate is None and route is None and window is None:
+            return ANY
+        from qnode.api.terms import terms_of  # lazy: few programs set any
+
+        return terms_of(self.name, peer, self._services.names, self._machine.now_ns, rate, route, window)
+
     def _request(
-        self, peer: NodeName, n: int, at_once: int, min_fidelity: float, tag: str, priority: int
+        self, peer: NodeName, n: int, at_once: int, min_fidelity: float, tag: str, priority: int, terms: Terms
     ) -> Request[Qubit]:
         services = self._services
         services.require(peer, self.program)
         if at_once > self._machine.arrivals.most(self.program):
             raise self._machine.out_of_memory(self._machine.arrival, at_once, self.program)
         return services.stack.request(
-            self, peer, n, at_once=at_once, min_fidelity=min_fidelity, tag=tag, priority=priority
+            self, peer, n, at_once=at_once, min_fidelity=min_fidelity, tag=tag, priority=priority, terms=terms
         )
 
     def _check_request(
@@ -523,6 +568,8 @@ class Node:
         import numpy as np  # lazy: neighbours' outcomes come as arrays already
 
         if not isinstance(how, tuple):
+            if isinstance(how, Coroutine):
+                how.close()
             raise InvalidOperation(
                 detail=f"{peer} is no neighbour of {self.name}: halves are measured as they come, so that"
                 " measure_directly() needs their bases at the call"

@@ -39,7 +39,7 @@ from qnode.wire.items import (
 )
 from qnode.wire.messages import error_of
 from qnode.wire.operations import Tamper
-from qnode.wire.stack import STACK
+from qnode.wire.stack import STACK, Terms
 
 if TYPE_CHECKING:
     from qnode.api.node import Node
@@ -85,7 +85,16 @@ class Stack(Protocol):
     """What programs and the driver need of a node's network stack."""
 
     def request(
-        self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str, priority: int
+        self,
+        node: Node,
+        peer: NodeName,
+        n: int,
+        *,
+        at_once: int,
+        min_fidelity: float,
+        tag: str,
+        priority: int,
+        terms: Terms,
     ) -> Request[Qubit]:
         """Ask for pairs with any node."""
 

@@ -65,6 +65,11 @@ class Calendar:
         holders = "; ".join(str(one) for one in self.within(at_ns, at_ns + 1))
         return f"{n} slots wanted, and at {at_ns} ns {most} of {self.slots} are reserved: {holders}"
 
+    def next_fit(self, n: int, from_ns: int, length_ns: int) -> int | None:
+        """The earliest time from which on n slots are free for so long; None if they never are."""
+        starts = sorted({from_ns, *(one.to_ns for one in self if from_ns < one.to_ns < ALWAYS_NS)})
+        return next((at_ns for at_ns in starts if self.free(at_ns, at_ns + length_ns) >= n), None)
+
     def add(self, who: str, n: int, from_ns: int, to_ns: int = ALWAYS_NS) -> Booking:
         """Book slots, for which there is no `refusal`."""
         if refused := self.refusal(n, from_ns, to_ns):

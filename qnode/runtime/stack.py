@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from qnode.api.qubit import Qubit
 from qnode.api.requests import REFUSED, Progress, Request
-from qnode.api.services import NodeServices
+from qnode.api.services import NodeServices, Turn
 from qnode.core.coins import Coins, derive_key
 from qnode.core.memory import HeldQubit
 from qnode.errors import MalformedMessage, QnodeError, from_wire
@@ -23,15 +23,18 @@ from qnode.quantum.hardware import ErrorModel, Hardware
 from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
+    Correct,
     Distil,
     Drop,
     Effect,
     Freed,
+    GiveBack,
     Half,
     Log,
     Make,
     Read,
     Refuse,
+    SetAside,
     Swap,
     Tell,
     Unmake,
@@ -44,7 +47,7 @@ from qnode.stack.tomography import estimated_vector
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
 from qnode.wire.plan import NodeSpec
-from qnode.wire.stack import STACK, NodeFacts, decode_talk, encode_talk
+from qnode.wire.stack import STACK, NodeFacts, Terms, decode_talk, encode_talk
 
 if TYPE_CHECKING:
     from qnode.api.node import Node
@@ -108,6 +111,7 @@ class NetworkStack:
         self._readings: dict[PairId, Reading] = {}
         self._asked: dict[int, tuple[str, NodeName, int]] = {}  # pairs of links that have not come, by request
         self._held: dict[QubitId, HeldQubit] = {}
+        self._turns: dict[str, Turn] = {}  # of circuits whose slots were booked
         self._busy = False
         self._telling = False
         services.on_release = self._slots_freed
@@ -118,11 +122,20 @@ class NetworkStack:
     # ------------------------------------------------------------ programs
 
     def request(
-        self, node: Node, peer: NodeName, n: int, *, at_once: int, min_fidelity: float, tag: str, priority: int
+        self,
+        node: Node,
+        peer: NodeName,
+        n: int,
+        *,
+        at_once: int,
+        min_fidelity: float,
+        tag: str,
+        priority: int,
+        terms: Terms,
     ) -> Request[Qubit]:
         """Ask for pairs with any node."""
         self.layer.now_ns = self._machine.now_ns
-        number = self.layer.ask(node.program, peer, tag, n, min_fidelity, at_once, priority=priority)
+        number = self.layer.ask(node.program, peer, tag, n, min_fidelity, at_once, priority=priority, terms=terms)
         request = self._request(node, peer, tag, n, number, self._give_back)
         self._requests[number] = EndToEnd(request, node.hold_remote)
         self._carry_out()
@@ -282,6 +295,8 @@ class NetworkStack:
                 self._swap(effect)
             case Distil():
                 self._distil(effect)
+            case Correct():
+                machine.apply(_CORRECTIONS[effect.frame], (self._held[effect.half.qubit],), (), _HERE)
             case Read():
                 self._read(effect)
             case Drop():
@@ -293,6 +308,14 @@ class NetworkStack:
                 self._services.clock.call_in_background_ns(effect.at_ns, self._cut_off, effect.circuit, effect.pair)
             case Closed() | Freed():
                 self._services.release(effect.slots, machine.arrival, effect.program)
+            case SetAside():
+                self._set_aside(effect)
+            case GiveBack():
+                turn = self._turns.pop(effect.circuit, None)
+                was_set_aside = turn is not None and turn.served
+                if turn is not None and not was_set_aside:
+                    self._services.serve(machine.arrivals.forget(turn))
+                self._services.serve(machine.arrivals.give_up(effect.booking, was_set_aside=was_set_aside))
             case Log():
                 machine.outbox.append(
                     Told(
@@ -311,6 +334,32 @@ class NetworkStack:
                 asked = self._requests.pop(effect.request, None)
                 if asked is not None:
                     asked.request.end(REFUSED, from_wire(effect.code, effect.fields))
+
+    def _set_aside(self, effect: SetAside) -> None:
+        booking, clock = effect.booking, self._services.clock
+        turn = self._turns[effect.circuit] = Turn(asyncio.Future(loop=self._services.loop), booking.who, NodeName(""))
+        turn.future.add_done_callback(partial(self._slots_are_here, effect.circuit))
+        clock.call_in_background_ns(booking.from_ns, self._stand_in_line, effect, turn)
+        clock.call_in_background_ns(booking.to_ns, self._time_is_over, effect.circuit)
+
+    def _stand_in_line(self, effect: SetAside, turn: Turn) -> None:
+        if self._turns.get(effect.circuit) is turn:
+            self._services.serve(self._machine.arrivals.wait_for_booked(turn, effect.booking))
+            if not turn.served:
+                self.layer.now_ns = self._machine.now_ns
+                self.layer.make_way(effect.circuit)
+                self._carry_out()
+
+    def _slots_are_here(self, circuit: str, future: asyncio.Future[None]) -> None:
+        if not future.cancelled():
+            self.layer.now_ns = self._machine.now_ns
+            self.layer.slots_are_here(circuit)
+            self._carry_out()
+
+    def _time_is_over(self, circuit: str) -> None:
+        self.layer.now_ns = self._machine.now_ns
+        self.layer.time_is_over(circuit)
+        self._carry_out()
 
     def _discard(self, half: Half) -> None:
         held = self._held.pop(half.qubit)
@@ -425,6 +474,10 @@ class NetworkStack:
         held.program = whole.program
         if whole.frame:
             self._machine.apply(_CORRECTIONS[whole.frame], (held,), (), _HERE)
+            pair = f"{whole.circuit}.{whole.number}"
+            self._machine.outbox.append(
+                Told("network_correct", whole.program, whole.request, pair, n=whole.frame, qubits=(held.id,))
+            )
         if held.busy_ns > self._machine.now_ns:
             self._services.clock.call_at_ns(held.busy_ns, self._deliver, whole, held)
         else:
@@ -442,7 +495,7 @@ class NetworkStack:
         half.kind, half.error, half.fidelity = held.kind, held.error, whole.vector[0]
         half.peer, half.tag = request.peer, request.tag
         machine.outbox.append(
-            Told("network_deliver", request.program, whole.request, pair, request.peer, qubits=(half.id,))
+            Told("network_deliver", request.program, whole.request, pair, request.peer, whole.owed, qubits=(half.id,))
         )
         if machine.has_cutoffs:
             self._services.keep_cutoff(half)

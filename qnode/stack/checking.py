@@ -7,7 +7,7 @@ others. What nobody can check is said in docs/security.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from math import isfinite
+from math import inf, isfinite
 from typing import Final
 
 from qnode.errors import MalformedMessage
@@ -23,12 +23,14 @@ from qnode.wire.stack import (
     Free,
     Granted,
     Joined,
+    Missing,
     Parity,
     Refused,
     Seek,
     Settle,
     Setup,
     Talk,
+    Terms,
     Track,
     Vector,
     Void,
@@ -37,6 +39,7 @@ from qnode.wire.stack import (
 
 MOST_HOPS: Final = 100_000
 MOST_PAIRS: Final = 1_000_000_000
+MOST_STEPS: Final = 64
 
 RouteOf = Callable[[str], "tuple[str, ...] | None"]
 """The route of a circuit that this node takes part in, or keeps a place in its queue for."""
@@ -47,8 +50,11 @@ def check(talk: Talk, sender: NodeName, me: NodeName, neighbours: Collection[str
     match talk:
         case Setup():
             _check_setup(talk, sender, me, neighbours)
-        case Track() | Expire() | Joined() | Parity():
+        case Missing() | Parity() if _are_ends(talk.circuit, sender, me, route_of):
+            _require(isinstance(talk, Parity) or talk.number >= 0, sender, "a number that is none")
+        case Track() | Expire() | Joined() | Missing() | Parity():
             _check_beside(talk.circuit, sender, me, route_of)
+            _require(not isinstance(talk, Missing), sender, "what the requester is to say")
             if isinstance(talk, Track):
                 _require(0 <= talk.frame <= 3 and _is_vector(talk.vector), sender, "a track of no frame or vector")
         case Granted() | Busy():
@@ -66,6 +72,7 @@ def check(talk: Talk, sender: NodeName, me: NodeName, neighbours: Collection[str
             route = route_of(talk.circuit)
             _require(route is None or sender in route, sender, "something of a circuit that it takes no part in")
         case Wanted():
+            _require(_is_possible(talk.terms, sender, me), sender, "terms that nobody can meet")
             good = 1 <= talk.n <= MOST_PAIRS and 0.0 <= talk.min_fidelity <= 1.0 and talk.at_ns >= 0
             good = good and abs(talk.priority) <= MOST_URGENT
             _require(good, sender, "a request that nobody can have")
@@ -87,8 +94,28 @@ def _check_setup(setup: Setup, sender: NodeName, me: NodeName, neighbours: Colle
         sender,
         "a circuit whose name is not that of its ends",
     )
+    rates = not setup.rates or (len(setup.rates) == len(route) - 1 and all(0.0 <= rate < inf for rate in setup.rates))
+    _require(rates and 0 <= setup.from_ns <= setup.to_ns, sender, "a circuit on terms that nobody can meet")
+    hops = len(route) - 1
+    distils = len(setup.schemes) == hops and len(setup.nodes) == hops + 1 and len(setup.delays_ns) in (0, hops)
+    plain = not (setup.schemes or setup.ends.steps or setup.delays_ns)
+    _require(plain or distils, sender, "a plan that does not fit its route")
+    schemes = (*setup.schemes, setup.ends)
+    _require(all(0 <= one.steps <= MOST_STEPS for one in schemes), sender, "a scheme that nobody has memory for")
     _require(0 <= setup.n <= MOST_PAIRS and setup.window >= 1, sender, "a circuit of nothing")
     _require(abs(setup.priority) <= MOST_URGENT, sender, "a circuit of no priority")
+
+
+def _is_possible(terms: Terms, sender: NodeName, me: NodeName) -> bool:
+    route = terms.route
+    ends = not route or (2 <= len(set(route)) == len(route) <= MOST_HOPS and (route[0], route[-1]) == (sender, me))
+    return ends and 0.0 <= terms.rate < inf and 0 <= terms.from_ns <= terms.to_ns
+
+
+def _are_ends(circuit: str, sender: NodeName, me: NodeName, route_of: RouteOf) -> bool:
+    """Whether these two are requester and far end, which of them is which being open."""
+    route = route_of(circuit)
+    return route is None or {sender, me} == {route[0], route[-1]}
 
 
 def _check_beside(circuit: str, sender: NodeName, me: NodeName, route_of: RouteOf) -> None:

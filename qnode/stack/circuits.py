@@ -9,6 +9,9 @@ about the pair that it was joined with. An end whose half is named by the other 
 A half that is given up (a cut-off, a Bell measurement that failed) takes with it all that it was joined to: its other
 end is told, and passes that on outwards. Messages about pairs that are over are ordinary, and ignored.
 
+Ends that distil need many whole pairs for one: links make pairs until the circuit is closed. The far end corrects each
+half when it is whole, and both distil by the numbers that the requester gives; where one is lost, it says so.
+
 Source: Kozlowski, Dahlberg & Wehner, Designing a quantum network protocol, CoNEXT 2020 (arXiv:2010.02575).
 """
 
@@ -19,12 +22,28 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Final, Literal, NamedTuple
 
-from qnode.core.coins import Coins
+from qnode.core.coins import Coins, derive_key
+from qnode.core.reservations import Booking
 from qnode.ids import NodeName, PairId
-from qnode.stack.effects import Closed, Drop, Effect, Half, Log, Make, Read, Swap, Tell, Unmake, WakeAt, Whole
+from qnode.stack.effects import (
+    Closed,
+    Correct,
+    Drop,
+    Effect,
+    GiveBack,
+    Half,
+    Log,
+    Make,
+    Read,
+    Swap,
+    Tell,
+    Unmake,
+    WakeAt,
+    Whole,
+)
 from qnode.stack.expectation import PERFECT, convolved, depolarised, stored, swapped
-from qnode.stack.makers import Maker
-from qnode.wire.stack import Expire, Joined, LinkFacts, NodeFacts, Parity, Setup, StackSpec, Track, Vector
+from qnode.stack.makers import Improver, Maker
+from qnode.wire.stack import Expire, Joined, LinkFacts, Missing, NodeFacts, Parity, Setup, StackSpec, Track, Vector
 
 LEFT: Final = 0  # towards the requester
 RIGHT: Final = 1
@@ -55,14 +74,15 @@ class Side:
 
 
 class Join(NamedTuple):
-    """Two pairs that were joined, seen from one of them: the other, on which side, the outcome, what it cost, and what
-    is to be expected of the right one."""
+    """Two pairs that were joined, seen from one of them: the other, on which side, the outcome, what it cost, what is
+    to be expected of the right one, and when both ends can know of it."""
 
     other: PairId
     side: int
     frame: int
     noise: Vector
     link: Vector
+    known_ns: int
 
 
 class Circuit:
@@ -76,12 +96,18 @@ class Circuit:
         request: Which request it serves, at an end.
         whole: How many end-to-end pairs are known to have been made.
         n: How many pairs are wanted; 0: until it is closed.
+        goal: How many of them make it whole: all; 0, if the ends make theirs of as many as it takes.
         far_facts: At an end, of the other end.
         priority: The higher, the sooner its links make pairs for it.
         reads: At an end: how its halves are read, if they are: "at once", or "by number" as they get to be known.
         indices: At an end: of which of its request's pairs each number is, if halves are read.
         window: How many pairs may be under way on each link.
         spare: Slots for pairs that are still distilled.
+        booking: Of its slots, if they are reserved for a time; they are taken when that has come.
+        granted: Whether all nodes are known to take part.
+        shares: Pairs a second that each of its links here is to make for it, by the neighbour, or 0; of those that make
+            one after the other.
+        improver: At an end: who makes better pairs of whole ones, if they are not good enough.
 
     Args:
         facts: Of this node.
@@ -100,10 +126,14 @@ class Circuit:
         self.id = setup.circuit
         self.route = setup.route
         self.n = setup.n
+        self.goal = 0 if setup.ends.steps else setup.n
         self.since_ns = setup.since_ns
         self.place = setup.route.index(name)
         self.window = setup.window
         self.reserved = 0
+        self.shares: dict[str, float] = {}
+        self.booking: Booking | None = None
+        self.granted = False
         self.request = 0
         self.program = ""
         self.whole = 0
@@ -118,6 +148,9 @@ class Circuit:
             Side(NodeName(setup.route[self.place - 1])) if self.place else None,
             Side(NodeName(setup.route[self.place + 1])) if self.place < last else None,
         ]
+        for at, side in enumerate(self._sides):
+            if side is not None and links[side.peer].attempt_ns:
+                self.shares[side.peer] = setup.rates[self.place - 1 + at] if setup.rates else 0.0
         right = self._sides[RIGHT]
         self._link = (
             links[right.peer].vector if right is not None else PERFECT
@@ -141,8 +174,13 @@ class Circuit:
         self.done: dict[int, tuple[str, int]] = {}  # at an end: whole pairs, as the other end knows them
         self._need = nested_ends(self.place, last) if self.is_repeater else (0, 0)
         self.spare = 0
+        self.improver: Improver | None = None
+        self._most = 0  # of whole pairs that are still distilled, with those that are to become whole
+        self._to_ends_ns = max(sum(setup.delays_ns[: self.place]), sum(setup.delays_ns[self.place :]))
         if setup.schemes:
             self._distil(setup, links)
+        if setup.ends.steps and not self.is_repeater:
+            self._distil_whole(setup)
 
     def _distil(self, setup: Setup, links: Mapping[str, LinkFacts]) -> None:
         """Links that make better pairs of theirs before these are used."""
@@ -161,8 +199,26 @@ class Circuit:
                 end=LEFT if at == RIGHT else RIGHT,
                 ends=(self._facts, setup.nodes[self.place - 1 + 2 * at]),
                 link=links[side.peer],
-                coin=Coins(setup.key),
+                coin=Coins(derive_key(setup.key, "link", self.place + at)),
             )
+
+    def _distil_whole(self, setup: Setup) -> None:
+        """Ends that make better pairs of whole ones."""
+        self._most = setup.ends.slots
+        self.spare += self._most - 1
+        mine, theirs = setup.nodes[-1 if self.place else 0], setup.nodes[0 if self.place else -1]
+        self.improver = Improver(
+            self.id,
+            self.far,
+            setup.ends,
+            self._out,
+            self._is_good,
+            method=self._spec.distillation,
+            end=1 if self.place else 0,
+            ends=(mine, theirs),
+            delay_ns=self._to_ends_ns,
+            coin=Coins(derive_key(setup.key, "ends")),
+        )
 
     @property
     def is_repeater(self) -> bool:
@@ -186,6 +242,9 @@ class Circuit:
         for side in self._sides:
             if side is not None:
                 side.slots = window if self.is_repeater else self.reserved - self.spare
+        if self.improver is not None:
+            self._most += window - 1
+            self.improver.want(self.n)
         self._fill()
 
     def make_room(self) -> None:
@@ -200,19 +259,24 @@ class Circuit:
         for side in self._sides:
             if side is None:
                 continue
-            here = side.asked + len(side.held) + (len(self._swapping) // 2)
-            if self.reads:
+            here, slots, goal = side.asked + len(side.held) + (len(self._swapping) // 2), side.slots, self.goal
+            if self.improver is not None:
+                here += self.improver.slots
+                # Numbers come in order, so that the other end must have room for all that are under way.
+                slots = self._most if self.whole < side.slots else 0
+                goal = self.improver.asked
+            elif self.reads:
                 here = side.asked + self._here
             elif not self.is_repeater:
                 here += self.whole  # its slot has gone to a program
-            while here < side.slots and side.asked < self.window and (not self.n or side.live < self.n):
+            while here < slots and side.asked < self.window and (not goal or side.live < goal):
                 side.asked += 1
                 side.live += 1
                 here += 1
                 if side.maker is None:
                     self._out.append(Make(self.id, side.peer))
                 else:
-                    side.maker.want()
+                    side.maker.want(1)
 
     def came(self, peer: NodeName, half: Half, number: int = 0) -> None:
         """A link has delivered a half, the one that was asked for with this number."""
@@ -220,23 +284,52 @@ class Circuit:
         side = self._sides[at]
         assert side is not None
         if side.maker is None:
-            self._good(at, half)
+            self._good(at, number, half)
         else:
             side.maker.came(number, half)
 
+    # ------------------------------------------------------------ distillation
+
     def distilled(self, peer: NodeName, step: int, bit: Literal[0, 1] | None) -> None:
         """What this end has measured in a step; None: nothing."""
-        side = self._sides[self._side_of(peer)]
-        if side is not None and side.maker is not None:
-            side.maker.measured(step, bit)
+        improver = self._improver_with(peer)
+        if improver is not None:
+            improver.measured(step, bit)
+            self._fill_again()
 
     def parity(self, sender: NodeName, parity: Parity) -> None:
-        """What the other end of a link has measured. Raises MalformedMessage."""
-        side = self._sides[self._side_of(sender)]
-        if side is not None and side.maker is not None:
-            side.maker.heard(parity)
+        """What the other end, or that of a link, has measured. Raises MalformedMessage."""
+        improver = self._improver_with(sender)
+        if improver is not None:
+            improver.heard(parity)
+            self._fill_again()
 
-    def _good(self, at: int, half: Half) -> None:
+    def lacks(self, number: int) -> None:
+        """No whole pair has this number."""
+        if self.improver is not None:
+            self.improver.missing(number)
+            self._fill_again()
+
+    def _improver_with(self, peer: NodeName) -> Improver | None:
+        if self.improver is not None and peer == self.far:
+            return self.improver
+        side = self._sides[self._side_of(peer)]
+        return None if side is None else side.maker
+
+    def _fill_again(self) -> None:
+        if self.open:
+            self._fill()
+
+    def _is_good(self, number: int, half: Half) -> None:
+        """At an end: here is a half of a whole pair that is as good as it was to become."""
+        self.done[number] = "", 0  # the other end knows
+        self._is_whole(number, half, 0, half.vector or PERFECT)
+        if self.whole == self.n:
+            self.close()
+
+    # ------------------------------------------------------------ pairs that are to be joined
+
+    def _good(self, at: int, _: int, half: Half) -> None:
         """Here is a half of a pair that is to be used as it is."""
         side = self._sides[at]
         assert side is not None
@@ -259,7 +352,8 @@ class Circuit:
         if self.reads and (not self.place or self.reads == AT_ONCE):
             self._measure(half, number)
         vector = self._link if self.place else half.vector or self._link
-        self._tell(at, Track(self.id, pair, number, pair, 0, vector, half.at_ns - self._aged_ns[at]))
+        known_ns = half.at_ns + self._to_ends_ns
+        self._tell(at, Track(self.id, pair, number, pair, 0, vector, half.at_ns - self._aged_ns[at], known_ns))
         self._match(pair, half.at_ns)
         self._fill()
 
@@ -316,6 +410,9 @@ class Circuit:
         self._tracks.pop(half.pair, None)
         self._reach.pop(half.pair, None)
         number = self._numbers.pop(half.pair, None)
+        if number is not None and self.improver is not None:
+            self._out.append(Tell(self.far, Missing(self.id, number)))
+            self.improver.missing(number)
         if self.reads:
             if number is not None:
                 heappush(self._unused, number)
@@ -365,8 +462,9 @@ class Circuit:
         waited, also = (self._stored(at, half, now_ns) for at, half in enumerate(halves))
         noise = swapped(waited, also, self._facts.mixing, self._facts.flip)
         link = halves[RIGHT].vector or self._link
-        self._joins[left] = Join(right, RIGHT, frame, noise, link)
-        self._joins[right] = Join(left, LEFT, frame, noise, link)
+        known_ns = now_ns + self._to_ends_ns
+        self._joins[left] = Join(right, RIGHT, frame, noise, link, known_ns)
+        self._joins[right] = Join(left, LEFT, frame, noise, link, known_ns)
         if self._spec.swap == "nested":
             self._tell(LEFT, Joined(self.id, left, self._need[RIGHT]))
             self._tell(RIGHT, Joined(self.id, right, self._need[LEFT]))
@@ -431,6 +529,7 @@ class Circuit:
                 track.frame ^ join.frame,
                 convolved(convolved(track.vector, join.noise), join.link),
                 track.since_ns,
+                max(track.known_ns, join.known_ns),
             ),
         )
         self._passed.add(pair)
@@ -440,7 +539,7 @@ class Circuit:
                 self._passed.discard(one)
                 self._reach.pop(one, None)
             self.whole += 1
-            if self.whole == self.n:
+            if self.whole == self.goal:
                 self.close()
 
     def _match(self, pair: PairId, now_ns: int) -> None:
@@ -451,13 +550,24 @@ class Circuit:
             return
         track, half = self._tracks.pop(pair), side.held.pop(pair)
         number = track.number if self.place else self._numbers.pop(pair)
+        if self.improver is not None:
+            self._improve(self.improver, number, half, track)
+            return
         self.done[number] = (track.origin, track.frame)
         self._is_whole(number, half, track.frame, self._expected(track, half, now_ns))
         if self.whole == self.n:
             self.close()
 
+    def _improve(self, improver: Improver, number: int, half: Half, track: Track) -> None:
+        """A whole pair is to become better. Of when both know of it, and what is expected then, they think alike."""
+        if self.place and track.frame:
+            self._out.append(Correct(half, track.frame))
+        known_ns = max(track.known_ns, half.at_ns + self._to_ends_ns)
+        improver.came(number, half._replace(at_ns=known_ns, vector=self._expected(track, half, known_ns)))
+        self._fill()
+
     def _expected(self, track: Track, half: Half, now_ns: int) -> Vector:
-        """Of a whole pair, now: both ends have stored their halves, and one has corrected its own."""
+        """Of a whole pair, then: both ends have stored their halves, and one has corrected its own."""
         far, at = self.far_facts, LEFT if self.place else RIGHT
         link = self._link if self.place else half.vector or self._link
         vector = convolved(convolved(track.vector, link), self._stored(at, half, now_ns))
@@ -474,8 +584,8 @@ class Circuit:
             self._read.discard(half.pair)
         else:
             self.reserved -= 1
-        frame = frame if self.place else 0
-        self._out.append(Whole(self.id, self.program, self.request, number, half, frame, vector, nth))
+        mine, theirs = (frame, 0) if self.place else (0, frame)
+        self._out.append(Whole(self.id, self.program, self.request, number, half, mine, vector, nth, theirs))
 
     def expired(self, sender: NodeName, pair: PairId) -> None:
         """A half that is, was or will be here has lost its other end."""
@@ -516,11 +626,16 @@ class Circuit:
                 side.asked = 0
             if side is not None and side.maker is not None:
                 side.maker.close()
+        if self.improver is not None:
+            self.improver.part()
 
     def settle(self, pairs: Mapping[int, tuple[str, int]]) -> None:
         """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be."""
         side = self._sides[LEFT if self.place else RIGHT]
         assert side is not None
+        if self.improver is not None:
+            for number in sorted(pairs.keys() - self.done.keys()):
+                self.improver.accept(number)
         for number, (pair, frame) in sorted(pairs.items()):
             half = side.held.pop(PairId(pair), None) if self._can_be(number) else None
             if half is not None:
@@ -535,11 +650,16 @@ class Circuit:
             if side is not None:
                 self._out.extend(Drop(self.id, half) for half in side.held.values())
                 side.held.clear()
+        if self.improver is not None:
+            self.improver.close()
         self._swapping.clear()
         reserved = self.reserved - len(self._reading)  # these are given back one by one
         self._out.append(Closed(self.id, reserved, self.program))
         self.reserved = 0
         self._reading.clear()
+        if self.booking is not None:
+            self._out.append(GiveBack(self.id, self.booking))
+            self.booking = None
 
     def _side_of(self, peer: NodeName) -> int:
         right = self._sides[RIGHT]

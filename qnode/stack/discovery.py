@@ -134,6 +134,10 @@ class Discovery:
         """A node that was lost has begun a new life."""
         self._links.gone.discard(node)
 
+    def check(self, route: Sequence[str]) -> None:
+        """Whether somebody's own route is among those that were found. Raises NoRoute, with the place if it is not."""
+        self._known[route[-1]].check(route)
+
     def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
         """What the nodes of a route that was found tell of themselves, and of their links to the next."""
         return self._known[route[-1]].facts_along(route)

@@ -7,6 +7,9 @@ or of a loss. What comes about steps that are over is ordinary, and ignored.
 
 An end whose half is lost after it has told its bit cannot take it back: the pair may be finished at the other end. It
 is `Ready` at both then, and `gone` at this one, as a half that is lost just after it was delivered.
+
+When two ends part, each tells nothing more, but which pairs are `Ready`, and hears what the other had told until then:
+then the same pairs are `Ready` at both.
 """
 
 from __future__ import annotations
@@ -49,6 +52,15 @@ class Abandon(NamedTuple):
     pair: PairId
 
 
+class Over(NamedTuple):
+    """A step is over, and this end knows whether the control pair was kept."""
+
+    circuit: str
+    peer: NodeName
+    step: int
+    kept: bool
+
+
 class Ready(NamedTuple):
     """A pair is as good as it was to become; the nth at one end is the nth at the other.
 
@@ -75,7 +87,7 @@ class Wanting(NamedTuple):
     n: int
 
 
-DistillEffect = Tell | DistillStep | Abandon | Ready | Wanting
+DistillEffect = Tell | DistillStep | Abandon | Over | Ready | Wanting
 
 
 class Running:
@@ -117,6 +129,7 @@ class Distiller:
         self.circuit = circuit
         self.peer = peer
         self.closed = False
+        self.parting = False
         self._out = out
         self._method = method
         self._end = end
@@ -140,6 +153,16 @@ class Distiller:
         self._wanted += n
         self._ask()
 
+    def part(self) -> None:
+        """Begin nothing more, and tell nothing: the other end is told that this is all."""
+        self.parting = True
+
+    def accept(self, number: int) -> None:
+        """This pair is ready, as the other end knows, whose bit may still be on its way."""
+        item = self._held.pop(number, None)
+        if item is not None:
+            self._out.append(self._ready(item))
+
     def close(self) -> None:
         """No more is wanted; what is not finished is given up."""
         for item in self._held.values():
@@ -156,6 +179,12 @@ class Distiller:
         """This end has its half of the pair of that number; `vector` and `since_ns` are the same at both ends."""
         self._fill(Item(number, pair, vector, since_ns))
 
+    def missing(self, number: int) -> None:
+        """There is no pair of that number, at either end."""
+        if not self.closed and number >= self._schedule.next and number not in self._held:
+            self._move(self._schedule.skipped(number))
+            self._go_on()
+
     def lost(self, number: int) -> None:
         """This end's half of the pair of that number is lost, or will never come."""
         item = self._held.get(number)
@@ -164,6 +193,8 @@ class Distiller:
                 self._fill(Item(number, PairId(""), PERFECT, 0, gone=True))
             return
         item.gone = True
+        if self.parting:
+            return
         running = None if item.step is None else self._running.get(item.step)
         if running is not None and running.mine is None:
             self._tell(running.begun, None)
@@ -173,7 +204,7 @@ class Distiller:
     def measured(self, step: int, bit: Literal[0, 1]) -> None:
         """The outcome of a step's measurement at this end."""
         running = self._running.get(step)
-        if running is None:
+        if running is None or self.parting:
             return  # over: a half was lost here, or there
         running.mine = bit
         self._tell(running.begun, bit)
@@ -221,11 +252,12 @@ class Distiller:
         for item in finished:
             del self._held[item.number]
             self._wanted -= 1
-            self._out.append(
-                Ready(self.circuit, self.peer, item.number, item.pair, item.vector, item.since_ns, item.gone)
-            )
-        for step in begun:
+            self._out.append(self._ready(item))
+        for step in [] if self.parting else begun:
             self._begin(step)
+
+    def _ready(self, item: Item) -> Ready:
+        return Ready(self.circuit, self.peer, item.number, item.pair, item.vector, item.since_ns, item.gone)
 
     def _begin(self, step: Begun) -> None:
         control, target, at_ns = step.control, step.target, step.at_ns
@@ -256,7 +288,7 @@ class Distiller:
         if self._method == "dejmps":
             return 0, 0
         one, other = (
-            int(len(TWIRL) * self._coin(f"twirl {item.pair}", step.target.number))
+            int(len(TWIRL) * self._coin(f"twirl {item.number}", step.target.number))
             for item in (step.control, step.target)
         )
         return one, other
@@ -279,7 +311,8 @@ class Distiller:
 
     def _end_of(self, step: Begun, *, kept: bool) -> None:
         step.control.step = None
-        self._running.pop(step.target.number, None)
+        if self._running.pop(step.target.number, None) is not None:
+            self._out.append(Over(self.circuit, self.peer, step.target.number, kept))
         del self._held[step.target.number]
         self._over.append((step, kept))
 
@@ -292,7 +325,7 @@ class Distiller:
 
     def _ask(self) -> None:
         further = self._known + self._schedule.missing(self._wanted) - self._asked
-        if further > 0 and not self.closed:
+        if further > 0 and not self.closed and not self.parting:
             self._asked += further
             self._out.append(Wanting(self.circuit, self.peer, further))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from qnode.core.reservations import Booking
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.circuits import Step
 from qnode.wire.stack import Talk, Vector
@@ -12,7 +13,7 @@ from qnode.wire.stack import Talk, Vector
 class Half(NamedTuple):
     """A half of a link pair in a slot of this node, since `at_ns`.
 
-    `vector`: what is to be expected of a pair that was distilled until then, of both halves; None: it was not.
+    `vector`: what is to be expected of a pair that is or was distilled until then, of both halves; None: it is not.
     """
 
     pair: PairId
@@ -65,6 +66,13 @@ class Distil(NamedTuple):
     gates: tuple[Step, ...]
 
 
+class Correct(NamedTuple):
+    """Correct a half by `frame` before anything else is done with it."""
+
+    half: Half
+    frame: int
+
+
 class Read(NamedTuple):
     """Measure a half, for a request; `nth` says in which of its bases, -1 that all are alike.
 
@@ -89,7 +97,7 @@ class Whole(NamedTuple):
     """A pair from end to end: this end may have its half, once it has corrected it by `frame` (0: nothing to do).
 
     Its slot is `program`'s from now on. Of a half that is read it may have the outcome, corrected alike, which is the
-    `nth` of all.
+    `nth` of all. `owed` is the frame that the other end corrects.
     """
 
     circuit: str
@@ -100,6 +108,7 @@ class Whole(NamedTuple):
     frame: int
     vector: Vector
     nth: int = -1
+    owed: int = 0
 
 
 class WakeAt(NamedTuple):
@@ -125,6 +134,23 @@ class Freed(NamedTuple):
     program: str
 
 
+class SetAside(NamedTuple):
+    """Set the slots of a booking aside once its time has come, and tell `NetworkLayer.slots_are_here`.
+
+    `NetworkLayer.time_is_over` is to be told when it ends.
+    """
+
+    circuit: str
+    booking: Booking
+
+
+class GiveBack(NamedTuple):
+    """A booking is over, whether its slots have been set aside or not; before that, they have been freed."""
+
+    circuit: str
+    booking: Booking
+
+
 class Log(NamedTuple):
     """A line for the event log."""
 
@@ -147,4 +173,21 @@ class Refuse(NamedTuple):
     fields: dict[str, str | int]
 
 
-Effect = Tell | Make | Unmake | Swap | Distil | Read | Drop | Whole | WakeAt | Closed | Freed | Log | Refuse
+Effect = (
+    Tell
+    | Make
+    | Unmake
+    | Swap
+    | Distil
+    | Correct
+    | Read
+    | Drop
+    | Whole
+    | WakeAt
+    | Closed
+    | Freed
+    | SetAside
+    | GiveBack
+    | Log
+    | Refuse
+)

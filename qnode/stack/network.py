@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, Protocol
 
 from msgspec.structs import replace
@@ -22,15 +22,22 @@ from qnode.errors import (
     OutOfMemory,
     PeerLost,
     QnodeError,
+    RateUnreachable,
     RequestMismatch,
     RequestOver,
+    WindowTaken,
+    from_wire,
 )
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Slots, applicant
 from qnode.stack.checking import check
 from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit
-from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, Tell
+from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, SetAside, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
+from qnode.stack.promises import crowded
+from qnode.stack.routes import Avoided
+from qnode.stack.terms import agreed, as_they_come, capacity_hz, mismatch, shares, short_of, way, window_for
+from qnode.stack.windows import book
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
     Announce,
@@ -43,6 +50,7 @@ from qnode.wire.stack import (
     Granted,
     Joined,
     LinkFacts,
+    Missing,
     NodeFacts,
     Parity,
     Refused,
@@ -51,6 +59,7 @@ from qnode.wire.stack import (
     Setup,
     StackSpec,
     Talk,
+    Terms,
     Track,
     Vector,
     Void,
@@ -61,6 +70,7 @@ REMEMBERED: Final = 4096
 """Finished circuits of which an end still knows the pairs, in case the other end has not got them all."""
 
 _FIRST_NS: Final = 2**62
+ANY: Final = Terms()
 
 Talks = tuple[NodeName, str, str, str]  # peer, program, tag, kind
 
@@ -78,8 +88,11 @@ class Routes(Protocol):
     def need(self, target: str) -> None:
         """A route to that node is needed."""
 
-    def route(self, target: str) -> tuple[str, ...] | None:
+    def route(self, target: str, *, avoid: Collection[Avoided] = ()) -> tuple[str, ...] | None:
         """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
+
+    def check(self, route: Sequence[str]) -> None:
+        """Whether somebody's own route can be gone. Raises NoRoute, with the place where it cannot."""
 
     def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
         """What the nodes of a route that was given tell of themselves, and of their links to the next."""
@@ -122,17 +135,19 @@ class Want:
         waits_for: The node that is short of memory.
         waits_at: All nodes that may keep a place in a queue for its circuit.
         freed: One of them has said `Free` before its `Busy` had come back along the route.
-        state: "asked", "routing", "queued", "setting up", "running", "settling".
+        avoid: Nodes on the way that have no memory for it in its time.
+        state: "asked", "routing", "queued", "setting up", "reserved", "running", "settling".
     """
 
     __slots__ = (
-        "asked", "at_once", "by_number", "circuit", "circuits", "freed", "missing", "peer", "route", "state", "theirs",
-        "waits_at", "waits_for", "whole",
+        "asked", "at_once", "avoid", "by_number", "circuit", "circuits", "freed", "missing", "peer", "route", "state",
+        "theirs", "waits_at", "waits_for", "whole",
     )  # fmt: skip
 
     def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
         self.peer = peer
         self.at_once = at_once
+        self.avoid: dict[str, QnodeError] = {}
         self.route: tuple[str, ...] = ()
         self.asked = asked
         self.theirs: Wanted | None = None
@@ -194,7 +209,8 @@ class NetworkLayer:
         self._links = {link.peer: link for link in links}
         self._memory = memory
         self._routes = routes
-        self._admission = Admission(memory)
+        self._admission = Admission(memory, self._crowded)
+        self._promises = False  # whether any circuit here was ever promised a rate
         self._meetings: dict[Talks, Meeting] = {}
         self._numbered = 0
         self._circuits_of: dict[str, Want] = {}
@@ -220,6 +236,7 @@ class NetworkLayer:
         priority: int = 0,
         kind: str = "keep",
         by_number: bool = False,
+        terms: Terms = ANY,
     ) -> int:
         """A program wants n pairs with a peer, and has room for so many at once. Returns the request's number.
 
@@ -227,7 +244,8 @@ class NetworkLayer:
         measured in the same basis.
         """
         self._numbered += 1
-        wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns, kind, priority=priority)
+        spare = self._memory.most(program) - (at_once if kind == "keep" else 1)
+        wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns, kind, 0, priority, terms, spare)
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         want.by_number = by_number
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
@@ -265,6 +283,8 @@ class NetworkLayer:
                 meeting.mine.remove(want)
             return
         self.out.append(Tell(peer, Void(number, theirs.number)))
+        if 0 < theirs.terms.to_ns <= self.now_ns:
+            return  # it is over at the same time
         insort(meeting.theirs, theirs, key=lambda one: one.number)
         self._meet(peer, meeting)
 
@@ -284,6 +304,11 @@ class NetworkLayer:
                 want.theirs = None
                 self.out.append(Tell(peer, Refused(theirs.number, other.code, other.fields)))
                 self._refuse(want, RequestMismatch(node=self.name, peer=peer, wanted=mine.n, offered=theirs.n))
+            elif (differs := mismatch(self.name, peer, mine.terms, theirs.terms)) is not None:
+                seen = mismatch(peer, self.name, theirs.terms, mine.terms) or differs
+                want.theirs = None
+                self.out.append(Tell(peer, Refused(theirs.number, seen.code, seen.fields)))
+                self._refuse(want, differs)
             elif (mine.at_ns, self.name) < (theirs.at_ns, peer):
                 self._set_up(want)
             else:
@@ -320,7 +345,23 @@ class NetworkLayer:
     def _refuse_both(self, want: Want, error: QnodeError) -> None:
         assert want.theirs is not None
         self.out.append(Tell(want.peer, Refused(want.theirs.number, error.code, error.fields)))
+        want.theirs = None  # it is over, and meets nothing else
         self._refuse(want, error)
+
+    def _refused(self, sender: NodeName, want: Want, error: QnodeError) -> None:
+        """By the peer, where it is over, too; or by a node on the way."""
+        if sender == want.peer:
+            want.theirs = None
+            self._refuse(want, error)
+        elif isinstance(error, WindowTaken) and sender not in want.avoid and not self._given_way(want):
+            want.avoid[sender] = error
+            self._leave(want)
+            self._set_up(want)
+        elif want.theirs is not None:
+            self._refuse_both(want, error)
+
+    def _given_way(self, want: Want) -> bool:
+        return bool(want.asked.terms.route or (want.theirs is not None and want.theirs.terms.route))
 
     # ------------------------------------------------------------ circuits, at their requester
 
@@ -329,17 +370,21 @@ class NetworkLayer:
         want.freed = False
         if want.state != "routing":  # else what was sought in vain would be sought for ever
             self._routes.need(peer)
+        assert want.theirs is not None
+        terms = agreed(want.asked.terms, want.theirs.terms)
         try:
-            route = self._routes.route(peer)
+            gone = self._lost.intersection(terms.route)
+            if gone:
+                raise NoRoute(source=self.name, target=peer, reason=f"node {min(gone)} on the given route is gone")
+            route = self._way(want, terms)
+            if route is None:
+                want.state = "routing"
+                self._routes.need(peer)  # which may have been forgotten since
+                route = self._way(want, terms)  # where nobody is left to be asked, all is known at once
         except QnodeError as error:
-            self._refuse_both(want, error)
+            self._refuse_both(want, next(iter(want.avoid.values()), error))
             return
-        if route is not None and not self._lost.isdisjoint(route):  # it was found before that was known
-            self._routes.forget(peer)
-            route = None
         if route is None:
-            want.state = "routing"
-            self._routes.need(peer)  # which may have been forgotten since
             return
         if want.route != route:
             self._leave(want)
@@ -350,27 +395,40 @@ class NetworkLayer:
             want.circuit = f"{life_of(self.name, self._life)}>{peer}#{opened}"
             want.circuits += 1
             self._circuits_of[want.circuit] = want
-        assert want.theirs is not None
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
         setup = Setup(
             want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), want.since_ns, self._facts,
-            kind=mine.kind, priority=max(mine.priority, theirs.priority),
+            kind=mine.kind, priority=max(mine.priority, theirs.priority), from_ns=terms.from_ns, to_ns=terms.to_ns,
         )  # fmt: skip
         wanted = max(mine.min_fidelity, theirs.min_fidelity)
+        chosen: Plan | None = None
         if wanted:
             nodes, links = self._routes.facts_along(route)
-            found = self._planned(nodes, links, wanted, min(n, want.at_once))
+            found = self._planned(nodes, links, wanted, want)
             if isinstance(found, Unreachable):
                 best = f"{found.reachable:.4f}"
                 self._refuse_both(
                     want, FidelityUnreachable(node=self.name, peer=peer, wanted=f"{wanted:g}", reachable=best)
                 )
                 return
+            chosen = found
             if found.distils:
                 key = derive_key(self.key, want.circuit)
-                setup = replace(setup, window=1, schemes=found.links, nodes=nodes, key=key)
-        if self._take_part(setup, want):
+                setup = replace(setup, schemes=found.links, nodes=nodes, key=key)
+                if found.ends.steps:
+                    delays = tuple([link.delay_ns for link in links])
+                    setup = replace(setup, ends=found.ends, delays_ns=delays, window=self._spec.window)
+        if terms.rate:
+            promised = self._promised(setup, terms.rate, chosen)
+            if isinstance(promised, RateUnreachable):
+                self._refuse_both(want, promised)
+                return
+            setup = promised
+        taken = self._take_part(setup, want)
+        if isinstance(taken, WindowTaken):
+            self._refuse_both(want, taken)
+        elif taken:
             self.circuits[setup.circuit].request = mine.number
             want.state = "setting up"
             window = self.circuits[setup.circuit].window
@@ -378,12 +436,41 @@ class NetworkLayer:
         elif want.asked.number in self.wants:
             self._queue(want, self.name)
 
+    def _way(self, want: Want, terms: Terms) -> tuple[str, ...] | None:
+        """The route that a request is to take, or None if it is not known. Raises NoRoute."""
+        route = way(self._routes, self.name, want.peer, terms, self._spec, avoid=want.avoid)
+        if route is not None and not self._lost.isdisjoint(route):  # it was found before that was known
+            self._routes.forget(want.peer)
+            return None
+        return route
+
     def _planned(
-        self, nodes: tuple[NodeFacts, ...], links: tuple[LinkFacts, ...], wanted: float, pairs: int
+        self, nodes: tuple[NodeFacts, ...], links: tuple[LinkFacts, ...], wanted: float, want: Want
     ) -> Plan | Unreachable:
-        """How much is to be distilled on the links, with memory at the ends for so many pairs."""
-        ends = [replace(node, slots=node.slots - pairs + 1) for node in (nodes[0], nodes[-1])]
-        return plan((ends[0], *nodes[1:-1], ends[1]), links, wanted, self._spec, at_ends=False)
+        """How much is to be distilled, and where, with what memory the ends have besides that for finished pairs."""
+        assert want.theirs is not None
+        mine, theirs = (
+            replace(node, slots=asked.spare + 1) for node, asked in ((nodes[0], want.asked), (nodes[-1], want.theirs))
+        )
+        return plan((mine, *nodes[1:-1], theirs), links, wanted, self._spec, at_ends=want.asked.kind == "keep")
+
+    def _promised(self, setup: Setup, rate: float, chosen: Plan | None) -> Setup | RateUnreachable:
+        """With what each link is to make for pairs at a rate, and as many under way as that takes."""
+        nodes, links = self._routes.facts_along(setup.route)
+        rates = shares(rate, chosen or as_they_come(nodes, links, self._spec), nodes, links, self._spec)
+        short = short_of(rates, links)
+        if short is not None:
+            least = rate * capacity_hz(links[short]) / rates[short]
+            link = "~".join(setup.route[short : short + 2])
+            return RateUnreachable(
+                node=self.name, peer=setup.route[-1], wanted=f"{rate:g}", link=link, reachable=f"{least:.4g}"
+            )
+        window = setup.window if setup.schemes else max(setup.window, window_for(rate, nodes, links, self._spec))
+        return replace(setup, rates=rates, window=window if setup.ends.steps else min(window, setup.n))
+
+    def _crowded(self, wanted: Mapping[str, float]) -> list[str]:
+        """The neighbours to whom the link has no room for a circuit of such shares beside those that there are."""
+        return crowded(wanted, self._links, self.circuits.values()) if self._promises else []
 
     def _queue(self, want: Want, at: str) -> None:
         want.state, want.waits_for = "queued", at
@@ -415,24 +502,44 @@ class NetworkLayer:
         except NoRoute as error:
             self._refuse(want, error)
 
-    def _take_part(self, setup: Setup, want: Want | None) -> bool:
+    def _take_part(self, setup: Setup, want: Want | None) -> bool | WindowTaken:
         """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
         circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = applicant(setup, self._spec)
+        if setup.rates:
+            self._promises = True
         if want is None:
-            taken = self._admission.admit(who, 2 + circuit.spare, 2 * setup.window + circuit.spare, 2)
-            circuit.window = (taken - circuit.spare) // 2
+            least, most, step = 2 + circuit.spare, 2 * setup.window + circuit.spare, 2
         else:
             least = most = min(setup.n, want.at_once) + circuit.spare
+            step = 1
             circuit.program = want.asked.program
             if want.asked.kind == "measure":
                 least, most = 1 + circuit.spare, setup.window + circuit.spare
                 circuit.reads = BY_NUMBER if want.by_number else AT_ONCE
                 circuit.indices = circuit.indices if want.missing is None else want.missing
-            taken = self._admission.admit(who, least, most, 1, circuit.program)
-            circuit.window = min(setup.window, taken)  # no more than an end can match: others would wait for ever
+            elif circuit.improver is not None:
+                most += setup.window - 1
+        if setup.to_ns:
+            circuit.program = circuit.program or setup.circuit
+            booked = book(
+                self._memory, setup, self.name, self.now_ns, circuit.program, least=least, most=most, step=step
+            )
+            if isinstance(booked, WindowTaken):
+                return booked
+            circuit.booking, taken = booked, booked.n
+        else:
+            taken = self._admission.admit(who, least, most, step, circuit.program, circuit.shares)
+        if want is None:
+            circuit.window = (taken - circuit.spare) // 2
+        else:
+            room = taken - circuit.spare  # no more than an end can match: others would wait for ever
+            if circuit.improver is not None:
+                room = taken - least + 1
+                circuit.spare += max(0, taken - least)
+            circuit.window = min(setup.window, room)
         if taken:
-            circuit.reserved = taken
+            circuit.reserved = 0 if circuit.booking is not None else taken
             self.circuits[setup.circuit] = circuit
         return bool(taken)
 
@@ -478,6 +585,11 @@ class NetworkLayer:
                 if circuit is not None:
                     circuit.parity(sender, talk)
                     self._look_after(circuit)
+            case Missing():
+                circuit = self.circuits.get(talk.circuit)
+                if circuit is not None and not circuit.is_repeater:
+                    circuit.lacks(talk.number)
+                    self._look_after(circuit)
             case Wanted():
                 self._wanted(sender, talk)
             case Void():
@@ -485,7 +597,7 @@ class NetworkLayer:
             case Refused():
                 want = self.wants.get(talk.number)
                 if want is not None:
-                    self._refuse(want, QnodeError.by_code.get(talk.code, QnodeError)(**talk.fields))
+                    self._refused(sender, want, from_wire(talk.code, talk.fields))
             case Setup():
                 self._asked_to_take_part(sender, talk)
             case Granted():
@@ -562,6 +674,10 @@ class NetworkLayer:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
             self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
             return
+        slow = self._too_slow(setup, at)
+        if slow is not None:
+            self.out.append(Tell(requester, Refused(setup.number, slow.code, slow.fields)))
+            return
         if not is_end:
             ahead = NodeName(setup.route[at + 1])
             broken = f"the link of {self.name} and {ahead} is broken" if ahead in self._down else ""
@@ -570,7 +686,14 @@ class NetworkLayer:
                 self.out.append(Tell(sender, Busy(setup.circuit, "")))
                 self.out.append(Tell(requester, Down(setup.circuit, broken)))
                 return
-        if not self._take_part(setup, want):
+        taken = self._take_part(setup, want)
+        if isinstance(taken, WindowTaken):
+            self.out.append(Tell(requester, Refused(setup.number, taken.code, taken.fields)))
+            if want is not None:
+                want.theirs = None
+                self._refuse(want, taken)
+            return
+        if not taken:
             self._setups[setup.circuit] = setup
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
@@ -579,14 +702,25 @@ class NetworkLayer:
         if want is None:
             self.out.append(Tell(NodeName(setup.route[at + 1]), replace(setup, window=circuit.window)))
             return
-        want.circuit, want.state, want.route = setup.circuit, "running", setup.route
+        want.circuit, want.route = setup.circuit, setup.route
+        want.state = "reserved" if setup.to_ns else "running"
         if not met:
             want.theirs = replace(want.asked, number=setup.number)
         want.circuits += 1
         circuit.request = want.asked.number
         self._circuits_of[setup.circuit] = want
         self.out.append(Tell(sender, Granted(setup.circuit, circuit.window, self._facts)))
-        circuit.begin(circuit.window)
+        self._begin(circuit, circuit.window)
+
+    def _too_slow(self, setup: Setup, at: int) -> RateUnreachable | None:
+        """An own link never makes as much as is to be promised: what its requester knows of it is not so."""
+        for rate, beside in zip(setup.rates[at - 1 : at + 1], (at - 1, at + 1), strict=False):
+            most = capacity_hz(self._links[setup.route[beside]])
+            if rate > most * (1 + 1e-9):
+                link = f"{self.name}~{setup.route[beside]}"
+                ends = {"node": setup.route[0], "peer": setup.route[-1]}
+                return RateUnreachable(**ends, wanted=f"{rate:g}", link=link, reachable=f"{most:.4g}")
+        return None
 
     def _is_over(self, requester: NodeName, circuit: str) -> bool:
         """Whether a circuit that is to be set up has been closed, or was that of an earlier life of its requester."""
@@ -595,9 +729,9 @@ class NetworkLayer:
 
     def _granted(self, granted: Granted) -> None:
         circuit = self.circuits.get(granted.circuit)
-        if circuit is None or circuit.open or circuit.settling:
+        if circuit is None or circuit.granted or circuit.settling:
             return
-        if circuit.is_repeater or circuit.reads:
+        if circuit.booking is None and (circuit.is_repeater or circuit.reads):
             sides = 1 + circuit.is_repeater
             spare = circuit.reserved - sides * granted.window - circuit.spare
             if spare:
@@ -608,20 +742,58 @@ class NetworkLayer:
         else:
             circuit.far_facts = granted.facts
             want = self._circuits_of[granted.circuit]
-            want.state = "running"
+            want.state = "running" if circuit.booking is None else "reserved"
             want.waits_at.clear()
-            self.out.append(
-                Log(
-                    "network_accepted",
-                    want.asked.program,
-                    want.asked.number,
-                    peer=circuit.far,
-                    n=circuit.n,
-                    name=circuit.id,
-                    detail=" ".join(circuit.route),
-                )
-            )
-        circuit.begin(granted.window)
+            self._log_way("network_accepted" if circuit.booking is None else "network_reserved", want, circuit)
+        self._begin(circuit, granted.window)
+
+    def _log_way(self, event: str, want: Want, circuit: Circuit) -> None:
+        way, asked = " ".join(circuit.route), want.asked
+        self.out.append(Log(event, asked.program, asked.number, "", circuit.far, circuit.n, circuit.id, way))
+
+    def _begin(self, circuit: Circuit, window: int) -> None:
+        """Everybody takes part: make pairs, now or when its time has come."""
+        circuit.granted = True
+        if circuit.booking is None:
+            circuit.begin(window)
+        else:
+            circuit.window = window
+            self.out.append(SetAside(circuit.id, circuit.booking))
+
+    def make_way(self, name: str) -> None:
+        """The time of a circuit has come, and others have its slots: those that pass here give way, the youngest first.
+
+        They are set up again as soon as there is memory, or over another way. What programs hold is theirs.
+        """
+        circuit = self.circuits.get(name)
+        if circuit is None or circuit.booking is None:
+            return
+        missing = circuit.booking.n - self._memory.free
+        passing = [one for one in self.circuits.values() if one.is_repeater and one.booking is None]
+        for other in sorted(passing, key=_age, reverse=True):
+            if missing <= 0:
+                break
+            missing -= other.reserved
+            self._give_up(other, f"its memory at {self.name} is reserved for {name}")
+
+    def slots_are_here(self, name: str) -> None:
+        """The time of a circuit has come, and the slots are set aside that were booked for it."""
+        circuit = self.circuits.get(name)
+        if circuit is None or circuit.booking is None or circuit.settling:
+            return
+        circuit.reserved = sum(self._memory.take(circuit.program) for _ in range(circuit.booking.n))
+        want = self._circuits_of.get(name)
+        if want is not None:
+            want.state = "running"
+            if not circuit.place:
+                self._log_way("network_accepted", want, circuit)
+        circuit.begin(circuit.window)
+
+    def time_is_over(self, name: str) -> None:
+        """So is that of a circuit: its ends, which know it by themselves, get nothing more."""
+        circuit = self.circuits.get(name)
+        if circuit is not None and circuit.is_repeater:
+            self._closed(name)
 
     def _busy(self, busy: Busy) -> None:
         circuit = self.circuits.get(busy.circuit)
@@ -837,6 +1009,9 @@ class NetworkLayer:
         """Something has become whole, perhaps the last."""
         if circuit.open or circuit.whole < circuit.n or not circuit.n:
             return
+        if circuit.improver is not None and not circuit.place:  # repeaters do not know when it is enough
+            for node in sorted({*circuit.route[1:-1]} - self._lost):
+                self.out.append(Tell(NodeName(node), Close(circuit.id)))
         self.circuits.pop(circuit.id, None)
         want = self._circuits_of.pop(circuit.id, None)
         if want is None:
@@ -854,3 +1029,7 @@ class NetworkLayer:
         number = want.asked.number
         self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
         self._end(want, served=True)
+
+
+def _age(circuit: Circuit) -> tuple[int, str]:
+    return circuit.since_ns, circuit.id

@@ -196,6 +196,10 @@ class LinkStates:
             self._table, self._table_version = RouteTable(self.states), self.version
         return self._table
 
+    def check(self, route: Sequence[str]) -> None:
+        """Whether somebody's own route can be gone. Raises NoRoute, with the place where it cannot."""
+        self.routes().check(route)
+
     def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
         """What the nodes of a route tell of themselves, and of their links to the next."""
         return self.routes().facts_along(route)

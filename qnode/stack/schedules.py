@@ -111,6 +111,10 @@ class Recurrence:
         """A pair, or one that is lost. Each number once."""
         return self._put(0, item.number, item, item.since_ns)
 
+    def skipped(self, number: int) -> Moved:
+        """Neither end will have a pair of that number."""
+        return self._put(0, number, None, 0)
+
     def ended(self, step: Begun, *, kept: bool) -> Moved:
         """A step is over."""
         self._levels[step.level + 1].coming -= 1
@@ -158,6 +162,11 @@ class Pumping:
     def came(self, item: Item) -> Moved:
         """A pair, or one that is lost. Each number once."""
         self._fresh.extend(self._order.put(item.number, item, item.since_ns))
+        return self._go_on(), []
+
+    def skipped(self, number: int) -> Moved:
+        """Neither end will have a pair of that number."""
+        self._fresh.extend(self._order.put(number, None, 0))
         return self._go_on(), []
 
     def ended(self, step: Begun, *, kept: bool) -> Moved:

@@ -148,12 +148,28 @@ class Found(msgspec.Struct, array_like=True, tag=3, frozen=True):
 # ---------------------------------------------------------------- between the ends of a request
 
 
+class Terms(msgspec.Struct, array_like=True, frozen=True):
+    """What a request asks for besides pairs.
+
+    Attributes:
+        rate: Pairs a second of network time that it needs at least; 0: whatever there is.
+        route: The way that it is to take, from the sender on; () if any will do.
+        from_ns, to_ns: The time for which memories are reserved for it; 0 and 0: it begins when it can.
+    """
+
+    rate: float = 0.0
+    route: tuple[str, ...] = ()
+    from_ns: int = 0
+    to_ns: int = 0
+
+
 class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     """A program of the sender wants pairs with the receiver's of the same name and tag.
 
     Told to the one of the two nodes whose name comes first, which decides what meets what; and by that to the other, if
     it is the requester: that is who asked earlier, by (`at_ns`, name). `met` is then the receiver's request. Only those
-    of one `kind` meet: "keep", or "measure", when halves are measured as soon as they are there.
+    of one `kind` meet: "keep", or "measure", when halves are measured as soon as they are there. `spare`:
+    how many slots the program could have besides those for its halves, for pairs that are distilled.
     """
 
     number: int
@@ -165,6 +181,8 @@ class Wanted(msgspec.Struct, array_like=True, tag=10, frozen=True):
     kind: str = "keep"
     met: int = 0
     priority: int = 0
+    terms: Terms = Terms()
+    spare: int = 0
 
 
 class Void(msgspec.Struct, array_like=True, tag=11, frozen=True):
@@ -195,13 +213,17 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         number, far_number: The requester's request that it serves, and that of the far end.
         n: How many pairs are wanted of it; 0: until it is released.
         window: How many may be under way at once; nodes lower it to what they have.
-        since_ns: When the request was made: who asked earlier, is served earlier.
+        since_ns: When the request was made: who asked earlier, is served earlier. Below 0 once some of it was served.
         facts: Of the requester.
         schemes, nodes: What is done to the pairs of each link before they are swapped, and the facts of all nodes of
             the route; empty: nothing.
-        key: Of the draws that the ends of a link share.
+        key: Of the draws that the ends of a link, or of the route, share.
+        ends: What both ends do to the pairs that they get.
+        delays_ns: Of messages over each link, if the ends do something.
         kind: That of the requests.
         priority: The higher one of both.
+        rates: How many pairs a second each link is to make for it, in the order of the route; empty: as it comes.
+        from_ns, to_ns: As of `Terms`.
     """
 
     circuit: str
@@ -217,6 +239,11 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     key: bytes = b""
     kind: str = "keep"
     priority: int = 0
+    rates: tuple[float, ...] = ()
+    from_ns: int = 0
+    to_ns: int = 0
+    ends: Scheme = Scheme()
+    delays_ns: tuple[int, ...] = ()
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
@@ -272,6 +299,7 @@ class Track(msgspec.Struct, array_like=True, tag=30, frozen=True):
         frame: Of all swaps on its way.
         vector: What is to be expected of what has been joined so far, without what storing does to its ends.
         since_ns: From when on the half where it started has been stored.
+        known_ns: When both ends know of all that it has met, at the earliest.
     """
 
     circuit: str
@@ -281,6 +309,7 @@ class Track(msgspec.Struct, array_like=True, tag=30, frozen=True):
     frame: int
     vector: Vector
     since_ns: int
+    known_ns: int = 0
 
 
 class Expire(msgspec.Struct, array_like=True, tag=31, frozen=True):
@@ -307,6 +336,13 @@ class Settle(msgspec.Struct, array_like=True, tag=33, frozen=True):
     circuit: str
     pairs: dict[int, tuple[str, int]]
     answer: bool = False
+
+
+class Missing(msgspec.Struct, array_like=True, tag=34, frozen=True):
+    """No end-to-end pair will have this number: from the requester to the other end, if they distil."""
+
+    circuit: str
+    number: int
 
 
 # ---------------------------------------------------------------- distillation, between two nodes that share pairs
@@ -342,6 +378,7 @@ Talk = (
     | Expire
     | Joined
     | Settle
+    | Missing
     | Parity
 )
 

@@ -246,6 +246,7 @@ stack:
   swap_success: 0.5
   distillation: bbpssw
   routing: on_demand
+  head_start: 10 ms
 record:
   fsync: instant
   segment: 1 MiB

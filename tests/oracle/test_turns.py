@@ -140,11 +140,11 @@ def test_a_circuit_gets_no_more_by_asking_for_more_at_once(windows: tuple[int, .
 
 
 def test_what_is_more_urgent_comes_first() -> None:
-    """The pair that is being made when it is asked for is finished; the higher priority of both ends counts."""
+    """The pair that is being made when it is asked for is made later; the higher priority of both ends counts."""
     bench = Bench(network(chance(0.3)))
     plain, urgent = Entangle(1, "main", BOB, "plain", 4, 0.0), Entangle(2, "main", BOB, "urgent", 4, 0.0, 1)
     bench.round({ALICE: [plain], BOB: [Entangle(1, "main", ALICE, "plain", 4, 0.0)]}, alice=1, bob=1)
     bench.round({ALICE: [urgent], BOB: [Entangle(2, "main", ALICE, "urgent", 4, 0.0, -5)]})
     delivered(bench)
     tags: dict[tuple[str, int], str] = {(ALICE, 1): "p", (BOB, 1): "p", (ALICE, 2): "u", (BOB, 2): "u"}
-    assert "".join(tags[event.node, event.request] for event in generated(bench)) == "puuuuppp"
+    assert "".join(tags[event.node, event.request] for event in generated(bench)) == "puuuupppp"

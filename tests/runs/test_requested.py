@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from orchestrator import Cluster, report
 from orchestrator.oracle.events import Event
@@ -14,7 +15,7 @@ def tells(t: int, node: str, event: str, request: int = 1, **more: object) -> Ev
 
 
 def test_each_way_that_a_request_can_go() -> None:
-    ways: dict[str, list[tuple[str, dict[str, str]]]] = {
+    ways: dict[str, list[tuple[str, dict[str, Any]]]] = {
         "served": [
             ("network_queued", {}),
             ("network_accepted", {"detail": "a r b"}),

@@ -20,6 +20,8 @@ from qnode.ids import NodeName, PairId, QubitId
 from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
+    Correct,
+    Distil,
     Drop,
     Effect,
     Freed,
@@ -52,7 +54,8 @@ from qnode.wire.stack import (
 
 Edge = tuple[str, str]
 Change = Lost | Back | LinkDown | LinkUp
-FACTS: Final = NodeFacts(16, inf, inf)
+FAILING: Final = 0.2
+"""How often a step of a distillation does not keep its pair."""
 
 
 class Bell:
@@ -94,10 +97,10 @@ class Member:
     def __init__(self, world: World, name: str, life: int) -> None:
         self.world, self.name, self.life = world, NodeName(name), life
         self.memory: Memory[None] = Memory(world.slots[name])
-        links = world.links_of(name)
+        links, facts = world.links_of(name), NodeFacts(world.slots[name], inf, inf)
         routing = LinkStates if world.spec.flood else Discovery
         self.layer = NetworkLayer(
-            self.name, life, world.spec, FACTS, links, self.memory, routing(name, life, FACTS, links, world.spec.metric)
+            self.name, life, world.spec, facts, links, self.memory, routing(name, life, facts, links, world.spec.metric)
         )
         self.held: dict[QubitId, str] = {}  # halves of the stack, and of which circuit
         self.reading: dict[QubitId, str] = {}  # halves that are being measured: their slots are taken
@@ -175,11 +178,15 @@ class Member:
             case Tell():
                 world.send(self, effect.peer, effect.talk)
             case Make():
-                world.ask_link(self, effect.peer, effect.circuit)
+                world.ask_link(self, effect.peer, effect.circuit, effect.number)
             case Unmake():
                 world.withdraw_from_link(self, effect.peer, effect.circuit)
             case Swap():
                 world.swap(self, effect)
+            case Distil():
+                world.distil(self, effect)
+            case Correct():
+                world.turn(effect.half.qubit, effect.frame)
             case Read():
                 qubit = effect.half.qubit
                 self.reading[qubit] = self.held.pop(qubit)
@@ -242,14 +249,23 @@ class Member:
         elif request.at_once < request.n and not is_read:
             self.world.after(self, self.consume, request, qubit)
 
-    def ask(self, peer: str, tag: str, n: int, at_once: int, kind: str = "keep", priority: int = 0) -> None:
+    def ask(
+        self,
+        peer: str,
+        tag: str,
+        n: int,
+        at_once: int,
+        kind: str = "keep",
+        priority: int = 0,
+        min_fidelity: float = 0.0,
+    ) -> None:
         if peer in self.lost:  # the program is told so at once
             return
         self.layer.now_ns = self.world.now_ns
         room = at_once if kind == "keep" else n
         by_number = at_once < n  # it does not matter otherwise
         number = self.layer.ask(
-            "main", NodeName(peer), tag, n, 0.0, room, kind=kind, priority=priority, by_number=by_number
+            "main", NodeName(peer), tag, n, min_fidelity, room, kind=kind, priority=priority, by_number=by_number
         )
         request = self.requests[number] = Request(self.name, self.life, peer, tag, n, number, at_once, kind)
         self.world.requests.append(request)
@@ -295,6 +311,7 @@ class World:
         spec: StackSpec | None = None,
         *,
         longest_ns: int = 100,
+        fidelity: float = 1.0,
         repeats: bool = False,
     ) -> None:
         self.rng = Random(seed)
@@ -302,6 +319,10 @@ class World:
         self.spec = spec or StackSpec()
         self.slots = slots
         self.longest_ns = longest_ns
+        rest = (1.0 - fidelity) / 3.0
+        self.vector = (fidelity, rest, rest, rest)  # of the links
+        self.steps: dict[tuple[Bell, Bell], int] = {}  # of distillations, at one of their ends
+        self.distilled = 0  # steps that both ends have made
         self.repeats = repeats
         self.edges = [frozenset(edge) for edge in edges]
         self.up = set(self.edges)
@@ -313,14 +334,18 @@ class World:
         self._seq = 0
         self._last: dict[tuple[str, str], int] = {}
         self._made = 0
-        self.asked: dict[tuple[frozenset[str], str], dict[str, int]] = {}  # pairs that each end waits for, unmatched
-        self.making: dict[int, tuple[frozenset[str], str, set[str]]] = {}  # unborn: link, circuit, ends that want it
+        # The numbers of pairs that each end waits for, unmatched; of those that are not born yet: link, circuit, and
+        # the ends that want it.
+        self.asked: dict[tuple[frozenset[str], str], dict[str, list[int]]] = {}
+        self.making: dict[int, tuple[frozenset[str], str, dict[str, int]]] = {}
         self.coming: dict[tuple[str, str, str], dict[QubitId, PairId]] = {}  # born: end, peer, circuit
         self.lives: dict[str, int] = dict.fromkeys(slots, 0)
         self.members: dict[str, Member | None] = {name: Member(self, name, 0) for name in slots}
 
     def links_of(self, node: str) -> tuple[LinkFacts, ...]:
-        return tuple(LinkFacts(next(iter(edge - {node})), 10, 0, 1.0, 20) for edge in self.edges if node in edge)
+        return tuple(
+            LinkFacts(next(iter(edge - {node})), 10, 0, 1.0, 20, self.vector) for edge in self.edges if node in edge
+        )
 
     # ------------------------------------------------------------ time
 
@@ -386,21 +411,19 @@ class World:
 
     # ------------------------------------------------------------ links
 
-    def ask_link(self, member: Member, peer: str, circuit: str) -> None:
+    def ask_link(self, member: Member, peer: str, circuit: str, nth: int) -> None:
         link = frozenset((str(member.name), peer))
         assert link in self.edges, f"{member.name} asks for pairs with {peer}"
         waiting = self.asked.setdefault((link, circuit), {})
-        waiting[member.name] = waiting.get(member.name, 0) + 1
+        waiting.setdefault(member.name, []).append(nth)
         self.match(link, circuit)
 
     def match(self, link: frozenset[str], circuit: str) -> None:
         waiting = self.asked.get((link, circuit), {})
-        while link in self.up and len(waiting) == 2 and min(waiting.values()):
-            for end in waiting:
-                waiting[end] -= 1
+        while link in self.up and len(waiting) == 2 and all(waiting.values()):
             self._made += 1
             number = self._made
-            self.making[number] = (link, circuit, set(link))
+            self.making[number] = (link, circuit, {end: nths.pop(0) for end, nths in waiting.items()})
             self.schedule(self.now_ns + self.delay(), partial(self.born, number))
 
     def born(self, number: int) -> None:
@@ -418,16 +441,18 @@ class World:
                 self.lose(halves[end])
                 continue
             self.coming.setdefault((end, peer, circuit), {})[halves[end]] = pair
-            self.schedule(self.now_ns + self.delay() // 2, partial(self.arrive, end, peer, circuit, halves[end]))
+            self.schedule(
+                self.now_ns + self.delay() // 2, partial(self.arrive, end, peer, circuit, halves[end], wanted[end])
+            )
 
-    def arrive(self, end: str, peer: str, circuit: str, qubit: QubitId) -> None:
+    def arrive(self, end: str, peer: str, circuit: str, qubit: QubitId, nth: int) -> None:
         pair = self.coming.get((end, peer, circuit), {}).pop(qubit, None)
         member = self.members[end]
         if pair is None or member is None:  # it is not wanted any more
             return
         member.layer.now_ns = self.now_ns
         member.held[qubit] = circuit
-        if not member.layer.came(circuit, NodeName(peer), Half(pair, qubit, self.now_ns)):
+        if not member.layer.came(circuit, NodeName(peer), Half(pair, qubit, self.now_ns), nth):
             member.drop(qubit)
         member.carry_out()
 
@@ -475,8 +500,8 @@ class World:
         """A pair is not made; ends that wanted it go on to do so."""
         link, circuit, wanted = self.making.pop(number)
         waiting = self.asked.setdefault((link, circuit), {})
-        for end in wanted & keep:
-            waiting[end] = waiting.get(end, 0) + 1
+        for end in keep & set(wanted):
+            waiting[end] = sorted([wanted[end], *waiting.get(end, [])])
 
     def kill(self, name: str) -> None:
         member = self.members[name]
@@ -542,6 +567,26 @@ class World:
                 self.states[end] = joined
         frame = outcome if self.rng.random() < self.spec.swap_success else None
         self.after(member, member.layer.swapped, swap.circuit, swap.left.pair, swap.right.pair, frame)
+
+    def distil(self, member: Member, step: Distil) -> None:
+        """A bilateral CNOT and measurements in Z, of which only the second end's outcome says something."""
+        assert member.held.get(step.control.qubit) == step.circuit
+        assert member.held.pop(step.target.qubit) == step.circuit
+        control, target = (self.states[half.qubit] for half in (step.control, step.target))
+        assert control is not target
+        others = {state for steps in self.steps if steps != (control, target) for state in steps}
+        assert not others & {control, target}, f"{member.name} pairs others than its peer"
+        bit = self.steps.pop((control, target), None)
+        if bit is None:
+            bit = self.rng.randrange(2)
+            self.steps[control, target] = bit
+        else:
+            assert control.frame == target.frame == 0, "what is distilled has not been corrected"
+            self.distilled += 1
+            if self.rng.random() < FAILING:
+                bit ^= 1
+        self.lose(step.target.qubit)
+        self.after(member, member.layer.distilled, step.circuit, step.peer, step.step, bit)
 
     def made_whole(self, member: Member, request: Request, circuit: str, number: int, qubit: QubitId) -> None:
         """An end has a half. If the other one has its, too, they are each other's, and Phi+."""

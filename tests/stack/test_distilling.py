@@ -17,7 +17,7 @@ from qnode.ids import PairId
 from qnode.quantum.bell import BELL_STATES, PHI_PLUS
 from qnode.quantum.bell_diagonal import Floats
 from qnode.stack import expectation
-from qnode.stack.distilling import MOST_AHEAD, Ready
+from qnode.stack.distilling import MOST_AHEAD, Over, Ready
 from qnode.stack.effects import Tell
 from qnode.wire.stack import NodeFacts, Parity, Scheme, Vector
 from tests.stack.ends import DELAY_NS, PERIOD_NS, World, at_random, first
@@ -192,18 +192,19 @@ def test_a_half_that_is_lost_while_its_step_runs_ends_it_at_both() -> None:
     for out in world.outs:
         out.clear()
     mine.lost(0)
-    (told, wanting) = world.outs[0]
+    told, over, wanting = world.outs[0]
+    assert over == Over(mine.circuit, mine.peer, 1, kept=False)
     assert told == Tell(mine.peer, Parity(mine.circuit, 0, 1, None))
     mine.measured(1, 0)  # it had begun
     assert isinstance(told.talk, Parity)
     theirs.heard(told.talk)
-    assert [type(effect).__name__ for effect in world.outs[1]] == ["Abandon", "Wanting"]
-    assert world.outs[1][1] == wanting
+    assert [type(effect).__name__ for effect in world.outs[1]] == ["Abandon", "Over", "Wanting"]
+    assert world.outs[1][2] == wanting
     theirs.measured(1, 1)
     mine.heard(Parity(mine.circuit, 0, 1, 1))  # that was sent before theirs heard of it
     mine.lost(0)
     mine.lost(1)
-    assert len(world.outs[0]) == len(world.outs[1]) == 2
+    assert len(world.outs[0]) == len(world.outs[1]) == 3
 
 
 def test_a_half_that_is_lost_after_its_bit_was_told_is_gone_when_it_is_ready() -> None:

@@ -68,6 +68,7 @@ LIES: Final[dict[str, tuple[str, Talk]]] = {
     "a break by a stranger": ("mallory", Down(CIRCUIT, "broken")),
     "room at a stranger's": ("mallory", Free(CIRCUIT)),
     "a settlement with a repeater": ("dave", Settle(CIRCUIT, {})),
+    "a request before all others": ("dave", Wanted(1, "main", "", 1, 0.5, 0, priority=1001)),
     "a request for nothing": ("dave", Wanted(1, "main", "", 0, 0.0, 0)),
     "a request for more than there is": ("dave", Wanted(1, "main", "", 1, 1.5, 0)),
     "an announcement from afar": ("dave", Announce(())),
@@ -90,8 +91,8 @@ def test_what_does_not_is_refused_with_the_senders_name(what: str) -> None:
         hear(sender, talk)
 
 
-def of(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.builds(kind, **fields)
+def of(talk: type[Any], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(talk, **fields)
 
 
 names = st.sampled_from([f"n{i}" for i in range(6)])
@@ -101,7 +102,18 @@ whole = st.integers(-2, 5)
 vectors = st.tuples(*[st.floats(allow_nan=True, allow_infinity=True)] * 4)
 facts = st.just(FACTS)
 talks = st.one_of(
-    of(Wanted, number=whole, program=st.just("main"), tag=st.just(""), n=whole, min_fidelity=st.floats(), at_ns=whole),
+    of(
+        Wanted,
+        number=whole,
+        program=st.just("main"),
+        tag=st.just(""),
+        n=whole,
+        min_fidelity=st.floats(),
+        at_ns=whole,
+        kind=st.sampled_from(["keep", "measure", "nonsense"]),
+        met=whole,
+        priority=st.sampled_from([0, 1, 2**63]),
+    ),
     of(Void, number=whole),
     of(Refused, number=whole, code=st.sampled_from(["NoRoute", "Nonsense"]), fields=st.just({})),
     of(
@@ -114,6 +126,8 @@ talks = st.one_of(
         window=whole,
         since_ns=whole,
         facts=facts,
+        kind=st.sampled_from(["keep", "measure", "nonsense"]),
+        priority=st.sampled_from([0, 1, -(2**63)]),
     ),
     of(Granted, circuit=circuits, window=whole, facts=facts),
     of(Busy, circuit=circuits, node=names),
@@ -145,7 +159,8 @@ def test_the_others_finish_what_they_began(lies: list[tuple[int, str, Talk]], se
     """n5 of a ring lies to everybody; requests of others that do not go over it are served, and nothing leaks."""
     world = World(ring(6), {f"n{i}": 16 for i in range(6)}, seed, StackSpec())
     for node, peer in (("n0", "n2"), ("n2", "n0"), ("n1", "n3"), ("n3", "n1")):
-        world.ask_at(Random(seed).randrange(300), node, peer, "", 2, 2)
+        for kind in ("keep", "measure"):
+            world.ask_at(Random(seed).randrange(300), node, peer, "", 2, 2, kind)
     for at_ns, receiver, talk in lies:
 
         def lie(receiver: str = receiver, talk: Talk = talk) -> None:

@@ -31,6 +31,7 @@ class Scenario(NamedTuple):
     flood: bool
     failures: int
     repeats: bool
+    distilled: bool
     seed: int
 
 
@@ -49,6 +50,7 @@ scenarios = st.builds(
     flood=st.booleans(),
     failures=st.integers(0, 3),
     repeats=st.booleans(),
+    distilled=st.just(value=False),
     seed=st.integers(0, 2**32),
 )
 
@@ -66,7 +68,14 @@ def world_of(scenario: Scenario) -> World:
         flood=scenario.flood,
         head_start_ns=300,
     )
-    world = World(edges, slots, scenario.seed, spec, repeats=scenario.repeats)
+    world = World(
+        edges,
+        slots,
+        scenario.seed,
+        spec,
+        repeats=scenario.repeats,
+        fidelity=0.93 if scenario.distilled else 1.0,
+    )
     for _ in range(scenario.requests):
         one, other = rng.sample(sorted(slots), 2)
         tag = rng.choice(["", "", "t"])
@@ -74,7 +83,9 @@ def world_of(scenario: Scenario) -> World:
         n_pairs = rng.randrange(1, min(slots[one], slots[other], 5) + 1) * (1 if kind == "keep" else 3)
         for node, peer in ((one, other), (other, one)):
             at_once = rng.choice([n_pairs, rng.randrange(1, n_pairs + 1)])
-            world.ask_at(rng.randrange(400), node, peer, tag, n_pairs, at_once, kind, rng.choice([0, 0, 1, -1]))
+            wanted = rng.choice([0.85, 0.9, 0.95, 0.98]) if scenario.distilled else 0.0
+            priority = rng.choice([0, 0, 1, -1])
+            world.ask_at(rng.randrange(400), node, peer, tag, n_pairs, at_once, kind, priority, wanted)
     for _ in range(scenario.withdrawals):
 
         def withdraw() -> None:
@@ -113,6 +124,20 @@ def check(scenario: Scenario) -> World:
     world.run()
     world.check()
     return world
+
+
+distilling = scenarios.map(  # with cut-offs that short, many pairs over a long way would hardly ever be whole
+    lambda one: one._replace(distilled=True, nodes=min(one.nodes, 7), cutoff_ns=None if one.cutoff_ns is None else 1500)
+)
+
+
+@given(distilling)
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_to_be_distilled_ends(scenario: Scenario) -> None:
+    world = check(scenario)
+    if not scenario.withdrawals and not scenario.failures:
+        reasons = {request.reason for request in world.requests if request.ended != "served"}
+        assert reasons <= {"RequestMismatch", "FidelityUnreachable"}
 
 
 @given(scenarios)

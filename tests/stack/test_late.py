@@ -1,0 +1,70 @@
+"""Messages about pairs and circuits that are over: ordinary, and without any effect."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+import pytest
+
+from qnode.ids import NodeName
+from qnode.stack.effects import Tell
+from qnode.wire.stack import Expire, Joined, Settle, StackSpec, Talk, Track
+from tests.stack.harness import Member, World, chain, ring
+
+ABOUT_PAIRS: Final = Track | Expire | Joined | Settle
+
+
+class Remembering(World):
+    """It keeps what was said of pairs."""
+
+    said: list[tuple[NodeName, str, Talk]]
+
+    def send(self, sender: Member, peer: str, talk: Talk) -> None:
+        if isinstance(talk, ABOUT_PAIRS):
+            self.said.append((sender.name, peer, talk))
+        super().send(sender, peer, talk)
+
+
+def finished(swap: str, seed: int, *, breaks: bool) -> Remembering:
+    """n0 and n4 have kept, n1 and n3 have read some pairs; swaps fail, halves are given up, perhaps a link breaks."""
+    spec = StackSpec(swap, cutoff_ns=600, swap_success=0.7)
+    world = Remembering(ring(6) if breaks else chain(5), {f"n{i}": 8 for i in range(6)}, seed, spec, repeats=True)
+    world.said = []
+    for node, peer, kind in (("n0", "n4", "keep"), ("n1", "n3", "measure")):
+        for one, other in ((node, peer), (peer, node)):
+            world.ask_at(Random(seed).randrange(300), one, other, "", 6, 4, kind)
+    if breaks:
+        world.schedule(1500, lambda: world.break_link(frozenset(("n2", "n3"))))
+        world.schedule(2500, lambda: world.mend_link(frozenset(("n2", "n3"))))
+    world.run()
+    return world
+
+
+@pytest.mark.parametrize("swap", ["asap", "sequential", "nested"])
+@pytest.mark.parametrize("breaks", [False, True])
+def test_what_is_said_again_of_what_is_over_changes_nothing(swap: str, breaks: bool) -> None:
+    said: set[type] = set()
+    for seed in range(10):
+        world = finished(swap, seed, breaks=breaks)
+        world.check()
+        before = [(str(request), request.ended, tuple(request.pairs)) for request in world.requests]
+        assert [ended for _, ended, _ in before] == ["served"] * 4
+        for sender, receiver, talk in world.said:
+            member = world.members[receiver]
+            assert member is not None
+            for _ in range(2):
+                member.layer.heard(sender, talk)
+                if isinstance(talk, Settle) and not talk.answer:  # the other end may not have got all of them
+                    (answer,) = member.layer.out
+                    assert isinstance(answer, Tell)
+                    assert isinstance(answer.talk, Settle)
+                    assert answer.talk.answer
+                else:
+                    assert member.layer.out == []
+                member.layer.out.clear()
+            said.add(type(talk))
+        world.check()
+        assert [(str(request), request.ended, tuple(request.pairs)) for request in world.requests] == before
+    expected = {Track, Expire} | ({Joined} if swap == "nested" else set()) | ({Settle} if breaks else set())
+    assert said == expected
