@@ -35,14 +35,15 @@ class SameForAll:
 
 
 class AlongLinks:
-    """The shortest way along the links (Dijkstra 1959), computed once for each sender that is asked about.
+    """The shortest way along the links (Dijkstra 1959), sought from each sender as far as it has been asked about.
 
-    Integers only, so the sum along a way does not depend on the order of summing, and both directions agree.
+    So where neighbours talk with each other, a node's search stays with its neighbours, however large the network.
+    Integers only: the sum along a way does not depend on the order of summing, and both directions agree.
     """
 
     def __init__(self, links: Iterable[tuple[NodeName, NodeName, int]]) -> None:
         self._next: dict[NodeName, list[tuple[NodeName, int]]] = {}
-        self._from: dict[NodeName, dict[NodeName, int]] = {}
+        self._from: dict[NodeName, _Ways] = {}
         for a, b, delay_ns in links:
             self._next.setdefault(a, []).append((b, delay_ns))
             self._next.setdefault(b, []).append((a, delay_ns))
@@ -50,24 +51,39 @@ class AlongLinks:
     def delay_ns(self, a: NodeName, b: NodeName) -> int | None:
         if a == b:
             return 0
-        if a not in self._from and b in self._from:
-            a, b = b, a
-        if a not in self._from:
-            self._from[a] = self._shortest(a)
-        return self._from[a].get(b)
+        ways = self._from.get(a)
+        if ways is None:
+            other = self._from.get(b)
+            if other is not None and (a in other.found or not other.ahead):
+                return other.found.get(a)
+            ways = self._from[a] = _Ways(a)
+        found = ways.found.get(b)
+        return ways.to(b, self._next) if found is None and ways.ahead else found
 
-    def _shortest(self, source: NodeName) -> dict[NodeName, int]:
-        settled: dict[NodeName, int] = {}
-        heap: list[tuple[int, NodeName]] = [(0, source)]
-        while heap:
-            so_far, node = heappop(heap)
-            if node in settled:
+
+class _Ways:
+    """From one node: how far it is to those to which that is known, and what is ahead of them."""
+
+    __slots__ = ("ahead", "found")
+
+    def __init__(self, source: NodeName) -> None:
+        self.found: dict[NodeName, int] = {}
+        self.ahead: list[tuple[int, NodeName]] = [(0, source)]
+
+    def to(self, target: NodeName, links: Mapping[NodeName, list[tuple[NodeName, int]]]) -> int | None:
+        """Go on until the target is reached; None if it never is."""
+        found, ahead = self.found, self.ahead
+        while ahead:
+            so_far, node = heappop(ahead)
+            if node in found:
                 continue
-            settled[node] = so_far
-            for neighbour, delay_ns in self._next.get(node, ()):
-                if neighbour not in settled:
-                    heappush(heap, (so_far + delay_ns, neighbour))
-        return settled
+            found[node] = so_far
+            for neighbour, delay_ns in links.get(node, ()):
+                if neighbour not in found:
+                    heappush(ahead, (so_far + delay_ns, neighbour))
+            if node == target:
+                return so_far
+        return None
 
 
 class FromMatrix:

@@ -245,10 +245,7 @@ class NetworkLayer:
         """
         self._numbered += 1
         spare = self._memory.most(program) - (at_once if kind == "keep" else 1)
-        wanted = Wanted(
-            self._numbered, program, tag, n, min_fidelity, self.now_ns, kind,
-            priority=priority, terms=terms, spare=spare,
-        )  # fmt: skip
+        wanted = Wanted(self._numbered, program, tag, n, min_fidelity, self.now_ns, kind, 0, priority, terms, spare)
         want = self.wants[wanted.number] = Want(peer, wanted, at_once)
         want.by_number = by_number
         self.out.append(Log("network_request", program, wanted.number, peer=peer, n=n, name=tag))
@@ -348,7 +345,7 @@ class NetworkLayer:
     def _refuse_both(self, want: Want, error: QnodeError) -> None:
         assert want.theirs is not None
         self.out.append(Tell(want.peer, Refused(want.theirs.number, error.code, error.fields)))
-        want.theirs = None  # it is over, too
+        want.theirs = None  # it is over, and meets nothing else
         self._refuse(want, error)
 
     def _refused(self, sender: NodeName, want: Want, error: QnodeError) -> None:
@@ -379,16 +376,15 @@ class NetworkLayer:
             gone = self._lost.intersection(terms.route)
             if gone:
                 raise NoRoute(source=self.name, target=peer, reason=f"node {min(gone)} on the given route is gone")
-            route = way(self._routes, self.name, peer, terms, self._spec, avoid=want.avoid)
+            route = self._way(want, terms)
+            if route is None:
+                want.state = "routing"
+                self._routes.need(peer)  # which may have been forgotten since
+                route = self._way(want, terms)  # where nobody is left to be asked, all is known at once
         except QnodeError as error:
             self._refuse_both(want, next(iter(want.avoid.values()), error))
             return
-        if route is not None and not self._lost.isdisjoint(route):  # it was found before that was known
-            self._routes.forget(peer)
-            route = None
         if route is None:
-            want.state = "routing"
-            self._routes.need(peer)  # which may have been forgotten since
             return
         if want.route != route:
             self._leave(want)
@@ -439,6 +435,14 @@ class NetworkLayer:
             self.out.append(Tell(NodeName(route[1]), replace(setup, window=window)))
         elif want.asked.number in self.wants:
             self._queue(want, self.name)
+
+    def _way(self, want: Want, terms: Terms) -> tuple[str, ...] | None:
+        """The route that a request is to take, or None if it is not known. Raises NoRoute."""
+        route = way(self._routes, self.name, want.peer, terms, self._spec, avoid=want.avoid)
+        if route is not None and not self._lost.isdisjoint(route):  # it was found before that was known
+            self._routes.forget(want.peer)
+            return None
+        return route
 
     def _planned(
         self, nodes: tuple[NodeFacts, ...], links: tuple[LinkFacts, ...], wanted: float, want: Want

@@ -213,7 +213,7 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         number, far_number: The requester's request that it serves, and that of the far end.
         n: How many pairs are wanted of it; 0: until it is released.
         window: How many may be under way at once; nodes lower it to what they have.
-        since_ns: When the request was made: who asked earlier, is served earlier.
+        since_ns: When the request was made: who asked earlier, is served earlier. Below 0 once some of it was served.
         facts: Of the requester.
         schemes, nodes: What is done to the pairs of each link before they are swapped, and the facts of all nodes of
             the route; empty: nothing.

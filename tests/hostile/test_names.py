@@ -35,6 +35,7 @@ from qnode.wire.operations import (
     Send,
     SendPulses,
     Tamper,
+    Told,
     Transfer,
     Withdraw,
 )
@@ -76,6 +77,7 @@ NAMING: Final[Mapping[type, Sequence[str]]] = {
     Note: (),
     Executed: (),
     Local: ("qubits",),
+    Told: ("qubits",),
     SendPulses: ("request", "peer"),
     ReceivePulses: ("request", "peer"),
     Tamper: ("light",),
@@ -101,6 +103,7 @@ VALUES: Final[Mapping[type, Sequence[str]]] = {
     Note: ("program", "name", "value"),
     Executed: ("how", "result"),
     Local: ("event", "start_ns", "gate", "params", "outcomes"),
+    Told: ("event", "program", "request", "pair", "peer", "n", "name", "detail"),
     SendPulses: ("program", "tag", "period_ps", "codes", "entangled"),
     ReceivePulses: ("program", "tag", "bases", "choice"),
     Tamper: ("request", "action", "value", "where", "codes", "numbers"),
@@ -249,6 +252,8 @@ def _of_requests() -> Iterator[Lie]:
         yield Lie("so many pairs", Entangle(20, "main", BOB, "", n, 0.0), (MalformedMessage,))
     for n in (-1, 0, 10**8, 2**64 - 1):
         yield Lie("so many outcomes", MeasureDirectly(Entangle(20, "main", BOB, "", n, 0.0)), (MalformedMessage,))
+    yield Lie("what no stack does", Told("generate"), (MalformedMessage,))
+    yield Lie("another's half", Told("network_deliver", qubits=("alice~bob#0@bob",)), (MalformedMessage,))
     for fidelity in (float("nan"), float("inf"), -0.1, 1.1):
         yield Lie("no fidelity", Entangle(20, "main", BOB, "", 1, fidelity), (MalformedMessage,))
     wanted = Entangle(20, "main", BOB, "", 8, 0.0)

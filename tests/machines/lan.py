@@ -53,7 +53,7 @@ class Lan:
     @contextlib.contextmanager
     def started(self, host: str, *arguments: str | Path, cwd: Path, **changes: str) -> Iterator[subprocess.Popen[str]]:
         """`qnode` on a host, as `commands.started` has it on this one."""
-        with started(*arguments, cwd=cwd, words=self.words(host, *arguments), **changes) as process:
+        with started(*arguments, cwd=cwd, words=self.words(host, *arguments), afresh=False, **changes) as process:
             yield process
 
     def cut(self, host: str) -> None:

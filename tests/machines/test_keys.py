@@ -127,7 +127,7 @@ def test_keys_that_are_not_good_are_refused_on_both_sides_and_the_run_goes_on(fo
 
         def node(name: str, *keys: str | Path, **changes: str) -> subprocess.Popen[str]:
             words = ("node", "net.yaml", name, "--oracle", at, *keys)
-            return stack.enter_context(started(*words, cwd=folder, **changes))
+            return stack.enter_context(started(*words, cwd=folder, afresh=False, **changes))
 
         def is_refused(name: str, *keys: str | Path, **changes: str) -> str:
             done = ended(node(name, *keys, **changes))
