@@ -596,7 +596,7 @@ class NetworkLayer:
                 self._void(sender, talk)
             case Refused():
                 want = self.wants.get(talk.number)
-                if want is not None:
+                if want is not None and talk.circuit in ("", want.circuit):
                     self._refused(sender, want, from_wire(talk.code, talk.fields))
             case Setup():
                 self._asked_to_take_part(sender, talk)
@@ -672,11 +672,11 @@ class NetworkLayer:
             return
         if not is_end and self._memory.slots < 2:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
-            self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
+            self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields, setup.circuit)))
             return
         slow = self._too_slow(setup, at)
         if slow is not None:
-            self.out.append(Tell(requester, Refused(setup.number, slow.code, slow.fields)))
+            self.out.append(Tell(requester, Refused(setup.number, slow.code, slow.fields, setup.circuit)))
             return
         if not is_end:
             ahead = NodeName(setup.route[at + 1])
@@ -688,7 +688,7 @@ class NetworkLayer:
                 return
         taken = self._take_part(setup, want)
         if isinstance(taken, WindowTaken):
-            self.out.append(Tell(requester, Refused(setup.number, taken.code, taken.fields)))
+            self.out.append(Tell(requester, Refused(setup.number, taken.code, taken.fields, setup.circuit)))
             if want is not None:
                 want.theirs = None
                 self._refuse(want, taken)
