@@ -210,6 +210,7 @@ class NetworkLayer:
         self._memory = memory
         self._routes = routes
         self._admission = Admission(memory, self._crowded)
+        self._paused = False  # whether any circuit here may be
         self._promises = False  # whether any circuit here was ever promised a rate
         self._meetings: dict[Talks, Meeting] = {}
         self._numbered = 0
@@ -763,18 +764,19 @@ class NetworkLayer:
     def make_way(self, name: str) -> None:
         """The time of a circuit has come, and others have its slots: those that pass here give way, the youngest first.
 
-        They are set up again as soon as there is memory, or over another way. What programs hold is theirs.
+        They go on as soon as there is memory. What programs hold is theirs, and so is what pairs are distilled in.
         """
         circuit = self.circuits.get(name)
         if circuit is None or circuit.booking is None:
             return
         missing = circuit.booking.n - self._memory.free
-        passing = [one for one in self.circuits.values() if one.is_repeater and one.booking is None]
+        passing = [one for one in self.circuits.values() if one.may_pause]
         for other in sorted(passing, key=_age, reverse=True):
             if missing <= 0:
                 break
             missing -= other.reserved
-            self._give_up(other, f"its memory at {self.name} is reserved for {name}")
+            other.pause()
+            self._paused = True
 
     def slots_are_here(self, name: str) -> None:
         """The time of a circuit has come, and the slots are set aside that were booked for it."""
@@ -815,7 +817,9 @@ class NetworkLayer:
 
     def slots_freed(self) -> None:
         """Memory has been given back: who waits longest may have it."""
-        circuit = self._admission.next()
+        if self._paused:
+            self._go_on()
+        circuit = None if self._paused else self._admission.next()
         if circuit is None:
             self._make_room()
             return
@@ -825,6 +829,15 @@ class NetworkLayer:
             return
         setup = self._setups[circuit]
         self.out.append(Tell(NodeName(setup.route[0]), Free(circuit)))
+
+    def _go_on(self) -> None:
+        """Circuits that have given way come before all others, the oldest first: their ends keep slots meanwhile."""
+        paused = sorted((one for one in self.circuits.values() if one.paused), key=_age)
+        for circuit in paused:
+            if not self._memory.take_in_turn(circuit.paused - circuit.reserved):
+                return
+            circuit.go_on()
+        self._paused = False
 
     def _closed(self, name: str) -> None:
         circuit = self.circuits.pop(name, None)

@@ -110,8 +110,6 @@ async def test_what_is_reserved_is_kept_from_others(reserved: bool, tmp_path: Pa
     done = await run(network(asked("alice", "dave", terms) | greedy, CROSS, qubits=8), tmp_path)
     assert states(done, "alice") == (["served"] if reserved else ["expired"])
     assert states(done, "bob") == ["served"] * 4
-    broken = [event.detail for event in done.events if event.event == "network_broken" and event.node == "bob"]
-    assert broken == ["its memory at r1 is reserved for alice>dave#0"] * (2 if reserved else 0)
 
 
 @pytest.mark.parametrize("at", ["1 ms", "3 ms"], ids=["before", "during"])
