@@ -86,6 +86,16 @@ class Join(NamedTuple):
     known_ns: int
 
 
+class Tally:
+    """At an end: how many link pairs have come for a request, and how many of them have lost their other end."""
+
+    __slots__ = ("lost", "tried")
+
+    def __init__(self) -> None:
+        self.tried = 0
+        self.lost = 0
+
+
 class Circuit:
     """One node's part of a circuit. Every method appends what is to be done to `out`.
 
@@ -137,6 +147,7 @@ class Circuit:
         self.booking: Booking | None = None
         self.granted = False
         self.paused = 0
+        self.tally = Tally()
         self.request = 0
         self.program = ""
         self.whole = 0
@@ -369,6 +380,7 @@ class Circuit:
         side = self._sides[at]
         assert side is not None
         side.asked -= 1
+        self.tally.tried += 1
         if self.reads:
             self._here += 1
         pair = half.pair
@@ -446,6 +458,7 @@ class Circuit:
 
     def _forget(self, side: Side, half: Half) -> None:
         side.live -= 1
+        self.tally.lost += 1
         self._tracks.pop(half.pair, None)
         self._reach.pop(half.pair, None)
         number = self._numbers.pop(half.pair, None)

@@ -31,7 +31,7 @@ from qnode.errors import (
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Slots, applicant
 from qnode.stack.checking import check
-from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit
+from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit, Tally
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, SetAside, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
 from qnode.stack.promises import crowded
@@ -132,6 +132,8 @@ class Want:
         whole: How many of its pairs there are.
         by_number: Of a request whose halves are read: whether they are not all read alike.
         missing: Of such a request: which of its pairs there are not, once it has lost a circuit.
+        tally: Of what came for it.
+        waits: How often it has had to wait.
         waits_for: The node that is short of memory.
         waits_at: All nodes that may keep a place in a queue for its circuit.
         freed: One of them has said `Free` before its `Busy` had come back along the route.
@@ -141,13 +143,15 @@ class Want:
 
     __slots__ = (
         "asked", "at_once", "avoid", "by_number", "circuit", "circuits", "freed", "missing", "peer", "route", "state",
-        "theirs", "waits_at", "waits_for", "whole",
+        "tally", "theirs", "waits", "waits_at", "waits_for", "whole",
     )  # fmt: skip
 
     def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
         self.peer = peer
         self.at_once = at_once
         self.avoid: dict[str, QnodeError] = {}
+        self.tally = Tally()
+        self.waits = 0
         self.route: tuple[str, ...] = ()
         self.asked = asked
         self.theirs: Wanted | None = None
@@ -475,6 +479,7 @@ class NetworkLayer:
 
     def _queue(self, want: Want, at: str) -> None:
         want.state, want.waits_for = "queued", at
+        want.waits += 1
         self.out.append(Log("network_queued", want.asked.program, want.asked.number, peer=at, name=want.circuit))
 
     @property
@@ -515,6 +520,7 @@ class NetworkLayer:
             least = most = min(setup.n, want.at_once) + circuit.spare
             step = 1
             circuit.program = want.asked.program
+            circuit.tally = want.tally
             if want.asked.kind == "measure":
                 least, most = 1 + circuit.spare, setup.window + circuit.spare
                 circuit.reads = BY_NUMBER if want.by_number else AT_ONCE
