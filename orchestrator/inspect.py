@@ -16,6 +16,7 @@ from orchestrator.oracle.spec import Observed
 from qnode.ids import NodeName, QubitId, other_half
 from qnode.quantum.bell import BELL_STATES
 from qnode.quantum.fidelity import NAMED_STATES, fidelity, named_state
+from qnode.quantum.gates import GATES
 
 Matrix = npt.NDArray[np.complex128]
 
@@ -60,6 +61,8 @@ class MarkObserver:
         self._labels = set(observe) | {target for targets in observe.values() for target in targets}
         self._seen: dict[str, list[Sight]] = {}
         self._partners: dict[QubitId, QubitId] = {}  # of halves whose pairs have been joined to others
+        self._owed: dict[QubitId, int] = {}  # what the other end of a half's pair is still to correct
+        self._corrected: set[QubitId] = set()
 
     @property
     def labels(self) -> frozenset[str]:
@@ -80,10 +83,33 @@ class MarkObserver:
         if left is not None and right is not None:
             self._partners[left], self._partners[right] = right, left
 
+    def owes(self, half: QubitId, frame: int) -> None:
+        """A program has its half of a pair whose other end corrects this frame, sooner or later."""
+        other = self._partners.get(half)
+        if other is not None and other not in self._corrected:
+            self._owed[half] = frame
+
+    def corrected(self, half: QubitId) -> None:
+        """A far end has corrected its half."""
+        self._corrected.add(half)
+        self._owed.pop(self._partners.get(half, half), None)
+
     def _state_of_pair(self, qubit: QubitId, states: States) -> Matrix | None:
-        """Of a half: the joint state with its partner, if both halves are still there."""
+        """Of a half: the joint state with its partner, if both halves are still there.
+
+        As it is for programs: a correction that the partner's node still owes counts as made, for that is what its
+        program will get.
+        """
         other = self._partners.get(qubit) or partner_of(qubit)
-        return states.reduced_state((qubit, other)) if other is not None and other in states else None
+        if other is None or other not in states:
+            return None
+        rho, owed = states.reduced_state((qubit, other)), self._owed.get(qubit)
+        if owed is None:
+            return rho
+        for gate in BELL_STATES[owed].correction:
+            unitary = np.kron(np.eye(2), GATES[gate].unitary())
+            rho = np.asarray(unitary @ rho @ unitary.conj().T)
+        return rho
 
     def evaluate(self) -> tuple[Observed, ...]:
         """All that was asked for; the n-th mark of a label is compared with the n-th of its target."""

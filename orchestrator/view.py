@@ -50,6 +50,12 @@ class Marks:
     def swapped(self, one: QubitId, other: QubitId) -> None:
         """A mark keeps the state of its qubit, whoever is its partner."""
 
+    def owes(self, half: QubitId, frame: int) -> None:
+        """Nor does it matter who owes a correction."""
+
+    def corrected(self, half: QubitId) -> None:
+        """Or has made it."""
+
     def of(self, label: str, nth: int = 0) -> Mark:
         """The nth mark of a label. Raises InvalidOperation if there is none."""
         marks = [mark for mark in self.seen if mark.label == label]

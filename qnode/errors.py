@@ -249,7 +249,7 @@ class WindowTaken(EntanglementFailure):
 
 
 class FidelityUnreachable(EntanglementFailure):
-    sentence = "{node} and {peer} want pairs of fidelity {wanted}; their link and memories reach {reachable}"
+    sentence = "{node} and {peer} want pairs of fidelity {wanted}; links and memories between them reach {reachable}"
 
 
 class RequestOver(EntanglementFailure):

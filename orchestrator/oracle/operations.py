@@ -111,6 +111,12 @@ class Observer(Protocol):
     def swapped(self, one: QubitId, other: QubitId) -> None:
         """A repeater has joined the pairs of two halves."""
 
+    def owes(self, half: QubitId, frame: int) -> None:
+        """A program has its half of a pair whose other end corrects this frame, 2 z + x, sooner or later."""
+
+    def corrected(self, half: QubitId) -> None:
+        """A far end has corrected its half."""
+
 
 class Operations:
     """One method an operation. What goes wrong is told to the node that asked, and to nobody else.
@@ -643,6 +649,11 @@ class Operations:
                 raise MalformedMessage(detail=f"{node} told of {qubit!r}, which was never a half of a pair there")
         if op.event == "swap" and self._observer is not None and len(op.qubits) == 2:
             self._observer.swapped(QubitId(op.qubits[0]), QubitId(op.qubits[1]))
+        if self._observer is not None and len(op.qubits) == 1 and 0 <= op.n <= 3:
+            if op.event == "network_deliver" and op.n:
+                self._observer.owes(QubitId(op.qubits[0]), op.n)
+            elif op.event == "network_correct":
+                self._observer.corrected(QubitId(op.qubits[0]))
         if self._emit:
             fields = {name: value for name in op.__struct_fields__ if (value := getattr(op, name))}
             self._emit(Event(self._time.now_ns, self._time.round, node, **fields))

@@ -5,7 +5,9 @@ all as the parity of their X outcomes. For a qubit, all but sender and receiver 
 with a Bell pair; they announce coins instead, and the qubit is teleported, with its two bits sent anonymously as well.
 
 With a W state all the others measure in Z: if nobody finds 1, with probability 2/n, the two are left with a Bell pair.
-It fails otherwise, but is not ruined by a lost qubit of another node, as a GHZ state is.
+It fails otherwise, but is not ruined by a lost qubit of another node, as a GHZ state is. Who found 1 must not be told,
+for he is neither of the two: only whether somebody did. At most one can, so it is the parity of what was found (the
+source's veto would see two as well, which noise may cause).
 
 What is said tells nothing; when it is said does, if operations take time that only the sender needs.
 
@@ -16,7 +18,7 @@ receiver has been told; Lipinska, Murta & Wehner, Phys. Rev. A 98, 052320 (2018)
 from __future__ import annotations
 
 from qnode import Node, Qubit
-from qnode.protocols.broadcast import announce
+from qnode.protocols.broadcast import announce, anonymous_parity
 from qnode.protocols.ghz import share_ghz
 
 SENDER, RECEIVER, OTHER = "sender", "receiver", "other"
@@ -46,10 +48,10 @@ async def anonymous_pair(node: Node, qubit: Qubit, *, everyone: list[str], role:
 
 async def anonymous_pair_from_w(node: Node, qubit: Qubit, *, everyone: list[str], role: str) -> Qubit | None:
     """Make a W state a Bell pair of sender and receiver, with probability 2/n; otherwise all get None."""
-    found = await announce(node, await qubit.measure() if role == OTHER else 0, everyone=everyone)
+    found = await anonymous_parity(node, await qubit.measure() if role == OTHER else 0, everyone=everyone)
     if role == OTHER:
         return None
-    if any(found.values()):
+    if found:
         qubit.discard()
         return None
     if role == RECEIVER:

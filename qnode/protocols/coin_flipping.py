@@ -6,7 +6,7 @@ basis. The coin is the XOR of both bits. With a = 0.9 either of them can get wha
 more, where with messages alone one of them could be sure of it.
 
 Source: Berlin, Brassard, Bussieres & Godbout, Phys. Rev. A 80, 062321 (2009). There Bob asks for another qubit as often
-as one is lost, which helps neither; here the fibre loses none.
+as one is lost, which helps neither; here the fibre loses none. Noise makes the honest abort, too.
 """
 
 from __future__ import annotations

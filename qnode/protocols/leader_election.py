@@ -1,8 +1,9 @@
 """Leader election: all nodes are alike, and a W state makes one of them the leader, each with the same probability.
 
 Nodes without anything to tell them apart cannot elect a leader for sure by any classical protocol. They measure their
-qubits of a W state: exactly one finds 1, every time, and says so. This is for nodes that follow the protocol, however
-curious: one that lies may claim to be the leader, and nothing here proves it wrong.
+qubits of a W state: exactly one finds 1, every time, and says so. (Making the state, along a chain, does tell them
+apart; the source has it given.) This is for nodes that follow the protocol, however curious: one that lies may claim to
+be the leader, and nothing here proves it wrong.
 
 Source: D'Hondt & Panangaden, Quantum Inf. Comput. 6, 173 (2006).
 """

@@ -1,9 +1,12 @@
-"""Ping-pong: a bit travels on a qubit that goes there and back, and nobody on the way can read it.
+"""Ping-pong: a bit travels on a qubit that goes there and back, and who looks at it on the way sees nothing.
 
 Bob makes a Bell pair by himself, keeps one half and sends the other to Alice. She turns it with Z, or does not, and
 sends it back; only with both halves can the two cases be told apart. The qubit in flight is completely random. A fibre
 that loses light loses it on both ways, so that of all bits 10^(-2 alpha L/10) come through; the others are known to be
 lost.
+
+Who keeps Bob's qubit and gives Alice one of his own reads the bit nevertheless. The control mode of the source, where
+Alice measures some of the qubits and Bob compares, would notice; it is not in here.
 
 Source: Bostroem & Felbinger, Phys. Rev. Lett. 89, 187902 (2002), message mode.
 """

@@ -3,9 +3,11 @@
 Dealer and holders measure a GHZ state, each in X or Y as a coin says. If the number of Y is even, which is so in half
 of the rounds, the parity of all outcomes is fixed (XXX = +1, XYY = YXY = YYX = -1), and so the dealer's bit is the sum
 of all shares; a share alone is independent of it. A holder who takes the other's qubit to know more guesses the
-dealer's basis wrongly half of the time, and then half of the compared bits are wrong: an error rate of 1/4.
+dealer's basis wrongly half of the time, and then half of the compared bits are wrong: an error rate of 1/4. That holds
+as long as he tells his bases and bits before he has heard the others': who waits for them can hide better.
 
-Source: Hillery, Buzek & Berthiaume, Phys. Rev. A 59, 1829 (1999).
+Sources: Hillery, Buzek & Berthiaume, Phys. Rev. A 59, 1829 (1999); Karlsson, Koashi & Imoto, Phys. Rev. A 59, 162 (1999),
+for the order in which things are told.
 """
 
 from __future__ import annotations

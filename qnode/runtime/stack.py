@@ -474,6 +474,10 @@ class NetworkStack:
         held.program = whole.program
         if whole.frame:
             self._machine.apply(_CORRECTIONS[whole.frame], (held,), (), _HERE)
+            pair = f"{whole.circuit}.{whole.number}"
+            self._machine.outbox.append(
+                Told("network_correct", whole.program, whole.request, pair, n=whole.frame, qubits=(held.id,))
+            )
         if held.busy_ns > self._machine.now_ns:
             self._services.clock.call_at_ns(held.busy_ns, self._deliver, whole, held)
         else:
@@ -491,7 +495,7 @@ class NetworkStack:
         half.kind, half.error, half.fidelity = held.kind, held.error, whole.vector[0]
         half.peer, half.tag = request.peer, request.tag
         machine.outbox.append(
-            Told("network_deliver", request.program, whole.request, pair, request.peer, qubits=(half.id,))
+            Told("network_deliver", request.program, whole.request, pair, request.peer, whole.owed, qubits=(half.id,))
         )
         if machine.has_cutoffs:
             self._services.keep_cutoff(half)

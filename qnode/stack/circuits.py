@@ -636,8 +636,8 @@ class Circuit:
             self._read.discard(half.pair)
         else:
             self.reserved -= 1
-        frame = frame if self.place else 0
-        self._out.append(Whole(self.id, self.program, self.request, number, half, frame, vector, nth))
+        mine, theirs = (frame, 0) if self.place else (0, frame)
+        self._out.append(Whole(self.id, self.program, self.request, number, half, mine, vector, nth, theirs))
 
     def expired(self, sender: NodeName, pair: PairId) -> None:
         """A half that is, was or will be here has lost its other end."""
@@ -682,12 +682,12 @@ class Circuit:
             self.improver.part()
 
     def settle(self, pairs: Mapping[int, tuple[str, int]]) -> None:
-        """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be.
-
-        Ends that distil know of the same ones already: each has heard all that the other had told of until then.
-        """
+        """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be."""
         side = self._sides[LEFT if self.place else RIGHT]
         assert side is not None
+        if self.improver is not None:
+            for number in sorted(pairs.keys() - self.done.keys()):
+                self.improver.accept(number)
         for number, (pair, frame) in sorted(pairs.items()):
             half = side.held.pop(PairId(pair), None) if self._can_be(number) else None
             if half is not None:

@@ -8,8 +8,8 @@ or of a loss. What comes about steps that are over is ordinary, and ignored.
 An end whose half is lost after it has told its bit cannot take it back: the pair may be finished at the other end. It
 is `Ready` at both then, and `gone` at this one, as a half that is lost just after it was delivered.
 
-When two ends part, each tells nothing more, and hears what the other had told until then: then both know of the same
-steps, and the same pairs are `Ready` at both.
+When two ends part, each tells nothing more, but which pairs are `Ready`, and hears what the other had told until then:
+then the same pairs are `Ready` at both.
 """
 
 from __future__ import annotations
@@ -157,6 +157,12 @@ class Distiller:
         """Begin nothing more, and tell nothing: the other end is told that this is all."""
         self.parting = True
 
+    def accept(self, number: int) -> None:
+        """This pair is ready, as the other end knows, whose bit may still be on its way."""
+        item = self._held.pop(number, None)
+        if item is not None:
+            self._out.append(self._ready(item))
+
     def close(self) -> None:
         """No more is wanted; what is not finished is given up."""
         for item in self._held.values():
@@ -246,11 +252,12 @@ class Distiller:
         for item in finished:
             del self._held[item.number]
             self._wanted -= 1
-            self._out.append(
-                Ready(self.circuit, self.peer, item.number, item.pair, item.vector, item.since_ns, item.gone)
-            )
+            self._out.append(self._ready(item))
         for step in [] if self.parting else begun:
             self._begin(step)
+
+    def _ready(self, item: Item) -> Ready:
+        return Ready(self.circuit, self.peer, item.number, item.pair, item.vector, item.since_ns, item.gone)
 
     def _begin(self, step: Begun) -> None:
         control, target, at_ns = step.control, step.target, step.at_ns

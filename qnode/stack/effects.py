@@ -97,7 +97,7 @@ class Whole(NamedTuple):
     """A pair from end to end: this end may have its half, once it has corrected it by `frame` (0: nothing to do).
 
     Its slot is `program`'s from now on. Of a half that is read it may have the outcome, corrected alike, which is the
-    `nth` of all.
+    `nth` of all. `owed` is the frame that the other end corrects.
     """
 
     circuit: str
@@ -108,6 +108,7 @@ class Whole(NamedTuple):
     frame: int
     vector: Vector
     nth: int = -1
+    owed: int = 0
 
 
 class WakeAt(NamedTuple):

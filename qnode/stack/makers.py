@@ -103,6 +103,11 @@ class Improver:
         """Begin nothing more, and tell nothing: the other end is told that this is all."""
         self._distiller.part()
 
+    def accept(self, number: int) -> None:
+        """Of two that part, the other end knows that the pair of this number is good."""
+        self._distiller.accept(number)
+        self._go_on()
+
     def close(self) -> None:
         """Nothing more is wanted."""
         self._distiller.close()

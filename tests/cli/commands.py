@@ -72,12 +72,12 @@ def carried_out(words: Sequence[str], *, cwd: Path, **changes: str) -> Done:
 
 @contextlib.contextmanager
 def started(
-    *arguments: str | Path, cwd: Path, words: Sequence[str] | None = None, afresh: bool = False, **changes: str
+    *arguments: str | Path, cwd: Path, words: Sequence[str] | None = None, afresh: object = False, **changes: str
 ) -> Iterator[subprocess.Popen[str]]:
     """`qnode`, whose output is read as it comes; if it goes on for too long it is killed, and the reading ends too.
 
     `words` are what is typed instead, to start it elsewhere. Signals reach it, but for SIGSTOP and SIGKILL: with those,
-    and for its own process id, it is started `afresh`.
+    and for its own process id, it is started `afresh`, if that is true.
     """
     if words is None:
         words = command(*arguments) if afresh else _typed(*arguments, **changes)

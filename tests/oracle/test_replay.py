@@ -214,6 +214,12 @@ class Reference:
     def swapped(self, one: QubitId, other: QubitId) -> None:
         raise AssertionError("no stack is at work here")
 
+    def owes(self, half: QubitId, frame: int) -> None:
+        raise AssertionError("nor here")
+
+    def corrected(self, half: QubitId) -> None:
+        raise AssertionError("nor here")
+
     def at_mark(self, label: str, node: NodeName, qubit: QubitId, states: SeenAt) -> None:
         """Called before the mark is executed and after everything before it was: what the ledger holds, all of it."""
         self.marks += 1

@@ -114,6 +114,12 @@ class _Joint:
     def swapped(self, one: QubitId, other: QubitId) -> None:
         """What nodes hold is what they marked, however it came about."""
 
+    def owes(self, half: QubitId, frame: int) -> None:
+        """Nor do they mark what is not corrected."""
+
+    def corrected(self, half: QubitId) -> None:
+        """So nothing is to be put right."""
+
 
 def joint_states(run: Run, among: Sequence[str], label: str = "shared") -> list[Matrix]:
     """What some nodes have marked together: a density matrix for each time, the first node leftmost."""

@@ -23,16 +23,17 @@ from qnode.protocols.anonymous import (
     receive,
     send,
 )
-from qnode.protocols.broadcast import announce
+from qnode.protocols.broadcast import announce, anonymous_parity
 from qnode.protocols.ghz import share_ghz
 from qnode.protocols.ghz_switch import leaf_of_ghz, serve_ghz
 from qnode.protocols.w_state import share_w
 from qnode.quantum.fidelity import fidelity
 from qnode.testing import assert_frequency
-from tests.protocols.branching_pa import Networks
+from tests.protocols.branching_pa import Networks, werner
 from tests.protocols.multiparty import (
     EXACT,
     FALSE_ALARM,
+    PAULIS,
     Nets,
     chain_of,
     chances,
@@ -42,8 +43,11 @@ from tests.protocols.multiparty import (
     joint_states,
     names,
     projector,
+    tensor,
     w_ket,
+    werner_w,
 )
+from tests.protocols.test_w_state import noisy_w
 
 N = 4
 ROUNDS = 120
@@ -88,6 +92,30 @@ async def put_and_hold(node: Node, everyone: list[str], bit: int) -> None:
 
 async def bits(node: Node, everyone: list[str], sent: list[int]) -> list[int]:
     return [await anonymous_bit(node, await share_ghz(node, everyone), everyone=everyone, bit=bit) for bit in sent]
+
+
+async def adds_up(node: Node, everyone: list[str], bit: int) -> int:
+    return await anonymous_parity(node, bit, everyone=everyone)
+
+
+async def listen_to_parity(node: Node, everyone: list[str], bit: int) -> tuple[int, ...]:
+    """Take part, and tell all that the others have told: their coins, and what each of them announces."""
+    others = [name for name in everyone if name != node.name]
+    for name in others:
+        await node.send(name, 0, channel="coins")
+    coins = [await node.receive(name, channel="coins", type=int) for name in others]
+    said = await announce(node, (bit + sum(coins)) % 2, everyone=everyone)
+    return (*coins, *(said[name] for name in others))
+
+
+async def listen_to_w(node: Node, everyone: list[str], rounds: int) -> list[tuple[int, ...]]:
+    """Be one of the others, and tell what those have announced."""
+    heard = []
+    for _ in range(rounds):
+        told = await listen_to_parity(node, everyone, await (await share_w(node, everyone)).measure())
+        heard.append(told[len(everyone) - 1 :])
+        await hold(node, None)
+    return heard
 
 
 def roles(sender: int, receiver: int, n: int = N) -> list[str]:
@@ -169,17 +197,49 @@ def test_a_qubit_arrives(sender: int, receiver: int, qnode_cluster: Nets) -> Non
 
 
 def test_a_w_state_does_it_with_probability_2_of_n(qnode_cluster: Nets) -> None:
-    # n = 120 at p = 1/2 accepts 0.21 to 0.79.
+    """Of 120 rounds at p = 1/2 0.21 to 0.79 are accepted. n1 listens: sender and receiver say 1 as often as others."""
     nobody = sum(chance for outcomes, chance in chances(projector(w_ket(N)), "Z" * N).items() if not any(outcomes[2:]))
     assert nobody == pytest.approx(2 / N, abs=EXACT)
-    run = pairs(pair_from_w_and_hold, 2, 0, ROUNDS, qnode_cluster, events=False)
+    given = {"everyone": names(N), "rounds": ROUNDS}
+    programs = [Program(pair_from_w_and_hold, role=role, **given) for role in roles(2, 0)]
+    programs[1] = Program(listen_to_w, **given)
+    run = in_chain(programs, qnode_cluster, events=False)
     assert run["n0"] == run["n2"]
-    assert run["n1"] == run["n3"] == 0
+    assert run["n3"] == 0
+    for said in zip(*run["n1"], strict=True):
+        assert_frequency(sum(said), ROUNDS, 1 / 2, false_alarm=FALSE_ALARM)
     assert_frequency(run["n0"], ROUNDS, 2 / N, false_alarm=FALSE_ALARM)
     states = joint_states(run, ["n2", "n0"], "pair")
     assert len(states) == run["n0"]
     for state in states:
         assert fidelity(state, PHI_PLUS) == pytest.approx(1, abs=EXACT)
+
+
+async def test_pairs_of_a_noisy_w_state_are_as_many_and_as_good_as_they_should(networks: Networks) -> None:
+    """Over all outcomes: n2 sends to n1, who applies X to what is left once n0 has found 0."""
+    flip = tensor(PAULIS["X"], PAULIS["I"])
+    left = flip @ noisy_w(3, werner_w(0.9)).reshape(2, 4, 2, 4)[0, :, 0] @ flip
+    given = {"everyone": names(3), "rounds": 1}
+    programs = [Program(pair_from_w_and_hold, role=role, **given) for role in (OTHER, RECEIVER, SENDER)]
+    nodes = dict(zip(names(3), programs, strict=True))
+    looks = await networks.looks("5 ms", nodes, werner("n0 n1 n2", 0.9), draws=False)
+    kept = [(chance, view.reduced_state("n1", "n2")) for chance, (view, _) in looks if view.qubits("n1")]
+    assert sum(chance for chance, _ in kept) == pytest.approx(np.trace(left).real, abs=EXACT)
+    assert sum(chance * state for chance, state in kept) == pytest.approx(left, abs=EXACT)
+    assert fidelity(left / np.trace(left), PHI_PLUS) < 0.9
+
+
+@pytest.mark.parametrize("found", [(1, 0, 0), (0, 0, 1), (0, 1, 1)])
+async def test_a_parity_is_told_and_nothing_else(found: tuple[int, ...], networks: Networks) -> None:
+    """To n1, who hears two coins and two announcements: all eight that have this sum are alike, whoever has a 1."""
+    nodes = {f"n{place}": Program(adds_up, everyone=names(3), bit=bit) for place, bit in enumerate(found)}
+    nodes["n1"] = Program(listen_to_parity, everyone=names(3), bit=found[1])
+    heard: dict[tuple[int, ...], float] = defaultdict(float)
+    for probability, run in await networks.runs(nodes, {"line": {"chain": names(3), "length": "10 km"}}):
+        assert run["n0"] == run["n2"] == sum(found) % 2
+        heard[run["n1"]] += probability
+    possible = [view for view in product((0, 1), repeat=4) if sum(view) % 2 == (found[0] + found[2]) % 2]
+    assert heard == pytest.approx(dict.fromkeys(possible, 1 / 8), abs=EXACT)
 
 
 @pytest.mark.qnode("../../configs/anonymous.yaml")

@@ -17,12 +17,14 @@ FIBRE = {"fibre": {"between": ["alice", "bob"], "length": "10 km"}}
 ALICE_BOUND = (3 + 2 * sqrt(A * (1 - A))) / 4
 
 
-async def tossed(alice: str, bob: str, networks: Networks) -> dict[int | None, float]:
+async def tossed(alice: str, bob: str, networks: Networks, error: float = 0.0) -> dict[int | None, float]:
     """How probable 0, 1 and None are, over all choices and outcomes; both say the same."""
-    nodes = {
+    programs = {
         "alice": Program(toss, peer="bob", role=alice, tosses=1),
         "bob": Program(toss, peer="alice", role=bob, tosses=1),
     }
+    gates = {"single": {"error": error}}
+    nodes = {name: {"program": program, "gates": gates} for name, program in programs.items()}
     found: dict[int | None, float] = {0: 0.0, 1: 0.0, None: 0.0}
     for probability, run in await networks.runs(nodes, FIBRE):
         assert run["alice"] == run["bob"]
@@ -42,6 +44,13 @@ async def test_coins_are_fair_or_as_unfair_as_they_can_be(
     alice: str, bob: str, expected: dict[int | None, float], networks: Networks
 ) -> None:
     assert await tossed(alice, bob, networks) == pytest.approx(expected, abs=1e-10)
+
+
+async def test_noise_has_the_honest_suspect_each_other(networks: Networks) -> None:
+    """Two gates of error r keep (1-2r)^2 of the state: in alice's basis, half of the rest is found to be wrong."""
+    aborted = (1 - (1 - 2 * 0.03) ** 2) / 4
+    expected = {0: (1 - aborted) / 2, 1: (1 - aborted) / 2, None: aborted}
+    assert await tossed("alice", "bob", networks, error=0.03) == pytest.approx(expected, abs=1e-10)
 
 
 def test_both_bounds_are_nine_tenths() -> None:

@@ -120,3 +120,17 @@ async def test_tags_keep_streams_apart(tmp_path: Path) -> None:
         run = await net.run(on_output=None, inline=True)
     assert run["alice"] == run["dave"]
     assert run["alice"][0] == [2, 1, 0, 1]
+
+
+@pytest.mark.parametrize("duration", ["0 us", "200 us"])
+async def test_the_observer_sees_pairs_as_programs_get_them(duration: str, tmp_path: Path) -> None:
+    """Whichever end marks, and whether the far end has corrected its half by then or not."""
+    config = network("marks", "marks", {"n": 12}, observe={"got": ["fidelity"]}, formalism="density_matrix")
+    for node in config["nodes"].values():
+        node["gates"] = {"single": {"duration": duration}}
+    async with cluster(tmp_path, config) as net:
+        run = await net.run(on_output=None, inline=True)
+    values = [one.value for one in run.observed]
+    assert len(values) == 24
+    assert values == pytest.approx([1.0] * 24, abs=1e-10)
+    assert any(event.event == "network_correct" for event in run.events)

@@ -25,3 +25,20 @@ async def refused(node: Node, peer: str, min_fidelity: float = 0.0) -> str:
     except FidelityUnreachable as error:
         return str(error)
     return "served"
+
+
+async def at_once(node: Node, peer: str, n: int = 1, min_fidelity: float = 0.0) -> list[float | None]:
+    """Take n pairs in one request."""
+    halves = await node.entangle(peer, n, min_fidelity=min_fidelity)
+    await asyncio.sleep(1)
+    for half in halves:
+        node.mark("got", half)
+    await asyncio.sleep(1)
+    return [half.fidelity for half in halves]
+
+
+async def holds(node: Node, peer: str, slots: int, min_fidelity: float = 0.0) -> list[float | None]:
+    """Keep memory for a while from what is to be distilled here."""
+    qubits = node.qubits(slots)
+    asyncio.get_running_loop().call_later(0.1, lambda: [qubit.discard() for qubit in qubits])
+    return await at_once(node, peer, 1, min_fidelity)

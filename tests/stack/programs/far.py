@@ -66,3 +66,13 @@ async def tagged(node: Node, peer: str) -> list[object]:
     red[0].tag = "kept"
     found.append(len(node.pairs(tag="red")))
     return [found, [await half.measure() for half in (*red, *blue)]]
+
+
+async def marks(node: Node, peer: str, n: int) -> None:
+    """Marks each half as soon as it is there, and keeps it until the peer has marked its own."""
+    for _ in range(n):
+        half = await node.entangle(peer)
+        node.mark("got", half)
+        await node.send(peer, "marked")
+        await node.receive(peer)
+        half.discard()
