@@ -348,14 +348,13 @@ class Node:
         return await self._in_time(self._request(peer, n, n, min_fidelity, tag, priority, terms), peer, timeout)
 
     async def _in_time(self, request: Request[S], peer: NodeName, timeout: float | None) -> list[S]:
+        self._give_up_after(timeout, request)
+        return await request.all(peer)
+
+    def _give_up_after(self, timeout: float | None, request: Request[S]) -> None:
         if timeout is not None:
             request.timer = self._loop.call_later(timeout, request.give_up, EXPIRED)
-        try:
-            return await request.all(peer)
-        except RequestOver as over:
-            if over.fields["state"] != EXPIRED:
-                raise
-            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+            request.late = GenerationTimeout(node=self.name, peer=request.peer, timeout=str(timeout))
 
     async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str, priority: int) -> list[Qubit]:
         services, machine = self._services, self._machine
@@ -416,9 +415,8 @@ class Node:
             raise InvalidOperation(detail="a window has an end, so that it needs no timeout; give one of them")
         terms = self._terms(name, rate, route, window)
         request = self._request(name, wanted, room, min_fidelity, tag, priority, terms)
-        if timeout is not None:
-            request.timer = self._loop.call_later(timeout, request.give_up, EXPIRED)
-        elif terms.to_ns:
+        self._give_up_after(timeout, request)
+        if terms.to_ns:
             request.timer = self._loop.call_at(terms.to_ns / 1e9, request.give_up, EXPIRED)
         return request
 

@@ -89,6 +89,7 @@ class Circuit:
     """One node's part of a circuit. Every method appends what is to be done to `out`.
 
     Attributes:
+        number: Of its request, as its requester counts.
         place: Of this node on the route; 0 is the requester.
         open: Whether pairs are being made.
         settling: At an end: it is broken, and the other end has been asked what is whole.
@@ -124,6 +125,7 @@ class Circuit:
         out: list[Effect],
     ) -> None:
         self.id = setup.circuit
+        self.number = setup.number
         self.route = setup.route
         self.n = setup.n
         self.goal = 0 if setup.ends.steps else setup.n

@@ -353,7 +353,7 @@ class NetworkLayer:
         if sender == want.peer:
             want.theirs = None
             self._refuse(want, error)
-        elif isinstance(error, WindowTaken) and sender not in want.avoid and not self._given_way(want):
+        elif isinstance(error, WindowTaken | OutOfMemory) and sender not in want.avoid and not self._given_way(want):
             want.avoid[sender] = error
             self._leave(want)
             self._set_up(want)
@@ -426,7 +426,7 @@ class NetworkLayer:
                 return
             setup = promised
         taken = self._take_part(setup, want)
-        if isinstance(taken, WindowTaken):
+        if isinstance(taken, QnodeError):
             self._refuse_both(want, taken)
         elif taken:
             self.circuits[setup.circuit].request = mine.number
@@ -502,7 +502,7 @@ class NetworkLayer:
         except NoRoute as error:
             self._refuse(want, error)
 
-    def _take_part(self, setup: Setup, want: Want | None) -> bool | WindowTaken:
+    def _take_part(self, setup: Setup, want: Want | None) -> bool | QnodeError:
         """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
         circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = applicant(setup, self._spec)
@@ -528,6 +528,8 @@ class NetworkLayer:
             if isinstance(booked, WindowTaken):
                 return booked
             circuit.booking, taken = booked, booked.n
+        elif least > self._memory.most(circuit.program):  # it would wait for ever
+            return self._too_small(least, circuit.program)
         else:
             taken = self._admission.admit(who, least, most, step, circuit.program, circuit.shares)
         if want is None:
@@ -542,6 +544,12 @@ class NetworkLayer:
             circuit.reserved = 0 if circuit.booking is not None else taken
             self.circuits[setup.circuit] = circuit
         return bool(taken)
+
+    def _too_small(self, wanted: int, program: str) -> OutOfMemory:
+        memory = self._memory
+        kept = memory.slots - memory.most(program)
+        held = f" ({kept} are programs' own)" if kept else ""
+        return OutOfMemory(node=self.name, wanted=wanted, free=memory.free, slots=memory.slots, held=held)
 
     def _leave(self, want: Want) -> None:
         """Whatever knows the circuit of a request may forget it; no other will have its name."""
@@ -670,10 +678,6 @@ class NetworkLayer:
             self._setups[setup.circuit] = setup  # that something else is over, is on its way
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
-        if not is_end and self._memory.slots < 2:
-            error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
-            self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
-            return
         slow = self._too_slow(setup, at)
         if slow is not None:
             self.out.append(Tell(requester, Refused(setup.number, slow.code, slow.fields)))
@@ -687,7 +691,7 @@ class NetworkLayer:
                 self.out.append(Tell(requester, Down(setup.circuit, broken)))
                 return
         taken = self._take_part(setup, want)
-        if isinstance(taken, WindowTaken):
+        if isinstance(taken, QnodeError):
             self.out.append(Tell(requester, Refused(setup.number, taken.code, taken.fields)))
             if want is not None:
                 want.theirs = None
@@ -974,6 +978,14 @@ class NetworkLayer:
         found.came(peer, half, number)
         self._look_after(found)
         return True
+
+    def link_refused(self, circuit: str, error: QnodeError) -> None:
+        """A link makes nothing for a circuit, nor would it for the next: its request is refused."""
+        found, want = self.circuits.get(circuit), self._circuits_of.get(circuit)
+        if found is not None and found.is_repeater:
+            self.out.append(Tell(NodeName(found.route[0]), Refused(found.number, error.code, error.fields)))
+        elif want is not None:
+            self._refuse_both(want, error)
 
     def swapped(self, circuit: str, left: PairId, right: PairId, frame: int | None) -> None:
         """The outcome of a Bell measurement; None: it has failed."""
