@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Mutabl
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from inspect import isawaitable
+from numbers import Real
 from operator import index
 from threading import get_ident
 from types import FrameType
@@ -31,7 +32,6 @@ from qnode.errors import (
     GenerationTimeout,
     InvalidOperation,
     QnodeError,
-    RequestOver,
     WrongLoop,
 )
 from qnode.ids import NodeName, PairId, ProgramName, QubitId
@@ -317,6 +317,7 @@ class Node:
             NotANeighbour: If there is no such other node.
         """
         self._here("entangle")
+        _check_timeout(timeout)
         name, wanted = self._check_request(peer, n, min_fidelity, tag, priority)
         if wanted > self._machine.arrivals.most(self.program):
             raise self._machine.out_of_memory(self._machine.arrival, wanted, self.program)
@@ -407,6 +408,7 @@ class Node:
             InvalidOperation, OutOfMemory.
         """
         self._here("request")
+        _check_timeout(timeout)
         name, wanted = self._check_request(peer, n, min_fidelity, tag, priority)
         room = wanted if at_once is None else min(wanted, _whole(at_once))
         if room < 1:
@@ -448,7 +450,7 @@ class Node:
         self, peer: str, n: int | None, min_fidelity: float, tag: str, priority: int
     ) -> tuple[NodeName, int]:
         """Raises InvalidOperation for what no request can have, and NotANeighbour for names of no other node."""
-        if not 0.0 <= min_fidelity <= 1.0:
+        if isinstance(min_fidelity, bool) or not isinstance(min_fidelity, Real) or not 0.0 <= min_fidelity <= 1.0:
             raise InvalidOperation(detail=f"min_fidelity must lie in [0, 1]; got {min_fidelity!r}")
         wanted = 1 if n is None else _whole(n)
         name = self._other(peer)
@@ -500,9 +502,11 @@ class Node:
         Returns:
             Outcomes 0 and 1, shape (n,).
         Raises:
-            NotANeighbour, RequestMismatch, GenerationTimeout.
+            NotANeighbour: If there is no such other node.
+            RequestMismatch, NoRoute, GenerationTimeout, PeerLost, RequestOver.
         """
         self._here("measure_directly")
+        _check_timeout(timeout)
         name = self._other(peer)
         wanted = _whole(n)
         if not 1 <= wanted <= MOST_DIRECT:
@@ -622,6 +626,7 @@ class Node:
     @asynccontextmanager
     async def _within(self, timeout: float | None, peer: str) -> AsyncIterator[None]:
         """Raises GenerationTimeout once so many seconds are over."""
+        _check_timeout(timeout)
         try:
             async with asyncio.timeout(timeout):
                 yield
@@ -1014,6 +1019,14 @@ def _check_address(channel: str, program: str | None) -> None:
         raise _not_text("channel", channel)
     if program is not None and not isinstance(program, str):
         raise _not_text("program", program)
+
+
+def _check_timeout(timeout: float | None) -> None:
+    """Raises InvalidOperation for what is no time."""
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, Real) or not 0.0 <= timeout < math.inf:
+        raise InvalidOperation(detail=f"a timeout is a number of seconds >= 0; got {timeout!r}")
 
 
 def _not_text(what: str, value: object) -> InvalidOperation:

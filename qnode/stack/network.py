@@ -72,6 +72,8 @@ REMEMBERED: Final = 4096
 _FIRST_NS: Final = 2**62
 ANY: Final = Terms()
 
+Pairs = dict[int, tuple[str, int]]
+Expected = dict[int, tuple[Vector, int]]
 Talks = tuple[NodeName, str, str, str]  # peer, program, tag, kind
 
 
@@ -173,9 +175,10 @@ class Meeting:
     It is kept by the one of the two nodes that decides.
     """
 
-    __slots__ = ("mine", "theirs")
+    __slots__ = ("mine", "talks", "theirs")
 
-    def __init__(self) -> None:
+    def __init__(self, talks: Talks) -> None:
+        self.talks = talks
         self.mine: list[Want] = []
         self.theirs: list[Wanted] = []
 
@@ -216,7 +219,7 @@ class NetworkLayer:
         self._circuits_of: dict[str, Want] = {}
         self._opened: dict[NodeName, int] = {}
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
-        self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
+        self._finished: OrderedDict[str, tuple[Pairs, Expected]] = OrderedDict()
         self._closed_early: OrderedDict[str, None] = OrderedDict()  # whose `Close` may have overtaken their `Setup`
         self._lost: set[NodeName] = set()
         self._lives: dict[NodeName, int] = {}  # of nodes that were lost: the next
@@ -281,6 +284,7 @@ class NetworkLayer:
         if theirs is None:
             if want in meeting.mine:
                 meeting.mine.remove(want)
+            self._forget_empty(meeting)
             return
         self.out.append(Tell(peer, Void(number, theirs.number)))
         if 0 < theirs.terms.to_ns <= self.now_ns:
@@ -292,7 +296,15 @@ class NetworkLayer:
         return self.name < peer
 
     def _meeting(self, peer: NodeName, wanted: Wanted) -> Meeting:
-        return self._meetings.setdefault((peer, wanted.program, wanted.tag, wanted.kind), Meeting())
+        talks = (peer, wanted.program, wanted.tag, wanted.kind)
+        meeting = self._meetings.get(talks)
+        if meeting is None:
+            meeting = self._meetings[talks] = Meeting(talks)
+        return meeting
+
+    def _forget_empty(self, meeting: Meeting) -> None:
+        if not meeting.mine and not meeting.theirs and self._meetings.get(meeting.talks) is meeting:
+            del self._meetings[meeting.talks]
 
     def _meet(self, peer: NodeName, meeting: Meeting) -> None:
         """Whichever requests can."""
@@ -313,6 +325,7 @@ class NetworkLayer:
                 self._set_up(want)
             else:
                 self.out.append(Tell(peer, replace(mine, met=theirs.number)))
+        self._forget_empty(meeting)
 
     def _part(self, want: Want) -> None:
         """What a request had met is over: it waits for another, unless some of its pairs are in use."""
@@ -658,9 +671,10 @@ class NetworkLayer:
             elif want.theirs is None or want.theirs.number == void.number:
                 self._part(want)
             return
-        for (peer, *_), meeting in self._meetings.items():
+        for (peer, *_), meeting in list(self._meetings.items()):
             if peer == sender:
                 meeting.theirs[:] = [one for one in meeting.theirs if one.number != void.number]
+                self._forget_empty(meeting)
         for want in list(self.wants.values()):
             if want.peer == sender and want.theirs is not None and want.theirs.number == void.number:
                 self._part(want)
@@ -926,7 +940,7 @@ class NetworkLayer:
         circuit.settling = True
         if not circuit.place:
             self._routes.forget(circuit.far)
-        self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done)))
+        self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done, expected=circuit.expected)))
         if not circuit.place:
             for node in circuit.route[1:-1]:
                 if node not in self._lost:
@@ -936,13 +950,13 @@ class NetworkLayer:
         circuit = self.circuits.get(settle.circuit)
         if circuit is None:
             if not settle.answer:
-                whole = self._finished.get(settle.circuit, {})
+                whole, expected = self._finished.get(settle.circuit, ({}, {}))
                 self._closed(settle.circuit)  # in case that it is still to be set up here
-                self.out.append(Tell(sender, Settle(settle.circuit, whole, answer=True)))
+                self.out.append(Tell(sender, Settle(settle.circuit, whole, True, expected)))
             return
         self._break(circuit, f"{sender} has found it broken")
         del self.circuits[circuit.id]
-        circuit.settle(settle.pairs)
+        circuit.settle(settle.pairs, settle.expected, self.now_ns)
         want = self._circuits_of.pop(circuit.id, None)
         if want is None:
             return
@@ -1033,7 +1047,7 @@ class NetworkLayer:
         self._serve(want)
 
     def _remember(self, circuit: Circuit) -> None:
-        self._finished[circuit.id] = circuit.done
+        self._finished[circuit.id] = circuit.done, circuit.expected
         if len(self._finished) > REMEMBERED:
             self._finished.popitem(last=False)
 
