@@ -31,6 +31,7 @@ from qnode.errors import (
     FidelityUnreachable,
     GenerationTimeout,
     InvalidOperation,
+    NoSuchNode,
     QnodeError,
     WrongLoop,
 )
@@ -314,7 +315,7 @@ class Node:
             timeout: Seconds of network time after which the request is given up.
         Raises:
             RequestMismatch, NoRoute, FidelityUnreachable, RateUnreachable, GenerationTimeout, PeerLost.
-            NotANeighbour: If there is no such other node.
+            NoSuchNode: If there is no such other node.
         """
         self._here("entangle")
         _check_timeout(timeout)
@@ -449,8 +450,8 @@ class Node:
     def _check_request(
         self, peer: str, n: int | None, min_fidelity: float, tag: str, priority: int
     ) -> tuple[NodeName, int]:
-        """Raises InvalidOperation for what no request can have, and NotANeighbour for names of no other node."""
-        if isinstance(min_fidelity, bool) or not isinstance(min_fidelity, Real) or not 0.0 <= min_fidelity <= 1.0:
+        """Raises InvalidOperation for what no request can have, and NoSuchNode for names of no other node."""
+        if not _is_number(min_fidelity) or not 0.0 <= min_fidelity <= 1.0:
             raise InvalidOperation(detail=f"min_fidelity must lie in [0, 1]; got {min_fidelity!r}")
         wanted = 1 if n is None else _whole(n)
         name = self._other(peer)
@@ -465,10 +466,11 @@ class Node:
         return name, wanted
 
     def _other(self, peer: str) -> NodeName:
-        """Raises NotANeighbour for names of no other node."""
+        """Raises NoSuchNode for names of no other node."""
         name = NodeName(peer)
         if name == self.name or name not in self._services.names:
-            self._machine.check_neighbour(name)
+            neighbours = ", ".join(sorted(self._machine.neighbours)) or "none"
+            raise NoSuchNode(node=self.name, peer=name, neighbours=neighbours)
         return name
 
     async def measure_directly(
@@ -502,7 +504,7 @@ class Node:
         Returns:
             Outcomes 0 and 1, shape (n,).
         Raises:
-            NotANeighbour: If there is no such other node.
+            NoSuchNode: If there is no such other node.
             RequestMismatch, NoRoute, GenerationTimeout, PeerLost, RequestOver.
         """
         self._here("measure_directly")
@@ -1023,10 +1025,12 @@ def _check_address(channel: str, program: str | None) -> None:
 
 def _check_timeout(timeout: float | None) -> None:
     """Raises InvalidOperation for what is no time."""
-    if timeout is None:
-        return
-    if isinstance(timeout, bool) or not isinstance(timeout, Real) or not 0.0 <= timeout < math.inf:
+    if timeout is not None and not (_is_number(timeout) and 0.0 <= timeout < math.inf):
         raise InvalidOperation(detail=f"a timeout is a number of seconds >= 0; got {timeout!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _not_text(what: str, value: object) -> InvalidOperation:

@@ -269,7 +269,7 @@ class Busy(msgspec.Struct, array_like=True, tag=22, frozen=True):
 
 
 class Free(msgspec.Struct, array_like=True, tag=23, frozen=True):
-    """It would have memories for it now, and keeps them for it."""
+    """It has memories for it now; none that asks later gets them before it, but a circuit that runs may."""
 
     circuit: str
 

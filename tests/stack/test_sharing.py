@@ -67,7 +67,7 @@ async def test_halves_that_come_after_a_break_claim_no_more_than_they_are(tmp_pa
     source = {"model": "werner", "fidelity": 0.95, "success_probability": 0.5}
     links = {"ring": {"ring": names, "length": "10 km", "source": source}}
     for when in ("0.6 ms", "0.7 ms", "0.8 ms"):
-        faults = [{"at": when, "break": "n1~n2"}]
+        faults = [{"at": when, "break": "ring[1]"}]
         done = await run(tmp_path, nodes, links=links, faults=faults, failures={"detection_delay": "1 us"})
         assert max(done["n0"] + done["n3"]) < 0.9
         assert min(done["n0"] + done["n3"]) > 0.5
