@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qnode.errors import MalformedMessage
@@ -153,6 +153,7 @@ talks = st.one_of(
 )
 
 
+@example(lies=[(87, "n0", Refused(1, "NoRoute", {}))], seed=1)
 @settings(max_examples=60, deadline=None)
 @given(lies=st.lists(st.tuples(st.integers(0, 900), names, talks), max_size=25), seed=st.integers(0, 2**32))
 def test_the_others_finish_what_they_began(lies: list[tuple[int, str, Talk]], seed: int) -> None:

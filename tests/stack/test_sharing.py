@@ -5,8 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from orchestrator import Cluster
 from orchestrator.run import Run
+from qnode.errors import LimitExceeded, ProgramFailed
+from qnode.ids import NodeName, PairId, QubitId
+from qnode.stack.circuits import Circuit
+from qnode.stack.effects import Effect, Half
+from qnode.wire.stack import LinkFacts, NodeFacts, Setup, StackSpec, Track
+from tests.stack.harness import Member, World, chain
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 
@@ -71,3 +79,58 @@ async def test_halves_that_come_after_a_break_claim_no_more_than_they_are(tmp_pa
         done = await run(tmp_path, nodes, links=links, faults=faults, failures={"detection_delay": "1 us"})
         assert max(done["n0"] + done["n3"]) < 0.9
         assert min(done["n0"] + done["n3"]) > 0.5
+
+
+async def test_slots_of_halves_that_are_being_measured_are_taken_until_that_is_over(tmp_path: Path) -> None:
+    slow = {"qubits": 2, "gates": {"measure": {"duration": "5 ms"}}}
+    done = await run(tmp_path, {"a": at("again", "c"), "b": slow, "c": at("again", "a")})
+    assert done["a"] == done["c"]
+    first, second = (each.t for each in done.events if each.event == "network_accepted")
+    assert first < 1_000_000
+    assert second > 5_000_000
+
+
+class Refusing(World):
+    """A network where one node's links refuse it."""
+
+    who = ""
+
+    def ask_link(self, member: Member, peer: str, circuit: str, nth: int) -> None:
+        if member.name == self.who:
+            error = LimitExceeded(node=member.name, value=2, what="requests", most=1, limit="requests", program="")
+            self.after(member, member.layer.link_refused, circuit, error)
+        else:
+            super().ask_link(member, peer, circuit, nth)
+
+
+@pytest.mark.parametrize("who", ["n0", "n1", "n2"])
+def test_a_link_that_refuses_ends_the_request(who: str) -> None:
+    world = Refusing(chain(3), dict.fromkeys(["n0", "n1", "n2"], 4), 1)
+    world.who = who
+    world.ask_at(0, "n0", "n2", "", 2, 2)
+    world.ask_at(0, "n2", "n0", "", 2, 2)
+    world.run()
+    world.check()
+    assert [(one.ended, one.reason) for one in world.requests] == [("refused", "LimitExceeded")] * 2
+
+
+def test_what_is_said_of_pairs_that_are_over_is_not_remembered() -> None:
+    layer_spec, facts = StackSpec(), NodeFacts(8, 1e9, 1e9)
+    links = {peer: LinkFacts(peer, 10, 0, 1.0, 20, (1.0, 0.0, 0.0, 0.0)) for peer in ("a", "c")}
+    out: list[Effect] = []
+    setup = Setup("a>c#0", ("a", "b", "c"), 1, 1, 4, 2, 0, facts)
+    circuit = Circuit(setup, NodeName("b"), layer_spec, facts, links, out)
+    circuit.begin(2)
+    lost = PairId("a~b#0")
+    circuit.came(NodeName("a"), Half(lost, QubitId("q"), 0))
+    circuit.cut_off(lost, 10)
+    before = circuit.remembers
+    circuit.tracked(Track("a>c#0", lost, 0, lost, 0, (1.0, 0.0, 0.0, 0.0), 0), 20)
+    circuit.expired(NodeName("a"), lost)
+    assert circuit.remembers == before
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0, "1", True])
+async def test_a_timeout_is_a_time(wrong: Any, tmp_path: Path) -> None:
+    with pytest.raises(ProgramFailed, match="a timeout is a number of seconds >= 0"):
+        await run(tmp_path, {"a": at("waits", "c", timeout=wrong), "b": {"qubits": 4}, "c": {"qubits": 4}})

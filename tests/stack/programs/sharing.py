@@ -72,3 +72,14 @@ async def fidelities(node: Node, peer: str, n: int) -> list[float]:
         told.append(half.fidelity)
         await half.measure()
     return told
+
+
+async def waits(node: Node, peer: str, timeout: float) -> None:
+    await node.entangle(peer, timeout=timeout)
+
+
+async def again(node: Node, peer: str) -> int:
+    request = node.request(peer, 1, tag="first")
+    await asyncio.sleep(1e-3)
+    request.cancel()
+    return await (await node.entangle(peer)).measure()
