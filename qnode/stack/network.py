@@ -994,7 +994,10 @@ class NetworkLayer:
             self._set_up(want)
 
     def _make_room(self) -> None:
-        """Ends that had no room for all their pairs have some again."""
+        """Ends that had no room for all their pairs have some again.
+
+        They do not wait for older requests that wait for memory here: these may wait for theirs elsewhere, too.
+        """
         for name, want in self._circuits_of.items():
             circuit = self.circuits.get(name)
             while circuit is not None and circuit.open and want.at_once < want.asked.n:
