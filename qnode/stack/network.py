@@ -72,6 +72,8 @@ REMEMBERED: Final = 4096
 _FIRST_NS: Final = 2**62
 ANY: Final = Terms()
 
+Pairs = dict[int, tuple[str, int]]
+Expected = dict[int, tuple[Vector, int]]
 Talks = tuple[NodeName, str, str, str]  # peer, program, tag, kind
 
 
@@ -177,9 +179,10 @@ class Meeting:
     It is kept by the one of the two nodes that decides.
     """
 
-    __slots__ = ("mine", "theirs")
+    __slots__ = ("mine", "talks", "theirs")
 
-    def __init__(self) -> None:
+    def __init__(self, talks: Talks) -> None:
+        self.talks = talks
         self.mine: list[Want] = []
         self.theirs: list[Wanted] = []
 
@@ -216,12 +219,12 @@ class NetworkLayer:
         self._admission = Admission(memory, self._crowded)
         self._paused = False  # whether any circuit here may be
         self._promises = False  # whether any circuit here was ever promised a rate
-        self._meetings: dict[Talks, Meeting] = {}
+        self.meetings: dict[Talks, Meeting] = {}
         self._numbered = 0
         self._circuits_of: dict[str, Want] = {}
         self._opened: dict[NodeName, int] = {}
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
-        self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
+        self._finished: OrderedDict[str, tuple[Pairs, Expected]] = OrderedDict()
         self._closed_early: OrderedDict[str, None] = OrderedDict()  # whose `Close` may have overtaken their `Setup`
         self._lost: set[NodeName] = set()
         self._lives: dict[NodeName, int] = {}  # of nodes that were lost: the next
@@ -286,6 +289,7 @@ class NetworkLayer:
         if theirs is None:
             if want in meeting.mine:
                 meeting.mine.remove(want)
+            self._forget_empty(meeting)
             return
         self.out.append(Tell(peer, Void(number, theirs.number)))
         if 0 < theirs.terms.to_ns <= self.now_ns:
@@ -297,7 +301,15 @@ class NetworkLayer:
         return self.name < peer
 
     def _meeting(self, peer: NodeName, wanted: Wanted) -> Meeting:
-        return self._meetings.setdefault((peer, wanted.program, wanted.tag, wanted.kind), Meeting())
+        talks = (peer, wanted.program, wanted.tag, wanted.kind)
+        meeting = self.meetings.get(talks)
+        if meeting is None:
+            meeting = self.meetings[talks] = Meeting(talks)
+        return meeting
+
+    def _forget_empty(self, meeting: Meeting) -> None:
+        if not meeting.mine and not meeting.theirs and self.meetings.get(meeting.talks) is meeting:
+            del self.meetings[meeting.talks]
 
     def _meet(self, peer: NodeName, meeting: Meeting) -> None:
         """Whichever requests can."""
@@ -318,6 +330,7 @@ class NetworkLayer:
                 self._set_up(want)
             else:
                 self.out.append(Tell(peer, replace(mine, met=theirs.number)))
+        self._forget_empty(meeting)
 
     def _part(self, want: Want) -> None:
         """What a request had met is over: it waits for another, unless some of its pairs are in use."""
@@ -360,7 +373,7 @@ class NetworkLayer:
             self._refuse(want, error)
         elif sender not in want.route:
             return  # it has no say in it
-        elif isinstance(error, WindowTaken) and sender not in want.avoid and not self._given_way(want):
+        elif isinstance(error, WindowTaken | OutOfMemory) and sender not in want.avoid and not self._given_way(want):
             want.avoid[sender] = error
             self._leave(want)
             self._set_up(want)
@@ -433,7 +446,7 @@ class NetworkLayer:
                 return
             setup = promised
         taken = self._take_part(setup, want)
-        if isinstance(taken, WindowTaken):
+        if isinstance(taken, QnodeError):
             self._refuse_both(want, taken)
         elif taken:
             self.circuits[setup.circuit].request = mine.number
@@ -510,7 +523,7 @@ class NetworkLayer:
         except NoRoute as error:
             self._refuse(want, error)
 
-    def _take_part(self, setup: Setup, want: Want | None) -> bool | WindowTaken:
+    def _take_part(self, setup: Setup, want: Want | None) -> bool | QnodeError:
         """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
         circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = applicant(setup, self._spec)
@@ -537,6 +550,8 @@ class NetworkLayer:
             if isinstance(booked, WindowTaken):
                 return booked
             circuit.booking, taken = booked, booked.n
+        elif least > self._memory.most(circuit.program):  # it would wait for ever
+            return self._too_small(least, circuit.program)
         else:
             taken = self._admission.admit(who, least, most, step, circuit.program, circuit.shares)
         if want is None:
@@ -558,6 +573,12 @@ class NetworkLayer:
         if n:
             number = 0 if want is None else want.asked.number
             self.out.append(Log("network_slots", circuit.program, number, n=n, name=circuit.id))
+
+    def _too_small(self, wanted: int, program: str) -> OutOfMemory:
+        memory = self._memory
+        kept = memory.slots - memory.most(program)
+        held = f" ({kept} are programs' own)" if kept else ""
+        return OutOfMemory(node=self.name, wanted=wanted, free=memory.free, slots=memory.slots, held=held)
 
     def _leave(self, want: Want) -> None:
         """Whatever knows the circuit of a request may forget it; no other will have its name."""
@@ -666,9 +687,10 @@ class NetworkLayer:
             elif want.theirs is None or want.theirs.number == void.number:
                 self._part(want)
             return
-        for (peer, *_), meeting in self._meetings.items():
+        for (peer, *_), meeting in list(self.meetings.items()):
             if peer == sender:
                 meeting.theirs[:] = [one for one in meeting.theirs if one.number != void.number]
+                self._forget_empty(meeting)
         for want in list(self.wants.values()):
             if want.peer == sender and want.theirs is not None and want.theirs.number == void.number:
                 self._part(want)
@@ -686,10 +708,6 @@ class NetworkLayer:
             self._setups[setup.circuit] = setup  # that something else is over, is on its way
             self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
             return
-        if not is_end and self._memory.slots < 2:
-            error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
-            self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields, setup.circuit)))
-            return
         slow = self._too_slow(setup, at)
         if slow is not None:
             self.out.append(Tell(requester, Refused(setup.number, slow.code, slow.fields, setup.circuit)))
@@ -703,7 +721,7 @@ class NetworkLayer:
                 self.out.append(Tell(requester, Down(setup.circuit, broken)))
                 return
         taken = self._take_part(setup, want)
-        if isinstance(taken, WindowTaken):
+        if isinstance(taken, QnodeError):
             self.out.append(Tell(requester, Refused(setup.number, taken.code, taken.fields, setup.circuit)))
             if want is not None:
                 want.theirs = None
@@ -908,8 +926,8 @@ class NetworkLayer:
         self._lost.add(node)  # it need not be told anything
         for want in [want for want in self.wants.values() if want.peer == node]:
             self._refuse(want, PeerLost(peer=node, reason=reason))
-        for talks in [talks for talks in self._meetings if talks[0] == node]:
-            del self._meetings[talks]
+        for talks in [talks for talks in self.meetings if talks[0] == node]:
+            del self.meetings[talks]
 
     def _node_lost(self, node: NodeName, reason: str) -> None:
         self.forsake(node, reason)
@@ -953,7 +971,7 @@ class NetworkLayer:
         circuit.settling = True
         if not circuit.place:
             self._routes.forget(circuit.far)
-        self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done)))
+        self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done, expected=circuit.expected)))
         if not circuit.place:
             for node in circuit.route[1:-1]:
                 if node not in self._lost:
@@ -963,13 +981,13 @@ class NetworkLayer:
         circuit = self.circuits.get(settle.circuit)
         if circuit is None:
             if not settle.answer:
-                whole = self._finished.get(settle.circuit, {})
+                whole, expected = self._finished.get(settle.circuit, ({}, {}))
                 self._closed(settle.circuit)  # in case that it is still to be set up here
-                self.out.append(Tell(sender, Settle(settle.circuit, whole, answer=True)))
+                self.out.append(Tell(sender, Settle(settle.circuit, whole, True, expected)))
             return
         self._break(circuit, f"{sender} has found it broken")
         del self.circuits[circuit.id]
-        circuit.settle(settle.pairs)
+        circuit.settle(settle.pairs, settle.expected, self.now_ns)
         want = self._circuits_of.pop(circuit.id, None)
         if want is None:
             return
@@ -986,7 +1004,10 @@ class NetworkLayer:
             self._set_up(want)
 
     def _make_room(self) -> None:
-        """Ends that had no room for all their pairs have some again."""
+        """Ends that had no room for all their pairs have some again.
+
+        They do not wait for older requests that wait for memory here: these may wait for theirs elsewhere, too.
+        """
         for name, want in self._circuits_of.items():
             circuit = self.circuits.get(name)
             while circuit is not None and circuit.open and want.at_once < want.asked.n:
@@ -1006,6 +1027,14 @@ class NetworkLayer:
         found.came(peer, half, number)
         self._look_after(found)
         return True
+
+    def link_refused(self, circuit: str, error: QnodeError) -> None:
+        """A link makes nothing for a circuit, nor would it for the next: its request is refused."""
+        found, want = self.circuits.get(circuit), self._circuits_of.get(circuit)
+        if found is not None and found.is_repeater:
+            self.out.append(Tell(NodeName(found.route[0]), Refused(found.number, error.code, error.fields, circuit)))
+        elif want is not None:
+            self._refuse_both(want, error)
 
     def swapped(self, circuit: str, left: PairId, right: PairId, frame: int | None) -> None:
         """The outcome of a Bell measurement; None: it has failed."""
@@ -1053,7 +1082,7 @@ class NetworkLayer:
         self._serve(want)
 
     def _remember(self, circuit: Circuit) -> None:
-        self._finished[circuit.id] = circuit.done
+        self._finished[circuit.id] = circuit.done, circuit.expected
         if len(self._finished) > REMEMBERED:
             self._finished.popitem(last=False)
 
