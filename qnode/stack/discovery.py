@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from qnode.errors import MalformedMessage
+from qnode.stack.checking import is_state
 from qnode.stack.routes import Avoided, RouteTable
 from qnode.stack.routing import OwnLinks
 from qnode.wire.stack import (
@@ -195,6 +196,8 @@ class Discovery:
 def _readable(states: Iterable[bytes]) -> Iterator[LinkState]:
     for state in states:
         try:
-            yield decode_state(state)
+            told = decode_state(state)
         except MalformedMessage:
             continue  # whoever says so lies, and no way leads over it
+        if is_state(told):
+            yield told

@@ -11,13 +11,14 @@ from __future__ import annotations
 from bisect import insort
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from qnode.core.coins import derive_key
 from qnode.errors import (
     FidelityUnreachable,
+    MalformedMessage,
     NoRoute,
     OutOfMemory,
     PeerLost,
@@ -72,6 +73,8 @@ REMEMBERED: Final = 4096
 _FIRST_NS: Final = 2**62
 ANY: Final = Terms()
 
+K = TypeVar("K")
+V = TypeVar("V")
 Talks = tuple[NodeName, str, str, str]  # peer, program, tag, kind
 
 
@@ -217,7 +220,8 @@ class NetworkLayer:
         self._opened: dict[NodeName, int] = {}
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
         self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
-        self._closed_early: OrderedDict[str, None] = OrderedDict()  # whose `Close` may have overtaken their `Setup`
+        # Circuits, and the end that has closed them: its `Close` may have overtaken their `Setup`.
+        self._closed_early: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._lost: set[NodeName] = set()
         self._lives: dict[NodeName, int] = {}  # of nodes that were lost: the next
         self._down: set[NodeName] = set()  # neighbours to whom the link makes nothing
@@ -349,10 +353,12 @@ class NetworkLayer:
         self._refuse(want, error)
 
     def _refused(self, sender: NodeName, want: Want, error: QnodeError) -> None:
-        """By the peer, where it is over, too; or by a node on the way."""
+        """By the peer, where it is over, too; or by a node on the way that has been asked to take part."""
         if sender == want.peer:
             want.theirs = None
             self._refuse(want, error)
+        elif want.state != "setting up" or sender not in want.route:
+            return  # it is no matter of the sender's, or not any more
         elif isinstance(error, WindowTaken) and sender not in want.avoid and not self._given_way(want):
             want.avoid[sender] = error
             self._leave(want)
@@ -565,7 +571,7 @@ class NetworkLayer:
 
         Raises MalformedMessage, and does nothing, if the sender must not send it.
         """
-        check(talk, sender, self.name, self._links, self._route_of)
+        check(talk, sender, self.name, self._links, self._route_of, self._peer_of)
         match talk:
             case Track():
                 circuit = self.circuits.get(talk.circuit)
@@ -613,7 +619,7 @@ class NetworkLayer:
                 else:
                     want.freed = True
             case Close():
-                self._closed(talk.circuit)
+                self._closed(talk.circuit, sender)
             case Down():
                 circuit, want = self.circuits.get(talk.circuit), self._circuits_of.get(talk.circuit)
                 if circuit is not None and not circuit.is_repeater:
@@ -631,6 +637,10 @@ class NetworkLayer:
         known = self.circuits.get(circuit) or self._setups.get(circuit) or self._circuits_of.get(circuit)
         return None if known is None else known.route
 
+    def _peer_of(self, number: int) -> NodeName | None:
+        want = self.wants.get(number)
+        return None if want is None else want.peer
+
     def _wanted(self, sender: NodeName, wanted: Wanted) -> None:
         if self._decides(sender):
             meeting = self._meeting(sender, wanted)
@@ -638,9 +648,14 @@ class NetworkLayer:
             self._meet(sender, meeting)
             return
         want = self.wants.get(wanted.met)
-        if want is not None:
-            want.theirs = wanted
-            self._set_up(want)
+        if want is None or want.state != "asked" or want.theirs is not None:
+            return
+        mine = want.asked
+        alike = (mine.program, mine.tag, mine.kind, mine.n) == (wanted.program, wanted.tag, wanted.kind, wanted.n)
+        if not alike or mismatch(self.name, sender, mine.terms, wanted.terms) is not None:
+            raise MalformedMessage(detail=f"the stack of {sender} sent that requests have met which are not alike")
+        want.theirs = wanted
+        self._set_up(want)
 
     def _void(self, sender: NodeName, void: Void) -> None:
         if not self._decides(sender):
@@ -663,7 +678,7 @@ class NetworkLayer:
         want = self.wants.get(setup.far_number) if is_end else None
         met = want is not None and want.theirs is not None and want.theirs.number == setup.number
         unknown = want is None or (not met and self._decides(requester))
-        if self._is_over(requester, setup.circuit) or (is_end and unknown):
+        if self._is_over(requester, setup) or (is_end and unknown):
             self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
             return
         if want is not None and (want.circuit or not (met or want.theirs is None)):
@@ -722,15 +737,20 @@ class NetworkLayer:
                 return RateUnreachable(**ends, wanted=f"{rate:g}", link=link, reachable=f"{most:.4g}")
         return None
 
-    def _is_over(self, requester: NodeName, circuit: str) -> bool:
+    def _is_over(self, requester: NodeName, setup: Setup) -> bool:
         """Whether a circuit that is to be set up has been closed, or was that of an earlier life of its requester."""
-        life = int(circuit.partition(">")[0].partition("!")[2] or 0)
-        return circuit in self._closed_early or life < self._lives.get(requester, 0)
+        life = int(setup.circuit.partition(">")[0].partition("!")[2] or 0)
+        closed = any((setup.circuit, end) in self._closed_early for end in (requester, setup.route[-1]))
+        return closed or life < self._lives.get(requester, 0)
 
     def _granted(self, granted: Granted) -> None:
         circuit = self.circuits.get(granted.circuit)
         if circuit is None or circuit.granted or circuit.settling:
             return
+        if granted.window > circuit.window:
+            raise MalformedMessage(
+                detail=f"a window of {granted.window} is granted for {circuit.id}, more than was asked"
+            )
         if circuit.booking is None and (circuit.is_repeater or circuit.reads):
             sides = 1 + circuit.is_repeater
             spare = circuit.reserved - sides * granted.window - circuit.spare
@@ -793,7 +813,7 @@ class NetworkLayer:
         """So is that of a circuit: its ends, which know it by themselves, get nothing more."""
         circuit = self.circuits.get(name)
         if circuit is not None and circuit.is_repeater:
-            self._closed(name)
+            self._closed(name, self.name)
 
     def _busy(self, busy: Busy) -> None:
         circuit = self.circuits.get(busy.circuit)
@@ -826,7 +846,7 @@ class NetworkLayer:
         setup = self._setups[circuit]
         self.out.append(Tell(NodeName(setup.route[0]), Free(circuit)))
 
-    def _closed(self, name: str) -> None:
+    def _closed(self, name: str, by: NodeName) -> None:
         circuit = self.circuits.pop(name, None)
         if circuit is not None:
             circuit.close()
@@ -835,9 +855,7 @@ class NetworkLayer:
                 want.whole += circuit.whole
             return
         self._forget_setup(name)
-        self._closed_early[name] = None
-        if len(self._closed_early) > REMEMBERED:
-            self._closed_early.popitem(last=False)
+        _remember(self._closed_early, (name, by), None)
 
     def _forget_setup(self, name: str) -> None:
         setup = self._setups.pop(name, None)
@@ -888,7 +906,7 @@ class NetworkLayer:
             if circuit.is_repeater:
                 self._give_up(circuit, f"node {node} is gone: {reason}")
             elif circuit.far == node:
-                self._closed(circuit.id)
+                self._closed(circuit.id, self.name)
             else:
                 self._break(circuit, f"node {node} is gone: {reason}")
         for want in [want for want in self.wants.values() if want.state == "queued" and node in want.route]:
@@ -907,7 +925,7 @@ class NetworkLayer:
         for end in (circuit.route[0], circuit.route[-1]):
             if end not in self._lost:
                 self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
-        self._closed(circuit.id)
+        self._closed(circuit.id, self.name)
 
     def _break(self, circuit: Circuit, reason: str) -> None:
         """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
@@ -933,7 +951,7 @@ class NetworkLayer:
         if circuit is None:
             if not settle.answer:
                 whole = self._finished.get(settle.circuit, {})
-                self._closed(settle.circuit)  # in case that it is still to be set up here
+                self._closed(settle.circuit, sender)  # in case that it is still to be set up here
                 self.out.append(Tell(sender, Settle(settle.circuit, whole, answer=True)))
             return
         self._break(circuit, f"{sender} has found it broken")
@@ -1021,14 +1039,19 @@ class NetworkLayer:
         self._serve(want)
 
     def _remember(self, circuit: Circuit) -> None:
-        self._finished[circuit.id] = circuit.done
-        if len(self._finished) > REMEMBERED:
-            self._finished.popitem(last=False)
+        _remember(self._finished, circuit.id, circuit.done)
 
     def _serve(self, want: Want) -> None:
         number = want.asked.number
         self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
         self._end(want, served=True)
+
+
+def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
+    """And forget what is oldest, if that is too much."""
+    memory[key] = value
+    if len(memory) > REMEMBERED:
+        memory.popitem(last=False)
 
 
 def _age(circuit: Circuit) -> tuple[int, str]:

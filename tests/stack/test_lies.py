@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qnode.errors import MalformedMessage
+from qnode.errors import MalformedMessage, from_wire
 from qnode.ids import NodeName
 from qnode.stack.checking import check
 from qnode.wire.stack import (
@@ -22,9 +22,12 @@ from qnode.wire.stack import (
     Free,
     Granted,
     Joined,
+    LinkFacts,
+    LinkState,
     NodeFacts,
     Parity,
     Refused,
+    Scheme,
     Seek,
     Settle,
     Setup,
@@ -40,6 +43,7 @@ FACTS: Final = NodeFacts(8, 1e9, 1e9)
 ROUTE: Final = ("alice", "r1", "r2", "dave")
 CIRCUIT: Final = "alice>dave#0"
 ME: Final = NodeName("r1")
+NUMBER: Final = 3  # of a request of ours, with bob
 GOOD: Final[dict[str, tuple[str, Talk]]] = {
     "a setup": ("alice", Setup(CIRCUIT, ROUTE, 1, 1, 1, 1, 0, FACTS)),
     "a track": ("r2", Track(CIRCUIT, "r1~r2#0", -1, "r2~dave#0", 3, (1.0, 0.0, 0.0, 0.0), 0)),
@@ -72,11 +76,32 @@ LIES: Final[dict[str, tuple[str, Talk]]] = {
     "a request for nothing": ("dave", Wanted(1, "main", "", 0, 0.0, 0)),
     "a request for more than there is": ("dave", Wanted(1, "main", "", 1, 1.5, 0)),
     "an announcement from afar": ("dave", Announce(())),
+    "the end of others' request": ("mallory", Void(7, NUMBER)),
+    "a meeting with others' request": ("mallory", Wanted(7, "main", "", 1, 0.0, 0, met=NUMBER)),
+    "a circuit for others' request": ("alice", Setup("alice>r1#0", ("alice", "r1"), 1, NUMBER, 1, 1, 0, FACTS)),
+    "fewer schemes than links": ("alice", Setup(CIRCUIT, ROUTE, 1, 1, 1, 1, 0, FACTS, (Scheme(1),), (FACTS,))),
+    "a scheme of endless steps": (
+        "alice",
+        Setup(CIRCUIT, ROUTE, 1, 1, 1, 1, 0, FACTS, (Scheme(10**9),) * 3, (FACTS,) * 4),
+    ),
+    "ends that distil nodes unknown": ("alice", Setup(CIRCUIT, ROUTE, 1, 1, 1, 1, 0, FACTS, ends=Scheme(1))),
+    "a requester that keeps nothing": ("alice", Setup(CIRCUIT, ROUTE, 1, 1, 1, 1, 0, NodeFacts(8, 0.0, 1e9))),
+    "a far end that keeps nothing": ("r2", Granted(CIRCUIT, 1, NodeFacts(8, 1e9, float("nan")))),
+    "a grant of no window": ("r2", Granted(CIRCUIT, 0, FACTS)),
+    **{
+        f"a link {what}": ("alice", Announce((LinkState("alice", 0, 0, FACTS, (link,)),)))
+        for what, link in {
+            "that never succeeds": LinkFacts("r1", 1, 1, 0.0, 1),
+            "of pairs of the future": LinkFacts("r1", 1, 1, 1.0, 1, aged_ns=(0, -1)),
+            "to the past": LinkFacts("r1", -1, 1, 1.0, 1),
+            "better than perfect": LinkFacts("r1", 1, 1, 1.0, 1, (2.0, 0.0, 0.0, 0.0)),
+        }.items()
+    },
 }
 
 
 def hear(sender: str, talk: Talk) -> None:
-    check(talk, NodeName(sender), ME, {"alice", "r2"}, {CIRCUIT: ROUTE}.get)
+    check(talk, NodeName(sender), ME, {"alice", "r2"}, {CIRCUIT: ROUTE}.get, {NUMBER: NodeName("bob")}.get)
 
 
 @pytest.mark.parametrize("what", GOOD)
@@ -89,6 +114,60 @@ def test_what_does_not_is_refused_with_the_senders_name(what: str) -> None:
     sender, talk = LIES[what]
     with pytest.raises(MalformedMessage, match=f"the stack of {sender} sent"):
         hear(sender, talk)
+
+
+def tell(world: World, at_ns: int, sender: str, receiver: str, talk: Talk) -> None:
+    """A message of a stack that lies: as the shell does, whoever hears it goes on if it must not be."""
+
+    def do() -> None:
+        member = world.members[receiver]
+        assert member is not None
+        try:
+            member.call(member.layer.heard, NodeName(sender), talk)
+        except MalformedMessage:
+            member.carry_out()
+
+    world.schedule(at_ns, do)
+
+
+BY_OTHERS: Final[dict[str, tuple[str, str, Talk]]] = {  # of the requests 1 and 2 of n1 and n3, which meet over n2
+    "a stranger refuses": ("n5", "n1", Refused(1, "NoRoute", {})),
+    "a stranger refuses the far end": ("n5", "n3", Refused(1, "NoRoute", {})),
+    "a stranger refuses for its memory": ("n5", "n1", Refused(2, "WindowTaken", {})),
+    "a repeater refuses the far end": ("n2", "n3", Refused(1, "NoRoute", {})),
+    "who decides for itself ends it": ("n0", "n3", Void(1, 1)),
+    "who does not decide ends it": ("n5", "n1", Void(1, 1)),
+    "who decides for itself takes it": ("n0", "n3", Wanted(1, "main", "", 2, 0.0, 0, met=1)),
+    "a neighbour takes it": ("n4", "n3", Setup("n4>n3#0", ("n4", "n3"), 1, 1, 2, 1, 0, FACTS)),
+    "a stranger grants": ("n5", "n1", Granted("n1>n3#0", 1, FACTS)),
+    "too much is granted": ("n2", "n1", Granted("n1>n3#0", 99, FACTS)),
+    "a stranger settles": ("n5", "n1", Settle("n1>n3#0", {}, answer=True)),
+    "a stranger closes": ("n5", "n2", Close("n1>n3#0")),
+    "a stranger breaks": ("n5", "n1", Down("n1>n3#0", "so it says")),
+    "a stranger has no memory": ("n5", "n1", Busy("n1>n3#0", "n5")),
+    "a stranger is free": ("n5", "n1", Free("n1>n3#0")),
+    "a stranger tracks": ("n5", "n1", Track("n1>n3#0", "n1~n2#1", -1, "n2~n3#2", 1, (1.0, 0.0, 0.0, 0.0), 0)),
+    "a stranger loses a half": ("n5", "n1", Expire("n1>n3#0", "n1~n2#1")),
+}
+
+
+@pytest.mark.parametrize("what", BY_OTHERS)
+def test_nobody_refuses_ends_or_takes_what_others_asked_for(what: str) -> None:
+    """At any time, with the numbers and the circuit that there are: requests that n1 and n3 make are served."""
+    for at_ns in range(0, 1000, 90):
+        world = World(ring(6), {f"n{i}": 16 for i in range(6)}, at_ns, StackSpec())
+        for kind in ("keep", "measure"):
+            for node, peer in (("n1", "n3"), ("n3", "n1")):
+                world.ask_at(0, node, peer, "", 2, 2, kind)
+        tell(world, at_ns, *BY_OTHERS[what])
+        world.run()
+        assert [str(request) for request in world.requests if request.ended != "served"] == []
+        world.check()
+
+
+def test_an_error_whose_fields_cannot_be_is_an_error_all_the_same() -> None:
+    assert "NoRoute" in str(from_wire("NoRoute", {"self": 1}))
+    assert str(from_wire("WindowTaken", {"nonsense": "x"}))
 
 
 def of(talk: type[Any], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
