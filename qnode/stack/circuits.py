@@ -90,6 +90,7 @@ class Circuit:
 
     Attributes:
         place: Of this node on the route; 0 is the requester.
+        attempt: The how-manieth time that it is set up.
         open: Whether pairs are being made.
         settling: At an end: it is broken, and the other end has been asked what is whole.
         program: Whose slots it has, at an end.
@@ -124,6 +125,7 @@ class Circuit:
         out: list[Effect],
     ) -> None:
         self.id = setup.circuit
+        self.attempt = setup.attempt
         self.route = setup.route
         self.n = setup.n
         self.goal = 0 if setup.ends.steps else setup.n

@@ -216,12 +216,15 @@ class NetworkLayer:
         self._promises = False  # whether any circuit here was ever promised a rate
         self._meetings: dict[Talks, Meeting] = {}
         self._numbered = 0
+        self._attempts = 0
         self._circuits_of: dict[str, Want] = {}
         self._opened: dict[NodeName, int] = {}
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
         self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
         # Circuits, and the end that has closed them: its `Close` may have overtaken their `Setup`.
         self._closed_early: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._tried: OrderedDict[tuple[str, str], int] = OrderedDict()  # circuits, by whom, and the last attempt
+        self._heard_of: OrderedDict[tuple[NodeName, int, int, int], None] = OrderedDict()  # requests of others
         self._lost: set[NodeName] = set()
         self._lives: dict[NodeName, int] = {}  # of nodes that were lost: the next
         self._down: set[NodeName] = set()  # neighbours to whom the link makes nothing
@@ -403,9 +406,11 @@ class NetworkLayer:
             self._circuits_of[want.circuit] = want
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
+        self._attempts += 1
         setup = Setup(
             want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), want.since_ns, self._facts,
             kind=mine.kind, priority=max(mine.priority, theirs.priority), from_ns=terms.from_ns, to_ns=terms.to_ns,
+            attempt=self._attempts,
         )  # fmt: skip
         wanted = max(mine.min_fidelity, theirs.min_fidelity)
         chosen: Plan | None = None
@@ -642,7 +647,11 @@ class NetworkLayer:
         return None if want is None else want.peer
 
     def _wanted(self, sender: NodeName, wanted: Wanted) -> None:
+        before = (sender, wanted.number, wanted.at_ns, wanted.met)
+        if before in self._heard_of:
+            return
         if self._decides(sender):
+            _remember(self._heard_of, before, None)
             meeting = self._meeting(sender, wanted)
             meeting.theirs.append(wanted)
             self._meet(sender, meeting)
@@ -654,6 +663,7 @@ class NetworkLayer:
         alike = (mine.program, mine.tag, mine.kind, mine.n) == (wanted.program, wanted.tag, wanted.kind, wanted.n)
         if not alike or mismatch(self.name, sender, mine.terms, wanted.terms) is not None:
             raise MalformedMessage(detail=f"the stack of {sender} sent that requests have met which are not alike")
+        _remember(self._heard_of, before, None)
         want.theirs = wanted
         self._set_up(want)
 
@@ -674,16 +684,19 @@ class NetworkLayer:
 
     def _asked_to_take_part(self, sender: NodeName, setup: Setup) -> None:
         requester, at = NodeName(setup.route[0]), setup.route.index(self.name)
+        if setup.circuit in self.circuits or setup.attempt <= self._tried.get((setup.circuit, sender), -1):
+            return  # it has come before
+        _remember(self._tried, (setup.circuit, sender), setup.attempt)
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
         met = want is not None and want.theirs is not None and want.theirs.number == setup.number
         unknown = want is None or (not met and self._decides(requester))
         if self._is_over(requester, setup) or (is_end and unknown):
-            self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
+            self.out.append(Tell(sender, Busy(setup.circuit, "", setup.attempt)))  # it is over: that is on its way
             return
         if want is not None and (want.circuit or not (met or want.theirs is None)):
             self._setups[setup.circuit] = setup  # that something else is over, is on its way
-            self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
+            self.out.append(Tell(sender, Busy(setup.circuit, self.name, setup.attempt)))
             return
         if not is_end and self._memory.slots < 2:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
@@ -698,7 +711,7 @@ class NetworkLayer:
             broken = f"the link of {self.name} and {ahead} is broken" if ahead in self._down else ""
             broken = f"node {ahead} is gone" if ahead in self._lost else broken
             if broken:
-                self.out.append(Tell(sender, Busy(setup.circuit, "")))
+                self.out.append(Tell(sender, Busy(setup.circuit, "", setup.attempt)))
                 self.out.append(Tell(requester, Down(setup.circuit, broken)))
                 return
         taken = self._take_part(setup, want)
@@ -710,7 +723,7 @@ class NetworkLayer:
             return
         if not taken:
             self._setups[setup.circuit] = setup
-            self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
+            self.out.append(Tell(sender, Busy(setup.circuit, self.name, setup.attempt)))
             return
         self._setups.pop(setup.circuit, None)
         circuit = self.circuits[setup.circuit]
@@ -817,7 +830,7 @@ class NetworkLayer:
 
     def _busy(self, busy: Busy) -> None:
         circuit = self.circuits.get(busy.circuit)
-        if circuit is None or circuit.settling:
+        if circuit is None or circuit.settling or circuit.granted or busy.attempt != circuit.attempt:
             return
         del self.circuits[busy.circuit]
         circuit.close()

@@ -224,6 +224,7 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         priority: The higher one of both.
         rates: How many pairs a second each link is to make for it, in the order of the route; empty: as it comes.
         from_ns, to_ns: As of `Terms`.
+        attempt: The how-manieth time that the requester asks: each counts once, however often it comes.
     """
 
     circuit: str
@@ -244,6 +245,7 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     to_ns: int = 0
     ends: Scheme = Scheme()
     delays_ns: tuple[int, ...] = ()
+    attempt: int = 0
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
@@ -261,11 +263,12 @@ class Busy(msgspec.Struct, array_like=True, tag=22, frozen=True):
     """A node has no memories for it now, or not for it before others; it will say `Free` to the requester.
 
     Goes back along the route, and all on the way give back what they took. `node` is empty if the far end does not know
-    the request.
+    the request; `attempt` is that of the Setup.
     """
 
     circuit: str
     node: str
+    attempt: int = 0
 
 
 class Free(msgspec.Struct, array_like=True, tag=23, frozen=True):

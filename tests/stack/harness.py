@@ -40,14 +40,10 @@ from qnode.stack.network import NetworkLayer
 from qnode.stack.routing import LinkStates
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
-    Expire,
-    Joined,
     LinkFacts,
     NodeFacts,
-    Settle,
     StackSpec,
     Talk,
-    Track,
     decode_talk,
     encode_talk,
 )
@@ -406,7 +402,7 @@ class World:
                 member.call(member.layer.heard, sender.name, decode_talk(data))
 
         self.schedule(at_ns, arrive)
-        while self.repeats and isinstance(talk, Track | Expire | Joined | Settle) and self.rng.random() < 0.3:
+        while self.repeats and self.rng.random() < 0.3:
             self.schedule(at_ns + self.rng.randrange(20 * self.longest_ns), arrive)
 
     # ------------------------------------------------------------ links
