@@ -70,6 +70,9 @@ from qnode.wire.stack import (
 REMEMBERED: Final = 4096
 """Finished circuits of which an end still knows the pairs, in case the other end has not got them all."""
 
+OF_A_LIFE: Final = 1_000_000
+"""Requests are numbered from there on in each life of a node: what came late of an earlier one names none of the next."""
+
 _FIRST_NS: Final = 2**62
 ANY: Final = Terms()
 
@@ -215,7 +218,7 @@ class NetworkLayer:
         self._admission = Admission(memory, self._crowded)
         self._promises = False  # whether any circuit here was ever promised a rate
         self._meetings: dict[Talks, Meeting] = {}
-        self._numbered = 0
+        self._numbered = life * OF_A_LIFE
         self._attempts = 0
         self._circuits_of: dict[str, Want] = {}
         self._opened: dict[NodeName, int] = {}
