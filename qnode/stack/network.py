@@ -71,7 +71,7 @@ REMEMBERED: Final = 4096
 """Finished circuits of which an end still knows the pairs, in case the other end has not got them all."""
 
 OF_A_LIFE: Final = 1_000_000
-"""Requests are numbered from there on in each life of a node: what came late of an earlier one names none of the next."""
+"""Each life of a node numbers its requests from others on: what comes late of an earlier one names none of the next."""
 
 _FIRST_NS: Final = 2**62
 ANY: Final = Terms()

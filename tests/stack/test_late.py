@@ -97,7 +97,7 @@ def test_what_is_said_again_of_what_is_over_changes_nothing(swap: str, breaks: b
 def test_what_is_said_of_requests_circuits_and_ways_may_come_twice(kind: type) -> None:
     """Memory is short, requests are withdrawn and do not match, a link breaks: the others end, and no slot is kept."""
     repeated: set[type] = set()
-    for seed in range(4):
+    for seed in range(8):
         spec = StackSpec(flood=kind not in (Seek, Found))
         world = World(ring(5), {f"n{i}": 4 for i in range(5)}, seed, spec, repeats=(kind,))
         rng = Random(seed)
@@ -105,7 +105,7 @@ def test_what_is_said_of_requests_circuits_and_ways_may_come_twice(kind: type) -
             for one, other in ((node, peer), (peer, node)):
                 world.ask_at(rng.randrange(300), one, other, "", 3, 2)
                 world.ask_at(rng.randrange(300), one, other, "unlike", 1 + (one > other), 1)
-                world.ask_at(rng.randrange(300), one, other, "", 2, 2)
+                world.ask_at(rng.randrange(4000), one, other, "", 2, 2)
         world.schedule(600, lambda world=world: withdraw_last(world))  # type: ignore[misc]
         world.schedule(900, lambda world=world: world.break_link(frozenset(("n1", "n2"))))  # type: ignore[misc]
         world.run()
