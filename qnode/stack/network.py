@@ -94,6 +94,9 @@ class Routes(Protocol):
     def need(self, target: str) -> None:
         """A route to that node is needed."""
 
+    def doubt(self, target: str) -> None:
+        """A route there was waited for in vain: what would have told of it may be lost."""
+
     def route(self, target: str, *, avoid: Collection[Avoided] = ()) -> tuple[str, ...] | None:
         """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
 
@@ -275,6 +278,8 @@ class NetworkLayer:
         want = self.wants.get(number)
         if want is not None:
             self.out.append(Log(f"network_{why}", want.asked.program, number, peer=want.peer, n=want.asked.n))
+            if want.state in ("asked", "routing"):
+                self._routes.doubt(want.peer)
             self._end(want)
 
     def _end(self, want: Want, *, served: bool = False) -> None:

@@ -118,7 +118,10 @@ class Scheme(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Announce(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """Link states that the sender has learnt, all of one instant in one message. The first one wakes a stack."""
+    """Link states that the sender has learnt, all of one instant in one message. The first one wakes a stack.
+
+    Without any, it is a question: the sender knows too little, and the receiver is to tell it all that it knows.
+    """
 
     states: tuple[LinkState, ...]
 
