@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, closing, nullcontext
 from dataclasses import replace
+from math import comb
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -557,8 +558,11 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 
 def _modules(source: Source, folder: Path) -> Sequence[str]:
     """What the programs of a run will import: a launcher that forks has it ready for all of them."""
-    programs = {program.run for node in source.network.nodes.values() for program in node.programs}
-    return modules_of(sorted(programs), (source.base, folder, *map(Path, source.path)))
+    network = source.network
+    programs = {program.run for node in network.nodes.values() for program in node.programs}
+    modules = modules_of(sorted(programs), (source.base, folder, *map(Path, source.path)))
+    far = len(network.links) < comb(len(network.nodes), 2)  # then nodes that are no neighbours may ask for pairs
+    return (*modules, "qnode.runtime.stack") if network.links and far else modules
 
 
 class _Options(NamedTuple):

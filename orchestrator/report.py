@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a run in a notebook shows itself by way of this
 from orchestrator.text import columns, count, from_here, shortened, span
 
 _WIDEST: Final = 40  # characters of a result
+_DIGITS: Final = 6  # of a number in it
 _MANY_ROWS: Final = 24  # from here on, nodes with equal rows share one
 _FIRST, _LAST = 16, 4  # of the rows that are shown if there are still too many
 
@@ -194,7 +195,8 @@ def _rows_of(run: Run, node: NodeDescription, ends: Mapping[tuple[str, str], int
         else:
             result = "service" if program.service else "unfinished"
         qubits = f"{used:,} used" if used and not found else ""
-        found.append(Row(node.name, program.run, result, "" if at_ns is None else format_time(at_ns), qubits))
+        what = program.run if len(node.programs) == 1 else f"{program.name}: {program.run}"
+        found.append(Row(node.name, what, result, "" if at_ns is None else format_time(at_ns), qubits))
     known = {program.name for program in node.programs}
     for name in [name for name in results if name not in known]:  # somebody started it while the network ran
         found.append(Row(node.name, name, _short(results[name]), format_time(ends[node.name, name])))
@@ -273,7 +275,20 @@ def _number(value: float | None) -> str:
 
 
 def _short(value: object) -> str:
-    return "-" if value is None else shortened(repr(value), _WIDEST)
+    return "-" if value is None else shortened(repr(_rounded(value)), _WIDEST)
+
+
+def _rounded(value: object) -> object:
+    """A value as the table shows it: of each float so many digits; JSON and comma-separated values have them all."""
+    if type(value) is float:
+        return float(f"{value:.{_DIGITS}g}")
+    if type(value) is list:
+        return [_rounded(each) for each in value]
+    if type(value) is tuple:
+        return tuple(_rounded(each) for each in value)
+    if type(value) is dict:
+        return {key: _rounded(each) for key, each in value.items()}
+    return value
 
 
 def _cell(value: object) -> str:

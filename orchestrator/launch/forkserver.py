@@ -34,7 +34,7 @@ from orchestrator.launch.protocol import (
     Prepare,
     Reader,
     Unable,
-    send,
+    Writer,
 )
 from orchestrator.launch.rundir import RunDirectory
 from orchestrator.launch.starting import Again, Starter
@@ -57,6 +57,7 @@ class Forkserver:
         self.lifeline, self._lifeline_end = os.pipe()
         self._socket = sock
         self._reader = Reader(sock)
+        self._writer = Writer(sock)
         self._children: dict[int, int] = {}
         self._directory: RunDirectory | None = None
         self._terminated = False
@@ -80,12 +81,17 @@ class Forkserver:
                 selector.register(self._socket, selectors.EVENT_READ)
                 selector.register(self._woken, selectors.EVENT_READ)
                 while not self._reader.closed and not self._terminated:
-                    ready = {key.fd for key, _ in selector.select()}
+                    writes = selectors.EVENT_WRITE if self._writer.waits else 0
+                    selector.modify(self._socket, selectors.EVENT_READ | writes)
+                    ready = {key.fd: events for key, events in selector.select()}
                     if self._woken in ready:
                         with contextlib.suppress(BlockingIOError):
                             os.read(self._woken, 4096)
                         self._reap()
-                    if self._socket.fileno() in ready:
+                    events = ready.get(self._socket.fileno(), 0)
+                    if events & selectors.EVENT_WRITE:
+                        self._writer.flush()
+                    if events & selectors.EVENT_READ:
                         for order in self._reader.orders():
                             self._carry_out(order, starter)
         except (BrokenPipeError, ConnectionResetError):
@@ -120,7 +126,7 @@ class Forkserver:
         match order:
             case Open():
                 starter.load(order.modules)
-                send(self._socket, self._open())
+                self._writer.send(self._open())
             case Prepare():
                 assert self._directory is not None  # the launcher opens before it starts
                 allow_descriptors()
@@ -129,7 +135,7 @@ class Forkserver:
                 self._start(order, starter)
             case Kill():
                 self._end_run()
-                send(self._socket, Killed())
+                self._writer.send(Killed())
             case End(number=number):
                 for pid, other in self._children.items():
                     if other == number:
@@ -149,10 +155,10 @@ class Forkserver:
             pid = starter.start(order)
         except OSError as error:
             n = len(self._children)
-            send(self._socket, Unable(f"no process can be started after the first {n}: {error.strerror or error}"))
+            self._writer.send(Unable(f"no process can be started after the first {n}: {error.strerror or error}"))
             return
         self._children[pid] = order.number
-        send(self._socket, Forked(order.number, pid))
+        self._writer.send(Forked(order.number, pid))
 
     def _reap(self) -> None:
         while self._children:
@@ -164,7 +170,7 @@ class Forkserver:
             _, status = os.waitpid(pid, 0)
             number = self._children.pop(pid, None)
             if number is not None:
-                send(self._socket, Exited(number, os.waitstatus_to_exitcode(status), self.words.of(number)))
+                self._writer.send(Exited(number, os.waitstatus_to_exitcode(status), self.words.of(number)))
 
     def _end_run(self) -> None:
         for pid in self._children:

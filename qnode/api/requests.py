@@ -24,12 +24,16 @@ class Progress(NamedTuple):
 
     Attributes:
         state: "asked" until the peer has asked too, "routing", "setting up", "queued" for memory at the node
-            `waits_for`, "running", "settling" after a link or node of the route was lost; then "served", "refused",
-            "withdrawn" or "expired".
+            `waits_for`, "reserved" until its time has come, "running", "settling" after a link or node of the route
+            was lost; then "served", "refused", "withdrawn" or "expired".
         wanted, delivered: Pairs.
         route: Which it takes, from the requester on; () before there is one.
         circuits: How many it has taken so far, one after the other.
         asked_ns, first_ns, last_ns: When it was made, and when the first and the last pair came; None before.
+        waits: How often it has had to wait for memory, or for a link that others have been promised.
+        tried: How many link pairs this end has had for it, to become pairs of both ends; distilled ones count once.
+        lost: How many of these have lost their other end: to a cut-off, a swap that failed.
+        fidelity: What is to be expected of the pairs that came, when they came, in the mean; None if nothing is.
     """
 
     state: str
@@ -41,6 +45,10 @@ class Progress(NamedTuple):
     asked_ns: int = 0
     first_ns: int | None = None
     last_ns: int | None = None
+    waits: int = 0
+    tried: int = 0
+    lost: int = 0
+    fidelity: float | None = None
 
     @property
     def rate_hz(self) -> float | None:
@@ -98,6 +106,7 @@ class Request(Generic[T]):
                     asked_ns=self._last.asked_ns,
                     first_ns=self._last.first_ns,
                     last_ns=self._last.last_ns,
+                    fidelity=self._last.fidelity,
                 )
         return self._last
 
@@ -159,6 +168,10 @@ class Request(Generic[T]):
         """A half is delivered; `key` sorts it among the others."""
         self._fresh.append((key, half))
         self.delivered += 1
+        expected = getattr(half, "fidelity", None)
+        if expected is not None:
+            mean = ((self._last.fidelity or 0.0) * (self.delivered - 1) + expected) / self.delivered
+            self._last = self._last._replace(fidelity=mean)
         first_ns = now_ns if self._last.first_ns is None else self._last.first_ns
         self._last = self._last._replace(delivered=self.delivered, first_ns=first_ns, last_ns=now_ns)
         if self.delivered == self.n:

@@ -2,7 +2,8 @@
 
 The sender puts random bits on qubits in random bases, z or x; the receiver measures in random bases. Afterwards they
 tell each other the bases and keep the half of the bits where these agree. Who has measured on the way, in a basis that
-he had to guess, has left a wrong bit behind with probability 1/4, and a sample of the bits tells.
+he had to guess, has left a wrong bit behind with probability 1/4, and a sample of the bits tells. Their messages are
+public, but authentic: nobody on the way can write others.
 
 Sources: Bennett & Brassard (1984); Nielsen & Chuang, section 12.6.3. `eavesdropping.intercept_qubits` is who listens.
 """

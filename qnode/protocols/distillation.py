@@ -48,10 +48,10 @@ async def compare_parities(node: Node, kept: Qubit, spent: Qubit, *, peer: str) 
 async def twirl(node: Node, half: Qubit, *, peer: str, first: bool) -> None:
     """Turn both halves alike, at random: whatever the pair was, it is a Werner state then, of the same fidelity.
 
-    The first draws one of twelve rotations U and tells the other; one applies U and the other its conjugate, which
+    The second draws one of twelve rotations U and tells the first; one applies U and the other its conjugate, which
     leaves Phi+ as it is.
     """
-    if first:
+    if not first:
         turn = int(node.rng.integers(TURNS))
         await node.send(peer, turn, about=half)
     else:
@@ -77,7 +77,7 @@ async def pump(node: Node, step: Step, *, peer: str, rounds: int, first: bool) -
             return kept
 
 
-async def distil(node: Node, *, peer: str, method: str, rounds: int, pairs: int, first: bool = False) -> list[int]:
+async def distill(node: Node, *, peer: str, method: str, rounds: int, pairs: int, first: bool = False) -> list[int]:
     """Make so many pairs by pumping with a method, "bbpssw" or "dejmps", and measure them in z."""
     outcomes = []
     for _ in range(pairs):

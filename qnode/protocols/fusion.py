@@ -19,13 +19,12 @@ import asyncio
 
 from qnode import BellState, Node, Qubit
 from qnode.protocols.ghz import fuse, share_ghz
+from qnode.protocols.swapping import bell_measurement
 
 
 async def fuse_away(one: Qubit, other: Qubit) -> BellState:
     """Join the states of two qubits by a Bell measurement. Both qubits are consumed."""
-    one.cnot(other)
-    one.h()
-    return BellState(*await one.node.measure(one, other))
+    return await bell_measurement(one.node, one, other)
 
 
 async def fuse_two_ghz(hub: Node, *, left: list[str], right: list[str], keep: bool) -> Qubit | None:

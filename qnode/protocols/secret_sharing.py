@@ -6,8 +6,8 @@ of all shares; a share alone is independent of it. A holder who takes the other'
 dealer's basis wrongly half of the time, and then half of the compared bits are wrong: an error rate of 1/4. That holds
 as long as he tells his bases and bits before he has heard the others': who waits for them can hide better.
 
-Sources: Hillery, Buzek & Berthiaume, Phys. Rev. A 59, 1829 (1999); Karlsson, Koashi & Imoto, Phys. Rev. A 59, 162 (1999),
-for the order in which things are told.
+Sources: Hillery, Buzek & Berthiaume, Phys. Rev. A 59, 1829 (1999); for the order in which things are told Karlsson,
+Koashi & Imoto, Phys. Rev. A 59, 162 (1999).
 """
 
 from __future__ import annotations

@@ -509,7 +509,18 @@ class NetworkStack:
 def _progress(want: Want | None) -> Progress | None:
     if want is None:
         return None
-    return Progress(want.state, want.asked.n, 0, want.route, want.waits_for, want.circuits)
+    tally = want.tally
+    return Progress(
+        want.state,
+        want.asked.n,
+        0,
+        want.route,
+        want.waits_for,
+        want.circuits,
+        waits=want.waits,
+        tried=tally.tried,
+        lost=tally.lost,
+    )
 
 
 def facts_of(hardware: Hardware) -> NodeFacts:

@@ -30,6 +30,7 @@ from qnode.stack.effects import (
     Correct,
     Drop,
     Effect,
+    Freed,
     GiveBack,
     Half,
     Log,
@@ -85,6 +86,16 @@ class Join(NamedTuple):
     known_ns: int
 
 
+class Tally:
+    """At an end: how many link pairs have come for a request, and how many of them have lost their other end."""
+
+    __slots__ = ("lost", "tried")
+
+    def __init__(self) -> None:
+        self.tried = 0
+        self.lost = 0
+
+
 class Circuit:
     """One node's part of a circuit. Every method appends what is to be done to `out`.
 
@@ -106,6 +117,7 @@ class Circuit:
         spare: Slots for pairs that are still distilled.
         booking: Of its slots, if they are reserved for a time; they are taken when that has come.
         granted: Whether all nodes are known to take part.
+        paused: At a repeater: for how many slots it waits until it makes pairs again; 0: it does.
         shares: Pairs a second that each of its links here is to make for it, by the neighbour, or 0; of those that make
             one after the other.
         improver: At an end: who makes better pairs of whole ones, if they are not good enough.
@@ -136,6 +148,8 @@ class Circuit:
         self.shares: dict[str, float] = {}
         self.booking: Booking | None = None
         self.granted = False
+        self.paused = 0
+        self.tally = Tally()
         self.request = 0
         self.program = ""
         self.whole = 0
@@ -257,7 +271,39 @@ class Circuit:
                 side.slots += 1
         self._fill()
 
+    @property
+    def may_pause(self) -> bool:
+        """Whether it only passes here, and whenever it likes."""
+        return self.is_repeater and self.open and self.booking is None and not self.paused and not self.spare
+
+    def pause(self) -> None:
+        """At a repeater: make no pairs, and give slots back; those of pairs that are under way once these have come."""
+        self.paused = self.reserved
+        for at, side in enumerate(self._sides):
+            if side is not None:
+                side.slots = 0
+                for pair in list(side.held):
+                    self._give_up(at, side.held.pop(pair))
+        self._fill()
+
+    def go_on(self) -> None:
+        """Make pairs again: there are the slots for which it has waited, less those that it still had."""
+        self.reserved, self.paused = self.paused, 0
+        for side in self._sides:
+            if side is not None:
+                side.slots = self.window
+        self._fill()
+
+    def _give_way(self) -> None:
+        used = len(self._swapping) + sum(side.asked + len(side.held) for side in self._sides if side is not None)
+        if self.reserved > used:
+            self._out.append(Freed(self.reserved - used, self.program))
+            self.reserved = used
+
     def _fill(self) -> None:
+        if self.paused:
+            self._give_way()
+            return
         for side in self._sides:
             if side is None:
                 continue
@@ -336,12 +382,17 @@ class Circuit:
         side = self._sides[at]
         assert side is not None
         side.asked -= 1
+        self.tally.tried += 1
         if self.reads:
             self._here += 1
         pair = half.pair
         if pair in self._doomed:
             self._doomed.discard(pair)
             self._forget(side, half)
+            self._fill()
+            return
+        if self.paused:
+            self._give_up(at, half)
             self._fill()
             return
         side.held[pair] = half
@@ -409,6 +460,7 @@ class Circuit:
 
     def _forget(self, side: Side, half: Half) -> None:
         side.live -= 1
+        self.tally.lost += 1
         self._tracks.pop(half.pair, None)
         self._reach.pop(half.pair, None)
         number = self._numbers.pop(half.pair, None)

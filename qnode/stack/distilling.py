@@ -8,8 +8,8 @@ or of a loss. What comes about steps that are over is ordinary, and ignored.
 An end whose half is lost after it has told its bit cannot take it back: the pair may be finished at the other end. It
 is `Ready` at both then, and `gone` at this one, as a half that is lost just after it was delivered.
 
-When two ends part, each tells nothing more, but which pairs are `Ready`, and hears what the other had told until then:
-then the same pairs are `Ready` at both.
+When two ends part, each tells which pairs are `Ready` at it, and nothing comes of bits any more: what is ready at one
+of them is accepted by the other, however messages overtake each other.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Distiller:
         self._ask()
 
     def part(self) -> None:
-        """Begin nothing more, and tell nothing: the other end is told that this is all."""
+        """Nothing more becomes ready here by itself: the other end is told that this is all."""
         self.parting = True
 
     def accept(self, number: int) -> None:
@@ -181,7 +181,7 @@ class Distiller:
 
     def missing(self, number: int) -> None:
         """There is no pair of that number, at either end."""
-        if not self.closed and number >= self._schedule.next and number not in self._held:
+        if not (self.closed or self.parting) and number >= self._schedule.next and number not in self._held:
             self._move(self._schedule.skipped(number))
             self._go_on()
 
@@ -217,7 +217,7 @@ class Distiller:
         Raises:
             MalformedMessage: If it speaks of other pairs than this end.
         """
-        if self.closed:
+        if self.closed or self.parting:
             return
         running = self._running.get(parity.target)
         if running is not None:
@@ -253,7 +253,7 @@ class Distiller:
             del self._held[item.number]
             self._wanted -= 1
             self._out.append(self._ready(item))
-        for step in [] if self.parting else begun:
+        for step in begun:
             self._begin(step)
 
     def _ready(self, item: Item) -> Ready:

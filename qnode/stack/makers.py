@@ -100,7 +100,7 @@ class Improver:
         self._go_on()
 
     def part(self) -> None:
-        """Begin nothing more, and tell nothing: the other end is told that this is all."""
+        """Nothing more becomes good here by itself: the other end is told that this is all."""
         self._distiller.part()
 
     def accept(self, number: int) -> None:

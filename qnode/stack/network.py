@@ -32,7 +32,7 @@ from qnode.errors import (
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Slots, applicant
 from qnode.stack.checking import check
-from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit
+from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit, Tally
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, SetAside, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
 from qnode.stack.promises import crowded
@@ -141,6 +141,8 @@ class Want:
         whole: How many of its pairs there are.
         by_number: Of a request whose halves are read: whether they are not all read alike.
         missing: Of such a request: which of its pairs there are not, once it has lost a circuit.
+        tally: Of what came for it.
+        waits: How often it has had to wait.
         waits_for: The node that is short of memory.
         waits_at: All nodes that may keep a place in a queue for its circuit.
         freed: One of them has said `Free` before its `Busy` had come back along the route.
@@ -150,13 +152,15 @@ class Want:
 
     __slots__ = (
         "asked", "at_once", "avoid", "by_number", "circuit", "circuits", "freed", "missing", "peer", "route", "state",
-        "theirs", "waits_at", "waits_for", "whole",
+        "tally", "theirs", "waits", "waits_at", "waits_for", "whole",
     )  # fmt: skip
 
     def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
         self.peer = peer
         self.at_once = at_once
         self.avoid: dict[str, QnodeError] = {}
+        self.tally = Tally()
+        self.waits = 0
         self.route: tuple[str, ...] = ()
         self.asked = asked
         self.theirs: Wanted | None = None
@@ -219,6 +223,7 @@ class NetworkLayer:
         self._memory = memory
         self._routes = routes
         self._admission = Admission(memory, self._crowded)
+        self._paused = False  # whether any circuit here may be
         self._promises = False  # whether any circuit here was ever promised a rate
         self._meetings: dict[Talks, Meeting] = {}
         self._numbered = life * OF_A_LIFE
@@ -493,6 +498,7 @@ class NetworkLayer:
 
     def _queue(self, want: Want, at: str) -> None:
         want.state, want.waits_for = "queued", at
+        want.waits += 1
         self.out.append(Log("network_queued", want.asked.program, want.asked.number, peer=at, name=want.circuit))
 
     @property
@@ -533,6 +539,7 @@ class NetworkLayer:
             least = most = min(setup.n, want.at_once) + circuit.spare
             step = 1
             circuit.program = want.asked.program
+            circuit.tally = want.tally
             if want.asked.kind == "measure":
                 least, most = 1 + circuit.spare, setup.window + circuit.spare
                 circuit.reads = BY_NUMBER if want.by_number else AT_ONCE
@@ -615,7 +622,7 @@ class NetworkLayer:
                 self._void(sender, talk)
             case Refused():
                 want = self.wants.get(talk.number)
-                if want is not None:
+                if want is not None and talk.circuit in ("", want.circuit):
                     self._refused(sender, want, from_wire(talk.code, talk.fields))
             case Setup():
                 self._asked_to_take_part(sender, talk)
@@ -708,11 +715,11 @@ class NetworkLayer:
             return
         if not is_end and self._memory.slots < 2:
             error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
-            self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields)))
+            self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields, setup.circuit)))
             return
         slow = self._too_slow(setup, at)
         if slow is not None:
-            self.out.append(Tell(requester, Refused(setup.number, slow.code, slow.fields)))
+            self.out.append(Tell(requester, Refused(setup.number, slow.code, slow.fields, setup.circuit)))
             return
         if not is_end:
             ahead = NodeName(setup.route[at + 1])
@@ -724,7 +731,7 @@ class NetworkLayer:
                 return
         taken = self._take_part(setup, want)
         if isinstance(taken, WindowTaken):
-            self.out.append(Tell(requester, Refused(setup.number, taken.code, taken.fields)))
+            self.out.append(Tell(requester, Refused(setup.number, taken.code, taken.fields, setup.circuit)))
             if want is not None:
                 want.theirs = None
                 self._refuse(want, taken)
@@ -804,18 +811,19 @@ class NetworkLayer:
     def make_way(self, name: str) -> None:
         """The time of a circuit has come, and others have its slots: those that pass here give way, the youngest first.
 
-        They are set up again as soon as there is memory, or over another way. What programs hold is theirs.
+        They go on as soon as there is memory. What programs hold is theirs, and so is what pairs are distilled in.
         """
         circuit = self.circuits.get(name)
         if circuit is None or circuit.booking is None:
             return
         missing = circuit.booking.n - self._memory.free
-        passing = [one for one in self.circuits.values() if one.is_repeater and one.booking is None]
+        passing = [one for one in self.circuits.values() if one.may_pause]
         for other in sorted(passing, key=_age, reverse=True):
             if missing <= 0:
                 break
             missing -= other.reserved
-            self._give_up(other, f"its memory at {self.name} is reserved for {name}")
+            other.pause()
+            self._paused = True
 
     def slots_are_here(self, name: str) -> None:
         """The time of a circuit has come, and the slots are set aside that were booked for it."""
@@ -856,7 +864,9 @@ class NetworkLayer:
 
     def slots_freed(self) -> None:
         """Memory has been given back: who waits longest may have it."""
-        circuit = self._admission.next()
+        if self._paused:
+            self._go_on()
+        circuit = None if self._paused else self._admission.next()
         if circuit is None:
             self._make_room()
             return
@@ -866,6 +876,15 @@ class NetworkLayer:
             return
         setup = self._setups[circuit]
         self.out.append(Tell(NodeName(setup.route[0]), Free(circuit)))
+
+    def _go_on(self) -> None:
+        """Circuits that have given way come before all others, the oldest first: their ends keep slots meanwhile."""
+        paused = sorted((one for one in self.circuits.values() if one.paused), key=_age)
+        for circuit in paused:
+            if not self._memory.take_in_turn(circuit.paused - circuit.reserved):
+                return
+            circuit.go_on()
+        self._paused = False
 
     def _closed(self, name: str, by: NodeName) -> None:
         circuit = self.circuits.pop(name, None)

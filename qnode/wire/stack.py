@@ -199,11 +199,15 @@ class Void(msgspec.Struct, array_like=True, tag=11, frozen=True):
 
 
 class Refused(msgspec.Struct, array_like=True, tag=12, frozen=True):
-    """A request that met one of the receiver's will not be served: `number` is the receiver's."""
+    """A request that met one of the receiver's will not be served: `number` is the receiver's.
+
+    From a node on the way, `circuit` cannot be set up.
+    """
 
     number: int
     code: str
     fields: dict[str, str | int]
+    circuit: str = ""
 
 
 # ---------------------------------------------------------------- circuits: along the route, from node to node

@@ -117,6 +117,14 @@ def test_many_nodes_with_equal_rows_share_one_and_many_different_ones_are_left_o
     assert len(report.rows(different, whole=True)) == 1000
 
 
+def test_numbers_have_six_digits_in_the_table_and_all_of_them_elsewhere() -> None:
+    found = {"S": [2 / 3, 1.0, 5], "p": (1e-7 / 3, True)}
+    run = run_of({"a": 2 / 3}, notes={"a": {"found": found, "mean": (0.1 + 0.2, None)}})
+    shown = ["0.666667", "{'S': [0.666667, 1.0, 5], 'p': (3.333...", "(0.3, None)"]
+    assert [row.value for row in report.rows(run)] == shown
+    assert json.loads(report.as_json(run))["results"]["a"]["main"] == 2 / 3
+
+
 def test_a_failed_run_shows_what_there_is() -> None:
     failure = Failure("b", "main", 700, "Traceback ...\nValueError: no")
     run = run_of({"a": 1, "b": "none"}, how="failed", failures=(failure,), unread={"a": 1})
@@ -285,3 +293,4 @@ def test_columns_of_a_node_with_several_programs_carry_their_names() -> None:
         | {"results": (*run.summary.results, more)}
     )
     assert values_of(run) == {"a.main": 1, "a.echo": 2}
+    assert [row.what for row in report.rows(run)] == ["main: p.py:main", "echo: p.py:echo"]

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
+
 from qnode import BellState, Node, Qubit
-from qnode.protocols import comparing, distillation, e91, magic_square, sharing, swapping, teleportation
+from qnode.protocols import bb84, comparing, distillation, e91, magic_square, sharing, swapping, teleportation
 from qnode.protocols import remote_preparation as preparation
 
 FOREVER = 1e6
@@ -100,6 +102,14 @@ async def measures_at_angles(node: Node, peer: str, first: bool = False) -> list
 async def keeps_shared(node: Node, peer: str, over: str, first: bool = False) -> None:
     share = sharing.first_halves if first else sharing.second_halves
     await keep(*await share(node, 1, peer=peer, over=over))
+
+
+async def sends_zero(node: Node, basis: int) -> None:
+    await node.send_qubit("eve", bb84.prepared(node, 0, basis))
+
+
+async def reads(node: Node, basis: int) -> int:
+    return int((await bb84.measured([await node.receive_qubit("eve")], np.array([basis])))[0])
 
 
 async def chooses(node: Node, bits: list[int], n: int) -> tuple[int, int, list[int]]:

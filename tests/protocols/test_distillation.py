@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from qnode.protocols import distillation
 from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks, werner
 
+Nets = Callable[..., Cluster]
 MIXED = {"phi_plus": 0.75, "psi_minus": 0.05, "psi_plus": 0.08, "phi_minus": 0.12}
 BELL = ("phi+", "psi-", "psi+", "phi-")
 
@@ -117,3 +118,9 @@ def test_the_configuration_shows_the_fidelity_of_its_formula(net: Cluster) -> No
     for _ in range(2):
         left = dejmps(left, fresh)[1]
     assert [one.value for one in run.observed] == [pytest.approx(left[0], abs=1e-10)] * 3
+
+
+def test_the_configuration_has_the_other_method(qnode_cluster: Nets) -> None:
+    method = [f"nodes.*.args.{name}={value}" for name, value in {"method": "bbpssw", "rounds": 1}.items()]
+    run = qnode_cluster("../../configs/distillation.yaml", set=method).run_sync()
+    assert [one.value for one in run.observed] == [pytest.approx(bbpssw(0.8, 0.8)[1], abs=1e-10)] * 3

@@ -25,18 +25,20 @@ from qnode.stack.effects import (
     Drop,
     Effect,
     Freed,
+    GiveBack,
     Half,
     Log,
     Make,
     Read,
     Refuse,
+    SetAside,
     Swap,
     Tell,
     Unmake,
     WakeAt,
     Whole,
 )
-from qnode.stack.network import NetworkLayer
+from qnode.stack.network import ANY, NetworkLayer
 from qnode.stack.routing import LinkStates
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
@@ -44,6 +46,7 @@ from qnode.wire.stack import (
     NodeFacts,
     StackSpec,
     Talk,
+    Terms,
     decode_talk,
     encode_talk,
 )
@@ -88,12 +91,20 @@ class Request:
         return f"{self.node}.{self.life} request {self.number}: {self.n} with {self.peer}, tag {self.tag!r}"
 
 
+class Turn:
+    """A circuit whose time has come, and whether the slots that were booked for it are set aside."""
+
+    def __init__(self, circuit: str) -> None:
+        self.circuit = circuit
+        self.served = False
+
+
 class Member:
     """One life of a node: its layer, its memory, and what a shell would keep."""
 
     def __init__(self, world: World, name: str, life: int) -> None:
         self.world, self.name, self.life = world, NodeName(name), life
-        self.memory: Memory[None] = Memory(world.slots[name])
+        self.memory: Memory[Turn] = Memory(world.slots[name])
         links, facts = world.links_of(name), NodeFacts(world.slots[name], inf, inf)
         routing = LinkStates if world.spec.flood else Discovery
         self.layer = NetworkLayer(
@@ -103,6 +114,7 @@ class Member:
         self.reading: dict[QubitId, str] = {}  # halves that are being measured: their slots are taken
         self.read: set[QubitId] = set()  # that are or were, and of which it is not known what became of their pairs
         self.requests: dict[int, Request] = {}
+        self.turns: dict[str, Turn] = {}
         self.with_programs = 0  # slots
         self.busy = False
         self.telling = False
@@ -140,7 +152,9 @@ class Member:
     def check(self) -> None:
         """All slots that are taken are somebody's; no circuit has more halves here than slots."""
         reserved = sum(circuit.reserved for circuit in self.layer.circuits.values())
-        taken = self.memory.slots - self.memory.free
+        owners = self.memory.own()
+        unused = sum(self.memory.free_for(who) - self.memory.free for who in owners)
+        taken = self.memory.slots - self.memory.free - unused
         late = sum(1 for whose in self.reading.values() if whose not in self.layer.circuits)
         assert taken == reserved + self.with_programs + late, (
             f"{self.name}: {taken} slots are taken, but circuits have {reserved} and programs {self.with_programs}"
@@ -164,10 +178,32 @@ class Member:
                 self.lives[what.peer] = what.incarnation
         self.call(self.layer.happened, what)
 
-    def release(self, n: int) -> None:
-        self.memory.release(n)
+    def release(self, n: int, program: str = "main") -> None:
+        self.serve(self.memory.release(n, program))
         if not self.busy:
             self.call(self.layer.slots_freed)
+
+    def serve(self, turns: Iterable[Turn]) -> None:
+        for turn in turns:
+            turn.served = True
+            self.world.at(self.world.now_ns, self, self.layer.slots_are_here, turn.circuit)
+
+    def set_aside(self, effect: SetAside) -> None:
+        turn = self.turns[effect.circuit] = Turn(effect.circuit)
+        self.world.at(effect.booking.from_ns, self, self.stand_in_line, effect, turn)
+        self.world.at(effect.booking.to_ns, self, self.layer.time_is_over, effect.circuit)
+
+    def stand_in_line(self, effect: SetAside, turn: Turn) -> None:
+        if self.turns.get(effect.circuit) is turn:
+            self.serve(self.memory.wait_for_booked(turn, effect.booking))
+            if not turn.served:
+                self.layer.make_way(effect.circuit)
+
+    def give_booking_back(self, effect: GiveBack) -> None:
+        turn = self.turns.pop(effect.circuit, None)
+        if turn is not None and not turn.served:
+            self.serve(self.memory.forget(turn))
+        self.serve(self.memory.give_up(effect.booking, was_set_aside=turn is not None and turn.served))
 
     def do(self, effect: Effect) -> None:
         world = self.world
@@ -196,7 +232,11 @@ class Member:
             case WakeAt():
                 world.at(effect.at_ns, self, self.layer.cut_off, effect.circuit, effect.pair)
             case Closed() | Freed():
-                self.release(effect.slots)
+                self.release(effect.slots, effect.program)
+            case SetAside():
+                self.set_aside(effect)
+            case GiveBack():
+                self.give_booking_back(effect)
             case Log():
                 world.log.append((world.now_ns, self.name, effect))
             case Refuse():
@@ -255,22 +295,42 @@ class Member:
         kind: str = "keep",
         priority: int = 0,
         min_fidelity: float = 0.0,
+        terms: Terms = ANY,
     ) -> None:
+        if terms.to_ns and terms.from_ns < self.world.now_ns:  # the program is told so at once
+            return
         if peer in self.lost:  # the program is told so at once
             return
         self.layer.now_ns = self.world.now_ns
         room = at_once if kind == "keep" else n
         by_number = at_once < n  # it does not matter otherwise
         number = self.layer.ask(
-            "main", NodeName(peer), tag, n, min_fidelity, room, kind=kind, priority=priority, by_number=by_number
+            "main",
+            NodeName(peer),
+            tag,
+            n,
+            min_fidelity,
+            room,
+            kind=kind,
+            priority=priority,
+            by_number=by_number,
+            terms=terms,
         )
         request = self.requests[number] = Request(self.name, self.life, peer, tag, n, number, at_once, kind)
         self.world.requests.append(request)
+        if terms.to_ns:
+            self.world.at(terms.to_ns, self, self.expire, request)
         self.carry_out()
 
     def withdraw(self, request: Request) -> None:
         if not request.ended:
             self.call(self.layer.withdraw, request.number)
+            self.end(request, "withdrawn")
+
+    def expire(self, request: Request) -> None:
+        """Its time is over."""
+        if not request.ended:
+            self.layer.withdraw(request.number, "expired")
             self.end(request, "withdrawn")
 
     def end(self, request: Request, how: str) -> None:
@@ -294,7 +354,7 @@ class Member:
 
     def give_back(self, n: int) -> None:
         self.with_programs -= n
-        self.release(n)
+        self.release(n, "")
 
 
 class World:

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator import Cluster
 from orchestrator.run import Run
+from qnode.api.requests import Progress
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 RING: Final = [["alice", "r1"], ["r1", "dave"], ["alice", "r2"], ["r2", "r3"], ["r3", "dave"], ["r1", "r3"]]
@@ -173,3 +174,18 @@ async def test_eight_requests_share_a_link_alike(tmp_path: Path) -> None:
     shares = [done[f"a{nth}"] for nth in range(8)]
     assert sum(shares) > 150
     assert max(shares) - min(shares) <= 2
+
+
+async def test_progress_tells_what_was_tried_and_lost(tmp_path: Path) -> None:
+    """Every other swap fails; what is expected of each pair is what two links of fidelity 0.95 and a swap leave."""
+    links = [["alice", "r1"], ["r1", "dave"]]
+    config = network(both("take", {"n": 10, "at_once": 2}), links, stack={"swap_success": 0.5})
+    for link in config["links"].values():
+        link["fidelity"] = 0.95
+    done = await run(config, tmp_path)
+    for end in ("alice", "dave"):
+        progress = Progress(*done[end]["how"])
+        assert progress.delivered == 10
+        assert progress.tried >= 10 + progress.lost > 10
+        w = (4 * 0.95 - 1) / 3
+        assert progress.fidelity == pytest.approx((1 + 3 * w**2) / 4)

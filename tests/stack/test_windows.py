@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.run import Run
 from qnode.core.reservations import ALWAYS_NS, Calendar
+from qnode.wire.stack import Terms
+from tests.stack.test_network import Scenario, scenarios, world_of
 from tests.stack.test_terms import RING, network, run
 
 CHAIN: Final = [["alice", "r1"], ["r1", "dave"]]
@@ -106,8 +110,6 @@ async def test_what_is_reserved_is_kept_from_others(reserved: bool, tmp_path: Pa
     done = await run(network(asked("alice", "dave", terms) | greedy, CROSS, qubits=8), tmp_path)
     assert states(done, "alice") == (["served"] if reserved else ["expired"])
     assert states(done, "bob") == ["served"] * 4
-    broken = [event.detail for event in done.events if event.event == "network_broken" and event.node == "bob"]
-    assert broken == ["its memory at r1 is reserved for alice>dave#0"] * (2 if reserved else 0)
 
 
 @pytest.mark.parametrize("at", ["1 ms", "3 ms"], ids=["before", "during"])
@@ -154,3 +156,25 @@ async def test_what_is_given_up_is_free_for_others(tmp_path: Path) -> None:
     done = await run(network(programs, CROSS, qubits=4), tmp_path)
     assert states(done, "alice") == ["withdrawn"]
     assert states(done, "bob") == ["served"]
+
+
+# ---------------------------------------------------------------- joined network layers
+
+
+@given(scenarios, st.lists(st.integers(0, 5), min_size=1, max_size=6))
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_reserved_ends(scenario: Scenario, windows: list[int]) -> None:
+    """Among all else that goes on; windows overlap, and follow each other."""
+    world = world_of(scenario)
+    for which in windows:
+        start = 300 + 400 * which
+        times = Terms(from_ns=start, to_ns=start + world.rng.choice([400, 800]))
+        one, other = world.rng.sample(sorted(world.slots), 2)
+        n = world.rng.randrange(1, 4)
+        for node, peer in ((one, other), (other, one)):
+            at_once = world.rng.randrange(1, n + 1)
+            world.ask_at(world.rng.randrange(300), node, peer, "booked", n, at_once, "keep", 0, 0.0, times)
+    world.run()
+    world.check()
+    for name, member in world.members.items():
+        assert member is None or not list(member.memory.calendar), f"{name} keeps a booking"

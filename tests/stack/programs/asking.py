@@ -40,5 +40,6 @@ async def at_once(node: Node, peer: str, n: int = 1, min_fidelity: float = 0.0) 
 async def holds(node: Node, peer: str, slots: int, min_fidelity: float = 0.0) -> list[float | None]:
     """Keep memory for a while from what is to be distilled here."""
     qubits = node.qubits(slots)
-    asyncio.get_running_loop().call_later(0.1, lambda: [qubit.discard() for qubit in qubits])
+    for qubit in qubits:
+        asyncio.get_running_loop().call_later(0.1, qubit.discard)
     return await at_once(node, peer, 1, min_fidelity)
