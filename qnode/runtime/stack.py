@@ -205,6 +205,8 @@ class NetworkStack:
             self.layer.heard(NodeName(sender), talk)
         except MalformedMessage as error:
             log.warning("from %s: %s", sender, error)
+        except Exception:  # this node's programs are not to end by what another one says
+            log.exception("what %s says cannot be followed: %s", sender, type(talk).__name__)
         self._carry_out()
 
     def paired(self, item: Paired) -> bool:

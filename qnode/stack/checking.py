@@ -7,7 +7,7 @@ others. What nobody can check is said in docs/security.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from math import inf, isfinite
+from math import inf
 from typing import Final
 
 from qnode.errors import MalformedMessage
@@ -23,7 +23,10 @@ from qnode.wire.stack import (
     Free,
     Granted,
     Joined,
+    LinkFacts,
+    LinkState,
     Missing,
+    NodeFacts,
     Parity,
     Refused,
     Seek,
@@ -37,19 +40,29 @@ from qnode.wire.stack import (
     Wanted,
 )
 
+_ROUNDING: Final = 1e-6
 MOST_HOPS: Final = 100_000
 MOST_PAIRS: Final = 1_000_000_000
 MOST_STEPS: Final = 64
+MOST_NS: Final = 10**18
+"""No time that a node tells of itself is longer: thirty years."""
 
 RouteOf = Callable[[str], "tuple[str, ...] | None"]
 """The route of a circuit that this node takes part in, or keeps a place in its queue for."""
 
+PeerOf = Callable[[int], "NodeName | None"]
+"""With whom the request of this node is that has this number."""
 
-def check(talk: Talk, sender: NodeName, me: NodeName, neighbours: Collection[str], route_of: RouteOf) -> None:
+
+def check(
+    talk: Talk, sender: NodeName, me: NodeName, neighbours: Collection[str], route_of: RouteOf, peer_of: PeerOf
+) -> None:
     """Raises MalformedMessage for what the sender must not say."""
     match talk:
         case Setup():
             _check_setup(talk, sender, me, neighbours)
+            if talk.route[-1] == me:
+                _require(peer_of(talk.far_number) in (None, talk.route[0]), sender, "a circuit for others' requests")
         case Missing() | Parity() if _are_ends(talk.circuit, sender, me, route_of):
             _require(isinstance(talk, Parity) or talk.number >= 0, sender, "a number that is none")
         case Track() | Expire() | Joined() | Missing() | Parity():
@@ -57,7 +70,10 @@ def check(talk: Talk, sender: NodeName, me: NodeName, neighbours: Collection[str
             _require(not isinstance(talk, Missing), sender, "what the requester is to say")
             if isinstance(talk, Track):
                 _require(0 <= talk.frame <= 3 and _is_vector(talk.vector), sender, "a track of no frame or vector")
+                _require(max(abs(talk.since_ns), abs(talk.known_ns)) < 2**62, sender, "a track of no time")
         case Granted() | Busy():
+            good = isinstance(talk, Busy) or (talk.window >= 1 and is_node(talk.facts))
+            _require(good, sender, "a grant of nothing, or of a node that cannot be")
             route = route_of(talk.circuit)
             if route is not None:
                 place = route.index(me)
@@ -70,7 +86,11 @@ def check(talk: Talk, sender: NodeName, me: NodeName, neighbours: Collection[str
             _require(all(0 <= frame <= 3 for frame in frames), sender, "a frame that is none")
             vectors = [vector for vector, _ in talk.expected.values()]
             _require(all(_is_vector(vector) for vector in vectors), sender, "a vector that is none")
-        case Close() | Down() | Free():
+        case Close():
+            route = route_of(talk.circuit)
+            ends = route is None or sender in (route[0], route[-1])
+            _require(ends, sender, "the end of a circuit of others")
+        case Down() | Free():
             route = route_of(talk.circuit)
             _require(route is None or sender in route, sender, "something of a circuit that it takes no part in")
         case Wanted():
@@ -78,10 +98,15 @@ def check(talk: Talk, sender: NodeName, me: NodeName, neighbours: Collection[str
             good = 1 <= talk.n <= MOST_PAIRS and 0.0 <= talk.min_fidelity <= 1.0 and talk.at_ns >= 0
             good = good and abs(talk.priority) <= MOST_URGENT
             _require(good, sender, "a request that nobody can have")
+            _require(peer_of(talk.met) in (None, sender), sender, "that it has met the request of others")
         case Announce() | Seek() | Found():
             _require(sender in neighbours, sender, "something of routes, and is no neighbour")
-        case Void() | Refused():
-            pass  # of requests of its own, or with itself: others are not found under its name
+            if isinstance(talk, Announce):
+                _require(all(map(is_state, talk.states)), sender, "the state of a node that cannot be")
+        case Void():
+            _require(peer_of(talk.met) in (None, sender), sender, "the end of others' request")
+        case Refused():
+            pass  # a node on the way may; which that is, is for the request to know
 
 
 def _check_setup(setup: Setup, sender: NodeName, me: NodeName, neighbours: Collection[str]) -> None:
@@ -106,6 +131,8 @@ def _check_setup(setup: Setup, sender: NodeName, me: NodeName, neighbours: Colle
     _require(all(0 <= one.steps <= MOST_STEPS for one in schemes), sender, "a scheme that nobody has memory for")
     _require(0 <= setup.n <= MOST_PAIRS and setup.window >= 1, sender, "a circuit of nothing")
     _require(abs(setup.priority) <= MOST_URGENT, sender, "a circuit of no priority")
+    good = all(map(is_node, (setup.facts, *setup.nodes))) and all(map(_is_time, setup.delays_ns))
+    _require(good, sender, "a circuit of nodes that cannot be")
 
 
 def _is_possible(terms: Terms, sender: NodeName, me: NodeName) -> bool:
@@ -127,8 +154,29 @@ def _check_beside(circuit: str, sender: NodeName, me: NodeName, route_of: RouteO
         _require(sender in (route[place - 1 : place] + route[place + 1 : place + 2]), sender, "the word of others")
 
 
+def is_state(state: LinkState) -> bool:
+    """Whether a node and its links can be like that."""
+    return is_node(state.facts) and all(map(_is_link, state.links))
+
+
+def is_node(facts: NodeFacts) -> bool:
+    """Whether a node can be like that."""
+    stores = facts.t1_ns > 0.0 and facts.t2_ns > 0.0
+    errors = all(0.0 <= one <= 1.0 for one in (facts.mixing, facts.flip, facts.single))
+    return stores and errors and 0 <= facts.slots <= MOST_PAIRS and _is_time(facts.swap_ns)
+
+
+def _is_link(link: LinkFacts) -> bool:
+    times = all(map(_is_time, (link.delay_ns, link.attempt_ns, link.made_ns, *link.aged_ns)))
+    return times and 0.0 < link.success <= 1.0 and _is_vector(link.vector)
+
+
+def _is_time(ns: int) -> bool:
+    return 0 <= ns <= MOST_NS
+
+
 def _is_vector(vector: Vector) -> bool:
-    return all(isfinite(one) for one in vector)
+    return all(-_ROUNDING <= one <= 1.0 + _ROUNDING for one in vector)
 
 
 def _require(good: bool, sender: NodeName, what: str) -> None:

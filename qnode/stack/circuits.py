@@ -107,6 +107,7 @@ class Circuit:
     Attributes:
         number: Of its request, as its requester counts.
         place: Of this node on the route; 0 is the requester.
+        attempt: The how-manieth time that it is set up.
         open: Whether pairs are being made.
         settling: At an end: it is broken, and the other end has been asked what is whole.
         program: Whose slots it has, at an end.
@@ -143,6 +144,7 @@ class Circuit:
     ) -> None:
         self.id = setup.circuit
         self.number = setup.number
+        self.attempt = setup.attempt
         self.route = setup.route
         self.n = setup.n
         self.goal = 0 if setup.ends.steps else setup.n

@@ -10,9 +10,12 @@ Sources: the echo algorithm, Chang, IEEE Trans. Softw. Eng. 8 391 (1982); routes
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final
 
 from qnode.errors import MalformedMessage
+from qnode.stack.checking import is_state
 from qnode.stack.routes import Avoided, RouteTable
 from qnode.stack.routing import OwnLinks
 from qnode.wire.stack import (
@@ -29,6 +32,10 @@ from qnode.wire.stack import (
 
 Key = tuple[str, int, int]
 """Of a search: who seeks, in which life, and the how-manieth of it."""
+
+
+REMEMBERED: Final = 4096
+"""Searches that are over, of which a node still knows that they were."""
 
 
 class _Search:
@@ -58,6 +65,7 @@ class Discovery:
         self._metric = metric
         self._number = 0
         self._searches: dict[Key, _Search | None] = {}  # None: it is over for this node
+        self._over: deque[Key] = deque()  # such, the oldest first
         self._seeking: set[str] = set()
         self._known: dict[str, RouteTable] = {}
         self._on: dict[str, set[str]] = {}  # the nodes in it
@@ -75,6 +83,10 @@ class Discovery:
             self._seeking.add(target)
             self._number += 1
             self._begin((self._name, self._life, self._number), target, asked_by="")
+
+    def doubt(self, target: str) -> None:
+        """A way there was waited for in vain, for messages may be lost: whoever needs one begins another search."""
+        self._seeking.discard(target)
 
     def route(self, target: str, *, avoid: Collection[Avoided] = ()) -> tuple[str, ...] | None:
         """The best of the ways that were found; None: the search is not over. Raises NoRoute if there is none."""
@@ -126,7 +138,8 @@ class Discovery:
         self._forget_ways_over(node)
         for key, search in list(self._searches.items()):
             if key[0] == node and key[1] <= life:
-                self._searches[key] = None
+                if search is not None:
+                    self._over_is(key)
             elif search is not None and node in search.waits_for:
                 self._answered(key, search, node, ())
 
@@ -171,7 +184,7 @@ class Discovery:
 
     def _answer(self, key: Key, search: _Search) -> None:
         """All have answered."""
-        self._searches[key] = None
+        self._over_is(key)
         if search.asked_by:
             states = (self._encoded(), *search.found) if search.found else ()
             self._letters.append((search.asked_by, Found(*key, states)))
@@ -180,6 +193,13 @@ class Discovery:
         self._seeking.discard(search.target)
         self._known[search.target] = RouteTable(known)
         self._on[search.target] = set(known)
+
+    def _over_is(self, key: Key) -> None:
+        """What comes about a search that is over is answered without looking for ways, for as long as that is known."""
+        self._searches[key] = None
+        self._over.append(key)
+        if len(self._over) > REMEMBERED:
+            self._searches.pop(self._over.popleft(), None)
 
     def _state(self) -> LinkState:
         return LinkState(self._name, self._life, 0, self._facts, self._links.up())
@@ -195,6 +215,8 @@ class Discovery:
 def _readable(states: Iterable[bytes]) -> Iterator[LinkState]:
     for state in states:
         try:
-            yield decode_state(state)
+            told = decode_state(state)
         except MalformedMessage:
             continue  # whoever says so lies, and no way leads over it
+        if is_state(told):
+            yield told

@@ -271,11 +271,9 @@ class Distiller:
         control.vector = both_stored(better, self._delay_ns, mine, theirs)
         control.since_ns = at_ns + self._delay_ns
         early = self._heard.pop(target.number, None)
-        if early is not None:
-            self._check(early, step)
-        if early is not None and early.bit is None:
+        if early is not None and early.control == control.number and early.bit is None:
             self._fail(step)
-        elif control.gone or target.gone:
+        elif control.gone or target.gone or (early is not None and early.control != control.number):
             self._tell(step, None)
             self._fail(step)
         else:

@@ -11,13 +11,14 @@ from __future__ import annotations
 from bisect import insort
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from qnode.core.coins import derive_key
 from qnode.errors import (
     FidelityUnreachable,
+    MalformedMessage,
     NoRoute,
     OutOfMemory,
     PeerLost,
@@ -69,9 +70,14 @@ from qnode.wire.stack import (
 REMEMBERED: Final = 4096
 """Finished circuits of which an end still knows the pairs, in case the other end has not got them all."""
 
+OF_A_LIFE: Final = 1_000_000
+"""Each life of a node numbers its requests from others on: what comes late of an earlier one names none of the next."""
+
 _FIRST_NS: Final = 2**62
 ANY: Final = Terms()
 
+K = TypeVar("K")
+V = TypeVar("V")
 Pairs = dict[int, tuple[str, int]]
 Expected = dict[int, tuple[Vector, int]]
 Talks = tuple[NodeName, str, str, str]  # peer, program, tag, kind
@@ -89,6 +95,9 @@ class Routes(Protocol):
 
     def need(self, target: str) -> None:
         """A route to that node is needed."""
+
+    def doubt(self, target: str) -> None:
+        """A route there was waited for in vain: what would have told of it may be lost."""
 
     def route(self, target: str, *, avoid: Collection[Avoided] = ()) -> tuple[str, ...] | None:
         """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
@@ -220,12 +229,16 @@ class NetworkLayer:
         self._paused = False  # whether any circuit here may be
         self._promises = False  # whether any circuit here was ever promised a rate
         self.meetings: dict[Talks, Meeting] = {}
-        self._numbered = 0
+        self._numbered = life * OF_A_LIFE
+        self._attempts = 0
         self._circuits_of: dict[str, Want] = {}
         self._opened: dict[NodeName, int] = {}
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
         self._finished: OrderedDict[str, tuple[Pairs, Expected]] = OrderedDict()
-        self._closed_early: OrderedDict[str, None] = OrderedDict()  # whose `Close` may have overtaken their `Setup`
+        # Circuits, and the end that has closed them: its `Close` may have overtaken their `Setup`.
+        self._closed_early: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._tried: OrderedDict[tuple[str, str], int] = OrderedDict()  # circuits, by whom, and the last attempt
+        self._heard_of: OrderedDict[tuple[NodeName, int, int, int], None] = OrderedDict()  # requests of others
         self._lost: set[NodeName] = set()
         self._lives: dict[NodeName, int] = {}  # of nodes that were lost: the next
         self._down: set[NodeName] = set()  # neighbours to whom the link makes nothing
@@ -273,6 +286,8 @@ class NetworkLayer:
         want = self.wants.get(number)
         if want is not None:
             self.out.append(Log(f"network_{why}", want.asked.program, number, peer=want.peer, n=want.asked.n))
+            if want.state in ("asked", "routing"):
+                self._routes.doubt(want.peer)
             self._end(want)
 
     def _end(self, want: Want, *, served: bool = False) -> None:
@@ -367,12 +382,12 @@ class NetworkLayer:
         self._refuse(want, error)
 
     def _refused(self, sender: NodeName, want: Want, error: QnodeError) -> None:
-        """By the peer, where it is over, too; or by a node on the way."""
+        """By the peer, where it is over, too; or by a node on the way that has been asked to take part."""
         if sender == want.peer:
             want.theirs = None
             self._refuse(want, error)
-        elif sender not in want.route:
-            return  # it has no say in it
+        elif want.state not in ("setting up", "running") or sender not in want.route:
+            return  # it is no matter of the sender's, or not any more
         elif isinstance(error, WindowTaken | OutOfMemory) and sender not in want.avoid and not self._given_way(want):
             want.avoid[sender] = error
             self._leave(want)
@@ -417,9 +432,11 @@ class NetworkLayer:
             self._circuits_of[want.circuit] = want
         mine, theirs = want.asked, want.theirs
         n = mine.n - want.whole
+        self._attempts += 1
         setup = Setup(
             want.circuit, route, mine.number, theirs.number, n, min(n, self._spec.window), want.since_ns, self._facts,
             kind=mine.kind, priority=max(mine.priority, theirs.priority), from_ns=terms.from_ns, to_ns=terms.to_ns,
+            attempt=self._attempts,
         )  # fmt: skip
         wanted = max(mine.min_fidelity, theirs.min_fidelity)
         chosen: Plan | None = None
@@ -602,7 +619,7 @@ class NetworkLayer:
 
         Raises MalformedMessage, and does nothing, if the sender must not send it.
         """
-        check(talk, sender, self.name, self._links, self._route_of)
+        check(talk, sender, self.name, self._links, self._route_of, self._peer_of)
         match talk:
             case Track():
                 circuit = self.circuits.get(talk.circuit)
@@ -650,7 +667,7 @@ class NetworkLayer:
                 else:
                     want.freed = True
             case Close():
-                self._closed(talk.circuit)
+                self._closed(talk.circuit, sender)
             case Down():
                 circuit, want = self.circuits.get(talk.circuit), self._circuits_of.get(talk.circuit)
                 if circuit is not None and not circuit.is_repeater:
@@ -668,16 +685,30 @@ class NetworkLayer:
         known = self.circuits.get(circuit) or self._setups.get(circuit) or self._circuits_of.get(circuit)
         return None if known is None else known.route
 
+    def _peer_of(self, number: int) -> NodeName | None:
+        want = self.wants.get(number)
+        return None if want is None else want.peer
+
     def _wanted(self, sender: NodeName, wanted: Wanted) -> None:
+        before = (sender, wanted.number, wanted.at_ns, wanted.met)
+        if before in self._heard_of:
+            return
         if self._decides(sender):
+            _remember(self._heard_of, before, None)
             meeting = self._meeting(sender, wanted)
             meeting.theirs.append(wanted)
             self._meet(sender, meeting)
             return
         want = self.wants.get(wanted.met)
-        if want is not None:
-            want.theirs = wanted
-            self._set_up(want)
+        if want is None or want.state != "asked" or want.theirs is not None:
+            return
+        mine = want.asked
+        alike = (mine.program, mine.tag, mine.kind, mine.n) == (wanted.program, wanted.tag, wanted.kind, wanted.n)
+        if not alike or mismatch(self.name, sender, mine.terms, wanted.terms) is not None:
+            raise MalformedMessage(detail=f"the stack of {sender} sent that requests have met which are not alike")
+        _remember(self._heard_of, before, None)
+        want.theirs = wanted
+        self._set_up(want)
 
     def _void(self, sender: NodeName, void: Void) -> None:
         if not self._decides(sender):
@@ -697,16 +728,19 @@ class NetworkLayer:
 
     def _asked_to_take_part(self, sender: NodeName, setup: Setup) -> None:
         requester, at = NodeName(setup.route[0]), setup.route.index(self.name)
+        if setup.circuit in self.circuits or setup.attempt <= self._tried.get((setup.circuit, sender), -1):
+            return  # it has come before
+        _remember(self._tried, (setup.circuit, sender), setup.attempt)
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
         met = want is not None and want.theirs is not None and want.theirs.number == setup.number
         unknown = want is None or (not met and self._decides(requester))
-        if self._is_over(requester, setup.circuit) or (is_end and unknown):
-            self.out.append(Tell(sender, Busy(setup.circuit, "")))  # it is over: that is on its way
+        if self._is_over(requester, setup) or (is_end and unknown):
+            self.out.append(Tell(sender, Busy(setup.circuit, "", setup.attempt)))  # it is over: that is on its way
             return
         if want is not None and (want.circuit or not (met or want.theirs is None)):
             self._setups[setup.circuit] = setup  # that something else is over, is on its way
-            self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
+            self.out.append(Tell(sender, Busy(setup.circuit, self.name, setup.attempt)))
             return
         slow = self._too_slow(setup, at)
         if slow is not None:
@@ -717,7 +751,7 @@ class NetworkLayer:
             broken = f"the link of {self.name} and {ahead} is broken" if ahead in self._down else ""
             broken = f"node {ahead} is gone" if ahead in self._lost else broken
             if broken:
-                self.out.append(Tell(sender, Busy(setup.circuit, "")))
+                self.out.append(Tell(sender, Busy(setup.circuit, "", setup.attempt)))
                 self.out.append(Tell(requester, Down(setup.circuit, broken)))
                 return
         taken = self._take_part(setup, want)
@@ -729,7 +763,7 @@ class NetworkLayer:
             return
         if not taken:
             self._setups[setup.circuit] = setup
-            self.out.append(Tell(sender, Busy(setup.circuit, self.name)))
+            self.out.append(Tell(sender, Busy(setup.circuit, self.name, setup.attempt)))
             return
         self._setups.pop(setup.circuit, None)
         circuit = self.circuits[setup.circuit]
@@ -756,15 +790,20 @@ class NetworkLayer:
                 return RateUnreachable(**ends, wanted=f"{rate:g}", link=link, reachable=f"{most:.4g}")
         return None
 
-    def _is_over(self, requester: NodeName, circuit: str) -> bool:
+    def _is_over(self, requester: NodeName, setup: Setup) -> bool:
         """Whether a circuit that is to be set up has been closed, or was that of an earlier life of its requester."""
-        life = int(circuit.partition(">")[0].partition("!")[2] or 0)
-        return circuit in self._closed_early or life < self._lives.get(requester, 0)
+        life = int(setup.circuit.partition(">")[0].partition("!")[2] or 0)
+        closed = any((setup.circuit, end) in self._closed_early for end in (requester, setup.route[-1]))
+        return closed or life < self._lives.get(requester, 0)
 
     def _granted(self, granted: Granted) -> None:
         circuit = self.circuits.get(granted.circuit)
         if circuit is None or circuit.granted or circuit.settling:
             return
+        if granted.window > circuit.window:
+            raise MalformedMessage(
+                detail=f"a window of {granted.window} is granted for {circuit.id}, more than was asked"
+            )
         if circuit.booking is None and (circuit.is_repeater or circuit.reads):
             sides = 1 + circuit.is_repeater
             spare = circuit.reserved - sides * granted.window - circuit.spare
@@ -829,11 +868,11 @@ class NetworkLayer:
         """So is that of a circuit: its ends, which know it by themselves, get nothing more."""
         circuit = self.circuits.get(name)
         if circuit is not None and circuit.is_repeater:
-            self._closed(name)
+            self._closed(name, self.name)
 
     def _busy(self, busy: Busy) -> None:
         circuit = self.circuits.get(busy.circuit)
-        if circuit is None or circuit.settling:
+        if circuit is None or circuit.settling or circuit.granted or busy.attempt != circuit.attempt:
             return
         del self.circuits[busy.circuit]
         circuit.close()
@@ -875,7 +914,7 @@ class NetworkLayer:
             circuit.go_on()
         self._paused = False
 
-    def _closed(self, name: str) -> None:
+    def _closed(self, name: str, by: NodeName) -> None:
         circuit = self.circuits.pop(name, None)
         if circuit is not None:
             circuit.close()
@@ -884,9 +923,7 @@ class NetworkLayer:
                 want.whole += circuit.whole
             return
         self._forget_setup(name)
-        self._closed_early[name] = None
-        if len(self._closed_early) > REMEMBERED:
-            self._closed_early.popitem(last=False)
+        _remember(self._closed_early, (name, by), None)
 
     def _forget_setup(self, name: str) -> None:
         setup = self._setups.pop(name, None)
@@ -937,7 +974,7 @@ class NetworkLayer:
             if circuit.is_repeater:
                 self._give_up(circuit, f"node {node} is gone: {reason}")
             elif circuit.far == node:
-                self._closed(circuit.id)
+                self._closed(circuit.id, self.name)
             else:
                 self._break(circuit, f"node {node} is gone: {reason}")
         for want in [want for want in self.wants.values() if want.state == "queued" and node in want.route]:
@@ -956,7 +993,7 @@ class NetworkLayer:
         for end in (circuit.route[0], circuit.route[-1]):
             if end not in self._lost:
                 self.out.append(Tell(NodeName(end), Down(circuit.id, reason)))
-        self._closed(circuit.id)
+        self._closed(circuit.id, self.name)
 
     def _break(self, circuit: Circuit, reason: str) -> None:
         """At an end: nothing more comes of a circuit; the ends tell each other what is whole."""
@@ -982,7 +1019,7 @@ class NetworkLayer:
         if circuit is None:
             if not settle.answer:
                 whole, expected = self._finished.get(settle.circuit, ({}, {}))
-                self._closed(settle.circuit)  # in case that it is still to be set up here
+                self._closed(settle.circuit, sender)  # in case that it is still to be set up here
                 self.out.append(Tell(sender, Settle(settle.circuit, whole, True, expected)))
             return
         self._break(circuit, f"{sender} has found it broken")
@@ -1082,14 +1119,19 @@ class NetworkLayer:
         self._serve(want)
 
     def _remember(self, circuit: Circuit) -> None:
-        self._finished[circuit.id] = circuit.done, circuit.expected
-        if len(self._finished) > REMEMBERED:
-            self._finished.popitem(last=False)
+        _remember(self._finished, circuit.id, (circuit.done, circuit.expected))
 
     def _serve(self, want: Want) -> None:
         number = want.asked.number
         self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
         self._end(want, served=True)
+
+
+def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
+    """And forget what is oldest, if that is too much."""
+    memory[key] = value
+    if len(memory) > REMEMBERED:
+        memory.popitem(last=False)
 
 
 def _age(circuit: Circuit) -> tuple[int, str]:

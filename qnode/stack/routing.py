@@ -101,6 +101,8 @@ class LinkStates:
         self._news: dict[str, dict[str, LinkState]] = {}  # for each neighbour
         self._hold_ns = max((link.delay_ns for link in links), default=0) if hold_ns is None else hold_ns
         self._held_until_ns = 0
+        self._asking: list[str] = []  # neighbours that are to tell all they know
+        self._asked_version = -1  # when this node asked last
         self._table = RouteTable({})
         self._table_version = 0
         self._complete = False
@@ -112,6 +114,22 @@ class LinkStates:
         """A route to that node is needed."""
         self._wake()
 
+    def doubt(self, target: str) -> None:
+        """A way there was waited for in vain: if not all is known, news may be lost, and the neighbours are asked."""
+        if self.awake and not self.complete:
+            self._ask(self._links.reached())
+
+    def _ask(self, peers: Iterable[str]) -> None:
+        self._asking = list(peers)
+        self._asked_version = self.version
+
+    def _asked_by(self, sender: str) -> None:
+        """It knows too little: it is told everything. Whoever knows too little, too, asks on, once for all it knows."""
+        if sender in self._links.reached():
+            self._news[sender] = {node: state for node, state in self.states.items() if node != sender}
+        if not self.complete and self._asked_version != self.version:
+            self._ask(peer for peer in self._links.reached() if peer != sender)
+
     def _wake(self) -> None:
         if not self.awake:
             self.awake = True
@@ -122,6 +140,8 @@ class LinkStates:
         if not isinstance(told, Announce):
             return  # nobody seeks where all is known
         self._wake()
+        if not told.states:
+            self._asked_by(sender)
         has_it = sender not in self._lives  # else this may come from a life of it that is over, and the next knows less
         for state in told.states:
             known, age = self.states.get(state.node), (state.life, state.number)
@@ -164,15 +184,18 @@ class LinkStates:
     @property
     def due_ns(self) -> int | None:
         """When there is something to be sent, or None: `take` then. A time that is past means now."""
+        if self._asking:
+            return 0
         return self._held_until_ns if self._news else None
 
     def take(self, now_ns: int) -> list[tuple[str, Announce]]:
-        """What is to be sent now, and to which neighbours: one message for each, at most."""
+        """What is to be sent now, and to which neighbours: one message for each at most, and perhaps a question."""
+        asked, self._asking = [(peer, Announce(())) for peer in self._asking], []
         if not self._news or now_ns < self._held_until_ns:
-            return []
+            return asked
         news, self._news = self._news, {}
         self._held_until_ns = now_ns + self._hold_ns
-        return [(peer, Announce(tuple(states.values()))) for peer, states in news.items()]
+        return asked + [(peer, Announce(tuple(states.values()))) for peer, states in news.items()]
 
     # ------------------------------------------------------------ what is known
 

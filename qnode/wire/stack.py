@@ -118,7 +118,10 @@ class Scheme(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Announce(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """Link states that the sender has learnt, all of one instant in one message. The first one wakes a stack."""
+    """Link states that the sender has learnt, all of one instant in one message. The first one wakes a stack.
+
+    Without any, it is a question: the sender knows too little, and the receiver is to tell it all that it knows.
+    """
 
     states: tuple[LinkState, ...]
 
@@ -228,6 +231,7 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
         priority: The higher one of both.
         rates: How many pairs a second each link is to make for it, in the order of the route; empty: as it comes.
         from_ns, to_ns: As of `Terms`.
+        attempt: The how-manieth time that the requester asks: each counts once, however often it comes.
     """
 
     circuit: str
@@ -248,6 +252,7 @@ class Setup(msgspec.Struct, array_like=True, tag=20, frozen=True):
     to_ns: int = 0
     ends: Scheme = Scheme()
     delays_ns: tuple[int, ...] = ()
+    attempt: int = 0
 
 
 class Granted(msgspec.Struct, array_like=True, tag=21, frozen=True):
@@ -265,11 +270,12 @@ class Busy(msgspec.Struct, array_like=True, tag=22, frozen=True):
     """A node has no memories for it now, or not for it before others; it will say `Free` to the requester.
 
     Goes back along the route, and all on the way give back what they took. `node` is empty if the far end does not know
-    the request.
+    the request; `attempt` is that of the Setup.
     """
 
     circuit: str
     node: str
+    attempt: int = 0
 
 
 class Free(msgspec.Struct, array_like=True, tag=23, frozen=True):

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import combinations
 from math import inf
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from qnode.core.memory import Memory
 from qnode.ids import NodeName, PairId, QubitId
@@ -42,21 +42,18 @@ from qnode.stack.network import ANY, NetworkLayer
 from qnode.stack.routing import LinkStates
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
-    Expire,
-    Joined,
     LinkFacts,
     NodeFacts,
-    Settle,
     StackSpec,
     Talk,
     Terms,
-    Track,
     decode_talk,
     encode_talk,
 )
 
 Edge = tuple[str, str]
 Change = Lost | Back | LinkDown | LinkUp
+ALL_TALKS: Final[tuple[type, ...]] = get_args(Talk)
 FAILING: Final = 0.2
 """How often a step of a distillation does not keep its pair."""
 
@@ -372,7 +369,7 @@ class World:
         *,
         longest_ns: int = 100,
         fidelity: float = 1.0,
-        repeats: bool = False,
+        repeats: tuple[type, ...] = (),
     ) -> None:
         self.rng = Random(seed)
         self.now_ns = 0
@@ -383,7 +380,8 @@ class World:
         self.vector = (fidelity, rest, rest, rest)  # of the links
         self.steps: dict[tuple[Bell, Bell], int] = {}  # of distillations, at one of their ends
         self.distilled = 0  # steps that both ends have made
-        self.repeats = repeats
+        self.repeats = repeats  # these kinds of messages, now and then
+        self.repeated: set[type] = set()
         self.edges = [frozenset(edge) for edge in edges]
         self.up = set(self.edges)
         self.log: list[tuple[int, NodeName, Log]] = []
@@ -466,7 +464,8 @@ class World:
                 member.call(member.layer.heard, sender.name, decode_talk(data))
 
         self.schedule(at_ns, arrive)
-        while self.repeats and isinstance(talk, Track | Expire | Joined | Settle) and self.rng.random() < 0.3:
+        while isinstance(talk, self.repeats) and self.rng.random() < 0.3:
+            self.repeated.add(type(talk))
             self.schedule(at_ns + self.rng.randrange(20 * self.longest_ns), arrive)
 
     # ------------------------------------------------------------ links

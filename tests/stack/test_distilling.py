@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from math import exp, inf
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pytest
@@ -250,5 +250,16 @@ def test_what_is_closed_gives_everything_back(scheme: Scheme, seed: int, steps: 
     while world.pending:
         world.pending.pop(0)()
         world.absorb()
+    for halves, ready in zip(world.halves, world.ready, strict=True):
+        assert halves == {each.pair for each in ready}
+
+
+@pytest.mark.parametrize("bit", [0, None])
+def test_a_parity_of_another_step_that_comes_early_is_a_step_that_fails(bit: Literal[0] | None) -> None:
+    """At both ends: whoever said it hears that nothing came of the step."""
+    world = World(Scheme(1), lambda number: PHI_PLUS, first, vector=ONE)
+    world.ends[0].heard(Parity("alice>bob#0", 7, 1, bit))
+    world.run(2)
+    assert numbers(world.ready[0]) == numbers(world.ready[1]) == [2, 4]
     for halves, ready in zip(world.halves, world.ready, strict=True):
         assert halves == {each.pair for each in ready}

@@ -9,10 +9,29 @@ import pytest
 
 from qnode.ids import NodeName
 from qnode.stack.effects import Tell
-from qnode.wire.stack import Expire, Joined, Settle, StackSpec, Talk, Track
+from qnode.wire.stack import (
+    Announce,
+    Busy,
+    Close,
+    Down,
+    Expire,
+    Found,
+    Free,
+    Granted,
+    Joined,
+    Refused,
+    Seek,
+    Settle,
+    Setup,
+    StackSpec,
+    Talk,
+    Track,
+    Void,
+    Wanted,
+)
 from tests.stack.harness import Member, World, chain, ring
 
-ABOUT_PAIRS: Final = Track | Expire | Joined | Settle
+ABOUT_PAIRS: Final = (Track, Expire, Joined, Settle)
 
 
 class Remembering(World):
@@ -29,7 +48,9 @@ class Remembering(World):
 def finished(swap: str, seed: int, *, breaks: bool) -> Remembering:
     """n0 and n4 have kept, n1 and n3 have read some pairs; swaps fail, halves are given up, perhaps a link breaks."""
     spec = StackSpec(swap, cutoff_ns=600, swap_success=0.7)
-    world = Remembering(ring(6) if breaks else chain(5), {f"n{i}": 8 for i in range(6)}, seed, spec, repeats=True)
+    world = Remembering(
+        ring(6) if breaks else chain(5), {f"n{i}": 8 for i in range(6)}, seed, spec, repeats=ABOUT_PAIRS
+    )
     world.said = []
     for node, peer, kind in (("n0", "n4", "keep"), ("n1", "n3", "measure")):
         for one, other in ((node, peer), (peer, node)):
@@ -68,3 +89,36 @@ def test_what_is_said_again_of_what_is_over_changes_nothing(swap: str, breaks: b
         assert [(str(request), request.ended, tuple(request.pairs)) for request in world.requests] == before
     expected = {Track, Expire} | ({Joined} if swap == "nested" else set()) | ({Settle} if breaks else set())
     assert said == expected
+
+
+@pytest.mark.parametrize(
+    "kind", [Wanted, Void, Refused, Setup, Granted, Busy, Free, Close, Down, Announce, Seek, Found]
+)
+def test_what_is_said_of_requests_circuits_and_ways_may_come_twice(kind: type) -> None:
+    """Memory is short, requests are withdrawn and do not match, a link breaks: the others end, and no slot is kept."""
+    repeated: set[type] = set()
+    for seed in range(8):
+        spec = StackSpec(flood=kind not in (Seek, Found))
+        world = World(ring(5), {f"n{i}": 4 for i in range(5)}, seed, spec, repeats=(kind,))
+        rng = Random(seed)
+        for node, peer in (("n0", "n2"), ("n1", "n3"), ("n4", "n1"), ("n0", "n3")):
+            for one, other in ((node, peer), (peer, node)):
+                world.ask_at(rng.randrange(300), one, other, "", 3, 2)
+                world.ask_at(rng.randrange(300), one, other, "unlike", 1 + (one > other), 1)
+                world.ask_at(rng.randrange(4000), one, other, "", 2, 2)
+        world.schedule(600, lambda world=world: withdraw_last(world))  # type: ignore[misc]
+        world.schedule(900, lambda world=world: world.break_link(frozenset(("n1", "n2"))))  # type: ignore[misc]
+        world.run()
+        world.check()
+        for request in world.requests:
+            assert request.ended or request.peer == "n0", request  # what was withdrawn at n0 leaves one there
+            assert request.ended != "refused" or request.reason in ("RequestMismatch", "RequestOver"), request
+        repeated |= world.repeated
+    assert repeated == {kind}
+
+
+def withdraw_last(world: World) -> None:
+    (*_, last) = (one for one in world.requests if one.node == "n0" and not one.tag)
+    member = world.members["n0"]
+    assert member is not None
+    member.withdraw(last)

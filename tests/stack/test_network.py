@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnode.wire.stack import StackSpec
-from tests.stack.harness import Edge, World, at_random, chain, grid, ring, star, tree
+from tests.stack.harness import ALL_TALKS, Edge, World, at_random, chain, grid, ring, star, tree
 
 SHAPES: Final = {"chain": chain, "ring": ring, "star": star, "grid": grid, "tree": tree}
 
@@ -73,7 +73,7 @@ def world_of(scenario: Scenario) -> World:
         slots,
         scenario.seed,
         spec,
-        repeats=scenario.repeats,
+        repeats=ALL_TALKS if scenario.repeats else (),
         fidelity=0.93 if scenario.distilled else 1.0,
     )
     for _ in range(scenario.requests):

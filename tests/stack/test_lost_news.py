@@ -1,0 +1,88 @@
+"""Messages that tell of ways through the network are lost: a request waits in vain, and the next one does not."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Final
+
+import pytest
+
+from qnode.ids import NodeName
+from qnode.stack import discovery
+from qnode.stack.discovery import Discovery
+from qnode.wire.stack import Announce, Found, Seek, StackSpec, Talk
+from tests.stack.flooding import FACTS, link
+from tests.stack.harness import Edge, Member, World, chain, ring
+
+GIVE_UP_NS: Final = 10_000
+
+
+class Losing(World):
+    """Those messages of routes are lost, as they are counted, until requests are given up; and of all others none."""
+
+    lost: tuple[int, ...] = ()
+    told = 0
+
+    def send(self, sender: Member, peer: str, talk: Talk) -> None:
+        if isinstance(talk, Announce | Seek | Found):
+            self.told += 1
+            if self.told - 1 in self.lost and self.now_ns < GIVE_UP_NS:
+                return
+        super().send(sender, peer, talk)
+
+
+def asked_twice(edges: list[Edge], lost: tuple[int, ...], *, flood: bool) -> Losing:
+    """n0 and n3 ask, give up where nothing comes, and ask again."""
+    world = Losing(edges, {f"n{i}": 4 for i in range(len(edges) + 1)}, 7, StackSpec(flood=flood))
+    world.lost = lost
+    for at_ns in (0, 20_000):
+        for node, peer in (("n0", "n3"), ("n3", "n0")):
+            world.ask_at(at_ns, node, peer, "", 2, 2)
+
+    def give_up() -> None:
+        for request in world.requests:
+            member = world.members[request.node]
+            assert member is not None
+            member.withdraw(request)
+
+    world.schedule(GIVE_UP_NS, give_up)
+    world.run()
+    world.check()
+    return world
+
+
+@pytest.mark.parametrize("flood", [True, False])
+@pytest.mark.parametrize("shape", [chain, ring])
+def test_whatever_is_lost_of_ways_the_next_request_is_served(shape: type, flood: bool) -> None:
+    edges = shape(4)
+    count = asked_twice(edges, (), flood=flood).told
+    in_vain = 0
+    for lost in [*((nth,) for nth in range(count)), *combinations(range(count), 2)]:
+        first, second = (
+            [request.ended for request in world.requests[at : at + 2]]
+            for world in [asked_twice(edges, lost, flood=flood)]
+            for at in (0, 2)
+        )
+        in_vain += first != ["served", "served"]
+        assert second == ["served", "served"], lost
+    assert in_vain
+
+
+def test_who_knows_everything_asks_nobody() -> None:
+    world = asked_twice(chain(4), (), flood=True)
+    told = world.told
+    member = world.members["n0"]
+    assert member is not None
+    number = member.layer.ask("main", NodeName("n3"), "", 1, 0.0, 1)
+    member.call(member.layer.withdraw, number)
+    world.run()
+    assert world.told == told
+
+
+def test_of_searches_that_are_over_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "REMEMBERED", 5)
+    ways = Discovery("n1", 0, FACTS, (link("n0"),))
+    for number in range(50):
+        ways.heard("n0", Seek("n0", 0, number, "n9"))
+    assert len(ways.take(0)) == 50  # all are answered
+    assert len(ways._searches) == 5
