@@ -10,7 +10,8 @@
     │   ├── NotPackable           a value that cannot travel in a message
     │   ├── LimitExceeded         more than the configuration lets one node have
     │   ├── TooLarge              a result or record that is too large to travel
-    │   ├── NotANeighbour         no link to that node, or no such node
+    │   ├── NotANeighbour         no link to that node
+    │   │   └── NoSuchNode        nor is there any other node of that name
     │   ├── NoPhotons             a link that carries no light
     │   └── InvalidOperation      a gate, qubits or parameters that make no sense
     ├── StateError                an operation that its formalism cannot hold
@@ -149,6 +150,10 @@ class LimitExceeded(ProgramError):
 
 class NotANeighbour(ProgramError):
     sentence = "{node} has no link to {peer!r}; its neighbours are: {neighbours}"
+
+
+class NoSuchNode(NotANeighbour):
+    sentence = "{node} knows no other node {peer!r}; its neighbours are: {neighbours}"
 
 
 class NoPhotons(ProgramError):

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Mutabl
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from inspect import isawaitable
+from numbers import Real
 from operator import index
 from threading import get_ident
 from types import FrameType
@@ -30,8 +31,8 @@ from qnode.errors import (
     FidelityUnreachable,
     GenerationTimeout,
     InvalidOperation,
+    NoSuchNode,
     QnodeError,
-    RequestOver,
     WrongLoop,
 )
 from qnode.ids import NodeName, PairId, ProgramName, QubitId
@@ -314,9 +315,10 @@ class Node:
             timeout: Seconds of network time after which the request is given up.
         Raises:
             RequestMismatch, NoRoute, FidelityUnreachable, RateUnreachable, GenerationTimeout, PeerLost.
-            NotANeighbour: If there is no such other node.
+            NoSuchNode: If there is no such other node.
         """
         self._here("entangle")
+        _check_timeout(timeout)
         name, wanted = self._check_request(peer, n, min_fidelity, tag, priority)
         if wanted > self._machine.arrivals.most(self.program):
             raise self._machine.out_of_memory(self._machine.arrival, wanted, self.program)
@@ -348,14 +350,13 @@ class Node:
         return await self._in_time(self._request(peer, n, n, min_fidelity, tag, priority, terms), peer, timeout)
 
     async def _in_time(self, request: Request[S], peer: NodeName, timeout: float | None) -> list[S]:
+        self._give_up_after(timeout, request)
+        return await request.all(peer)
+
+    def _give_up_after(self, timeout: float | None, request: Request[S]) -> None:
         if timeout is not None:
             request.timer = self._loop.call_later(timeout, request.give_up, EXPIRED)
-        try:
-            return await request.all(peer)
-        except RequestOver as over:
-            if over.fields["state"] != EXPIRED:
-                raise
-            raise GenerationTimeout(node=self.name, peer=peer, timeout=str(timeout)) from None
+            request.late = GenerationTimeout(node=self.name, peer=request.peer, timeout=str(timeout))
 
     async def _entangle(self, peer: NodeName, n: int, min_fidelity: float, tag: str, priority: int) -> list[Qubit]:
         services, machine = self._services, self._machine
@@ -408,6 +409,7 @@ class Node:
             InvalidOperation, OutOfMemory.
         """
         self._here("request")
+        _check_timeout(timeout)
         name, wanted = self._check_request(peer, n, min_fidelity, tag, priority)
         room = wanted if at_once is None else min(wanted, _whole(at_once))
         if room < 1:
@@ -416,9 +418,8 @@ class Node:
             raise InvalidOperation(detail="a window has an end, so that it needs no timeout; give one of them")
         terms = self._terms(name, rate, route, window)
         request = self._request(name, wanted, room, min_fidelity, tag, priority, terms)
-        if timeout is not None:
-            request.timer = self._loop.call_later(timeout, request.give_up, EXPIRED)
-        elif terms.to_ns:
+        self._give_up_after(timeout, request)
+        if terms.to_ns:
             request.timer = self._loop.call_at(terms.to_ns / 1e9, request.give_up, EXPIRED)
         return request
 
@@ -449,8 +450,8 @@ class Node:
     def _check_request(
         self, peer: str, n: int | None, min_fidelity: float, tag: str, priority: int
     ) -> tuple[NodeName, int]:
-        """Raises InvalidOperation for what no request can have, and NotANeighbour for names of no other node."""
-        if not 0.0 <= min_fidelity <= 1.0:
+        """Raises InvalidOperation for what no request can have, and NoSuchNode for names of no other node."""
+        if not _is_number(min_fidelity) or not 0.0 <= min_fidelity <= 1.0:
             raise InvalidOperation(detail=f"min_fidelity must lie in [0, 1]; got {min_fidelity!r}")
         wanted = 1 if n is None else _whole(n)
         name = self._other(peer)
@@ -465,10 +466,11 @@ class Node:
         return name, wanted
 
     def _other(self, peer: str) -> NodeName:
-        """Raises NotANeighbour for names of no other node."""
+        """Raises NoSuchNode for names of no other node."""
         name = NodeName(peer)
         if name == self.name or name not in self._services.names:
-            self._machine.check_neighbour(name)
+            neighbours = ", ".join(sorted(self._machine.neighbours)) or "none"
+            raise NoSuchNode(node=self.name, peer=name, neighbours=neighbours)
         return name
 
     async def measure_directly(
@@ -502,9 +504,11 @@ class Node:
         Returns:
             Outcomes 0 and 1, shape (n,).
         Raises:
-            NotANeighbour, RequestMismatch, GenerationTimeout.
+            NoSuchNode: If there is no such other node.
+            RequestMismatch, NoRoute, GenerationTimeout, PeerLost, RequestOver.
         """
         self._here("measure_directly")
+        _check_timeout(timeout)
         name = self._other(peer)
         wanted = _whole(n)
         if not 1 <= wanted <= MOST_DIRECT:
@@ -624,6 +628,7 @@ class Node:
     @asynccontextmanager
     async def _within(self, timeout: float | None, peer: str) -> AsyncIterator[None]:
         """Raises GenerationTimeout once so many seconds are over."""
+        _check_timeout(timeout)
         try:
             async with asyncio.timeout(timeout):
                 yield
@@ -1016,6 +1021,16 @@ def _check_address(channel: str, program: str | None) -> None:
         raise _not_text("channel", channel)
     if program is not None and not isinstance(program, str):
         raise _not_text("program", program)
+
+
+def _check_timeout(timeout: float | None) -> None:
+    """Raises InvalidOperation for what is no time."""
+    if timeout is not None and not (_is_number(timeout) and 0.0 <= timeout < math.inf):
+        raise InvalidOperation(detail=f"a timeout is a number of seconds >= 0; got {timeout!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _not_text(what: str, value: object) -> InvalidOperation:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from qnode.errors import RequestOver
+from qnode.errors import QnodeError, RequestOver
 from qnode.ids import NodeName
 
 SERVED: Final = "served"
@@ -84,12 +84,13 @@ class Request(Generic[T]):
         self.delivered = 0
         self.error: BaseException | None = None
         self.timer: asyncio.TimerHandle | None = None  # that gives it up
+        self.late: QnodeError | None = None  # if somebody awaits all halves, and that happens
         self._loop = loop
         self._look = look
         self._withdraw = withdraw
         self._discard = discard
         self._fresh: deque[tuple[Key, T]] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
         self._last = Progress("asked", n, 0, asked_ns=asked_ns)
         self._ended = ""
 
@@ -134,6 +135,8 @@ class Request(Generic[T]):
                 came.append(await self._next())
         except StopAsyncIteration:
             self._discard([half for _, half in came])
+            if self._ended == EXPIRED and self.late is not None:
+                raise self.late from None
             raise RequestOver(peer=peer, state=self._ended, delivered=self.delivered, wanted=self.n) from None
         except BaseException:
             self._discard([half for _, half in came])
@@ -152,14 +155,15 @@ class Request(Generic[T]):
                 raise self.error
             if self._ended:
                 raise StopAsyncIteration
-            self._waiter = asyncio.Future(loop=self._loop)
+            waiter: asyncio.Future[None] = asyncio.Future(loop=self._loop)
+            self._waiters.append(waiter)
             try:
-                await self._waiter
+                await waiter
             except asyncio.CancelledError:
                 self.cancel()
                 raise
             finally:
-                self._waiter = None
+                self._waiters.remove(waiter)
         return self._fresh.popleft()
 
     # ------------------------------------------------------------ for the stack
@@ -190,5 +194,6 @@ class Request(Generic[T]):
             self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -32,6 +32,7 @@ class Reservation:
         self._end_ns = end_ns
         self._turn = Turn(asyncio.Future(loop=services.loop), program, NodeName(""))
         self._booking: Booking | None = None
+        self._entered = False
         self._over = False
         if start_ns is not None:
             self._book(start_ns)
@@ -57,8 +58,9 @@ class Reservation:
 
     async def __aenter__(self) -> Self:
         clock, memory = self._services.clock, self._memory
-        if self._over or self._turn.future.done():
+        if self._over or self._entered:
             raise InvalidOperation(detail="a reservation of memory slots can be entered once, and before it is over")
+        self._entered = True
         try:
             if self._start_ns is None:
                 reservations = self._services.reservations.setdefault(self._program, [])

@@ -110,6 +110,9 @@ class Stack(Protocol):
     def paired(self, item: Paired) -> bool:
         """A half of a link pair, if it is one of the stack's."""
 
+    def failed(self, request: int, error: QnodeError) -> None:
+        """There will be no half of a link pair, if it is the stack that has asked for it."""
+
     def finish(self, program: str) -> None:
         """A program is over: what it has asked for is withdrawn."""
 
@@ -343,6 +346,8 @@ class NodeServices:
             pulses = self.pulses.pop(item.request, None)
             if pulses is not None and not pulses.future.done():
                 pulses.future.set_exception(error)
+            if request is None and self._stack is not None:
+                self._stack.failed(item.request, error)
         awaited = outcomes is not None and not outcomes.done()
         if item.op is not None:
             self.heard += 1
@@ -420,8 +425,6 @@ class NodeServices:
     def release(self, n: int, kind: int, program: str = "") -> None:
         """Free slots of a kind that a program had, and let those go on who waited for them."""
         self.serve(self.machine.memories[kind].release(n, program))
-        if self.on_release is not None:
-            self.on_release()
 
     def release_at(self, when_ns: int, n: int, kind: int, program: str = "") -> None:
         """Free slots of a kind once the operations on them are over."""
@@ -455,11 +458,13 @@ class NodeServices:
             self.serve(self.machine.arrivals.forget(waiter))
 
     def serve(self, turns: Iterable[Turn]) -> None:
-        """It is their turn: slots have been taken for them."""
+        """It is their turn: slots have been taken for them. What is left may be enough for the network stack."""
         for waiter in turns:
             waiter.served = True
             if not waiter.future.done():
                 waiter.future.set_result(None)
+        if self.on_release is not None:
+            self.on_release()
 
     def discard(self, qubits: Iterable[HeldQubit], where: Where | None) -> None:
         """Trace qubits out; each slot is free once what was issued on its qubit is over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
@@ -92,8 +93,8 @@ class NetworkStack:
         self._services = services
         self._machine = services.machine
         facts, spec = facts_of(node.hardware), node.stack
-        if spec.cutoff_ns is None:
-            spec = replace(spec, cutoff_ns=self._machine.cutoff_ns(self._machine.arrival))
+        cutoffs = [spec.cutoff_ns, self._machine.cutoff_ns(self._machine.arrival)]
+        spec = replace(spec, cutoff_ns=min((one for one in cutoffs if one is not None), default=None))
         routing = LinkStates if spec.flood else Discovery
         self.layer = NetworkLayer(
             self._machine.name,
@@ -111,6 +112,8 @@ class NetworkStack:
         self._readings: dict[PairId, Reading] = {}
         self._asked: dict[int, tuple[str, NodeName, int]] = {}  # pairs of links that have not come, by request
         self._held: dict[QubitId, HeldQubit] = {}
+        self._measuring: Counter[str] = Counter()  # slots of halves whose measurement is under way, by circuit
+        self._late: dict[str, str] = {}  # circuits that were over before these were: whose slots they are
         self._turns: dict[str, Turn] = {}  # of circuits whose slots were booked
         self._busy = False
         self._telling = False
@@ -231,6 +234,14 @@ class NetworkStack:
         self._carry_out()
         return True
 
+    def failed(self, request: int, error: QnodeError) -> None:
+        """There will be no half of a link pair, if it is one of ours."""
+        asked = self._asked.pop(request, None)
+        if asked is not None:
+            self.layer.now_ns = self._machine.now_ns
+            self.layer.link_refused(asked[0], error)
+            self._carry_out()
+
     def lose(self, lost: Mapping[str, str]) -> list[tuple[str, str]]:
         """Nodes are gone, and why. Which programs wait for one of them, and are told."""
         asked = [one.request for one in self._requests.values()]
@@ -308,8 +319,13 @@ class NetworkStack:
                 self._whole(effect)
             case WakeAt():
                 self._services.clock.call_in_background_ns(effect.at_ns, self._cut_off, effect.circuit, effect.pair)
-            case Closed() | Freed():
-                self._services.release(effect.slots, machine.arrival, effect.program)
+            case Closed():
+                late = self._measuring[effect.circuit]
+                if late:
+                    self._late[effect.circuit] = effect.program
+                self._release(effect.circuit, effect.slots - late, effect.program)
+            case Freed():
+                self._release(effect.circuit, effect.slots, effect.program)
             case SetAside():
                 self._set_aside(effect)
             case GiveBack():
@@ -336,6 +352,15 @@ class NetworkStack:
                 asked = self._requests.pop(effect.request, None)
                 if asked is not None:
                     asked.request.end(REFUSED, from_wire(effect.code, effect.fields))
+
+    def _release(self, circuit: str, n: int, program: str) -> None:
+        """Slots that were taken for a circuit are free."""
+        self._log_freed(circuit, n, program)
+        self._services.release(n, self._machine.arrival, program)
+
+    def _log_freed(self, circuit: str, n: int, program: str) -> None:
+        if n:
+            self._machine.outbox.append(Told("network_slots", program, n=-n, name=circuit))
 
     def _set_aside(self, effect: SetAside) -> None:
         booking, clock = effect.booking, self._services.clock
@@ -376,6 +401,7 @@ class NetworkStack:
         assert measured.request is not None
         future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._services.loop)
         self._services.outcomes[measured.request] = future
+        self._measuring[swap.circuit] += 2
         future.add_done_callback(partial(self._swapped, swap))
 
     def _swapped(self, swap: Swap, future: asyncio.Future[tuple[int, ...]]) -> None:
@@ -390,6 +416,7 @@ class NetworkStack:
                 frame = BELL_STATES.index(bell_outcome(*future.result()))
         elif isinstance(error, QnodeError):
             self._services.raised(error)
+        self._measured(swap.circuit, 2)
         self.layer.swapped(swap.circuit, swap.left.pair, swap.right.pair, frame)
         self._carry_out()
 
@@ -402,6 +429,7 @@ class NetworkStack:
         assert measured.request is not None
         future: asyncio.Future[tuple[int, ...]] = asyncio.Future(loop=self._services.loop)
         self._services.outcomes[measured.request] = future
+        self._measuring[step.circuit] += 1
         future.add_done_callback(partial(self._distilled, step))
 
     def _distilled(self, step: Distil, future: asyncio.Future[tuple[int, ...]]) -> None:
@@ -414,8 +442,18 @@ class NetworkStack:
             bit = 1 if future.result()[0] else 0
         elif isinstance(error, QnodeError):
             self._services.raised(error)
+        self._measured(step.circuit, 1)
         self.layer.distilled(step.circuit, step.peer, step.step, bit)
         self._carry_out()
+
+    def _measured(self, circuit: str, slots: int) -> None:
+        """Halves have left these slots, which are free if their circuit is over."""
+        self._measuring[circuit] -= slots
+        if circuit in self._late:
+            self._release(circuit, slots, self._late[circuit])
+        if not self._measuring[circuit]:
+            del self._measuring[circuit]
+            self._late.pop(circuit, None)
 
     def _cut_off(self, circuit: str, pair: PairId) -> None:
         self.layer.now_ns = self._machine.now_ns
@@ -447,7 +485,7 @@ class NetworkStack:
                 asked.request.end(REFUSED, error)
                 self.layer.withdraw(read.request)
         if not self.layer.read(read.circuit, read.half.pair):
-            self._services.release(1, self._machine.arrival, read.program)
+            self._release(read.circuit, 1, read.program)
         self._tell_outcome(reading)
         self._carry_out()
 
@@ -486,9 +524,12 @@ class NetworkStack:
             self._deliver(whole, held)
 
     def _deliver(self, whole: Whole, held: HeldQubit) -> None:
-        """A half is corrected: its program may have it."""
+        """A half is corrected: its program may have it, if it was not over meanwhile."""
+        if held.fate:
+            return
         asked = self._requests.get(whole.request)
         if not isinstance(asked, EndToEnd):
+            self._log_freed(whole.circuit, 1, whole.program)
             self._services.discard((held,), None)
             return
         request, machine = asked.request, self._machine

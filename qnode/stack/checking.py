@@ -84,6 +84,8 @@ def check(
                 _require({sender, me} == {route[0], route[-1]}, sender, "what the other end is to say")
             frames = [frame for _, frame in talk.pairs.values()]
             _require(all(0 <= frame <= 3 for frame in frames), sender, "a frame that is none")
+            vectors = [vector for vector, _ in talk.expected.values()]
+            _require(all(_is_vector(vector) for vector in vectors), sender, "a vector that is none")
         case Close():
             route = route_of(talk.circuit)
             ends = route is None or sender in (route[0], route[-1])

@@ -17,6 +17,7 @@ Source: Kozlowski, Dahlberg & Wehner, Designing a quantum network protocol, CoNE
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from heapq import heappop, heappush
@@ -48,6 +49,10 @@ from qnode.wire.stack import Expire, Joined, LinkFacts, Missing, NodeFacts, Pari
 
 LEFT: Final = 0  # towards the requester
 RIGHT: Final = 1
+REMEMBERED: Final = 1024
+"""Pairs that are over of which a node still knows that, in case that messages about them are on their way."""
+UNKNOWN: Final = (0.25, 0.25, 0.25, 0.25)
+"""What is to be expected of a pair of which nobody says anything."""
 AT_ONCE: Final = "at once"
 BY_NUMBER: Final = "by number"
 
@@ -100,6 +105,7 @@ class Circuit:
     """One node's part of a circuit. Every method appends what is to be done to `out`.
 
     Attributes:
+        number: Of its request, as its requester counts.
         place: Of this node on the route; 0 is the requester.
         attempt: The how-manieth time that it is set up.
         open: Whether pairs are being made.
@@ -138,6 +144,7 @@ class Circuit:
     ) -> None:
         self.id = setup.circuit
         self.attempt = setup.attempt
+        self.number = setup.number
         self.route = setup.route
         self.n = setup.n
         self.goal = 0 if setup.ends.steps else setup.n
@@ -176,6 +183,7 @@ class Circuit:
         self._passed: set[PairId] = set()  # of joined pairs: those whose track from that side has come through
         self._swapping: dict[PairId, tuple[Half, Half]] = {}  # under both names
         self._doomed: set[PairId] = set()  # that have lost their other end before they are here, or measured
+        self._over: OrderedDict[PairId, None] = OrderedDict()  # pairs, of late
         self._tracks: dict[PairId, Track] = {}  # that wait for the pair that they name
         self._reach: dict[PairId, int] = {}  # of halves in nested swaps
         self._numbers: dict[PairId, int] = {}  # at the requester
@@ -188,6 +196,7 @@ class Circuit:
         self._read: set[PairId] = set()  # halves that are or were, of pairs that may still become whole
         self._here = 0  # slots that are taken, if halves are read
         self.done: dict[int, tuple[str, int]] = {}  # at an end: whole pairs, as the other end knows them
+        self.expected: dict[int, tuple[Vector, int]] = {}  # of these, what is, and for when
         self._need = nested_ends(self.place, last) if self.is_repeater else (0, 0)
         self.spare = 0
         self.improver: Improver | None = None
@@ -245,6 +254,11 @@ class Circuit:
         """The other end of the circuit, seen from an end."""
         return NodeName(self.route[0 if self.place else -1])
 
+    @property
+    def remembers(self) -> int:
+        """How many messages it keeps that wait for something."""
+        return len(self._tracks) + len(self._doomed) + len(self._reach)
+
     def uses(self, peer: NodeName) -> bool:
         """Whether the link from here to a neighbour is a part of it."""
         return any(side is not None and side.peer == peer for side in self._sides)
@@ -297,7 +311,7 @@ class Circuit:
     def _give_way(self) -> None:
         used = len(self._swapping) + sum(side.asked + len(side.held) for side in self._sides if side is not None)
         if self.reserved > used:
-            self._out.append(Freed(self.reserved - used, self.program))
+            self._out.append(Freed(self.id, self.reserved - used, self.program))
             self.reserved = used
 
     def _fill(self) -> None:
@@ -458,9 +472,16 @@ class Circuit:
         self._tell(at, Expire(self.id, half.pair))
         self._forget(side, half)
 
+    def _is_over(self, pair: PairId) -> None:
+        """Nothing that is still said of it matters."""
+        self._over[pair] = None
+        if len(self._over) > REMEMBERED:
+            self._over.popitem(last=False)
+
     def _forget(self, side: Side, half: Half) -> None:
         side.live -= 1
         self.tally.lost += 1
+        self._is_over(half.pair)
         self._tracks.pop(half.pair, None)
         self._reach.pop(half.pair, None)
         number = self._numbers.pop(half.pair, None)
@@ -546,6 +567,7 @@ class Circuit:
         side = self._sides[at]
         assert side is not None
         side.live -= 1
+        self._is_over(pair)
         self._doomed.discard(pair)
         self._tracks.pop(pair, None)
         self._reach.pop(pair, None)
@@ -556,7 +578,7 @@ class Circuit:
     def tracked(self, track: Track, now_ns: int) -> None:
         """A track has come this far."""
         pair = PairId(track.pair)
-        if not self.open:
+        if not self.open or pair in self._over:
             return
         if not self.is_repeater:
             if self.place and not self._can_be(track.number):
@@ -592,6 +614,7 @@ class Circuit:
                 del self._joins[one]
                 self._passed.discard(one)
                 self._reach.pop(one, None)
+                self._is_over(one)
             self.whole += 1
             if self.whole == self.goal:
                 self.close()
@@ -603,12 +626,16 @@ class Circuit:
         if pair not in side.held or pair not in self._tracks:
             return
         track, half = self._tracks.pop(pair), side.held.pop(pair)
+        self._is_over(pair)
         number = track.number if self.place else self._numbers.pop(pair)
         if self.improver is not None:
             self._improve(self.improver, number, half, track)
             return
         self.done[number] = (track.origin, track.frame)
-        self._is_whole(number, half, track.frame, self._expected(track, half, now_ns))
+        vector = self._expected(track, half, now_ns)
+        if not self.reads:
+            self.expected[number] = vector, now_ns
+        self._is_whole(number, half, track.frame, vector)
         if self.whole == self.n:
             self.close()
 
@@ -655,7 +682,7 @@ class Circuit:
             self._end_of_join(at, pair)
             self._end_of_join(join.side, join.other)
             self._tell(join.side, Expire(self.id, join.other))
-        elif pair in self._swapping or side.asked:
+        elif pair in self._swapping or (side.asked and pair not in self._over):
             self._doomed.add(pair)
         self._fill()
 
@@ -664,7 +691,7 @@ class Circuit:
         join = self._joins.get(pair)
         if join is not None:
             self._tell(join.side, Joined(self.id, join.other, place))
-        elif self.is_repeater:
+        elif self.is_repeater and pair not in self._over:
             if abs(place - self.place) > abs(self._reach.get(pair, self.place) - self.place):  # else it comes late
                 self._reach[pair] = place
             self._try_swaps()
@@ -683,8 +710,13 @@ class Circuit:
         if self.improver is not None:
             self.improver.part()
 
-    def settle(self, pairs: Mapping[int, tuple[str, int]]) -> None:
-        """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be."""
+    def settle(
+        self, pairs: Mapping[int, tuple[str, int]], expected: Mapping[int, tuple[Vector, int]], now_ns: int
+    ) -> None:
+        """At an end of a broken circuit: these pairs are whole, as the other end knows; nothing else will be.
+
+        What it expected of them when it knew is for now, too, but for what both memories have done since.
+        """
         side = self._sides[LEFT if self.place else RIGHT]
         assert side is not None
         if self.improver is not None:
@@ -694,7 +726,10 @@ class Circuit:
             half = side.held.pop(PairId(pair), None) if self._can_be(number) else None
             if half is not None:
                 self.done[number] = (pair, frame)
-                self._is_whole(number, half, frame, PERFECT)
+                vector, at_ns = expected.get(number, (UNKNOWN, now_ns))
+                for end in (self._facts, self.far_facts):
+                    vector = stored(vector, max(0, now_ns - at_ns), end.t1_ns, end.t2_ns)
+                self._is_whole(number, half, frame, vector)
         self.close()
 
     def close(self) -> None:

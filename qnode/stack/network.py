@@ -78,6 +78,8 @@ ANY: Final = Terms()
 
 K = TypeVar("K")
 V = TypeVar("V")
+Pairs = dict[int, tuple[str, int]]
+Expected = dict[int, tuple[Vector, int]]
 Talks = tuple[NodeName, str, str, str]  # peer, program, tag, kind
 
 
@@ -186,9 +188,10 @@ class Meeting:
     It is kept by the one of the two nodes that decides.
     """
 
-    __slots__ = ("mine", "theirs")
+    __slots__ = ("mine", "talks", "theirs")
 
-    def __init__(self) -> None:
+    def __init__(self, talks: Talks) -> None:
+        self.talks = talks
         self.mine: list[Want] = []
         self.theirs: list[Wanted] = []
 
@@ -225,13 +228,13 @@ class NetworkLayer:
         self._admission = Admission(memory, self._crowded)
         self._paused = False  # whether any circuit here may be
         self._promises = False  # whether any circuit here was ever promised a rate
-        self._meetings: dict[Talks, Meeting] = {}
+        self.meetings: dict[Talks, Meeting] = {}
         self._numbered = life * OF_A_LIFE
         self._attempts = 0
         self._circuits_of: dict[str, Want] = {}
         self._opened: dict[NodeName, int] = {}
         self._setups: dict[str, Setup] = {}  # that wait, by circuit, at their requester
-        self._finished: OrderedDict[str, dict[int, tuple[str, int]]] = OrderedDict()
+        self._finished: OrderedDict[str, tuple[Pairs, Expected]] = OrderedDict()
         # Circuits, and the end that has closed them: its `Close` may have overtaken their `Setup`.
         self._closed_early: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._tried: OrderedDict[tuple[str, str], int] = OrderedDict()  # circuits, by whom, and the last attempt
@@ -301,6 +304,7 @@ class NetworkLayer:
         if theirs is None:
             if want in meeting.mine:
                 meeting.mine.remove(want)
+            self._forget_empty(meeting)
             return
         self.out.append(Tell(peer, Void(number, theirs.number)))
         if 0 < theirs.terms.to_ns <= self.now_ns:
@@ -312,7 +316,15 @@ class NetworkLayer:
         return self.name < peer
 
     def _meeting(self, peer: NodeName, wanted: Wanted) -> Meeting:
-        return self._meetings.setdefault((peer, wanted.program, wanted.tag, wanted.kind), Meeting())
+        talks = (peer, wanted.program, wanted.tag, wanted.kind)
+        meeting = self.meetings.get(talks)
+        if meeting is None:
+            meeting = self.meetings[talks] = Meeting(talks)
+        return meeting
+
+    def _forget_empty(self, meeting: Meeting) -> None:
+        if not meeting.mine and not meeting.theirs and self.meetings.get(meeting.talks) is meeting:
+            del self.meetings[meeting.talks]
 
     def _meet(self, peer: NodeName, meeting: Meeting) -> None:
         """Whichever requests can."""
@@ -333,6 +345,7 @@ class NetworkLayer:
                 self._set_up(want)
             else:
                 self.out.append(Tell(peer, replace(mine, met=theirs.number)))
+        self._forget_empty(meeting)
 
     def _part(self, want: Want) -> None:
         """What a request had met is over: it waits for another, unless some of its pairs are in use."""
@@ -375,7 +388,7 @@ class NetworkLayer:
             self._refuse(want, error)
         elif want.state != "setting up" or sender not in want.route:
             return  # it is no matter of the sender's, or not any more
-        elif isinstance(error, WindowTaken) and sender not in want.avoid and not self._given_way(want):
+        elif isinstance(error, WindowTaken | OutOfMemory) and sender not in want.avoid and not self._given_way(want):
             want.avoid[sender] = error
             self._leave(want)
             self._set_up(want)
@@ -450,7 +463,7 @@ class NetworkLayer:
                 return
             setup = promised
         taken = self._take_part(setup, want)
-        if isinstance(taken, WindowTaken):
+        if isinstance(taken, QnodeError):
             self._refuse_both(want, taken)
         elif taken:
             self.circuits[setup.circuit].request = mine.number
@@ -527,7 +540,7 @@ class NetworkLayer:
         except NoRoute as error:
             self._refuse(want, error)
 
-    def _take_part(self, setup: Setup, want: Want | None) -> bool | WindowTaken:
+    def _take_part(self, setup: Setup, want: Want | None) -> bool | QnodeError:
         """Take slots for a circuit, and know it; `want` is what it serves here. False if there are none now."""
         circuit = Circuit(setup, self.name, self._spec, self._facts, self._links, self.out)
         who = applicant(setup, self._spec)
@@ -554,6 +567,8 @@ class NetworkLayer:
             if isinstance(booked, WindowTaken):
                 return booked
             circuit.booking, taken = booked, booked.n
+        elif least > self._memory.most(circuit.program):  # it would wait for ever
+            return self._too_small(least, circuit.program)
         else:
             taken = self._admission.admit(who, least, most, step, circuit.program, circuit.shares)
         if want is None:
@@ -567,7 +582,20 @@ class NetworkLayer:
         if taken:
             circuit.reserved = 0 if circuit.booking is not None else taken
             self.circuits[setup.circuit] = circuit
+            self._log_slots(circuit, circuit.reserved, want)
         return bool(taken)
+
+    def _log_slots(self, circuit: Circuit, n: int, want: Want | None) -> None:
+        """That it has taken some; at an end, with the request that they are for."""
+        if n:
+            number = 0 if want is None else want.asked.number
+            self.out.append(Log("network_slots", circuit.program, number, n=n, name=circuit.id))
+
+    def _too_small(self, wanted: int, program: str) -> OutOfMemory:
+        memory = self._memory
+        kept = memory.slots - memory.most(program)
+        held = f" ({kept} are programs' own)" if kept else ""
+        return OutOfMemory(node=self.name, wanted=wanted, free=memory.free, slots=memory.slots, held=held)
 
     def _leave(self, want: Want) -> None:
         """Whatever knows the circuit of a request may forget it; no other will have its name."""
@@ -690,9 +718,10 @@ class NetworkLayer:
             elif want.theirs is None or want.theirs.number == void.number:
                 self._part(want)
             return
-        for (peer, *_), meeting in self._meetings.items():
+        for (peer, *_), meeting in list(self.meetings.items()):
             if peer == sender:
                 meeting.theirs[:] = [one for one in meeting.theirs if one.number != void.number]
+                self._forget_empty(meeting)
         for want in list(self.wants.values()):
             if want.peer == sender and want.theirs is not None and want.theirs.number == void.number:
                 self._part(want)
@@ -713,10 +742,6 @@ class NetworkLayer:
             self._setups[setup.circuit] = setup  # that something else is over, is on its way
             self.out.append(Tell(sender, Busy(setup.circuit, self.name, setup.attempt)))
             return
-        if not is_end and self._memory.slots < 2:
-            error = OutOfMemory(node=self.name, wanted=2, free=self._memory.free, slots=self._memory.slots, held="")
-            self.out.append(Tell(requester, Refused(setup.number, error.code, error.fields, setup.circuit)))
-            return
         slow = self._too_slow(setup, at)
         if slow is not None:
             self.out.append(Tell(requester, Refused(setup.number, slow.code, slow.fields, setup.circuit)))
@@ -730,7 +755,7 @@ class NetworkLayer:
                 self.out.append(Tell(requester, Down(setup.circuit, broken)))
                 return
         taken = self._take_part(setup, want)
-        if isinstance(taken, WindowTaken):
+        if isinstance(taken, QnodeError):
             self.out.append(Tell(requester, Refused(setup.number, taken.code, taken.fields, setup.circuit)))
             if want is not None:
                 want.theirs = None
@@ -784,7 +809,7 @@ class NetworkLayer:
             spare = circuit.reserved - sides * granted.window - circuit.spare
             if spare:
                 circuit.reserved -= spare
-                self.out.append(Freed(spare, circuit.program))
+                self.out.append(Freed(circuit.id, spare, circuit.program))
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), granted))
         else:
@@ -832,6 +857,7 @@ class NetworkLayer:
             return
         circuit.reserved = sum(self._memory.take(circuit.program) for _ in range(circuit.booking.n))
         want = self._circuits_of.get(name)
+        self._log_slots(circuit, circuit.reserved, want)
         if want is not None:
             want.state = "running"
             if not circuit.place:
@@ -881,8 +907,10 @@ class NetworkLayer:
         """Circuits that have given way come before all others, the oldest first: their ends keep slots meanwhile."""
         paused = sorted((one for one in self.circuits.values() if one.paused), key=_age)
         for circuit in paused:
-            if not self._memory.take_in_turn(circuit.paused - circuit.reserved):
+            missing = circuit.paused - circuit.reserved
+            if not self._memory.take_in_turn(missing):
                 return
+            self._log_slots(circuit, missing, None)
             circuit.go_on()
         self._paused = False
 
@@ -935,8 +963,8 @@ class NetworkLayer:
         self._lost.add(node)  # it need not be told anything
         for want in [want for want in self.wants.values() if want.peer == node]:
             self._refuse(want, PeerLost(peer=node, reason=reason))
-        for talks in [talks for talks in self._meetings if talks[0] == node]:
-            del self._meetings[talks]
+        for talks in [talks for talks in self.meetings if talks[0] == node]:
+            del self.meetings[talks]
 
     def _node_lost(self, node: NodeName, reason: str) -> None:
         self.forsake(node, reason)
@@ -980,7 +1008,7 @@ class NetworkLayer:
         circuit.settling = True
         if not circuit.place:
             self._routes.forget(circuit.far)
-        self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done)))
+        self.out.append(Tell(circuit.far, Settle(circuit.id, circuit.done, expected=circuit.expected)))
         if not circuit.place:
             for node in circuit.route[1:-1]:
                 if node not in self._lost:
@@ -990,13 +1018,13 @@ class NetworkLayer:
         circuit = self.circuits.get(settle.circuit)
         if circuit is None:
             if not settle.answer:
-                whole = self._finished.get(settle.circuit, {})
+                whole, expected = self._finished.get(settle.circuit, ({}, {}))
                 self._closed(settle.circuit, sender)  # in case that it is still to be set up here
-                self.out.append(Tell(sender, Settle(settle.circuit, whole, answer=True)))
+                self.out.append(Tell(sender, Settle(settle.circuit, whole, True, expected)))
             return
         self._break(circuit, f"{sender} has found it broken")
         del self.circuits[circuit.id]
-        circuit.settle(settle.pairs)
+        circuit.settle(settle.pairs, settle.expected, self.now_ns)
         want = self._circuits_of.pop(circuit.id, None)
         if want is None:
             return
@@ -1013,13 +1041,17 @@ class NetworkLayer:
             self._set_up(want)
 
     def _make_room(self) -> None:
-        """Ends that had no room for all their pairs have some again."""
+        """Ends that had no room for all their pairs have some again.
+
+        They do not wait for older requests that wait for memory here: these may wait for theirs elsewhere, too.
+        """
         for name, want in self._circuits_of.items():
             circuit = self.circuits.get(name)
             while circuit is not None and circuit.open and want.at_once < want.asked.n:
                 enough = min(want.at_once, circuit.n - circuit.whole) + circuit.spare
                 if circuit.reserved >= enough or not self._memory.take_in_turn(1, circuit.program):
                     break
+                self._log_slots(circuit, 1, want)
                 circuit.make_room()
 
     # ------------------------------------------------------------ pairs
@@ -1032,6 +1064,14 @@ class NetworkLayer:
         found.came(peer, half, number)
         self._look_after(found)
         return True
+
+    def link_refused(self, circuit: str, error: QnodeError) -> None:
+        """A link makes nothing for a circuit, nor would it for the next: its request is refused."""
+        found, want = self.circuits.get(circuit), self._circuits_of.get(circuit)
+        if found is not None and found.is_repeater:
+            self.out.append(Tell(NodeName(found.route[0]), Refused(found.number, error.code, error.fields, circuit)))
+        elif want is not None:
+            self._refuse_both(want, error)
 
     def swapped(self, circuit: str, left: PairId, right: PairId, frame: int | None) -> None:
         """The outcome of a Bell measurement; None: it has failed."""
@@ -1079,7 +1119,7 @@ class NetworkLayer:
         self._serve(want)
 
     def _remember(self, circuit: Circuit) -> None:
-        _remember(self._finished, circuit.id, circuit.done)
+        _remember(self._finished, circuit.id, (circuit.done, circuit.expected))
 
     def _serve(self, want: Want) -> None:
         number = want.asked.number

@@ -279,7 +279,7 @@ class Busy(msgspec.Struct, array_like=True, tag=22, frozen=True):
 
 
 class Free(msgspec.Struct, array_like=True, tag=23, frozen=True):
-    """It would have memories for it now, and keeps them for it."""
+    """It has memories for it now; none that asks later gets them before it, but a circuit that runs may."""
 
     circuit: str
 
@@ -340,12 +340,14 @@ class Joined(msgspec.Struct, array_like=True, tag=32, frozen=True):
 class Settle(msgspec.Struct, array_like=True, tag=33, frozen=True):
     """A circuit is broken, and these pairs of it are whole as far as the sender knows: between the ends, directly.
 
-    `pairs` has for each number the receiver's link pair and the frame; `answer` if the receiver has asked.
+    `pairs` has for each number the receiver's link pair and the frame; `answer` if the receiver has asked. `expected`
+    has what the sender expects of a pair, and for when.
     """
 
     circuit: str
     pairs: dict[int, tuple[str, int]]
     answer: bool = False
+    expected: dict[int, tuple[Vector, int]] = {}
 
 
 class Missing(msgspec.Struct, array_like=True, tag=34, frozen=True):

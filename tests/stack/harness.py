@@ -684,6 +684,7 @@ class World:
                 raise AssertionError(f"{member.name} still has the circuit {circuit.id}, of {circuit.route}")
             assert member.memory.free == member.memory.slots, f"{member.name} keeps slots"
             assert not member.held
+            assert all(one.mine or one.theirs for one in member.layer.meetings.values())
         for (name, number), ends in self.wholes.items():
             if len(ends) == 1 and ends[0][0].ended == "served":
                 request = ends[0][0]
