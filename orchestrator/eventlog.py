@@ -134,7 +134,12 @@ def exact_time(ns: int) -> str:
     return f"{ns} ns"
 
 
-_COUNTED: Final = {"send_pulses": "pulse", "tap": "pulse", "receive_pulses": "click"}
+_COUNTED: Final = {"send_pulses": "pulse", "tap": "pulse", "receive_pulses": "click", "network_slots": "slot"}
+_FRAMES: Final = ("network_deliver", "network_correct")  # their n counts nothing
+
+
+def _number(event: Event) -> str:
+    return f"frame {event.n}" if event.event in _FRAMES else count(event.n, _COUNTED.get(event.event, "pair"))
 
 
 def sentence(event: Event) -> str:
@@ -146,7 +151,7 @@ def sentence(event: Event) -> str:
     ]
     facts = [
         " ".join(part for part in parts if part),
-        count(event.n, _COUNTED.get(event.event, "pair")) if event.n else "",
+        _number(event) if event.n else "",
         f"{_PEER.get(event.event, 'with')} {event.peer}" if event.peer else "",
         event.name,
         f"message {event.message}" if event.message else "",

@@ -33,7 +33,8 @@ class StackConfig(Model):
     )
     metric: Literal["hops", "time", "fidelity"] = Field("hops", description="What routes are chosen by.")
     cutoff: Seconds | None = Field(
-        None, description="How long a repeater stores a half that waits for its partner; left out: as its memory says."
+        None,
+        description="How long a repeater stores a half that waits for its partner; left out: `cutoff` of its memory.",
     )
     window: Annotated[int, Field(ge=1, le=MOST_PAIRS)] = Field(
         2, description="How many pairs of a request may be under way at once, where there is memory for them."

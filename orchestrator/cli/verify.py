@@ -9,12 +9,14 @@ from pathlib import Path
 from orchestrator import saved
 from orchestrator.cli.screen import Screen
 from orchestrator.eventlog import EventLog, told
-from orchestrator.invariants import INVARIANTS, Checker, Facts
 from orchestrator.oracle.events import Event
 from orchestrator.oracle.spec import events_path
 from orchestrator.text import columns, count, from_here
+from orchestrator.verification.checker import Checker
+from orchestrator.verification.facts import INVARIANTS, Facts
 from qnode.errors import ConfigError
 from qnode.exits import EXIT_DONE, EXIT_FAILED
+from qnode.quantum.hardware import Hardware
 
 _MOST_OPEN = 20
 
@@ -43,7 +45,9 @@ def check(folder: Path) -> tuple[Checker, dict[int, Event]]:
     if not log.is_file():
         raise ConfigError(place=str(from_here(folder)), detail="this run has no event log, so nothing can be verified")
     slots = {node: of.hardware.qubits for node, of in network.nodes.items()}
-    checker = Checker(Facts(slots, network.delays.delay_ns, ordered=network.clock == "virtual"))  # type: ignore[arg-type]
+    busy_ns = {node: _operations_ns(of.hardware) for node, of in network.nodes.items()}
+    delay_ns, ordered = network.delays.delay_ns, network.clock == "virtual"
+    checker = Checker(Facts(slots, delay_ns, busy_ns, ordered))  # type: ignore[arg-type]
     shown: dict[int, Event] = {}
     last: Event | None = None
     for block in EventLog(log).blocks():
@@ -56,6 +60,11 @@ def check(folder: Path) -> tuple[Checker, dict[int, Event]]:
     if last is not None:
         shown[checker.events] = last
     return checker, shown
+
+
+def _operations_ns(hardware: Hardware) -> int:
+    """A gate of each kind and a measurement: the most that a stack does with its qubits at a time."""
+    return 2 * hardware.two.duration_ns + 2 * hardware.single.duration_ns + hardware.measure.duration_ns
 
 
 def _report(folder: Path, checker: Checker) -> Iterator[str]:

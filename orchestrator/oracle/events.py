@@ -30,7 +30,8 @@ class Event(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     pair: Annotated[str, _is("the Bell pair concerned")] = ""
     request: Annotated[int, _is("the node's number for a request for pairs or for outcomes")] = 0
     n: Annotated[
-        int, _is("how many pairs, attempts that a pair takes, pulses sent, clicks seen, messages; an incarnation")
+        int,
+        _is("how many pairs, attempts that a pair takes, pulses sent, clicks seen, messages, slots; an incarnation"),
     ] = 0
     peer: Annotated[str, _is("the other node")] = ""
     gate: Annotated[str, _is("the gate, or the basis of a measurement")] = ""
@@ -88,6 +89,7 @@ KINDS: Final = {
     "network_request": "a program asked for n pairs with any node, with the tag that name holds",
     "network_queued": "the request waits for memory at the node peer; name holds its circuit",
     "network_reserved": "all nodes on the route, in detail, have memory for it in its time; name holds the circuit",
+    "network_slots": "n memory slots are taken for the circuit that name holds, or given back if n is below 0",
     "network_accepted": "all nodes on the route, which detail lists, take part; name holds the circuit",
     "network_broken": "the circuit that name holds is broken, for the reason that detail tells; it goes another way",
     "swap": "a repeater joined two link pairs, which pair names",

@@ -321,9 +321,9 @@ class NetworkStack:
                 late = self._measuring[effect.circuit]
                 if late:
                     self._late[effect.circuit] = effect.program
-                self._services.release(effect.slots - late, machine.arrival, effect.program)
+                self._release(effect.circuit, effect.slots - late, effect.program)
             case Freed():
-                self._services.release(effect.slots, machine.arrival, effect.program)
+                self._release(effect.circuit, effect.slots, effect.program)
             case SetAside():
                 self._set_aside(effect)
             case GiveBack():
@@ -350,6 +350,15 @@ class NetworkStack:
                 asked = self._requests.pop(effect.request, None)
                 if asked is not None:
                     asked.request.end(REFUSED, from_wire(effect.code, effect.fields))
+
+    def _release(self, circuit: str, n: int, program: str) -> None:
+        """Slots that were taken for a circuit are free."""
+        self._log_freed(circuit, n, program)
+        self._services.release(n, self._machine.arrival, program)
+
+    def _log_freed(self, circuit: str, n: int, program: str) -> None:
+        if n:
+            self._machine.outbox.append(Told("network_slots", program, n=-n, name=circuit))
 
     def _set_aside(self, effect: SetAside) -> None:
         booking, clock = effect.booking, self._services.clock
@@ -439,7 +448,7 @@ class NetworkStack:
         """Halves have left these slots, which are free if their circuit is over."""
         self._measuring[circuit] -= slots
         if circuit in self._late:
-            self._services.release(slots, self._machine.arrival, self._late[circuit])
+            self._release(circuit, slots, self._late[circuit])
         if not self._measuring[circuit]:
             del self._measuring[circuit]
             self._late.pop(circuit, None)
@@ -474,7 +483,7 @@ class NetworkStack:
                 asked.request.end(REFUSED, error)
                 self.layer.withdraw(read.request)
         if not self.layer.read(read.circuit, read.half.pair):
-            self._services.release(1, self._machine.arrival, read.program)
+            self._release(read.circuit, 1, read.program)
         self._tell_outcome(reading)
         self._carry_out()
 
@@ -518,6 +527,7 @@ class NetworkStack:
             return
         asked = self._requests.get(whole.request)
         if not isinstance(asked, EndToEnd):
+            self._log_freed(whole.circuit, 1, whole.program)
             self._services.discard((held,), None)
             return
         request, machine = asked.request, self._machine

@@ -309,7 +309,7 @@ class Circuit:
     def _give_way(self) -> None:
         used = len(self._swapping) + sum(side.asked + len(side.held) for side in self._sides if side is not None)
         if self.reserved > used:
-            self._out.append(Freed(self.reserved - used, self.program))
+            self._out.append(Freed(self.id, self.reserved - used, self.program))
             self.reserved = used
 
     def _fill(self) -> None:

@@ -130,6 +130,7 @@ class Closed(NamedTuple):
 class Freed(NamedTuple):
     """Slots that were taken for a circuit are not needed; a program's, or nobody's."""
 
+    circuit: str
     slots: int
     program: str
 

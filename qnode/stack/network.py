@@ -565,7 +565,14 @@ class NetworkLayer:
         if taken:
             circuit.reserved = 0 if circuit.booking is not None else taken
             self.circuits[setup.circuit] = circuit
+            self._log_slots(circuit, circuit.reserved, want)
         return bool(taken)
+
+    def _log_slots(self, circuit: Circuit, n: int, want: Want | None) -> None:
+        """That it has taken some; at an end, with the request that they are for."""
+        if n:
+            number = 0 if want is None else want.asked.number
+            self.out.append(Log("network_slots", circuit.program, number, n=n, name=circuit.id))
 
     def _too_small(self, wanted: int, program: str) -> OutOfMemory:
         memory = self._memory
@@ -763,7 +770,7 @@ class NetworkLayer:
             spare = circuit.reserved - sides * granted.window - circuit.spare
             if spare:
                 circuit.reserved -= spare
-                self.out.append(Freed(spare, circuit.program))
+                self.out.append(Freed(circuit.id, spare, circuit.program))
         if circuit.place:
             self.out.append(Tell(NodeName(circuit.route[circuit.place - 1]), granted))
         else:
@@ -811,6 +818,7 @@ class NetworkLayer:
             return
         circuit.reserved = sum(self._memory.take(circuit.program) for _ in range(circuit.booking.n))
         want = self._circuits_of.get(name)
+        self._log_slots(circuit, circuit.reserved, want)
         if want is not None:
             want.state = "running"
             if not circuit.place:
@@ -860,8 +868,10 @@ class NetworkLayer:
         """Circuits that have given way come before all others, the oldest first: their ends keep slots meanwhile."""
         paused = sorted((one for one in self.circuits.values() if one.paused), key=_age)
         for circuit in paused:
-            if not self._memory.take_in_turn(circuit.paused - circuit.reserved):
+            missing = circuit.paused - circuit.reserved
+            if not self._memory.take_in_turn(missing):
                 return
+            self._log_slots(circuit, missing, None)
             circuit.go_on()
         self._paused = False
 
@@ -1004,6 +1014,7 @@ class NetworkLayer:
                 enough = min(want.at_once, circuit.n - circuit.whole) + circuit.spare
                 if circuit.reserved >= enough or not self._memory.take_in_turn(1, circuit.program):
                     break
+                self._log_slots(circuit, 1, want)
                 circuit.make_room()
 
     # ------------------------------------------------------------ pairs

@@ -13,22 +13,25 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator import Cluster, saved
-from orchestrator.invariants import (
+from orchestrator.oracle.events import Event, decode_events, encode_events
+from orchestrator.oracle.spec import events_path
+from orchestrator.verification.checker import Checker
+from orchestrator.verification.facts import (
     AFTER,
     CHAIN,
+    DISTILLED,
     ENDED,
+    FRAME,
     HALF,
     INVARIANTS,
     LEAK,
     LIVES,
     MESSAGES,
+    RESERVED,
     SLOTS,
     TWICE,
-    Checker,
     Facts,
 )
-from orchestrator.oracle.events import Event, decode_events, encode_events
-from orchestrator.oracle.spec import events_path
 from tests.cli.commands import typed
 from tests.stack.verified import assert_verified
 
@@ -59,6 +62,24 @@ NETWORK: Final[dict[str, Any]] = {
     "faults": [{"at": "1 ms", "kill": "eve", "restart": "fresh"}],
 }
 
+GOOD: Final[dict[str, Any]] = {
+    "version": 1,
+    "name": "good",
+    "seed": 5,
+    "nodes": {
+        "alice": {"qubits": 8, "program": "verified.py:wants", "args": {"peer": "dave", "n": N}},
+        "rob": {"qubits": 4},
+        "dave": {"qubits": 8, "program": "verified.py:wants", "args": {"peer": "alice", "n": N}},
+    },
+    "links": {
+        "way": {
+            "chain": ["alice", "rob", "dave"],
+            "length": "10 km",
+            "source": {"model": "werner", "fidelity": 0.92, "success_probability": 0.5},
+        },
+    },
+}
+
 
 @dataclass
 class Log:
@@ -67,23 +88,31 @@ class Log:
     facts: Facts
 
 
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
-    """The run of that network."""
-
+def logged(network: dict[str, Any], runs: Path) -> Log:
     async def ran() -> Path:
-        runs = tmp_path_factory.mktemp("runs")
-        async with Cluster.from_dict(NETWORK, base=PROGRAMS, runs=runs) as net:
+        async with Cluster.from_dict(network, base=PROGRAMS, runs=runs) as net:
             run = await net.run(inline=True, on_output=None, timeout=120)
             assert run["dave"] is True
             assert run.folder is not None
             return run.folder
 
     folder = asyncio.run(ran())
-    network = saved.load_source(folder).network
-    slots = {str(node): of.hardware.qubits for node, of in network.nodes.items()}
+    loaded = saved.load_source(folder).network
+    slots = {str(node): of.hardware.qubits for node, of in loaded.nodes.items()}
     events = decode_events(events_path(folder).read_bytes())
-    return Log(folder, events, Facts(slots, network.delays.delay_ns))  # type: ignore[arg-type]
+    return Log(folder, events, Facts(slots, loaded.delays.delay_ns))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
+    """The run of that network."""
+    return logged(NETWORK, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Log:
+    """A run with pairs that are distilled, and others that are measured directly."""
+    return logged(GOOD, tmp_path_factory.mktemp("runs"))
 
 
 def broken(events: list[Event], facts: Facts) -> set[str]:
@@ -99,6 +128,12 @@ def test_the_run_has_all_that_is_looked_at(log: Log) -> None:
     assert kinds >= {"swap", "network_deliver", "network_served", "network_expired", "node_lost", "node_restarted"}
     assert any(event.event == "discard" and event.node in ("rob", "sue") for event in log.events)
     assert_verified(log.folder)
+
+
+def test_the_good_run_has_what_is_looked_at(good: Log) -> None:
+    kinds = {(event.event, event.detail) for event in good.events}
+    assert kinds >= {("distil", "kept"), ("distil", "lost"), ("network_measure", "")}
+    assert_verified(good.folder)
 
 
 def test_qnode_verify_tells_what_it_has_counted(log: Log) -> None:
@@ -125,6 +160,11 @@ def test_qnode_verify_shows_the_line_and_fails(log: Log, tmp_path: Path) -> None
 def test_a_log_that_stops_somewhere_is_not_held_against_the_run(log: Log) -> None:
     for length in range(0, len(log.events), 7):
         assert not broken(log.events[:length], log.facts)
+
+
+def test_a_good_log_that_stops_somewhere_is_not_held_against_the_run(good: Log) -> None:
+    for length in range(0, len(good.events), 17):
+        assert not broken(good.events[:length], good.facts)
 
 
 # --- what is planted -----------------------------------------------------------------------------------------------
@@ -211,6 +251,51 @@ def lives_on(events: list[Event]) -> None:
     events.insert(nth + 1, Event(lost.t, lost.round, lost.node, "note", name="still here"))
 
 
+def keeps_nobodys_slots(events: list[Event]) -> None:
+    """Rob's stack gives less back than it took, while another request of the same ends goes on over another circuit."""
+    nth = next(nth for nth, event in enumerate(events) if event.event == "network_slots" and event.n < 0)
+    events[nth] = replace(events[nth], n=-3)
+    open_to_the_end(events)
+
+
+def open_to_the_end(events: list[Event]) -> None:
+    """Alice's second request neither expires nor goes on, and the run is ended by somebody."""
+    del events[index(events, "network_expired")]
+    events[-1] = replace(events[-1], name="until")
+
+
+def kept_by_pair_of_nodes(events: list[Event]) -> None:
+    """Another request between the same nodes excuses nothing."""
+    kept(events)
+    open_to_the_end(events)
+
+
+def read_unmeasured(events: list[Event]) -> None:
+    """Alice tells an outcome of a half that she has not measured."""
+    (half,) = events[index(events, "network_measure", node="alice")].qubits
+    del events[index(events, "measure", node="alice", qubits=(half,))]
+
+
+def measured_for_another(events: list[Event]) -> None:
+    """A half that was measured to make another one better is delivered in its place."""
+    _, target = events[index(events, "distil", node="alice")].qubits
+    nth = index(events, "network_deliver", node="alice")
+    events[nth] = replace(events[nth], qubits=(target,))
+
+
+def lost_and_swapped(events: list[Event]) -> None:
+    nth = index(events, "distil", detail="lost")
+    lost = events[nth]
+    events.insert(nth + 1, replace(lost, event="swap", detail="", peer=""))
+
+
+def the_other_way_round(events: list[Event]) -> None:
+    """One end keeps the half whose other half the other end has measured."""
+    nth = index(events, "distil", detail="kept")
+    control, target = events[nth].qubits
+    events[nth] = replace(events[nth], qubits=(target, control))
+
+
 PLANTED: Final[dict[str, tuple[str, Callable[[list[Event]], None]]]] = {
     "a request that ends twice": (ENDED, again("network_served")),
     "an end without a request": (ENDED, without("network_request", node="dave")),
@@ -226,6 +311,15 @@ PLANTED: Final[dict[str, tuple[str, Callable[[list[Event]], None]]]] = {
     "a qubit of another node": (AFTER, from_elsewhere),
     "a qubit before it is there": (AFTER, before_it_is_there),
     "halves that a stack keeps": (LEAK, kept),
+    "though other requests of the same nodes are open": (LEAK, kept_by_pair_of_nodes),
+    "a request of a run that is done": (ENDED, without("network_expired")),
+    "slots that a stack keeps": (RESERVED, keeps_nobodys_slots),
+    "slots that are never given back": (RESERVED, without("network_slots", node="rob", n=-4)),
+    "slots that it gives back twice": (RESERVED, again("network_slots", node="sue", n=-4)),
+    "slots that there are not": (SLOTS, changed("network_slots", lambda event: replace(event, n=5), node="rob")),
+    "a correction too many": (FRAME, again("network_correct")),
+    "a correction too few": (FRAME, without("network_correct")),
+    "another correction": (FRAME, changed("network_correct", lambda event: replace(event, n=event.n ^ 1))),
     "a message before it was sent": (MESSAGES, arrives_before),
     "a message twice": (MESSAGES, again("receive")),
     "a message of nobody": (MESSAGES, without("send")),
@@ -235,6 +329,28 @@ PLANTED: Final[dict[str, tuple[str, Callable[[list[Event]], None]]]] = {
     "a life that was left out": (LIVES, changed("node_restarted", lambda event: replace(event, n=2))),
     "another life's end": (LIVES, changed("node_lost", lambda event: replace(event, n=4))),
 }
+
+
+GOOD_PLANTED: Final[dict[str, tuple[str, Callable[[list[Event]], None]]]] = {
+    "an outcome of nothing": (AFTER, read_unmeasured),
+    "an outcome twice": (TWICE, again("network_measure")),
+    "an outcome at one end": (HALF, without("network_measure", node="alice")),
+    "a half that was measured for another": (DISTILLED, measured_for_another),
+    "a half that a distillation lost": (DISTILLED, lost_and_swapped),
+    "ends that keep different pairs": (DISTILLED, the_other_way_round),
+    "ends that see different things": (
+        DISTILLED,
+        changed("distil", lambda event: replace(event, detail="lost"), detail="kept"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", GOOD_PLANTED)
+def test_an_invariant_notices_what_is_done_to_good_pairs(what: str, good: Log) -> None:
+    invariant, plant = GOOD_PLANTED[what]
+    events = list(good.events)
+    plant(events)
+    assert invariant in broken(events, good.facts)
 
 
 @pytest.mark.parametrize("what", PLANTED)
@@ -247,7 +363,7 @@ def test_an_invariant_notices(what: str, log: Log) -> None:
 
 
 def test_every_invariant_can_fail() -> None:
-    assert {invariant for invariant, _ in PLANTED.values()} == set(INVARIANTS)
+    assert {invariant for invariant, _ in (PLANTED | GOOD_PLANTED).values()} == set(INVARIANTS)
 
 
 def test_a_kept_qubit_may_be_used_after_its_measurement() -> None:
@@ -256,6 +372,73 @@ def test_a_kept_qubit_may_be_used_after_its_measurement() -> None:
     assert not broken(events, Facts({"alice": 1}, lambda one, other: 0))
     events += [Event(0, 0, "alice", kind, qubits=own) for kind in ("discard", "gate")]
     assert broken(events, Facts({"alice": 1}, lambda one, other: 0)) == {AFTER}
+
+
+def test_a_half_that_nobody_wants_any_more_is_lost_and_discarded() -> None:
+    half = ("alice~bob#0@alice",)
+    events = [
+        Event(0, 0, "alice", "generate", qubits=(*half, "alice~bob#0@bob"), peer="bob"),
+        Event(1, 0, "alice", "deliver", qubits=half),
+        Event(1, 0, "alice", "lost", qubits=half, detail="its request was withdrawn", local=True),
+        Event(1, 0, "alice", "discard", qubits=half),
+    ]
+    facts = Facts({"alice": 1}, lambda one, other: 0)
+    assert not broken(events, facts)
+    assert broken([*events, events[-1]], facts) == {AFTER}
+
+
+def test_what_finds_no_place_is_not_held() -> None:
+    own = [Event(0, 0, "alice", "create", qubits=(f"alice.{nth}",)) for nth in range(3)]
+    sent = [Event(0, 0, "alice", "send_qubit", qubits=event.qubits, peer="bob") for event in own]
+    came = [Event(5, 0, "bob", "receive_qubit", qubits=event.qubits, peer="alice") for event in own]
+    lost = [Event(5, 0, "bob", "lost", qubits=event.qubits, local=True) for event in own[1:]]
+    gone = [Event(5, 0, "bob", "discard", qubits=event.qubits) for event in own[1:]]
+    later = [Event(6, 0, "bob", "create", qubits=("bob.0",))]
+    over = [Event(7, 0, "", "run_ended", name="done")]
+    facts = Facts({"bob": 2}, lambda one, other: 0)
+    assert not broken([*own, *sent, *came, *lost, *gone, *later, *over], facts)
+    assert broken([*own, *sent, *came, *later, *over], facts) == {SLOTS}
+    assert broken([*own, *sent, *came, *over], facts) == {SLOTS}
+    assert broken([*own, *sent, *came, *lost, *gone, *later, *came[1:], *over], facts) >= {AFTER}
+
+
+CIRCUIT: Final = "alice>dave#0"
+
+
+def ended(*events: Event, how: str = "until") -> list[Event]:
+    """A run in which rob has taken slots for a circuit of alice's first request, and what else happened."""
+    return [
+        Event(0, 0, "alice", "network_request", n=1, request=1, peer="dave"),
+        Event(0, 0, "alice", "network_slots", n=1, request=1, name=CIRCUIT),
+        Event(0, 0, "rob", "network_slots", n=2, name=CIRCUIT),
+        *events,
+        Event(1000, 0, "", "run_ended", name=how),
+    ]
+
+
+def test_slots_are_kept_for_as_long_as_a_request_goes_over_their_circuit() -> None:
+    facts = Facts({}, lambda one, other: 100)
+    told = Event(900, 0, "alice", "send", program="~stack", peer="rob", message="alice:rob#0")
+    other = Event(500, 0, "alice", "network_slots", n=1, request=1, name="alice>dave#1")
+    given_back = Event(500, 0, "alice", "network_slots", n=-1, name=CIRCUIT)
+    over = Event(500, 0, "alice", "network_withdrawn", n=1, request=1, peer="dave")
+    broken_off = Event(500, 0, "alice", "network_broken", request=1, name=CIRCUIT)
+    assert not broken(ended(), facts)
+    assert not broken(ended(given_back, over, told), facts)
+    assert not broken(ended(given_back, over), facts._replace(busy_ns={"rob": 1000}))
+    for what in (
+        (given_back, over),
+        (given_back, other),
+        (broken_off,),
+        (given_back, over, replace(told, program="main")),
+    ):
+        assert broken(ended(*what), facts) == {RESERVED}
+
+
+def test_requests_may_be_open_only_if_somebody_ended_the_run() -> None:
+    facts = Facts({}, lambda one, other: 100)
+    assert not broken(ended(), facts)
+    assert broken(ended(how="done"), facts) == {ENDED}
 
 
 def test_on_the_real_clock_lines_may_stand_in_another_order() -> None:

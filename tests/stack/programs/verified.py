@@ -32,3 +32,11 @@ async def answers(node: Node, peer: str, n: int) -> bool:
 async def dies(node: Node) -> None:
     """Is killed, and begins again."""
     await asyncio.sleep(1e-2)
+
+
+async def wants(node: Node, peer: str, n: int) -> bool:
+    """Outcomes, and then pairs that are better than links make them."""
+    outcomes = await node.measure_directly(peer, n)
+    halves = await node.entangle(peer, n, min_fidelity=0.9)
+    await asyncio.sleep(1e-2)
+    return len(outcomes) == len([await half.measure() for half in halves])
