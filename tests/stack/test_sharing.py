@@ -44,12 +44,13 @@ async def test_a_repeater_whose_slots_are_a_programs_own_refuses_at_once(tmp_pat
     assert not [each for each in done.events if each.event == "network_queued"]
 
 
-async def test_a_program_ends_while_its_halves_are_corrected(tmp_path: Path) -> None:
+async def test_a_program_ends_while_its_halves_are_corrected(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     slow = {"gates": {"single": {"duration": "500 us"}}}
     nodes = {"a": at("some", "c", n=12, after=12), "b": {"qubits": 16}, "c": at("some", "a", n=12, after=1) | slow}
-    nodes["a"]["args"]["after"] = 1
+    nodes["a"]["program"] = "sharing.py:as_many_as_come"
     done = await run(tmp_path, nodes, stack={"window": 6})
     assert done["c"] == 1
+    assert caplog.text == ""  # where the loop tells of callbacks that fail
 
 
 async def test_a_window_may_be_entered_after_its_start(tmp_path: Path) -> None:

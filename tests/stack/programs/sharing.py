@@ -83,3 +83,13 @@ async def again(node: Node, peer: str) -> int:
     await asyncio.sleep(1e-3)
     request.cancel()
     return await (await node.entangle(peer)).measure()
+
+
+async def as_many_as_come(node: Node, peer: str, n: int, after: int) -> str:
+    try:
+        await some(node, peer, n, after)
+    except QnodeError as error:
+        return error.code
+    finally:
+        await asyncio.sleep(0.01)  # what the other end has begun is over
+    return "served"
