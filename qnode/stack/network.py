@@ -382,11 +382,11 @@ class NetworkLayer:
         self._refuse(want, error)
 
     def _refused(self, sender: NodeName, want: Want, error: QnodeError) -> None:
-        """By the peer, where it is over, too; or by a node on the way that has been asked to take part."""
+        """By the peer, where it is over, too; or at the requester by a node on the way."""
         if sender == want.peer:
             want.theirs = None
             self._refuse(want, error)
-        elif want.state not in ("setting up", "running") or sender not in want.route:
+        elif not want.circuit or want.route[0] != self.name or sender not in want.route:
             return  # it is no matter of the sender's, or not any more
         elif isinstance(error, WindowTaken | OutOfMemory) and sender not in want.avoid and not self._given_way(want):
             want.avoid[sender] = error
