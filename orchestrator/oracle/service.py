@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, get_args
 
 from orchestrator.failures import FRESH
 from orchestrator.inspect import MarkObserver
@@ -121,6 +121,8 @@ class OracleService:
         server.knocks = self._knocked
         self._command = b""  # that is carried out
         self._between_rounds: list[tuple[bytes, Steer, bytes]] = []  # commands, and what each is known by
+        self._is_begun = False
+        self._until_they_stand: deque[tuple[bytes, Steer, bytes]] = deque()  # of a paused run, where nodes run still
         self._commands: set[bytes] = set() if self._before is None else self._before.commands  # that changed the run
         self._farewells: dict[str, Farewell] = {}
         self._controllers: set[bytes] = set()
@@ -280,8 +282,12 @@ class OracleService:
         while core.outcome is None and (self._helm.paused or (steers and not self._before)):
             connection, frames = (steers[0][0], [steers.popleft()[1]]) if steers else self._receive()
             for frame in frames:
-                self._take(connection, frame)
+                if self._before is not None and isinstance(self._decoded(connection, frame), Report | Part | Wake):
+                    early.append((connection, frame))  # of a node that ran before the oracle was lost
+                else:
+                    self._take(connection, frame)
         if core.outcome is None:
+            self._is_begun = True
             self._begin()
         for connection, frame in [*steers, *(one for one in early if one[0] not in self._controllers)]:
             if core.outcome is None:
@@ -312,10 +318,13 @@ class OracleService:
         if self._between_rounds:
             self._stage()
         grants = self._core.grants()
+        while not grants:
+            self._helm.stands(self._core.standing)
+            if not self._change():
+                break
+            grants = self._core.grants()
         if grants:
             self._scatter(grants)
-        else:
-            self._helm.stands(self._core.standing)
         self._settle_events()
 
     def _receive(self) -> tuple[bytes, list[bytes]]:
@@ -417,8 +426,23 @@ class OracleService:
             return
         if stages and self._spec.clock == "virtual" and not self._helm.paused:
             self._between_rounds.append((connection, steer, self._command))  # when nobody runs
+        elif self._nodes_run_though_paused() and isinstance(steer.command, get_args(Change)):
+            # What was changed before lets nodes run; the record says what is changed between rounds.
+            waiting = [one for one in self._until_they_stand if one[2] != self._command]  # it may have come before
+            self._until_they_stand = deque([*waiting, (connection, steer, self._command)])
         else:
             self._helm.take(steer, lambda answer: self._answer(connection, answer))
+
+    def _nodes_run_though_paused(self) -> bool:
+        return self._is_begun and self._helm.paused and bool(self._core.time.awaited)
+
+    def _change(self) -> bool:
+        """Nobody can run: make the next of the changes that have waited for that. False if there is none."""
+        if not self._until_they_stand or self._core.outcome is not None:
+            return False
+        connection, steer, self._command = self._until_they_stand.popleft()
+        self._helm.take(steer, partial(self._answer, connection))
+        return True
 
     def _stage(self) -> None:
         """Nobody runs: start and stop the programs that somebody wants started and stopped."""

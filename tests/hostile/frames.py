@@ -61,6 +61,7 @@ from qnode.wire.operations import (
     Send,
     SendPulses,
     Tamper,
+    Told,
     Transfer,
     Withdraw,
 )
@@ -92,6 +93,7 @@ OPS: Final[tuple[Op, ...]] = (
     Note("main", "n", b"\x01"),
     Executed(b"\xc0"),
     Local("gate", (NEVER,), SOON_NS, "rx", (0.5,), (1,)),
+    Told("swap", "~stack", 1, "alice~bob#0 alice~bob#1", BOB, 1, "alice>bob#0", "", (HALF,)),
     SendPulses(43, "main", BOB, "", 1000, bytes(8)),
     ReceivePulses(44, "main", BOB, "", b"", (0.5, 0.25, 0.25)),
     Tamper(45, LIGHT, "measure", 0.5, b"\xff", bytes(8), bytes(8)),
