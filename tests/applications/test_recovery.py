@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -50,3 +51,16 @@ async def test_what_came_and_went_is_there_again_after_a_kill(tmp_path: Path) ->
     assert disturbed.events_bytes == undisturbed.events_bytes
     assert disturbed.results == undisturbed.results
     assert_repeated(disturbed)
+
+
+async def test_changes_that_come_while_nodes_still_run_are_recorded_where_they_were_made(tmp_path: Path) -> None:
+    """All are asked for at once: each lets nodes run, and the next is made when they have."""
+    asks = {"run": "asks", "args": {"peer": "bob", "times": 5, "every": 1e-3}}
+    config = network({"main": asks}, {})
+    async with Cluster.from_dict(config, base=PROGRAMS, runs=tmp_path) as net:
+        await net.run_until("2.5 ms", timeout=WALL_S)
+        names = [f"nth{nth}" for nth in range(8)]
+        started = [net.start("bob", name, run="programs.py:sleeps", args={"seconds": 1e-3}) for name in names]
+        await asyncio.gather(*started)
+        run = await net.run()
+    assert_repeated(run)
