@@ -21,7 +21,6 @@ from qnode.wire.messages import Progress, Replace, RunEnded, Welcome
 
 GRACE_S: Final = 10.0  # wall time that processes have to go once their run is over
 _HASTE_S: Final = 1.0  # wall time that the oracle has to tell what there is of a run that is cut short
-_LOST_S: Final = 3.0  # the same, where a process was lost: what waits for its nodes cleans up meanwhile
 
 
 async def follow(
@@ -54,18 +53,15 @@ async def follow(
 
     parts: list[bytes] = []
     replacing = Replacing(launcher, launch)
-    begun = False
     gone: dict[str, tuple[str, int]] = {}  # nodes that were lost, why, and in which life
 
     def take_news() -> None:
-        nonlocal begun
         for message in control.news():
             if isinstance(message, RunEnded) and not ended.done():
                 parts.append(message.summary)
                 if not message.more:
                     ended.set_result(decode_summary(b"".join(parts)))
             elif isinstance(message, Progress):
-                begun = True
                 on_progress(message)
             elif isinstance(message, Welcome) and gone:  # the oracle was lost too, and may not have heard of it
                 tell_gone(gone)
@@ -75,23 +71,20 @@ async def follow(
     def tell_gone(nodes: Mapping[str, tuple[str, int]]) -> None:
         control.gone({node: why for node, (why, _) in nodes.items()}, {node: life for node, (_, life) in nodes.items()})
 
-    def lose(exited: Exited) -> bool:
-        """A node's process has ended. True if the run goes on all the same."""
-        take_news()  # the run may have begun, and nobody have looked yet
+    def lose(exited: Exited) -> None:
+        """A node's process has ended: the oracle says what becomes of the run."""
+        take_news()  # it may have lost the node before
         reason = exited.words or _reason(exited.status)
         lost = replacing.ended(exited.number, TOO_EARLY + reason)
-        if lost and not begun:
-            return False
         if lost:
             gone.update({node: (why, replacing.lives.get(node, 0)) for node, why in lost.items()})
             tell_gone({node: gone[node] for node in lost})
             take_news()  # as below
-        return True
 
-    async def what_there_is(how: str, without: Mapping[str, str] = {}) -> None:
-        control.finish(how, without)
+    async def what_there_is(how: str) -> None:
+        control.finish(how)
         take_news()  # ZeroMQ's descriptor speaks up once, and sending may have used that up
-        await asyncio.wait((ended,), timeout=_LOST_S if without else _HASTE_S)
+        await asyncio.wait((ended,), timeout=_HASTE_S)
         if ended.done():
             keep(ended.result())
 
@@ -106,11 +99,7 @@ async def follow(
             if not ended.done() or ended.result().how == "timed_out":  # else it had ended by itself just before
                 raise TimeoutError
         if not ended.done() and (lost := await watching) is not None:
-            reason = lost.words or _reason(lost.status)
-            nodes = _nodes(launch, lost.number)
-            if lost.number != ORACLE:  # else nobody can tell what there is
-                await what_there_is("lost", dict.fromkeys(nodes, TOO_EARLY + reason))
-            raise ProcessLost(nodes=nodes, name=name_of(nodes), reason=reason)
+            raise ProcessLost(nodes=(), name=name_of(()), reason=lost.words or _reason(lost.status))
         summary = await ended
         for number in sorted({launch.run.processes[node] for node in summary.gone}):
             launcher.end_process(number)  # it may just have begun, or say nothing any more
@@ -132,35 +121,33 @@ async def _watch(
     keeper: Keeper,
     replacing: Replacing,
     ended: asyncio.Future[Summary],
-    lose: Callable[[Exited], bool],
+    lose: Callable[[Exited], None],
 ) -> Exited | None:
-    """Wait until all processes have ended as they should: None. The first that the run cannot do without is returned.
+    """Wait until all processes have ended as they should: None. The oracle is returned if it has not.
 
     Args:
-        lose: Told of a node's process that has ended before the run; it says whether the run goes on.
+        lose: Told of a node's process that has ended before the run.
     """
     oracle = {ORACLE}
     while replacing.running | oracle:
         exited = await launcher.exited()
         if ended.done() and exited.number == ORACLE and exited.status:
             return None  # it has told all that it had to, and nobody else can tell the nodes that they may end
-        if not ended.done() and not replacing.expects(exited.number) and keeper.start_again(exited):
+        expected = replacing.expects(exited.number)
+        if not ended.done() and not expected and keeper.start_again(exited):
             continue
-        if exited.number != ORACLE and exited.status and not ended.done() and lose(keeper.why_not(exited)):
-            continue
-        for numbers in (replacing.running, oracle):
-            numbers.discard(exited.number)
-        if not exited.status and not ended.done():
+        if not exited.status and not ended.done() and not expected:
             with suppress(TimeoutError):  # the oracle's last message may still be under way
                 async with asyncio.timeout(GRACE_S):
                     await asyncio.shield(ended)
-        if not ended.done():
+        if ended.done():
+            for numbers in (replacing.running, oracle):
+                numbers.discard(exited.number)
+        elif exited.number == ORACLE:
             return keeper.why_not(exited)
+        else:
+            lose(keeper.why_not(exited))
     return None
-
-
-def _nodes(launch: LaunchPlan, number: int) -> tuple[str, ...]:
-    return () if number == ORACLE else tuple(node.name for node in launch.processes[number].nodes)
 
 
 def _reason(status: int) -> str:

@@ -72,6 +72,7 @@ PROGRESS_S: Final = 0.25
 LONG_FRAME_BYTES: Final = 2**20
 MOST_EARLY: Final = 1_000  # frames that are kept until the run begins
 REPEATED_BYTES: Final = 10_000  # of a grant that is given again count like a message that is refused
+_CONTROLLERS: Final = frozenset({"cluster", "steering"})  # roles of whoever is no node
 _NOBODY: Final = b""  # no connection is called so
 
 
@@ -125,8 +126,7 @@ class OracleService:
         self._until_they_stand: deque[tuple[bytes, Steer, bytes]] = deque()  # of a paused run, where nodes run still
         self._commands: set[bytes] = set() if self._before is None else self._before.commands  # that changed the run
         self._farewells: dict[str, Farewell] = {}
-        self._controllers: set[bytes] = set()
-        self._gone: Mapping[str, str] = {}
+        self._gone: Mapping[str, str] = {}  # before the run has begun, or as whoever ends it says; and why
         self._farewell_s = FAREWELL_S
         self._next_progress = 0.0
         for node, life in self._core.replaced.items():
@@ -138,6 +138,7 @@ class OracleService:
         if self._before is None:
             self._await_members()
             run_event(self._core, self._spec)
+            self._lose_early()
         else:
             self._catch_up()
         self._settle_events()
@@ -187,6 +188,8 @@ class OracleService:
             connection, frames = received
             if frames:
                 missing -= self._take_early(connection, frames)
+                if self._gone:
+                    return
                 continue
             followed = followed or self._server.roles[connection] == "cluster"
             self._welcome(connection)
@@ -209,6 +212,13 @@ class OracleService:
         if gone and self._on_joined is not None:
             self._on_joined(frozenset(), sorted(gone))
         return gone
+
+    def _controls(self, connection: bytes) -> bool:
+        return self._server.roles.get(connection) in _CONTROLLERS
+
+    @property
+    def _controllers(self) -> list[bytes]:
+        return [connection for connection in self._server.roles if self._controls(connection)]
 
     def _tell_addresses(self) -> None:
         """Let all processes know where the others are, if that is not where a pattern says, and has changed."""
@@ -238,8 +248,7 @@ class OracleService:
         self._flush_events()
 
     def _welcome(self, connection: bytes) -> None:
-        if self._server.roles[connection] in ("cluster", "steering"):
-            self._controllers.add(connection)
+        if self._controls(connection):
             self._tell_replaced(self._core.replaced, (connection,))
             return
         gone = {node: why for node, why in self._core.lives.gone.items() if self._core.replaced[node] < 0}
@@ -259,14 +268,23 @@ class OracleService:
         gone: set[str] = set()
         for frame in frames:
             message = self._decoded(connection, frame)
-            steers = isinstance(message, Steer) and connection in self._controllers
+            steers = isinstance(message, Steer) and self._controls(connection)
             if (steers or (self._before is not None and message is not None)) and len(self._early) < MOST_EARLY:
                 self._early.append((connection, frame))
-                if isinstance(message, Gone) and connection in self._controllers:
+                if isinstance(message, Gone) and self._controls(connection):
                     gone |= self._lost_with(message)
+            elif isinstance(message, Gone) and self._controls(connection):
+                self._gone, self._farewell_s = message.nodes, HASTY_FAREWELL_S
             elif message is not None:
                 self._server.refuse(connection, MalformedMessage(detail="the run has not begun"))
         return gone
+
+    def _lose_early(self) -> None:
+        """A process that is gone before the run has begun would hardly do better a second time."""
+        for node, reason in self._gone.items():
+            self._core.lose(NodeName(node), reason, fresh=False, scripted=False)
+        if self._gone:
+            self._core.end("lost")
 
     def _lost_with(self, gone: Gone) -> set[str]:
         """Nodes that were in the life which ended: an oracle that was lost as well may have it told again."""
@@ -278,7 +296,7 @@ class OracleService:
     def _serve_virtual(self) -> None:
         core = self._core
         early = [(connection, frame) for connection, frame in self._early if connection in self._server.nodes_of]
-        steers = deque(one for one in early if one[0] in self._controllers)
+        steers = deque(one for one in early if self._controls(one[0]))
         while core.outcome is None and (self._helm.paused or (steers and not self._before)):
             connection, frames = (steers[0][0], [steers.popleft()[1]]) if steers else self._receive()
             for frame in frames:
@@ -289,7 +307,7 @@ class OracleService:
         if core.outcome is None:
             self._is_begun = True
             self._begin()
-        for connection, frame in [*steers, *(one for one in early if one[0] not in self._controllers)]:
+        for connection, frame in [*steers, *(one for one in early if not self._controls(one[0]))]:
             if core.outcome is None:
                 self._take_all(connection, [frame])
         while core.outcome is None:
@@ -397,14 +415,14 @@ class OracleService:
                 case Farewell():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._farewells[message.node] = message
-                case Steer() if connection in self._controllers:
+                case Steer() if self._controls(connection):
                     self._steer(connection, message)
                 case Shown():
                     self._check_sender(connection, message.node, message.incarnation)
                     self._helm.shown(message)
-                case Gone() if connection in self._controllers:
+                case Gone() if self._controls(connection):
                     return self._lose(message.nodes, message.lives)
-                case Finish() if connection in self._controllers:
+                case Finish() if self._controls(connection):
                     self._core.end(message.how)
                     self._gone = message.without
                     self._farewell_s = LOST_FAREWELL_S if self._gone else HASTY_FAREWELL_S
@@ -603,7 +621,8 @@ class OracleService:
         def network_ns() -> int:
             return round((time.monotonic_ns() - started_ns) * spec.speed)
 
-        self._scatter(core.first_grants())
+        if core.outcome is None:
+            self._scatter(core.first_grants())
         for connection, frame in self._early:
             self._take_real(connection, frame, network_ns)
         while core.outcome is None:
@@ -712,7 +731,7 @@ class OracleService:
         message = self._decoded(connection, frame)
         if isinstance(message, Farewell) and message.node in self._server.nodes_of[connection]:
             self._farewells[message.node] = message
-        return self._lost_with(message) if isinstance(message, Gone) and connection in self._controllers else set()
+        return self._lost_with(message) if isinstance(message, Gone) and self._controls(connection) else set()
 
 
 def ended_frames(summary: bytes, cut_bytes: int = CUT_BYTES) -> list[bytes]:

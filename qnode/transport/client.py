@@ -171,6 +171,8 @@ class Client:
                 return ready
             if self._losses is not None and self._losses.socket in ready:
                 ready.discard(self._losses.socket)
+                if self._socket.poll(0):  # it came just before the loss, and after the socket was looked at
+                    return {self, *ready}
                 self._lost()
             self._check_patience()
             if ready or timeout_ms is not None:

@@ -68,6 +68,7 @@ class Control:
     def news(self) -> Iterator[ToCluster]:
         """All that has arrived. Frames that are no news are passed over."""
         while True:
+            is_lost = self._losses.came()  # before we look what there is: what had arrived by then is read below
             while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 for frame in self._socket.recv_multipart():
                     try:
@@ -76,7 +77,7 @@ class Control:
                         continue
                     self.is_cut = self.is_cut and not isinstance(message, Welcome)
                     yield message
-            if not self._losses.came():
+            if not is_lost:
                 return
             self.is_cut = True
             self._disconnect()
