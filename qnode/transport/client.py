@@ -210,6 +210,7 @@ class Client:
         self._disconnect(0)
         self._connect()
         if self._hello.nodes:  # else nobody has greeted yet
+            self._hello = replace(self._hello, nth=self._hello.nth + 1)
             say(self._socket, encode(self._hello))
 
     def _check_keys(self, loss: Loss) -> None:

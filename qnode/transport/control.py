@@ -7,6 +7,7 @@ import selectors
 from collections.abc import Iterator, Mapping
 
 import zmq
+from msgspec.structs import replace
 
 from qnode.errors import MalformedMessage
 from qnode.transport.security import connect_with
@@ -39,7 +40,7 @@ class Control:
         self.is_cut = False
         self._address = address
         self._keys = keys
-        self._hello = encode(Hello(PROTOCOL_VERSION, token, role, (), secrets.token_bytes(SESSION_BYTES)))
+        self._hello = Hello(PROTOCOL_VERSION, token, role, (), secrets.token_bytes(SESSION_BYTES))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._selector = selectors.DefaultSelector()
         self._connect()
@@ -50,7 +51,8 @@ class Control:
         if self._keys is not None:
             connect_with(self._socket, self._keys, ORACLE)
         connect(self._socket, self._address)
-        say(self._socket, self._hello)
+        say(self._socket, encode(self._hello))
+        self._hello = replace(self._hello, nth=self._hello.nth + 1)
         for socket in (self._socket, self._losses.socket):
             self._selector.register(int(socket.getsockopt(zmq.FD)), selectors.EVENT_READ)
 

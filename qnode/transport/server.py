@@ -287,6 +287,10 @@ class Server:
             self.refused["no hello"] += 1  # not answered: who speaks no protocol of ours would not read it
             self.blame(connection)
             return False
+        if self._is_overtaken(hello):
+            self.refused["a greeting that a later one has overtaken"] += 1
+            self._replaced.add(connection)
+            return False
         reason = self._why_not(hello)
         if reason == _TAKEN:
             self.knocks(frozenset(name for name, _ in hello.nodes))
@@ -344,6 +348,11 @@ class Server:
             if self.nodes_of[old] != names or not (same or self.admits(names)):
                 return "" if self.leaving.issuperset(names) else _TAKEN
         return ""
+
+    def _is_overtaken(self, hello: Hello) -> bool:
+        """Whether its process has another connection since: ZeroMQ may have made one on its way to being closed."""
+        now = self._connection_of_session.get(hello.session)
+        return now is not None and hello.nth < self.hellos[now].nth
 
     def _before(self, hello: Hello, names: frozenset[str]) -> set[bytes]:
         """The connections that have had what this greeting is for."""

@@ -82,6 +82,7 @@ class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
         session: Drawn by the process once: with it, a connection that was cut is taken up again.
         facts: What all processes of the run must agree on, each by its name, as a digest or a version.
         address: Where other processes reach this one.
+        nth: Which connection of its session this is: of two, the later counts, in whatever order they come.
     """
 
     version: int
@@ -91,6 +92,7 @@ class Hello(msgspec.Struct, array_like=True, tag=40, frozen=True):
     session: bytes = b""
     facts: dict[str, str] = {}
     address: str = ""
+    nth: int = 0
 
 
 class Report(msgspec.Struct, array_like=True, tag=41, frozen=True):

@@ -12,14 +12,18 @@ import pytest
 
 from orchestrator.oracle.record import read_record
 from orchestrator.oracle.service import OracleService, ended_frames
-from orchestrator.oracle.spec import OracleSpec, Summary, record_path
+from orchestrator.oracle.spec import OracleSpec, Summary, decode_summary, record_path
+from qnode.transport.control import Control
 from qnode.transport.server import Server
 from qnode.wire.messages import (
     PROTOCOL_VERSION,
     Farewell,
+    Gone,
     Grant,
     Hello,
+    Progress,
     Refused,
+    Replace,
     Report,
     RunEnded,
     Stop,
@@ -73,8 +77,8 @@ def report(step: int, value: bytes, incarnation: int = 2, timer_ns: int | None =
     return Report(ALICE, incarnation, step, timer_ns, None, 0, (Note("main", "n", value),))
 
 
-def hello(role: str, *nodes: tuple[str, int]) -> bytes:
-    return encode(Hello(PROTOCOL_VERSION, TOKEN, role, nodes))
+def hello(role: str, *nodes: tuple[str, int], session: bytes = b"", nth: int = 0) -> bytes:
+    return encode(Hello(PROTOCOL_VERSION, TOKEN, role, nodes, session, nth=nth))
 
 
 def test_reports_that_come_twice_are_answered_twice_and_executed_once_and_others_are_refused(oracle: Oracle) -> None:
@@ -120,6 +124,35 @@ def test_reports_that_come_twice_are_answered_twice_and_executed_once_and_others
     assert [[bytes(frame) for frame in one.reports] for one in rounds if not one.farewells] == [
         [frame] for frame in reports
     ]
+
+
+def test_whoever_follows_the_run_may_connect_again_and_is_told_there_what_becomes_of_a_lost_node(
+    oracle: Oracle,
+) -> None:
+    with Stranger(oracle.address) as before, Stranger(oracle.address) as now, Stranger(oracle.address) as alice:
+        assert isinstance(before.ask(hello("cluster", session=b"one")), Welcome)
+        assert isinstance(now.ask(hello("cluster", session=b"one", nth=1)), Welcome)
+        alice.say(hello("node", (ALICE, 2)))
+        heard = [decode_to_cluster(now.hear()[0])]
+        assert isinstance(heard[0], Progress)
+        now.say(encode(Gone({ALICE: "killed"}, {ALICE: 2})))
+        while not isinstance(heard[-1], RunEnded):
+            heard += map(decode_to_cluster, now.hear())
+        assert Replace({ALICE: -1}) in heard
+        assert not before.socket.poll(0)
+    summary = oracle.summary()
+    assert (summary.how, summary.gone) == ("lost", {ALICE: "killed"})
+
+
+def test_a_node_that_is_lost_before_the_run_has_begun_ends_it(oracle: Oracle) -> None:
+    control = Control(oracle.address, TOKEN)
+    control.gone({ALICE: "killed"}, {ALICE: 2})
+    summary = oracle.summary()
+    heard = list(control.news())
+    control.close()
+    assert (summary.how, summary.at_ns, summary.gone) == ("lost", 0, {ALICE: "killed"})
+    assert isinstance(heard[-1], RunEnded)
+    assert decode_summary(heard[-1].summary) == summary
 
 
 @pytest.mark.parametrize(("length", "frames"), [(1, 1), (10, 1), (11, 2), (95, 10)])

@@ -37,8 +37,8 @@ def server() -> Iterator[Server]:
         one.close()
 
 
-def hello(session: bytes, *nodes: tuple[str, int], role: str = "node") -> bytes:
-    return encode(Hello(PROTOCOL_VERSION, TOKEN, role, nodes or (("alice", 2),), session))
+def hello(session: bytes, *nodes: tuple[str, int], role: str = "node", nth: int = 0) -> bytes:
+    return encode(Hello(PROTOCOL_VERSION, TOKEN, role, nodes or (("alice", 2),), session, nth=nth))
 
 
 def greets(server: Server, stranger: Stranger, frame: bytes) -> Welcome | Refused:
@@ -68,6 +68,19 @@ def test_the_same_session_takes_its_connection_over_and_the_old_one_is_fenced(se
         assert server.receive(200) is None
         new.say(encode(Wake("alice", 2)))
         assert server.receive(ANSWER_MS) == (server.connection_of["alice"], [encode(Wake("alice", 2))])
+
+
+def test_a_greeting_that_a_later_one_has_overtaken_takes_nothing_over(server: Server) -> None:
+    with Stranger(server.address) as closed, Stranger(server.address) as new:
+        assert isinstance(greets(server, new, hello(b"one", nth=2)), Welcome)
+        now = server.connection_of["alice"]
+        for nth in (1, 0):
+            closed.say(hello(b"one", nth=nth))
+            assert server.receive(200) is None
+        assert server.connection_of["alice"] == now
+        assert not closed.socket.poll(0)
+        new.say(encode(Wake("alice", 2)))
+        assert server.receive(ANSWER_MS) == (now, [encode(Wake("alice", 2))])
 
 
 @pytest.mark.parametrize("admitted", [False, True])
