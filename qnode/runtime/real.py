@@ -124,6 +124,7 @@ class RealDriver:
         self._taken = 0  # of all that was handed out to us
         self._told_taken = 0
         self._started = False
+        self._whole_on = client.nth  # the connection over which all that may be lost was said, or nothing was lost before
 
     def drive(self, watchdog: Watchdog, token: bytes) -> None:
         """Run until the oracle says stop."""
@@ -150,11 +151,13 @@ class RealDriver:
         self._pings += 1
         self._asked, self._asked_ns = True, time.monotonic_ns()
         self._said_before, self._told_taken = len(self._unanswered), self._taken
-        self._client.send([encode(Ping(self._asked_ns, self._taken))])
+        self._say([encode(Ping(self._asked_ns, self._taken))])
 
     def _compare(self, pong: Pong) -> None:
         """Programs start once the clocks have been compared often enough."""
         self._clock.learn(pong)
+        if pong.sent_ns != self._asked_ns:  # of a Ping that another connection took along
+            return
         self._asked = False
         del self._unanswered[: self._said_before]
         self._said_before = 0
@@ -170,12 +173,18 @@ class RealDriver:
 
     def _say_again(self) -> None:
         """The connection was lost, and is there again: what was handed out since goes on behind what we have."""
+        self._whole_on = self._client.nth
         if not self._pings:  # the run has not begun for us
             return
         self._ping()
         self._said_before = 0
         for frame in self._unanswered:
-            self._client.send([frame])
+            self._say([frame])
+
+    def _say(self, frames: list[bytes]) -> None:
+        """Unless the connection is a new one: what was lost with the one before goes first, for steps may have gaps."""
+        if self._client.nth == self._whole_on:
+            self._client.send(frames)
 
     def _wait(self) -> None:
         if self._inbox or self._hearing.came or any(host.loop.runnable() for host in self._hosts.values()):
@@ -276,7 +285,7 @@ class RealDriver:
             report = msgspec.structs.replace(report, ops=ops)
             frame = frame_of(report, host.programs)
             self._unanswered.append(frame)
-            self._client.send([frame])
+            self._say([frame])
 
     def _send_messages(self, host: NodeHost, ops: tuple[Op, ...], token: bytes) -> tuple[Op, ...]:
         sent: list[Op] = []

@@ -112,6 +112,11 @@ class Client:
         self._socket.close(linger_ms)
 
     @property
+    def nth(self) -> int:
+        """Which connection this is; the first is 0."""
+        return self._hello.nth
+
+    @property
     def host(self) -> str:
         """Under which this process reaches the oracle, if that is through a network."""
         return self._address.partition("://")[2].rpartition(":")[0]
@@ -209,8 +214,8 @@ class Client:
         self._losses_in_a_row += 1
         self._disconnect(0)
         self._connect()
+        self._hello = replace(self._hello, nth=self._hello.nth + 1)
         if self._hello.nodes:  # else nobody has greeted yet
-            self._hello = replace(self._hello, nth=self._hello.nth + 1)
             say(self._socket, encode(self._hello))
 
     def _check_keys(self, loss: Loss) -> None:
