@@ -124,7 +124,7 @@ class RealDriver:
         self._taken = 0  # of all that was handed out to us
         self._told_taken = 0
         self._started = False
-        self._whole_on = client.nth  # the connection over which all that may be lost was said, or nothing was lost before
+        self._whole_on = client.nth  # the connection over which all was said that may have been lost before
 
     def drive(self, watchdog: Watchdog, token: bytes) -> None:
         """Run until the oracle says stop."""

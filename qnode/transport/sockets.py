@@ -67,6 +67,7 @@ def prepare_for(socket: zmq.Socket[bytes], address: str) -> None:
     socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
     socket.setsockopt(zmq.HEARTBEAT_TTL, SILENCE_MS)
+    socket.setsockopt(zmq.TCP_MAXRT, SILENCE_MS)  # no heartbeat gets out, or is missed, while a long message is stuck
     socket.setsockopt(zmq.CONNECT_TIMEOUT, CONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_FAR_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_FAR_MAX_MS)
