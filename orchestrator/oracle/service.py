@@ -418,8 +418,9 @@ class OracleService:
                 case Steer() if self._controls(connection):
                     self._steer(connection, message)
                 case Shown():
-                    self._check_sender(connection, message.node, message.incarnation)
-                    self._helm.shown(message)
+                    if NodeName(message.node) not in self._core.lives.gone:  # else its next life has not begun
+                        self._check_sender(connection, message.node, message.incarnation)
+                        self._helm.shown(message)
                 case Gone() if self._controls(connection):
                     return self._lose(message.nodes, message.lives)
                 case Finish() if self._controls(connection):

@@ -55,6 +55,26 @@ async def test_what_a_killed_node_held_is_traced_out_and_the_others_keep_the_res
     assert_repeated(run)
 
 
+async def test_the_next_process_of_a_node_may_be_there_long_before_its_life_begins(tmp_path: Path) -> None:
+    """It was once asked what it holds, like the others, and ended for answering in a life that was still to come."""
+    config = entangled(failures={"restart_delay": "10 ms"})
+    async with Cluster.from_dict(config, base=PROGRAMS, runs=tmp_path) as net:
+        await net.run_until("1 ms", timeout=WALL_S)
+        first = net.pids["bob"]
+        await net.kill("bob", fresh=True)
+        us, more = 1_000, 100
+        while more and us < 10_000:
+            us += 1
+            stands = await net.run_until(f"{us} us")
+            assert stands is not None
+            assert stands.qubits("bob") == ()
+            more -= net.pids.get("bob", first) != first
+        run = await net.run(check=False)
+    assert run.summary.gone == {}
+    assert [event.node for event in run.events if event.event == "node_restarted"] == ["bob"]
+    assert_repeated(run)
+
+
 @pytest.mark.parametrize("inline", [True, False])
 async def test_messages_are_cut_and_healed_and_a_node_that_never_began_is_killed(inline: bool, tmp_path: Path) -> None:
     nodes = {

@@ -18,13 +18,17 @@ WRONG_TOKEN: Final = encode(Hello(PROTOCOL_VERSION, b"guessed", "node", (("mallo
 
 
 class Stranger:
-    """A DEALER of its own context. Everything that it sent before an answered frame has been looked at by then."""
+    """A DEALER of its own context. Everything that it sent before an answered frame has been looked at by then.
 
-    def __init__(self, address: str) -> None:
+    Args:
+        once: It does not connect again. What it has not read when the other side ends the connection is gone then.
+    """
+
+    def __init__(self, address: str, *, once: bool = True) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, -1 if once else 100)
         self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._socket.connect(address)
 

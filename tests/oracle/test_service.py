@@ -129,7 +129,11 @@ def test_reports_that_come_twice_are_answered_twice_and_executed_once_and_others
 def test_whoever_follows_the_run_may_connect_again_and_is_told_there_what_becomes_of_a_lost_node(
     oracle: Oracle,
 ) -> None:
-    with Stranger(oracle.address) as before, Stranger(oracle.address) as now, Stranger(oracle.address) as alice:
+    with (
+        Stranger(oracle.address) as before,
+        Stranger(oracle.address, once=False) as now,
+        Stranger(oracle.address) as alice,
+    ):
         assert isinstance(before.ask(hello("cluster", session=b"one")), Welcome)
         assert isinstance(now.ask(hello("cluster", session=b"one", nth=1)), Welcome)
         alice.say(hello("node", (ALICE, 2)))
