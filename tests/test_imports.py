@@ -57,6 +57,7 @@ PURE: Final = (
     "qnode.wire",
     "qnode.core",
     "qnode.stack",
+    "qnode.runtime.sequence",
     "qnode.testing",
     "orchestrator.checks",
     "orchestrator.cli.commands",

@@ -21,6 +21,7 @@ from qnode.runtime.hearing import Hearing
 from qnode.runtime.host import NodeHost
 from qnode.runtime.parcels import send_ahead
 from qnode.runtime.reports import frame_of
+from qnode.runtime.sequence import InOrder
 from qnode.runtime.virtual import Outside, refused_by
 from qnode.runtime.watchdog import Watchdog
 from qnode.transport.client import Client
@@ -113,7 +114,8 @@ class RealDriver:
         self._held = _Held()
         life = max((host.incarnation for host in hosts.values()), default=0)
         self._numbers = itertools.count(life * NUMBERS_OF_A_LIFE + 1)
-        self._seen: dict[str, tuple[int, int]] = {}  # the incarnation and the number of the latest, by source
+        self._process_of = run.processes
+        self._in_order = InOrder()
         self._lateness_ns = dict.fromkeys(hosts, 0)
         self._hearing = Hearing(client, peers)
         self._pings = 0
@@ -220,13 +222,15 @@ class RealDriver:
         for direct in self._inbox:
             if direct.target not in self._hosts:
                 self._peers.refused["for a node that is not here"] += 1
-            elif (life := (direct.incarnation, direct.number)) <= self._seen.get(direct.source, (0, 0)):
-                self._peers.refused["came before"] += 1  # it was sent again, or by a life that is over
-            else:
-                self._seen[direct.source] = life
-                host = self._hosts[direct.target]
-                delay_ns = host.spec.delays_ns.get(direct.source, 0)
-                self._held.add(direct.sent_ns + delay_ns, direct.target, direct.message)
+                continue
+            try:
+                come = self._in_order.take(self._process_of[direct.source], direct)
+            except ValueError as error:
+                self._peers.refused[str(error)] += 1  # most often it was sent again, or by a life that is over
+                continue
+            for one in come:
+                delay_ns = self._hosts[one.target].spec.delays_ns.get(one.source, 0)
+                self._held.add(one.sent_ns + delay_ns, one.target, one.message)
         self._inbox.clear()
         return None
 
@@ -304,7 +308,7 @@ class RealDriver:
                     op.number,
                 )
                 number = next(self._numbers)
-                self._peers.send(Direct(token, host.name, op.peer, number, now_ns, message, host.incarnation))
+                self._peers.send(Direct(token, host.name, op.peer, number, now_ns, message))
                 sent.append(msgspec.structs.replace(op, payload=b"", sent_ns=now_ns))
             else:
                 sent.append(op)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import zmq
+from msgspec.structs import replace
 
 from qnode.errors import MalformedMessage
 from qnode.transport.client import Context
@@ -74,6 +75,7 @@ class Peers:
         self._accept = accept
         self._outgoing: dict[int, zmq.Socket[bytes]] = {}
         self._losses: dict[int, Losses] = {}
+        self._latest: dict[int, int] = {}  # the number of the last message to each process
         self._gone: set[int] = set()
         self._away: set[int] = set()
         self._poller = zmq.Poller()
@@ -91,10 +93,14 @@ class Peers:
         """Send to the process of the message's target; the key under which it is unacknowledged until that has it."""
         process = self._process_of(message.target)
         key = process, message.digest if isinstance(message, Parcel) else message.number
+        if isinstance(message, Direct):
+            message = replace(message, after=self._latest.get(process, 0))
         frame = encode(message)
         check_size((frame,))
         if process in self._gone or process in self._away:
             return key
+        if isinstance(message, Direct):
+            self._latest[process] = message.number
         self.unacknowledged[key] = frame
         socket = self._to(process)
         if socket is not None:  # else nobody has told yet where that is, and it goes when somebody does
@@ -127,6 +133,7 @@ class Peers:
         """
         process = self._process_of(node)
         (self._away if for_now else self._gone).add(process)
+        self._latest.pop(process, None)
         self.unacknowledged = {key: frame for key, frame in self.unacknowledged.items() if key[0] != process}
 
     def expect_again(self) -> None:

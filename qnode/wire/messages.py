@@ -382,7 +382,8 @@ class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
 
     Attributes:
         number: Of all that its source's process has sent, counted from 1.
-        incarnation: The life of its source in which it was sent.
+        after: The number of the one before, of those to the same process; 0 if nothing that was before is to be waited
+            for.
     """
 
     token: bytes
@@ -391,7 +392,7 @@ class Direct(msgspec.Struct, array_like=True, tag=102, frozen=True):
     number: int
     sent_ns: int
     message: Message
-    incarnation: int = 0
+    after: int = 0
 
 
 class Received(msgspec.Struct, array_like=True, tag=103, frozen=True):

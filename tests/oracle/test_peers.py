@@ -121,3 +121,23 @@ def test_speakers_are_counted_once_while_they_are_remembered_and_only_the_latest
         speakers.add(connection)
     assert speakers.count == 4
     assert len(speakers._latest) == 2
+
+
+def test_each_message_names_the_one_before_to_the_same_process_unless_that_was_given_up(room: Room) -> None:
+    alice, bob = room.peers(0), room.peers(1)
+
+    def say(target: str, number: int) -> None:
+        alice.send(Direct(TOKEN, "alice", target, number, 0, direct("alice", 1).message))
+
+    say("bob", 1)
+    say("carol", 2)
+    say("bob", 5)
+    alice.give_up("bob", for_now=True)
+    say("bob", 6)
+    alice.expect_again()
+    say("bob", 7)
+    say("bob", 9)
+    while len(room.taken) < 4:
+        bob.serve(ANSWER_MS)
+    taken = {one.number: one.after for one in room.taken if isinstance(one, Direct)}
+    assert taken == {1: 0, 5: 1, 7: 0, 9: 7}
