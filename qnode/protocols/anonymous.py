@@ -114,7 +114,7 @@ async def receive(node: Node, *, everyone: list[str]) -> None:
     data.discard()
 
 
-# --- the same over W states --------------------------------------------------------------------------------------------
+# --- the same over W states -------------------------------------------------------------------------------------------
 
 
 async def send_over_w(node: Node, *, everyone: list[str], theta: float, phi: float) -> None:
