@@ -10,6 +10,7 @@ import networkx as nx
 import pytest
 
 from orchestrator import Cluster, shapes
+from orchestrator.plan import plan
 from orchestrator.run import Run
 from qnode.quantum.bell_diagonal import swap
 from tests.stack.verified import assert_verified
@@ -82,6 +83,18 @@ async def test_all_who_ask_are_served_in_networks_of_this_shape(shape: str, rout
 async def test_on_the_real_clock(shape: str, tmp_path: Path) -> None:
     config = network(shape, clock={"mode": "real", "speed": 10.0})  # the audits wait for three seconds of it
     check(await Cluster.from_dict(config, base=HERE, runs=tmp_path).run(on_output=None), shape)
+
+
+async def test_nodes_are_started_with_their_own_links_and_with_no_others(tmp_path: Path) -> None:
+    """What a node knows of the network beyond them, its neighbours have told it."""
+    done = await Cluster.from_dict(network("grid"), base=HERE, runs=tmp_path).run(inline=True, on_output=None)
+    assert done.network is not None
+    launch = plan(done.network, run_id="again", token=b"", directory="", folder="")
+    graph = nx.Graph(EDGES["grid"])
+    for node in (node for process in launch.processes for node in process.nodes):
+        assert {link.peer for link in node.links} == set(node.neighbours) == set(graph[node.name])
+    assert not any(f'"{one}","{other}"' in told for one, other in EDGES["grid"] if (one, other) not in pairwise(NAMES))
+    assert "links" not in launch.run.__struct_fields__
 
 
 async def test_unlike_links_leave_the_convolution_of_what_they_make(tmp_path: Path) -> None:
