@@ -457,10 +457,7 @@ class Node:
         name = self._other(peer)
         if wanted < 1:
             raise InvalidOperation(detail=f"a request needs a whole number n >= 1; got {n}")
-        if type(priority) is not int or abs(priority) > MOST_URGENT:
-            raise InvalidOperation(
-                detail=f"a priority is a whole number from -{MOST_URGENT} to {MOST_URGENT}; got {priority!r}"
-            )
+        _check_priority(priority)
         if not isinstance(tag, str):
             raise _not_text("tag", tag)
         return name, wanted
@@ -481,6 +478,7 @@ class Node:
         basis: Pauli | str | None = None,
         bases: npt.ArrayLike | Awaitable[npt.ArrayLike] | None = None,
         tag: str = "",
+        priority: int = 0,
         timeout: float | None = None,
     ) -> npt.NDArray[np.uint8]:
         """Share n Bell pairs with another node and measure our halves as they come to be; await all outcomes at once.
@@ -500,6 +498,8 @@ class Node:
             bases: Instead, a basis for each: letters x, y, z or numbers 0, 1, 2 for them, shape (n,). Or something that
                 can be awaited for them, with a neighbour: the pairs are made meanwhile, and the peer need not wait.
             tag: Keeps several streams of pairs between the same two programs apart.
+            priority: As that of `entangle`. With a neighbour it changes nothing: all pairs of a request are one turn of
+                the link, which begins when the link is free, and nobody else's come between them.
             timeout: Seconds of network time after which the request is given up.
         Returns:
             Outcomes 0 and 1, shape (n,).
@@ -515,12 +515,13 @@ class Node:
             raise InvalidOperation(detail=f"measure_directly() needs a whole number n of 1 to {MOST_DIRECT}; got {n}")
         if not isinstance(tag, str):
             raise _not_text("tag", tag)
+        _check_priority(priority)
         if bases is not None and basis is not None:
             raise InvalidOperation(detail="measure_directly() takes a basis for all pairs, or bases; not both")
         given = basis if bases is None else bases
         how = given if isawaitable(given) else packed_bases(Pauli.Z if given is None else given, wanted)
         if name not in self._machine.neighbours:
-            return await self._measure_from_afar(name, wanted, how, tag, timeout)
+            return await self._measure_from_afar(name, wanted, how, tag, priority, timeout)
         if timeout is None:
             return await self._measure_directly(name, wanted, how, tag)
         async with self._within(timeout, peer):
@@ -567,7 +568,13 @@ class Node:
         return self._services.stack.link_measured(name, float(xx), float(yy), float(zz))
 
     async def _measure_from_afar(
-        self, peer: NodeName, n: int, how: Bases | Awaitable[npt.ArrayLike], tag: str, timeout: float | None
+        self,
+        peer: NodeName,
+        n: int,
+        how: Bases | Awaitable[npt.ArrayLike],
+        tag: str,
+        priority: int,
+        timeout: float | None,
     ) -> npt.NDArray[np.uint8]:
         import numpy as np  # lazy: neighbours' outcomes come as arrays already
 
@@ -582,7 +589,7 @@ class Node:
         services.require(peer, self.program)
         basis, bases = how
         letters = [LETTERS[number] for number in unpack_bases(bases, n)] if bases else [basis] * n
-        request = services.stack.measure_directly(self, peer, letters, tag)
+        request = services.stack.measure_directly(self, peer, letters, tag, priority)
         return np.array(await self._in_time(request, peer, timeout), np.uint8)
 
     async def prepare(
@@ -1027,6 +1034,14 @@ def _check_timeout(timeout: float | None) -> None:
     """Raises InvalidOperation for what is no time."""
     if timeout is not None and not (_is_number(timeout) and 0.0 <= timeout < math.inf):
         raise InvalidOperation(detail=f"a timeout is a number of seconds >= 0; got {timeout!r}")
+
+
+def _check_priority(priority: int) -> None:
+    """Raises InvalidOperation for what is none."""
+    if type(priority) is not int or abs(priority) > MOST_URGENT:
+        raise InvalidOperation(
+            detail=f"a priority is a whole number from -{MOST_URGENT} to {MOST_URGENT}; got {priority!r}"
+        )
 
 
 def _is_number(value: object) -> bool:

@@ -101,7 +101,9 @@ class Stack(Protocol):
     def link_measured(self, peer: NodeName, xx: float, yy: float, zz: float) -> float:
         """Correlators of an own link. Returns the fidelity that is announced."""
 
-    def measure_directly(self, node: Node, peer: NodeName, bases: Sequence[str], tag: str) -> Request[int]:
+    def measure_directly(
+        self, node: Node, peer: NodeName, bases: Sequence[str], tag: str, priority: int
+    ) -> Request[int]:
         """Ask for outcomes of halves of pairs with any node, a basis for each."""
 
     def heard(self, sender: str, payload: bytes) -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from qnode import Node, Qubit
 from qnode.protocols.broadcast import announce, anonymous_parity
 from qnode.protocols.ghz import share_ghz
+from qnode.protocols.w_state import share_w
 
 SENDER, RECEIVER, OTHER = "sender", "receiver", "other"
 
@@ -48,15 +49,28 @@ async def anonymous_pair(node: Node, qubit: Qubit, *, everyone: list[str], role:
 
 async def anonymous_pair_from_w(node: Node, qubit: Qubit, *, everyone: list[str], role: str) -> Qubit | None:
     """Make a W state a Bell pair of sender and receiver, with probability 2/n; otherwise all get None."""
+    return (await _pair_from_w(node, qubit, everyone=everyone, role=role))[1]
+
+
+async def _pair_from_w(node: Node, qubit: Qubit, *, everyone: list[str], role: str) -> tuple[bool, Qubit | None]:
+    """The same; and whether there is a pair, which the others know as well."""
     found = await anonymous_parity(node, await qubit.measure() if role == OTHER else 0, everyone=everyone)
     if role == OTHER:
-        return None
+        return not found, None
     if found:
         qubit.discard()
-        return None
+        return False, None
     if role == RECEIVER:
         qubit.x()
-    return qubit
+    return True, qubit
+
+
+async def pair_from_w_states(node: Node, *, everyone: list[str], role: str) -> Qubit | None:
+    """Share W states until one of them has become a Bell pair of sender and receiver, who get their half of it."""
+    while True:
+        made, half = await _pair_from_w(node, await share_w(node, everyone), everyone=everyone, role=role)
+        if made:
+            return half
 
 
 async def send_anonymously(node: Node, data: Qubit, *, everyone: list[str]) -> None:
@@ -98,3 +112,36 @@ async def receive(node: Node, *, everyone: list[str]) -> None:
     data = await receive_anonymously(node, everyone=everyone)
     node.mark("received", data)
     data.discard()
+
+
+# --- the same over W states -------------------------------------------------------------------------------------------
+
+
+async def send_over_w(node: Node, *, everyone: list[str], theta: float, phi: float) -> None:
+    """Send the state U(theta, phi, 0)|0>, marked `sent`; its two bits are told as a parity, which needs no state."""
+    half = await pair_from_w_states(node, everyone=everyone, role=SENDER)
+    assert half is not None
+    data = node.qubit()
+    data.u(theta, phi, 0.0)
+    node.mark("sent", data)
+    data.cnot(half)
+    data.h()
+    for bit in await node.measure(data, half):
+        await anonymous_parity(node, int(bit), everyone=everyone)
+
+
+async def receive_over_w(node: Node, *, everyone: list[str]) -> None:
+    """Receive a state, marked `received`."""
+    half = await pair_from_w_states(node, everyone=everyone, role=RECEIVER)
+    assert half is not None
+    z, x = [await anonymous_parity(node, 0, everyone=everyone) for _ in range(2)]
+    half.correct((z, x))
+    node.mark("received", half)
+    half.discard()
+
+
+async def help_over_w(node: Node, *, everyone: list[str]) -> None:
+    """Be any other node."""
+    await pair_from_w_states(node, everyone=everyone, role=OTHER)
+    for _ in range(2):
+        await anonymous_parity(node, 0, everyone=everyone)

@@ -152,15 +152,26 @@ async def delegate(client: Node, *, server: str, angles: list[list[int]], tests:
     return computation.output, sum(trap.caught for trap in traps)
 
 
+async def run_blindly(
+    client: Node, *, server: str, angles: list[list[int]], times: int = 1, tests: int = 2
+) -> list[list[int]]:
+    """Have any program computed, several times. Returns its output whenever no trap was sprung.
+
+    Args:
+        angles: Of the measurements, by row and column, in multiples of pi/4; columns may be 5, 9, 13, ...
+    """
+    trusted = []
+    for _ in range(times):
+        output, sprung = await delegate(client, server=server, angles=angles, tests=tests)
+        if not sprung:
+            trusted.append(output)
+    client.record(trusted=len(trusted), caught=times - len(trusted))
+    return trusted
+
+
 async def search(client: Node, *, server: str, item: Place, times: int = 1, tests: int = 2) -> list[list[int]]:
     """Search for an item, several times. Returns what was found whenever no trap was sprung."""
-    found = []
-    for _ in range(times):
-        output, sprung = await delegate(client, server=server, angles=searching(item), tests=tests)
-        if not sprung:
-            found.append(output)
-    client.record(trusted=len(found), caught=times - len(found))
-    return found
+    return await run_blindly(client, server=server, angles=searching(item), times=times, tests=tests)
 
 
 # --- the server ------------------------------------------------------------------------------------------------------

@@ -144,11 +144,15 @@ class NetworkStack:
         self._carry_out()
         return request
 
-    def measure_directly(self, node: Node, peer: NodeName, bases: Sequence[str], tag: str) -> Request[int]:
+    def measure_directly(
+        self, node: Node, peer: NodeName, bases: Sequence[str], tag: str, priority: int
+    ) -> Request[int]:
         """Ask for outcomes of halves of pairs with any node, a basis for each."""
         self.layer.now_ns = self._machine.now_ns
         n, by_number = len(bases), any(basis != bases[0] for basis in bases)
-        number = self.layer.ask(node.program, peer, tag, n, 0.0, n, kind="measure", by_number=by_number)
+        number = self.layer.ask(
+            node.program, peer, tag, n, 0.0, n, kind="measure", by_number=by_number, priority=priority
+        )
         request = self._request(node, peer, tag, n, number, _forget)
         self._requests[number] = Outcomes(request, bases)
         self._carry_out()

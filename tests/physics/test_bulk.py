@@ -398,6 +398,7 @@ async def ask(node: Node, **how: Any) -> str:
         ({"n": 3, "basis": "xy"}, {"n": 3, "timeout": 1.0}, "'xy' is no basis"),
         ({"n": 0}, {"n": 3, "timeout": 1.0}, "n of 1 to 10000000; got 0"),
         ({"n": 2.5}, {"n": 3, "timeout": 1.0}, "got 2.5"),
+        ({"n": 3, "priority": 0.5}, {"n": 3, "timeout": 1.0}, "a priority is a whole number .*; got 0.5"),
     ],
     ids=repr,
 )

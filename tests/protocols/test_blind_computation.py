@@ -20,6 +20,7 @@ from qnode.protocols.blind_computation import (
     beside,
     bricks,
     lie,
+    run_blindly,
     search,
     searching,
     serve,
@@ -105,6 +106,70 @@ def test_the_output_is_the_programs_whatever_is_measured_and_whatever_the_secret
         assert isinstance(concluded, Computation)
         found[tuple(concluded.output)] += probability
     assert found == pytest.approx(circuit(program), abs=1e-10)
+
+
+def after_bricks(angles: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
+    """Outputs of a program of any size, from the gates that it stands for: shape (2,) * rows.
+
+    Each measurement at angle a is the gate H exp(-i a Z/2), and the two vertical lines of a brick are controlled phases
+    before it (Broadbent, Fitzsimons & Kashefi 2009, figure 1).
+    """
+    rows, columns = angles.shape
+    state = np.full((2,) * rows, 2 ** (-rows / 2), dtype=np.complex128)
+    for column in range(columns):
+        brick = [row for row in range(rows - 1) if column and column % 2 == 0 and row % 2 == (column % 8 in (6, 0))]
+        for row in brick:
+            both = tuple(1 if place in (row, row + 1) else slice(None) for place in range(rows))
+            state[both] *= -1
+        for row in range(rows):
+            state = np.moveaxis(np.tensordot(turned(angles[row, column]), state, axes=(1, row)), 0, row)
+    return np.abs(state) ** 2
+
+
+@pytest.mark.parametrize(("rows", "columns", "seed"), [(2, 9, 1), (3, 9, 2), (4, 5, 3), (3, 13, 4)])
+def test_the_output_of_several_bricks_is_the_programs(rows: int, columns: int, seed: int) -> None:
+    """Results of all columns but the last one as they come, by their probabilities; the last one's exactly.
+
+    A column is entangled when it is measured next, which is as well, and takes a vector of two columns only.
+    """
+    rng = np.random.default_rng(seed)
+    program = rng.integers(8, size=(rows, columns))
+    patch = Computation(rng, program)
+    edges = bricks(rows, columns)
+
+    def column_of(column: int) -> Matrix:
+        state: Matrix = np.ones(1, dtype=np.complex128)
+        for row in range(rows):
+            state = np.kron(state, sent(patch, (row, column))).astype(np.complex128, copy=False)
+        state = state.reshape((2,) * rows)
+        for one, other in edges:
+            if one[1] == other[1] == column:
+                state[tuple(1 if row in (one[0], other[0]) else slice(None) for row in range(rows))] *= -1
+        return state
+
+    state = column_of(0)
+    for column in range(columns - 1):
+        state = np.multiply.outer(state, column_of(column + 1))
+        for row in range(rows):
+            state[tuple(1 if axis in (row, rows + row) else slice(None) for axis in range(2 * rows))] *= -1
+        for row in range(rows):
+            state = np.moveaxis(np.tensordot(turned(patch.ask((row, column))), state, axes=(1, row)), 0, row)
+        state = state.reshape(2**rows, *(2,) * rows)
+        chances = (np.abs(state) ** 2).reshape(2**rows, -1).sum(axis=1)
+        assert chances == pytest.approx(np.full(2**rows, 2.0**-rows), abs=1e-10)
+        nth = int(rng.integers(2**rows))
+        for row in range(rows):
+            patch.hear((row, column), nth >> (rows - 1 - row) & 1)
+        state = state[nth] / np.sqrt(chances[nth])
+    for row in range(rows):
+        state = np.moveaxis(np.tensordot(turned(patch.ask((row, columns - 1))), state, axes=(1, row)), 0, row)
+    found = np.zeros((2,) * rows)
+    for outcomes in product((0, 1), repeat=rows):
+        for row, outcome in enumerate(outcomes):
+            patch.hear((row, columns - 1), outcome)
+        found[tuple(patch.output)] += np.abs(state[outcomes]) ** 2
+    assert found == pytest.approx(after_bricks(program), abs=1e-10)
+    assert found.max() - found.min() > 0.01  # a program whose output is even would show nothing
 
 
 @pytest.mark.parametrize("item", ITEMS)
@@ -211,6 +276,19 @@ def test_programs_look_alike_to_the_server(qnode_cluster: Nets) -> None:
         told.append(dict(enumerate(run["server"])))
         assert_same_distribution(told[-1], probabilities=dict.fromkeys(range(8), 1 / 8), false_alarm=FALSE_ALARM)
     assert_same_distribution(*told, false_alarm=FALSE_ALARM)
+
+
+def test_any_program_is_computed_and_comes_out_as_often_as_it_should(qnode_cluster: Nets) -> None:
+    """The same as of a single machine: probabilities 0.05, 0.14, 0.14 and 0.66; outputs that are even are caught."""
+    times, program = 120, np.array([[3, 4, 4, 2, 7], [2, 5, 2, 3, 7]])
+    expected = circuit(program)
+    client = Program(run_blindly, server="server", angles=program.tolist(), times=times, tests=0)
+    run = qnode_cluster(network(client, Program(serve, **working(times, 0)))).run_sync(inline=True)
+    seen = Counter(map(tuple, run["client"]))
+    chances = {place: float(expected[place]) for place in ITEMS}
+    assert_same_distribution(seen, probabilities=chances, false_alarm=FALSE_ALARM)
+    with pytest.raises(AssertionError):
+        assert_same_distribution(dict.fromkeys(ITEMS, times // 4), probabilities=chances, false_alarm=FALSE_ALARM)
 
 
 @pytest.mark.parametrize(("p", "share"), [(None, 10 / 30), (0.1, 1 - 0.9**10)], ids=["one lie", "each with 0.1"])

@@ -24,6 +24,7 @@ from tests.protocols.multiparty import (
     hold,
     joint_states,
     tensor,
+    werner_w,
 )
 
 F = 0.9
@@ -62,6 +63,19 @@ def test_fused_states_of_werner_pairs(qnode_cluster: Nets) -> None:
     for state in fused(qnode_cluster, True, rounds=1, f=F)[1]:
         expected = ((1 + 2 * F) / 3) ** m / 2 + ((4 * F - 1) / 3) ** m / 2
         assert fidelity(state, ghz_ket(5)) == pytest.approx(expected, abs=EXACT)
+
+
+def test_fused_away_states_of_werner_pairs(qnode_cluster: Nets) -> None:
+    """Every pair must not flip, but for the two at the hub: flips of both of them are undone by the outcome.
+
+    A pair does not flip with p = (1 + 2F)/3, and then has the sign of Phi+ on average w/p times: with two flips that
+    sign is gone, for X and Y errors are equally likely.
+    """
+    p, w = (1 + 2 * F) / 3, werner_w(F)
+    expected = (p**2 * (p**2 + (1 - p) ** 2) + w**4) / 2
+    assert expected > ((1 + 2 * F) / 3) ** 4 / 2 + w**4 / 2  # it is not that of `fuse`
+    for state in fused(qnode_cluster, False, rounds=4, f=F)[1]:
+        assert fidelity(state, ghz_ket(4)) == pytest.approx(expected, abs=EXACT)
 
 
 def line_ket(n: int) -> Matrix:

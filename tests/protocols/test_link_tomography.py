@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from math import log, sqrt
 
@@ -10,7 +11,7 @@ import pytest
 from orchestrator import Cluster, Program
 from qnode import Node
 from qnode.errors import InvalidOperation, NotANeighbour
-from qnode.protocols.link_tomography import measure_link
+from qnode.protocols.link_tomography import measure_link, watch_link
 
 Nets = Callable[..., Cluster]
 FALSE_ALARM = 1e-9
@@ -94,3 +95,60 @@ def test_what_cannot_have_been_measured_is_refused(qnode_cluster: Nets) -> None:
     run = qnode_cluster(nodes={"a": Program(announces), "b": None}, links=links).run_sync(inline=True)
     assert run["a"][:3] == ["NotANeighbour", "InvalidOperation", "InvalidOperation"]
     assert float(run["a"][3]) == pytest.approx(0.9)
+
+
+@pytest.mark.qnode("../../configs/link_tomography.yaml")
+def test_the_configuration_finds_what_its_links_are_like(net: Cluster) -> None:
+    """Four links, each measured by both ends together: all as near as 20,000 pairs an axis are but in 1e-9 / 4 each."""
+    run = net.run_sync()
+    for end in ("alice", "bob"):
+        for way, fidelity in (("upper", BEST), ("lower", OTHER)):
+            assert run[end][way] == run[way][end]
+            assert run[end][way] == pytest.approx(fidelity, abs=3 * off(PAIRS, 12) / 4)
+
+
+async def is_watched(alice: Node) -> list[str]:
+    """Ask now and then for a way to bob, while the links of alice are being measured."""
+    routes = []
+    for _ in range(3):
+        request = alice.request("bob", 1)
+        for half in await request:
+            await half.measure()
+        routes.append(request.progress.route[1])
+        await asyncio.sleep(20e-3)
+    return routes
+
+
+async def is_asked(bob: Node) -> None:
+    for _ in range(3):
+        for half in await bob.request("alice", 1):
+            await half.measure()
+
+
+def test_a_link_that_is_watched_is_left_once_its_outcomes_say_so(qnode_cluster: Nets) -> None:
+    """A service measures every 10 ms; alice's readout makes the better way look worse, from the first time on."""
+    watch = {"n": PAIRS, "every": 10e-3}
+    nodes = {
+        "alice": {
+            "qubits": 4,
+            "gates": {"measure": {"error": READ_WRONGLY}},
+            "programs": {
+                "main": {"run": Program(is_watched)},
+                "watch": {"run": Program(watch_link, peer="upper", **watch), "service": True},
+            },
+        },
+        "bob": {"qubits": 4, "programs": {"main": {"run": Program(is_asked)}}},
+        "upper": {
+            "qubits": 4,
+            "programs": {"watch": {"run": Program(watch_link, peer="alice", **watch), "service": True}},
+        },
+        "lower": {"qubits": 4},
+    }
+    links = {
+        "good": {"chain": ["alice", "upper", "bob"], "length": "10 km", "fidelity": BEST},
+        "fair": {"chain": ["alice", "lower", "bob"], "length": "10 km", "fidelity": OTHER},
+    }
+    run = qnode_cluster(nodes=nodes, links=links, stack={"metric": "fidelity"}, seed=5).run_sync(inline=True)
+    assert run["alice.main"] == ["upper", "lower", "lower"]
+    measured = [event for event in run.events if event.event == "measure_directly" and event.node == "alice"]
+    assert len(measured) > 9  # three axes, again and again

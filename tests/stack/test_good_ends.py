@@ -267,3 +267,18 @@ async def test_on_the_real_clock(tmp_path: Path) -> None:
         done = await net.run(on_output=None)
     assert done["a"] == pytest.approx(done["c"], abs=1e-12)
     assert [each.value for each in done.observed] == pytest.approx([*done["a"], *done["c"]], abs=1e-10)
+
+
+@pytest.mark.parametrize("slots", [2, 4])
+async def test_the_configuration_shows_what_it_was_told(slots: int, tmp_path: Path) -> None:
+    """Of all eight halves: as good as asked for and as told, whether ends distil or links do."""
+    path = Path(__file__).parents[2] / "configs/min_fidelity.yaml"
+    changes = [f"nodes.r[1..3].qubits={slots}"]
+    done = await Cluster.from_yaml(path, set=changes, runs=tmp_path).run(inline=True)
+    seen = [one.value or 0.0 for one in done.observed]
+    assert len(seen) == 8
+    told = f"asked 0.9, told {min(seen):.6f}"
+    assert (done["alice"], done["bob"]) == (told, told)
+    assert min(seen) >= 0.9
+    steps = {event.peer for event in done.events if event.event == "distil" and event.node == "alice"}
+    assert steps == ({"bob"} if slots == 2 else {"r1"})

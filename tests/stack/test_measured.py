@@ -151,23 +151,25 @@ async def test_the_other_end_is_told_and_waits_for_another_request(tmp_path: Pat
 # --- priorities ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_higher_priority_is_served_first_from_end_to_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("main", ["urgent", "urgent_outcomes"], ids=["kept", "measured"])
+async def test_a_higher_priority_is_served_first_from_end_to_end(main: str, tmp_path: Path) -> None:
     """Two requests over the same links; the later one is more urgent, and done when the other has hardly begun."""
 
     def programs(peer: str) -> dict[str, Any]:
         plain = {"peer": peer, "n": 20, "tag": "plain"}
         return {
-            "plain": {"run": "measuring.py:urgent", "args": plain},
-            "soon": {"run": "measuring.py:urgent", "args": {**plain, "tag": "soon", "late": 0.002, "priority": 1}},
+            "plain": {"run": f"measuring.py:{main}", "args": plain},
+            "soon": {"run": f"measuring.py:{main}", "args": {**plain, "tag": "soon", "late": 0.002, "priority": 1}},
         }
 
     def times(done: Run) -> tuple[float, float]:
         return done["a.plain"], done["a.soon"]
 
     slow = {**PERFECT, "success_probability": 0.03}  # so that links are all that there is to wait for
-    config = chain("abc", "urgent", slow)
+    config = chain("abc", main, slow)
+    config["nodes"]["b"]["qubits"] = 16  # for both circuits at once
     for end, peer in (("a", "c"), ("c", "a")):
-        config["nodes"][end] = {"qubits": 4, "programs": programs(peer)}
+        config["nodes"][end] = {"qubits": 8, "programs": programs(peer)}
     plain, soon = times(await run(config, tmp_path / "urgent"))
     for end in "ac":
         config["nodes"][end]["programs"]["soon"]["args"]["priority"] = 0

@@ -112,6 +112,23 @@ async def test_no_other_way_is_gone_when_the_given_one_breaks(tmp_path: Path) ->
     assert done["alice"]["came"]
 
 
+METRICS: Final = {"hops": ["alice", "r1", "dave"], "time": LONG, "fidelity": ["alice", "r1", "r3", "dave"]}
+"""The way that is best by each of them: of two links, over none that is slow, and over none that is bad."""
+
+
+@pytest.mark.parametrize("metric", METRICS)
+async def test_routes_are_short_in_what_is_configured(metric: str, tmp_path: Path) -> None:
+    """r1dave is short, slow and bad; r1r3 is slow, and the two links that go around it are worse than it."""
+    slow = {"r1dave": (0.01, "10 us"), "r1r3": (0.02, "10 us")}
+    config = network(both("take", {}), RING, slow=slow, stack={"metric": metric})
+    config["links"]["r1dave"]["source"] |= {"model": "werner", "fidelity": 0.8}
+    for name in ("alicer2", "r2r3"):
+        config["links"][name]["fidelity"] = 0.95
+    done = await run(config, tmp_path)
+    routes = {tuple(done[name]["route"]) for name in ("alice", "dave") if done[name]["route"]}
+    assert {route if route[0] == "alice" else route[::-1] for route in routes} == {tuple(METRICS[metric])}
+
+
 # ---------------------------------------------------------------- rates
 
 

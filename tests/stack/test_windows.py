@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.run import Run
+from qnode.api.requests import Progress
 from qnode.core.reservations import ALWAYS_NS, Calendar
 from qnode.wire.stack import Terms
 from tests.stack.test_network import Scenario, scenarios, world_of
@@ -42,6 +44,10 @@ def asked(one: str, other: str, *wanted: dict[str, Any]) -> dict[str, tuple[str,
 
 def window(start_ms: float, end_ms: float, n: int = 1, **more: Any) -> dict[str, Any]:
     return {"n": n, "window": [start_ms / 1e3, end_ms / 1e3], **more}
+
+
+def said(done: Run, node: str) -> str:
+    return str(done[node][0]["said"])
 
 
 def states(done: Run, node: str) -> list[str]:
@@ -99,6 +105,39 @@ async def test_a_node_without_room_is_gone_around(tmp_path: Path) -> None:
     done = await run(config, tmp_path)
     assert states(done, "alice") == ["served"]
     assert [row.route for row in done.requests if row.route] == [("alice", "r2", "r3", "dave")]
+
+
+@pytest.mark.parametrize("wanted", [0.9, 0.96])
+async def test_pairs_of_a_fidelity_are_reserved_and_distilled_in_their_window(wanted: float, tmp_path: Path) -> None:
+    """Two links of 0.93 leave 0.86: the window books memory for what is distilled, too, and keeps its times."""
+    booked = window(2, 8, 2, min_fidelity=wanted)
+    config = network(asked("alice", "dave", booked), CHAIN)
+    for link in config["links"].values():
+        link["fidelity"] = 0.93
+    done = await run(config, tmp_path)
+    for node in ("alice", "dave"):
+        assert states(done, node) == ["served"]
+        assert 2e-3 < done[node][0]["came"][0] <= done[node][0]["came"][-1] < 8e-3
+        assert (Progress(*done[node][0]["how"]).fidelity or 0.0) >= wanted
+    steps = [event.t for event in done.events if event.event == "distil"]
+    assert steps
+    assert all(2_000_000 < at_ns < 8_000_000 for at_ns in steps)
+    taken = [event.detail for event in done.events if event.event == "network_reserved"]
+    assert len(taken) == 1
+
+
+async def test_a_window_for_a_fidelity_that_cannot_be_had_is_refused_with_what_can(tmp_path: Path) -> None:
+    """In two slots the ends can distil one pair with others, one after the other; nothing is booked for that."""
+    config = network(asked("alice", "dave", window(2, 8, min_fidelity=0.99)), CHAIN, qubits=2)
+    for link in config["links"].values():
+        link["fidelity"] = 0.93
+    done = await run(config, tmp_path)
+    for node in ("alice", "dave"):
+        assert states(done, node) == ["refused"]
+        reached = re.search(r"pairs of fidelity 0.99; links and memories between them reach ([\d.]+)", said(done, node))
+        assert reached is not None
+        assert 0.9 < float(reached[1]) < 0.99
+    assert not any(event.event == "network_reserved" for event in done.events)
 
 
 @pytest.mark.parametrize("reserved", [True, False])

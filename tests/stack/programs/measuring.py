@@ -78,6 +78,13 @@ async def urgent(node: Node, peer: str, n: int, tag: str, priority: int = 0, lat
     return asyncio.get_running_loop().time()
 
 
+async def urgent_outcomes(node: Node, peer: str, n: int, tag: str, priority: int = 0, late: float = 0.0) -> float:
+    """When the last of n outcomes has come."""
+    await asyncio.sleep(late)
+    await node.measure_directly(peer, n, tag=tag, priority=priority)
+    return asyncio.get_running_loop().time()
+
+
 async def twice(node: Node, peer: str, n: int, timeout: float) -> list[int]:
     """In vain, and once more."""
     try:
