@@ -63,6 +63,20 @@ class Lan:
     def heal(self, host: str) -> None:
         _ip("-n", self._switch, "link", "set", host, "up")
 
+    @contextlib.contextmanager
+    def facing_elsewhere(self, host: str) -> Iterator[None]:
+        """A host that is on another network too, by which it reaches whatever it knows nothing of. Nobody is there."""
+        space, other = self.space(host), f"10.88.{host.removeprefix('lab')}"
+        _ip("-n", space, "link", "add", "eth1", "type", "veth", "peer", "name", "eth1far")
+        try:
+            _ip("-n", space, "address", "add", f"{other}.2/24", "dev", "eth1")
+            for end in ("eth1", "eth1far"):
+                _ip("-n", space, "link", "set", end, "up")
+            _ip("-n", space, "route", "add", "default", "via", f"{other}.1")
+            yield
+        finally:
+            _ip("-n", space, "link", "del", "eth1")
+
     def block(self, host: str, source: str) -> None:
         """Let nothing that comes from one host reach another; what goes the other way still does."""
         for flags in (["-p", "tcp", "--tcp-flags", "SYN", "SYN"], []):  # attempts to connect are counted by themselves
