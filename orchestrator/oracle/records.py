@@ -11,7 +11,7 @@ from orchestrator.oracle.core import OracleCore
 from orchestrator.oracle.record import RecordReader, RecordWriter, is_torn_start
 from orchestrator.oracle.regrant import Regrants
 from orchestrator.oracle.replay import Again
-from orchestrator.oracle.segments import segment
+from orchestrator.oracle.segments import is_there
 from orchestrator.oracle.spec import OracleSpec, decode_oracle, encode_oracle, record_path
 from qnode.errors import MalformedMessage
 from qnode.wire.grants import CUT_BYTES
@@ -29,12 +29,13 @@ def before(spec: OracleSpec) -> RecordReader | None:
     if not spec.resume:
         return None
     path = record_path(spec.folder)
-    if not path.exists() and not segment(path, 1).exists():
+    is_followed = is_there(path, 1)
+    if not is_there(path, 0) and not is_followed:
         return None
     try:
         reader = RecordReader(path)
     except MalformedMessage:
-        if not is_torn_start(path):
+        if is_followed or not path.exists() or not is_torn_start(path):
             raise
         path.unlink()  # nobody was granted anything before it had its first entry
         return None

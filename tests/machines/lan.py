@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,20 @@ from typing import Final
 from tests.cli.commands import command, started
 
 _HOSTS_FILES: Final = Path("/etc/netns")
+_LISTENS: Final = """
+import select, socket, sys
+
+packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
+packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**26)
+print("listening", flush=True)
+with open(sys.argv[1], "wb") as file:
+    while True:
+        ready, _, _ = select.select([packets, sys.stdin], [], [])
+        if packets in ready:
+            file.write(packets.recv(2**17))
+        elif sys.stdin in ready:
+            break
+"""
 
 
 def why_not() -> str:
@@ -62,6 +77,32 @@ class Lan:
 
     def heal(self, host: str) -> None:
         _ip("-n", self._switch, "link", "set", host, "up")
+
+    @contextlib.contextmanager
+    def facing_elsewhere(self, host: str) -> Iterator[None]:
+        """A host that is on another network too, by which it reaches whatever it knows nothing of. Nobody is there."""
+        space, other = self.space(host), f"10.88.{host.removeprefix('lab')}"
+        _ip("-n", space, "link", "add", "eth1", "type", "veth", "peer", "name", "eth1far")
+        try:
+            _ip("-n", space, "address", "add", f"{other}.2/24", "dev", "eth1")
+            for end in ("eth1", "eth1far"):
+                _ip("-n", space, "link", "set", end, "up")
+            _ip("-n", space, "route", "add", "default", "via", f"{other}.1")
+            yield
+        finally:
+            _ip("-n", space, "link", "del", "eth1")
+
+    @contextlib.contextmanager
+    def overheard(self, into: Path) -> Iterator[None]:
+        """All packets that the switch passes on are in this file at the end, as they are on the wire."""
+        words = ["ip", "netns", "exec", self._switch, sys.executable, "-c", _LISTENS, str(into)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            if process.stdout.readline() != b"listening\n":
+                raise RuntimeError("nobody listens at the switch")
+            yield
+            process.stdin.close()  # then it is enough
 
     def block(self, host: str, source: str) -> None:
         """Let nothing that comes from one host reach another; what goes the other way still does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,26 @@ def test_the_order_of_starting_does_not_matter(
                 assert err(running[name]).readline() == f"waiting for the oracle at {AT}\n"
         assert outcome(ended(running.pop("oracle"))) == alone
         assert [ended(one).code for one in running.values()] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "hosts", [("lab2", "lab3", "lab1"), ("lab1", "lab2", "lab3")], ids=["carol by localhost", "alice by localhost"]
+)
+def test_whoever_is_on_several_networks_is_reached_at_the_right_one(
+    hosts: tuple[str, ...], machines: Machines, alone: tuple[object, bytes]
+) -> None:
+    """Alice's long messages go straight to carol, who is beside the oracle, or faces it by one of two interfaces."""
+    with ExitStack() as stack:
+        for host in machines.lan.hosts:
+            stack.enter_context(machines.lan.facing_elsewhere(host))
+        stack.enter_context(machines)
+        oracle = machines.oracle("--json")
+        nodes = [
+            machines.node(host, name, oracle="tcp://localhost:5700" if host == "lab1" else AT)
+            for host, name in zip(hosts, ("alice", "bob", "carol"), strict=True)
+        ]
+        assert outcome(ended(oracle)) == alone
+        assert [ended(node).code for node in nodes] == [0, 0, 0]
 
 
 def test_a_cut_that_heals_changes_nothing(machines: Machines, alone: tuple[object, bytes], tmp_path: Path) -> None:

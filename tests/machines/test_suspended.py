@@ -1,4 +1,7 @@
-"""A laptop that is closed and opened again: every process stands still, and goes on in any order. Nobody is dead."""
+"""A laptop that is closed and opened again: every process stands still, and goes on in any order. Nobody is dead.
+
+Nor is who computes for long, and lets nothing else of its process run meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from typing import Final
 
 import pytest
 
+from qnode.transport.sockets import SILENCE_MS
 from tests import tally
 from tests.cli.commands import ended, err, out, started
 from tests.launch.processes import linux_only
@@ -97,3 +101,53 @@ def test_across_a_network_too_whoever_is_suspended_comes_back(clock: str, tmp_pa
         assert [ended(node).code for node in nodes] == [0, 0, 0]
     seen = json.loads(done.out)["results"]["alice"]["main"]
     assert seen == EXPECTED if clock == "virtual" else len(seen) == TIMES
+
+
+COMPUTES: Final = """
+import time
+
+from qnode import Node
+
+AT_ONCE = 3 ** 50_000
+
+
+async def alice(node: Node):
+    await node.send("bob", "now")
+    return await node.receive("bob")
+
+
+async def bob(node: Node, lasts: float):
+    await node.receive("alice")
+    ends = time.monotonic() + lasts
+    while time.monotonic() < ends:
+        AT_ONCE ** 20    # one step of the interpreter, which is of nobody else's use as long as it takes
+    await node.send("alice", "done")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+def test_across_a_network_a_program_that_computes_for_long_is_not_lost(clock: str, tmp_path: Path) -> None:
+    """Longer than what counts as silence, and than anybody is patient: connections live without the interpreter."""
+    patience_s = 1
+    lasts = SILENCE_MS / 1000 + patience_s + 2.0
+    (tmp_path / "net.py").write_text(COMPUTES)
+    (tmp_path / "net.yaml").write_text(
+        f"version: 1\nseed: 1\nclock: {clock}\nlinks: {{ab: {{between: [alice, bob]}}}}\n"
+        f'nodes: {{alice: {{program: "net.py:alice"}}, bob: {{program: "net.py:bob", args: {{lasts: {lasts}}}}}}}\n'
+    )
+    with ExitStack() as stack:
+
+        def start(*words: str | Path) -> subprocess.Popen[str]:
+            patience = ("--patience", str(patience_s))
+            return stack.enter_context(started(*words, *patience, cwd=tmp_path, QNODE_TOKEN=TOKEN))
+
+        oracle = start("oracle", "net.yaml", "--listen", "tcp://127.0.0.1:0", "--json")
+        at = err(oracle).readline().removeprefix("listening at ").partition(",")[0]
+        nodes = [start("node", "net.yaml", name, "--oracle", at) for name in ("alice", "bob")]
+        done = ended(oracle)
+        left = [ended(node) for node in nodes]
+    assert done.code == 0, done.err
+    assert [one.code for one in left] == [0, 0]
+    assert json.loads(done.out)["results"]["alice"]["main"] == "done"
+    assert not [one.err for one in left if "no connection" in one.err]

@@ -6,12 +6,13 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from orchestrator import Cluster
+from orchestrator.oracle.segments import is_there
 from orchestrator.oracle.spec import events_path, record_path
 from orchestrator.run import Run
 from tests import tally
@@ -65,9 +66,16 @@ class Disturbed:
 
     async def reaches(self, bytes_of_record: int) -> bool:
         """False if the run is over first."""
+        return await self._until(lambda: size(self._folder) >= bytes_of_record)
+
+    async def begins_segment(self, number: int) -> bool:
+        """The same, of a record that is in several files."""
+        return await self._until(lambda: is_there(record_path(self._folder), number))
+
+    async def _until(self, is_so: Callable[[], bool]) -> bool:
         while not self.running.done():
             self.seen.update(self.net.pids.values())
-            if size(self._folder) >= bytes_of_record:
+            if is_so():
                 return True
             await asyncio.sleep(LOOK_S)
         return False

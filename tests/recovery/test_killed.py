@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.oracle.events import Event, encode_events
+from orchestrator.oracle.record import RecordReader
 from orchestrator.oracle.replay import replay
 from orchestrator.oracle.spec import events_path, record_path
+from orchestrator.run import Run
 from tests.recovery.kills import Disturbed, cluster, killed, surely_killed, told, whole_of
 
 SEED = int(os.environ.get("QNODE_KILLS", "20261126"))
@@ -54,6 +56,33 @@ async def test_what_is_left_of_a_run_that_was_recovered_is_a_whole_record(tmp_pa
     assert again.divergence is None
     assert (again.rounds, again.outcome) == (run.summary.counts["steps"], ("done", run.summary.at_ns, ()))
     assert encode_events(events) == events_path(run.folder).read_bytes()
+
+
+async def test_kills_while_the_record_is_cut_into_files_leave_no_trace(tmp_path: Path) -> None:
+    """Whoever comes back reads files that are compressed, and goes on in the last one, or begins the next."""
+    draw, done = random.Random(SEED), []
+    async with cluster(tmp_path, record={"segment": "4 KiB"}) as net:
+        undisturbed = await net.run(name="undisturbed", on_output=None)
+        last = last_segment(undisturbed)
+        disturbed = Disturbed(net, tmp_path, "killed")
+        places = sorted(draw.sample(range(3, last - 2), 4))  # by then the first ones are compressed
+        for number, victim in zip(places, ("oracle", "alice", "oracle", "bob"), strict=True):
+            if await disturbed.begins_segment(number) and await disturbed.kill_the_next(victim):
+                done.append(f"{victim} at file {number}")
+        run = await disturbed.running
+    assert told(run) == told(undisturbed), f"QNODE_KILLS={SEED}: {done}"
+    assert len(done) >= 2, "hardly anything was killed"
+    assert last_segment(run) == last
+    assert replay(record_path(run.folder)).divergence is None
+    assert not [path for path in run.folder.glob("record*") if path.suffix not in (".gz", f".{last}")]
+
+
+def last_segment(run: Run) -> int:
+    """The number of the last file of its record, which is read to its end."""
+    reader = RecordReader(record_path(run.folder))
+    for _ in reader.rounds():
+        pass
+    return reader.last
 
 
 async def test_nodes_of_one_process_are_resumed_together(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import random
@@ -10,16 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.oracle import segments
+from orchestrator import Cluster
+from orchestrator.oracle import records, segments
 from orchestrator.oracle.record import MAGIC, RecordReader, RecordWriter
+from orchestrator.oracle.spec import SEGMENT_BYTES, record_path
+from qnode import Node
 from qnode.errors import MalformedMessage
 from qnode.wire.messages import Hold, Report, encode
 from tests import tally
 from tests.full import at_most, file_system, fill
+from tests.oracle.cores import spec
 
 DESCRIPTION = b"what the run is"
 FRAME = encode(Report("alice", 0, 1, None, None, 0, ()))
@@ -189,6 +195,40 @@ def test_a_compression_that_was_cut_off_leaves_the_one_file_or_the_other(left: s
     assert "record.gz.part" not in files(tmp_path)
 
 
+@pytest.mark.parametrize("what", ["nothing", "compressed", "begun", "cut off", "cut off before others", "damaged"])
+def test_an_oracle_that_comes_back_goes_on_with_what_there_is_and_writes_over_nothing(
+    what: str, tmp_path: Path
+) -> None:
+    """Only a record whose writer did not get as far as its first entry is begun anew: nobody was granted anything."""
+    path, many = record_path(tmp_path), what in ("compressed", "cut off before others", "damaged")
+    of = msgspec.structs.replace(
+        spec(), folder=str(tmp_path), resume=True, segment_bytes=150 if many else SEGMENT_BYTES
+    )
+    if what != "nothing":
+        with records.writer(of, None) as record:
+            append(record, *range(50 if many else 1))
+    packed = segments.packed(path)
+    match what:
+        case "cut off":
+            os.truncate(path, 40)
+        case "cut off before others":
+            path.write_bytes(gzip.decompress(packed.read_bytes())[:40])
+            packed.unlink()
+        case "damaged":
+            os.truncate(packed, 40)
+    before = sorted((file.name, file.read_bytes()) for file in tmp_path.iterdir())
+    assert not many or not segments.segment(path, 1).exists()
+    if what in ("damaged", "cut off before others"):
+        with pytest.raises(MalformedMessage, match=r"record(\.gz)? is damaged (at|behind) byte"):
+            records.before(of)
+    else:
+        reader = records.before(of)
+        found = None if reader is None else [one.now_ns for one in reader.rounds()]
+        assert found == {"begun": [0], "compressed": list(range(50))}.get(what)
+    if what != "cut off":
+        assert sorted((file.name, file.read_bytes()) for file in tmp_path.iterdir()) == before
+
+
 # ---------------------------------------------------------------- no room
 
 
@@ -230,3 +270,25 @@ def test_a_disk_that_is_waited_for_has_each_round(tmp_path: Path) -> None:
             with RecordWriter(tmp_path / f"record-{synced}", DESCRIPTION, synced=synced) as record:
                 append(record, *range(10))
             assert len(asked) == expected
+
+
+ASKED = "QNODE_TEST_DISK_ASKED"  # in the environment: what the disk has been asked so far, for a program to see
+
+
+async def looks_at_the_disk(node: Node) -> list[int]:
+    seen = []
+    for _ in range(6):
+        seen.append(int(os.environ[ASKED]))
+        await asyncio.sleep(1e-3)
+    return seen
+
+
+@pytest.mark.parametrize(("fsync", "seen"), [("never", [0] * 6), ("instant", [1, 2, 3, 4, 5, 6])])
+async def test_whoever_wants_it_waits_for_the_disk_before_anybody_is_granted_anything(
+    fsync: str, seen: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the configuration says reaches the disk: at each step it has been asked for all steps before."""
+    monkeypatch.setenv(ASKED, "0")
+    monkeypatch.setattr(os, "fdatasync", lambda fd: os.environ.update({ASKED: str(int(os.environ[ASKED]) + 1)}))
+    run = await Cluster({"alice": looks_at_the_disk}, seed=1, runs=tmp_path, record={"fsync": fsync}).run(inline=True)
+    assert run["alice"] == seen
