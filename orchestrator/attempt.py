@@ -29,6 +29,7 @@ class Attempt:
         self.folder = folder
         self._on_progress = on_progress
         self._reached = Progress(0, 0)
+        self._stood_ns = 0
         self._so_far: Summary | None = None
         self.failed: Mapping[tuple[str, str], TracebackType | None] = {}
         self._started = datetime.now(UTC)
@@ -61,6 +62,10 @@ class Attempt:
         if self._on_progress is not None:
             self._on_progress(reached)
 
+    def stands(self, at_ns: int) -> None:
+        """Remember a moment up to which it has gone by hand: how far it is may not have been told since."""
+        self._stood_ns = at_ns
+
     def keep(self, summary: Summary) -> None:
         """Remember what the oracle told of a run that may yet be cut short."""
         self._so_far = summary
@@ -75,7 +80,8 @@ class Attempt:
 
     def cut_short(self, error: BaseException) -> Run:
         """The run as far as it is known to have got, saved if that is possible; a note at the error says if not."""
-        summary = self._so_far or cut_short(_how(error), at_ns=self._reached.now_ns, steps=self._reached.steps)
+        at_ns = max(self._reached.now_ns, self._stood_ns)
+        summary = self._so_far or cut_short(_how(error), at_ns=at_ns, steps=self._reached.steps)
         return self._saved(summary, _failure(error, summary), error)
 
     def _saved(self, summary: Summary, failure: QnodeError | None, cause: BaseException | None) -> Run:

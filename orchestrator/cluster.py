@@ -370,7 +370,7 @@ class Cluster:
         options = _Options(self.inline, timeout, BLOCKED_S, None, on_output, live)
         task = asyncio.create_task(self._run(attempt, options), name=f"run of {self.config.name}")
         self._stepping = Stepping(
-            task, live, lambda: self._plan_for(attempt.source, attempt.folder, "", BLOCKED_S).oracle
+            task, live, lambda: self._plan_for(attempt.source, attempt.folder, "", BLOCKED_S).oracle, attempt.stands
         )
         return self._stepping
 

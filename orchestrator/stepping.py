@@ -67,14 +67,20 @@ class Stepping:
         task: Ends with the run, however that ends.
         live: How it is steered, once it can be.
         spec: What it is that runs.
+        stands: Told each moment at which it stands still.
     """
 
     def __init__(
-        self, task: asyncio.Task[Run], live: asyncio.Future[Steerable], spec: Callable[[], OracleSpec]
+        self,
+        task: asyncio.Task[Run],
+        live: asyncio.Future[Steerable],
+        spec: Callable[[], OracleSpec],
+        stands: Callable[[int], None],
     ) -> None:
         self.task = task
         self._live = live
         self._spec = spec
+        self._stands = stands
         self._at_ns = 0
 
     async def go(self, until_ns: int | None = None) -> int | None:
@@ -99,6 +105,7 @@ class Stepping:
             await asyncio.wait((self.task,))
             return None
         self._at_ns = paused.at_ns
+        self._stands(paused.at_ns)
         if paused.held:
             held = ", ".join(paused.held)
             raise InvalidOperation(

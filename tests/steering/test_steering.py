@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator import Cluster, Program
+from orchestrator import Cluster, Program, saved
 from orchestrator.oracle.events import decode_events
 from orchestrator.oracle.replay import replay
 from orchestrator.oracle.spec import events_path, record_path
@@ -17,6 +19,7 @@ from orchestrator.run import Run
 from orchestrator.steering import RunOver, Steering
 from qnode.errors import ConfigError, Deadlock, Interrupted, InvalidOperation, MalformedMessage, ProgramFailed, TimedOut
 from qnode.wire.messages import Seen
+from tests import tally
 from tests.steering import programs
 
 KM_NS = 5_003  # the light's time over 1 km of fibre
@@ -173,6 +176,16 @@ async def test_a_run_that_nobody_ends_is_cut_short_and_saved(inline: bool, tmp_p
     async with cluster:
         assert await cluster.run_until(0) is not None
     assert ["interrupted" in file.read_text() for file in tmp_path.glob("network-*/run.json")] == [True]  # noqa: ASYNC240
+
+
+async def test_a_run_whose_oracle_says_nothing_any_more_is_saved_as_far_as_it_stood(tmp_path: Path) -> None:
+    """Whoever lets go of it waits for the oracle's word only so long, and a busy machine may take longer."""
+    async with Cluster({"alice": programs.ticking}, seed=1, runs=tmp_path) as net:
+        assert await net.run_until("3 us") is not None
+        os.kill(net.pids["oracle"], signal.SIGSTOP)
+        tally.count("SIGSTOP")
+    (folder,) = tmp_path.iterdir()  # noqa: ASYNC240
+    assert saved.load(folder).summary.at_ns == 3_000
 
 
 async def test_a_program_that_fails_on_the_way_is_told(inline: bool, tmp_path: Path) -> None:
