@@ -66,13 +66,14 @@ class Disturbed:
 
     async def reaches(self, bytes_of_record: int) -> bool:
         """False if the run is over first."""
-        return await self._until(lambda: size(self._folder) >= bytes_of_record)
+        return await self.until(lambda: size(self._folder) >= bytes_of_record)
 
     async def begins_segment(self, number: int) -> bool:
         """The same, of a record that is in several files."""
-        return await self._until(lambda: is_there(record_path(self._folder), number))
+        return await self.until(lambda: is_there(record_path(self._folder), number))
 
-    async def _until(self, is_so: Callable[[], bool]) -> bool:
+    async def until(self, is_so: Callable[[], bool]) -> bool:
+        """False if the run is over first."""
         while not self.running.done():
             self.seen.update(self.net.pids.values())
             if is_so():
