@@ -31,7 +31,7 @@ class Checker:
         self.qubits = Qubits(self._note, facts, self.lives)
         self.chains = Chains(self._note, self.qubits)
         self.reserved = Reserved(self._note, facts)
-        self.requests = Requests(self._note, self.lives, self.chains)
+        self.requests = Requests(self._note, self.lives, self.chains, ordered=facts.ordered)
         self._facts = facts
         self._how = ""
         self._last: dict[str, int] = {}  # when a node's stack last did something, or had something to do

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from orchestrator.oracle.events import Event
@@ -61,12 +62,13 @@ class _Delivered(NamedTuple):
 class Requests:
     """End-to-end requests, and what was delivered for them."""
 
-    def __init__(self, note: Note, lives: Lives, chains: Chains) -> None:
+    def __init__(self, note: Note, lives: Lives, chains: Chains, *, ordered: bool = True) -> None:
         self.asked: dict[Request, _Asked] = {}
         self.pairs: dict[str, dict[str, _Delivered]] = {}  # by end-to-end pair and node
         self._note = note
         self._lives = lives
         self._chains = chains
+        self._ordered = ordered
         self._of_circuits: dict[tuple[str, str], Request] = {}  # by circuit and node
         self._over: dict[str, set[Request]] = {}  # by circuit
         self._routes: dict[str, tuple[str, ...]] = {}  # of circuits
@@ -141,14 +143,22 @@ class Requests:
             return
         qubit = event.qubits[0] if event.qubits else ""
         ends[event.node] = _Delivered(line, request, qubit, event.n, event.event == "network_measure")
+        if self._ordered:
+            self._follow(event.pair, ends)
+
+    def _follow(self, pair: str, ends: Mapping[str, _Delivered]) -> None:
+        """From one half of a pair to the other, once both are delivered."""
         if len(ends) == 2:
             one, other = ends.values()
             end = self._chains.end_of(one.qubit)
             if end != other.qubit:
-                self._note(CHAIN, f"{event.pair}: {one.qubit} leads to {end}, not to {other.qubit}")
+                self._note(CHAIN, f"{pair}: {one.qubit} leads to {end}, not to {other.qubit}")
 
     def end(self, how: str) -> None:
         """The run is over, and how; "" if the log does not say."""
+        if how and not self._ordered:  # a repeater may be heard of later than the ends that heard of it
+            for pair, ends in self.pairs.items():
+                self._follow(pair, ends)
         for request, asked in self.asked.items():
             most = asked.delivered + (asked.owing if how != "done" else 0)
             if asked.ended == "served" and not asked.delivered <= asked.n <= most:

@@ -1,4 +1,4 @@
-"""The library as a whole: each protocol has its idea and source, a configuration that runs, a test, and is in the docs."""
+"""The library as a whole: each protocol has idea and source, a configuration that runs, a test, a line of the docs."""
 
 from __future__ import annotations
 

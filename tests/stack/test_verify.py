@@ -450,3 +450,25 @@ def test_on_the_real_clock_lines_may_stand_in_another_order() -> None:
     assert not broken(events, facts)
     assert broken(events, facts._replace(ordered=True)) == {MESSAGES}
     assert broken(events[:1], facts) == {MESSAGES}
+
+
+def test_on_the_real_clock_a_swap_may_be_heard_of_after_the_ends_have_their_halves() -> None:
+    """Its news travels from node to node, the report of it to the oracle. That there is one is checked at the end."""
+    pair, ends = "alice>dave#0.0", (("alice", "dave", "a~r#0@a"), ("dave", "alice", "r~d#0@d"))
+    made = [
+        Event(0, 0, "alice", "generate", qubits=("a~r#0@a", "a~r#0@r"), peer="rob"),
+        Event(0, 0, "rob", "generate", qubits=("r~d#0@r", "r~d#0@d"), peer="dave"),
+        *[Event(0, 0, node, "network_request", n=1, request=1, peer=peer) for node, peer, _ in ends],
+        *[Event(5, 0, node, "deliver", qubits=(half,)) for node, _, half in ends],
+        *[Event(5, 0, "rob", "deliver", qubits=(half,)) for half in ("a~r#0@r", "r~d#0@r")],
+    ]
+    came = [Event(9, 0, node, "network_deliver", request=1, pair=pair, qubits=(half,)) for node, _, half in ends]
+    swap = [Event(7, 0, "rob", "swap", qubits=("a~r#0@r", "r~d#0@r"))]
+    over = [*(Event(9, 0, node, "network_served", n=1, request=1) for node, _, _ in ends)]
+    over.append(Event(9, 0, "", "run_ended", name="done"))
+    facts = Facts({}, lambda one, other: 0, ordered=False)
+    assert CHAIN not in broken([*made, *swap, *came, *over], facts)
+    assert CHAIN not in broken([*made, *came, *swap, *over], facts)
+    assert CHAIN in broken([*made, *came, *over], facts)
+    assert CHAIN not in broken([*made, *came], facts)  # its log stops: the swap may be what comes next
+    assert CHAIN in broken([*made, *came, *swap, *over], facts._replace(ordered=True))
