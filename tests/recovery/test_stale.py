@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from qnode.wire.messages import PROTOCOL_VERSION, TO_BE_TOLD, Hello, Refused, Wa
 from tests.cli.commands import ended, err, qnode, started
 from tests.launch.processes import children, family, watching
 from tests.oracle.strangers import ANSWER_MS, Stranger
-from tests.recovery.kills import Disturbed, cluster
+from tests.recovery.kills import LOOK_S, Disturbed, cluster
 from tests.recovery.test_by_hand import TOKEN as SECRET
 from tests.recovery.test_by_hand import wait_until_record_has, write
 
@@ -181,8 +182,9 @@ async def test_when_whoever_started_a_run_is_killed_an_oracle_that_was_started_a
         assert await disturbed.reaches(5_000)
         before = net.pids["oracle"]
         assert disturbed.kill("oracle")
-        assert await disturbed.reaches(10_000)
-        assert net.pids["oracle"] != before
+        while net.pids.get("oracle") in (None, before):  # on a busy machine the first one came far
+            assert await disturbed.reaches(0)
+            await asyncio.sleep(LOOK_S)
         forkserver = children(os.getpid())[-1]
         with watching([*net.pids.values(), *family(forkserver)]) as watch:
             os.kill(forkserver, signal.SIGKILL)
