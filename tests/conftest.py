@@ -57,9 +57,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(os.environ.pop(tally.FOLDER), ignore_errors=True)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def warm_forkservers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """They need not start."""
+    """They need not start, not for what the tests of a module share either."""
     if not warm.IS_THERE or request.path.parent.name in STARTED_AFRESH:
         yield
     else:

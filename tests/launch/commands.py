@@ -14,11 +14,17 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from tests.launch.processes import GONE_S, family
 from tests.oracle.strangers import Gate, gate_at
 
 HERE: Final = Path(__file__).parent
 COMES_S: Final = 60.0  # to the gate, on a busy machine
+SPAWN_IS_SLOW: Final = pytest.mark.parametrize(
+    "method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)], indirect=True
+)
+"""For what a command says: that spawned processes end with it is tested by itself, and that they are missed, below it."""
 
 
 class Terminal:

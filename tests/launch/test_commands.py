@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.launch.rundir import RunDirectory
 from tests.full import file_system, fill
-from tests.launch.commands import HERE, Command, at_the_gate, started, write
+from tests.launch.commands import HERE, SPAWN_IS_SLOW, Command, at_the_gate, started, write
 from tests.launch.processes import directories, linux_only, watching
 
 pytestmark = linux_only
@@ -140,6 +140,7 @@ async def test_a_signal_before_the_command_has_read_its_own_arguments_leaves_not
     assert not command.runs.exists()
 
 
+@SPAWN_IS_SLOW
 @pytest.mark.parametrize("debug", [False, True])
 async def test_when_a_node_is_killed_the_command_says_so_in_one_sentence_and_exits_4(
     debug: bool, method: str, temporary: Path, tmp_path: Path
@@ -160,6 +161,7 @@ async def test_when_a_node_is_killed_the_command_says_so_in_one_sentence_and_exi
     assert saved["results"] == {"bob": {"main": "done long ago"}}  # the oracle could still tell
 
 
+@SPAWN_IS_SLOW
 async def test_when_the_oracle_is_killed_on_the_real_clock_the_command_says_so_and_exits_4(
     method: str, temporary: Path, tmp_path: Path
 ) -> None:
@@ -176,6 +178,7 @@ async def test_when_the_oracle_is_killed_on_the_real_clock_the_command_says_so_a
     assert directories() == set()
 
 
+@SPAWN_IS_SLOW
 async def test_when_the_forkserver_is_killed_the_command_says_so_and_exits_4(
     method: str, temporary: Path, tmp_path: Path
 ) -> None:
@@ -195,6 +198,7 @@ async def test_when_the_forkserver_is_killed_the_command_says_so_and_exits_4(
 # ---------------------------------------------------------------- nobody reads, nothing can be written
 
 
+@SPAWN_IS_SLOW
 async def test_when_nobody_reads_the_output_any_more_the_run_ends(method: str, temporary: Path, tmp_path: Path) -> None:
     config = write(tmp_path, {"alice": {"program": "ending.py:prints_for_ever"}})
     reading, writing = os.pipe()

@@ -80,7 +80,11 @@ async def test_when_a_process_is_killed_all_end_and_the_sentence_names_it(
     assert await lost(temporary, tmp_path, victim, program) == sentence
 
 
-@pytest.mark.parametrize("program", ["waits", "spins"])
+@pytest.mark.parametrize(
+    ("program", "method"),
+    [("waits", "fork"), ("spins", "fork"), pytest.param("waits", "spawn", marks=pytest.mark.slow), ("spins", "spawn")],
+    indirect=["method"],
+)
 async def test_when_the_forkserver_is_killed_all_end_and_the_next_start_sweeps_up(
     program: str, method: str, temporary: Path, tmp_path: Path
 ) -> None:

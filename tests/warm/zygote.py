@@ -63,9 +63,10 @@ def main(address: str, kind: str, forkservers: str = "") -> None:
 def attend(connection: socket.socket, search: Sequence[str]) -> None:
     """Have a command carried out, and tell how it ended; pass signals on to it. Without a typist it ends."""
     size, passed, _, _ = socket.recv_fds(connection, 8, 4)
-    asked = b""
-    while len(asked) < int.from_bytes(size, "big"):
-        asked += connection.recv(1 << 20)
+    length = int.from_bytes(size, "big")
+    asked = connection.recv(length, socket.MSG_WAITALL) if length else b""
+    if not length or len(asked) < length:
+        return  # a typist that was killed while it asked wants nothing any more
     kind, arguments, folder, environment, limits = marshal.loads(asked)  # by ourselves
     pid = os.fork()
     if pid == 0:
