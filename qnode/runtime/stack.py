@@ -42,9 +42,10 @@ from qnode.stack.effects import (
     WakeAt,
     Whole,
 )
-from qnode.stack.network import NetworkLayer, Want
+from qnode.stack.network import NetworkLayer
 from qnode.stack.routing import LinkStates
 from qnode.stack.tomography import estimated_vector
+from qnode.stack.wants import Want
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
 from qnode.wire.plan import NodeSpec

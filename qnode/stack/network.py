@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, Literal, Protocol, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
@@ -32,12 +32,14 @@ from qnode.errors import (
 from qnode.ids import NodeName, PairId, life_of
 from qnode.stack.admission import Admission, Slots, applicant
 from qnode.stack.checking import check
-from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit, Tally
+from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit
 from qnode.stack.effects import Effect, Freed, Half, Log, Refuse, SetAside, Tell
 from qnode.stack.planning import Plan, Unreachable, plan
 from qnode.stack.promises import crowded
-from qnode.stack.routes import Avoided
+from qnode.stack.recent import remember
 from qnode.stack.terms import agreed, as_they_come, capacity_hz, mismatch, shares, short_of, way, window_for
+from qnode.stack.wants import Want
+from qnode.stack.ways import Routes
 from qnode.stack.windows import book
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
 from qnode.wire.stack import (
@@ -67,119 +69,14 @@ from qnode.wire.stack import (
     Wanted,
 )
 
-REMEMBERED: Final = 4096
-"""Finished circuits of which an end still knows the pairs, in case the other end has not got them all."""
-
 OF_A_LIFE: Final = 1_000_000
 """Each life of a node numbers its requests from others on: what comes late of an earlier one names none of the next."""
 
-_FIRST_NS: Final = 2**62
 ANY: Final = Terms()
 
-K = TypeVar("K")
-V = TypeVar("V")
 Pairs = dict[int, tuple[str, int]]
 Expected = dict[int, tuple[Vector, int]]
 Talks = tuple[NodeName, str, str, str]  # peer, program, tag, kind
-
-
-class Routes(Protocol):
-    """What a node knows of the ways through the network: LinkStates or Discovery."""
-
-    @property
-    def due_ns(self) -> int | None:
-        """When there is something to be sent, or None: `take` then. A time that is past means now."""
-
-    def take(self, now_ns: int) -> Sequence[tuple[str, Announce | Seek | Found]]:
-        """What is to be sent now, and to which neighbours."""
-
-    def need(self, target: str) -> None:
-        """A route to that node is needed."""
-
-    def doubt(self, target: str) -> None:
-        """A route there was waited for in vain: what would have told of it may be lost."""
-
-    def route(self, target: str, *, avoid: Collection[Avoided] = ()) -> tuple[str, ...] | None:
-        """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
-
-    def check(self, route: Sequence[str]) -> None:
-        """Whether somebody's own route can be gone. Raises NoRoute, with the place where it cannot."""
-
-    def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
-        """What the nodes of a route that was given tell of themselves, and of their links to the next."""
-
-    def forget(self, target: str) -> None:
-        """A way there turned out to be broken."""
-
-    def heard(self, sender: str, told: Announce | Seek | Found) -> None:
-        """Another node has announced, asked or answered something."""
-
-    def link_down(self, peer: str) -> None:
-        """An own link makes no pairs any more."""
-
-    def link_up(self, peer: str) -> None:
-        """An own link that was down makes pairs again."""
-
-    def measured(self, peer: str, vector: Vector) -> None:
-        """Pairs of an own link are like that, whatever the configuration says."""
-
-    def node_lost(self, node: str, life: int) -> None:
-        """That life of a node is over."""
-
-    def node_back(self, node: str, life: int) -> None:
-        """A node that was lost has begun a new life."""
-
-
-class Want:
-    """A request of a program of this node.
-
-    Attributes:
-        peer: Whom the pairs are wanted with.
-        at_once: How many pairs its program has room for at once.
-        theirs: The peer's that it has met.
-        route: Which it takes.
-        circuit: What serves it.
-        circuits: How many have.
-        whole: How many of its pairs there are.
-        by_number: Of a request whose halves are read: whether they are not all read alike.
-        missing: Of such a request: which of its pairs there are not, once it has lost a circuit.
-        tally: Of what came for it.
-        waits: How often it has had to wait.
-        waits_for: The node that is short of memory.
-        waits_at: All nodes that may keep a place in a queue for its circuit.
-        freed: One of them has said `Free` before its `Busy` had come back along the route.
-        avoid: Nodes on the way that have no memory for it in its time.
-        state: "asked", "routing", "queued", "setting up", "reserved", "running", "settling".
-    """
-
-    __slots__ = (
-        "asked", "at_once", "avoid", "by_number", "circuit", "circuits", "freed", "missing", "peer", "route", "state",
-        "tally", "theirs", "waits", "waits_at", "waits_for", "whole",
-    )  # fmt: skip
-
-    def __init__(self, peer: NodeName, asked: Wanted, at_once: int) -> None:
-        self.peer = peer
-        self.at_once = at_once
-        self.avoid: dict[str, QnodeError] = {}
-        self.tally = Tally()
-        self.waits = 0
-        self.route: tuple[str, ...] = ()
-        self.asked = asked
-        self.theirs: Wanted | None = None
-        self.circuit = ""
-        self.circuits = 0
-        self.whole = 0
-        self.by_number = False
-        self.missing: Sequence[int] | None = None
-        self.waits_for = ""
-        self.waits_at: set[str] = set()
-        self.freed = False
-        self.state = "asked"
-
-    @property
-    def since_ns(self) -> int:
-        """Its age for admission. Whoever has some of its pairs comes first, for they keep slots until it has all."""
-        return self.asked.at_ns - (_FIRST_NS if self.whole else 0)
 
 
 class Meeting:
@@ -694,7 +591,7 @@ class NetworkLayer:
         if before in self._heard_of:
             return
         if self._decides(sender):
-            _remember(self._heard_of, before, None)
+            remember(self._heard_of, before, None)
             meeting = self._meeting(sender, wanted)
             meeting.theirs.append(wanted)
             self._meet(sender, meeting)
@@ -706,7 +603,7 @@ class NetworkLayer:
         alike = (mine.program, mine.tag, mine.kind, mine.n) == (wanted.program, wanted.tag, wanted.kind, wanted.n)
         if not alike or mismatch(self.name, sender, mine.terms, wanted.terms) is not None:
             raise MalformedMessage(detail=f"the stack of {sender} sent that requests have met which are not alike")
-        _remember(self._heard_of, before, None)
+        remember(self._heard_of, before, None)
         want.theirs = wanted
         self._set_up(want)
 
@@ -730,7 +627,7 @@ class NetworkLayer:
         requester, at = NodeName(setup.route[0]), setup.route.index(self.name)
         if setup.circuit in self.circuits or setup.attempt <= self._tried.get((setup.circuit, sender), -1):
             return  # it has come before
-        _remember(self._tried, (setup.circuit, sender), setup.attempt)
+        remember(self._tried, (setup.circuit, sender), setup.attempt)
         is_end = at == len(setup.route) - 1
         want = self.wants.get(setup.far_number) if is_end else None
         met = want is not None and want.theirs is not None and want.theirs.number == setup.number
@@ -923,7 +820,7 @@ class NetworkLayer:
                 want.whole += circuit.whole
             return
         self._forget_setup(name)
-        _remember(self._closed_early, (name, by), None)
+        remember(self._closed_early, (name, by), None)
 
     def _forget_setup(self, name: str) -> None:
         setup = self._setups.pop(name, None)
@@ -1119,19 +1016,12 @@ class NetworkLayer:
         self._serve(want)
 
     def _remember(self, circuit: Circuit) -> None:
-        _remember(self._finished, circuit.id, (circuit.done, circuit.expected))
+        remember(self._finished, circuit.id, (circuit.done, circuit.expected))
 
     def _serve(self, want: Want) -> None:
         number = want.asked.number
         self.out.append(Log("network_served", want.asked.program, number, peer=want.peer, n=want.asked.n))
         self._end(want, served=True)
-
-
-def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
-    """And forget what is oldest, if that is too much."""
-    memory[key] = value
-    if len(memory) > REMEMBERED:
-        memory.popitem(last=False)
 
 
 def _age(circuit: Circuit) -> tuple[int, str]:

@@ -1,0 +1,47 @@
+"""What every part of a node's network layer works with: the node itself, its time, and which of the others are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from qnode.ids import NodeName
+from qnode.stack.effects import Effect, Log, Tell
+from qnode.wire.stack import LinkFacts, NodeFacts, StackSpec, Talk
+
+
+class Local:
+    """A node, as it knows itself and its surroundings.
+
+    Attributes:
+        now_ns: Kept by whoever tells the layer what happens.
+        out: What is to be done, in order.
+        key: Of what this node draws for circuits.
+        links: Of this node, by the neighbour.
+        lost: Nodes that are gone: they need not be told anything.
+        lives: Of nodes that were lost: the next.
+        down: Neighbours to whom the link makes nothing.
+    """
+
+    def __init__(
+        self, name: NodeName, life: int, spec: StackSpec, facts: NodeFacts, links: Iterable[LinkFacts], key: bytes
+    ) -> None:
+        self.name: Final = name
+        self.life: Final = life
+        self.spec: Final = spec
+        self.facts: Final = facts
+        self.key: Final = key
+        self.links = {link.peer: link for link in links}
+        self.now_ns = 0
+        self.out: Final[list[Effect]] = []
+        self.lost: set[NodeName] = set()
+        self.lives: dict[NodeName, int] = {}
+        self.down: set[NodeName] = set()
+
+    def tell(self, node: str, talk: Talk) -> None:
+        self.out.append(Tell(NodeName(node), talk))
+
+    def log(
+        self, event: str, program: str, request: int, *, peer: str = "", n: int = 0, name: str = "", detail: str = ""
+    ) -> None:
+        self.out.append(Log(event, program, request, "", peer, n, name, detail))
