@@ -105,8 +105,8 @@ class NetworkStack:
             node.links,
             self._machine.arrivals,
             routing(self._machine.name, node.incarnation, facts, node.links, spec.metric),
+            derive_key(node.key, "circuits", node.incarnation),
         )
-        self.layer.key = derive_key(node.key, "circuits", node.incarnation)
         self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
         self._swap_success = spec.swap_success
         self._requests: dict[int, EndToEnd | Outcomes] = {}

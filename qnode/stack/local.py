@@ -1,4 +1,4 @@
-"""What every part of a node's network layer works with: the node itself, its time, and which of the others are there."""
+"""What all parts of a network layer work with: the node itself, its time, and which of the others are there."""
 
 from __future__ import annotations
 
