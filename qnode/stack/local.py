@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+from msgspec.structs import replace
 
 from qnode.ids import NodeName
 from qnode.stack.effects import Effect, Log, Tell
-from qnode.wire.stack import LinkFacts, NodeFacts, StackSpec, Talk
+from qnode.wire.stack import LinkFacts, NodeFacts, StackSpec, Talk, Vector
 
 
 class Local:
@@ -31,12 +33,17 @@ class Local:
         self.spec: Final = spec
         self.facts: Final = facts
         self.key: Final = key
-        self.links = {link.peer: link for link in links}
+        self._links = {link.peer: link for link in links}
+        self.links: Final[Mapping[str, LinkFacts]] = self._links
         self.now_ns = 0
         self.out: Final[list[Effect]] = []
         self.lost: set[NodeName] = set()
         self.lives: dict[NodeName, int] = {}
         self.down: set[NodeName] = set()
+
+    def measured(self, peer: str, vector: Vector) -> None:
+        """Pairs of an own link are like that."""
+        self._links[peer] = replace(self._links[peer], vector=vector)
 
     def tell(self, node: str, talk: Talk) -> None:
         self.out.append(Tell(NodeName(node), talk))

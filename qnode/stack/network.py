@@ -8,10 +8,8 @@ to the part that it is for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
-
-from msgspec.structs import replace
 
 from qnode.errors import QnodeError, from_wire
 from qnode.ids import NodeName, PairId
@@ -85,9 +83,9 @@ class NetworkLayer:
         self._signalling = Signalling(local, table, requests, requester)
         self._recovery = Recovery(local, table, requests, requester, routes)
         self.out: Final[list[Effect]] = local.out
-        self.circuits: Final[dict[str, Circuit]] = table.here
-        self.wants: Final[dict[int, Want]] = requests.wants
-        self.meetings: Final[dict[Talks, Meeting]] = requests.meetings
+        self.circuits: Final[Mapping[str, Circuit]] = table.here
+        self.wants: Final[Mapping[int, Want]] = requests.wants
+        self.meetings: Final[Mapping[Talks, Meeting]] = requests.meetings
 
     @property
     def now_ns(self) -> int:
@@ -154,8 +152,7 @@ class NetworkLayer:
 
     def measured(self, peer: NodeName, vector: Vector) -> None:
         """Pairs of an own link have been measured: circuits and routes reckon with that from now on."""
-        links = self._local.links
-        links[peer] = replace(links[peer], vector=vector)
+        self._local.measured(peer, vector)
         self._routes.measured(peer, vector)
         self._requester.routes_changed()
 

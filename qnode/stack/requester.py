@@ -110,9 +110,7 @@ class Requester:
         if not want.circuit:
             opened = self._opened.get(want.peer, 0)
             self._opened[want.peer] = opened + 1
-            want.circuit = f"{life_of(self._local.name, self._local.life)}>{want.peer}#{opened}"
-            want.circuits += 1
-            self._table.serves[want.circuit] = want
+            self._table.assign(f"{life_of(self._local.name, self._local.life)}>{want.peer}#{opened}", want)
 
     # ------------------------------------------------------------ what each node is to do
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -60,8 +60,10 @@ class Requests:
         self._local = local
         self._table = table
         self._met = met
-        self.wants: Final[dict[int, Want]] = {}
-        self.meetings: Final[dict[Talks, Meeting]] = {}
+        self._wants: dict[int, Want] = {}
+        self._meetings: dict[Talks, Meeting] = {}
+        self.wants: Final[Mapping[int, Want]] = self._wants
+        self.meetings: Final[Mapping[Talks, Meeting]] = self._meetings
         self._numbered = local.life * OF_A_LIFE
         self._heard_of: OrderedDict[tuple[NodeName, int, int, int], None] = OrderedDict()  # requests of others
 
@@ -82,7 +84,7 @@ class Requests:
         spare = self._table.resources.most(asked.program) - (at_once if asked.kind == "keep" else 1)
         want = Want(peer, replace(asked, number=self._numbered, spare=spare), at_once)
         want.by_number = by_number
-        self.wants[self._numbered] = want
+        self._wants[self._numbered] = want
         self._local.log("network_request", asked.program, self._numbered, peer=peer, n=asked.n, name=asked.tag)
         return want
 
@@ -100,7 +102,7 @@ class Requests:
     def end(self, want: Want, *, served: bool = False) -> None:
         """A request is over; the peer is told, unless both were served."""
         number, peer, theirs = want.asked.number, want.peer, want.theirs
-        del self.wants[number]
+        del self._wants[number]
         self._table.leave(want)
         if served or peer in self._local.lost:
             return
@@ -147,7 +149,7 @@ class Requests:
         for want in [want for want in self.wants.values() if want.peer == node]:
             self.refuse(want, PeerLost(peer=node, reason=reason))
         for talks in [talks for talks in self.meetings if talks[0] == node]:
-            del self.meetings[talks]
+            del self._meetings[talks]
 
     # ------------------------------------------------------------ what peers say
 
@@ -213,12 +215,12 @@ class Requests:
         talks = (peer, wanted.program, wanted.tag, wanted.kind)
         meeting = self.meetings.get(talks)
         if meeting is None:
-            meeting = self.meetings[talks] = Meeting(talks)
+            meeting = self._meetings[talks] = Meeting(talks)
         return meeting
 
     def _forget_empty(self, meeting: Meeting) -> None:
         if not meeting.mine and not meeting.theirs and self.meetings.get(meeting.talks) is meeting:
-            del self.meetings[meeting.talks]
+            del self._meetings[meeting.talks]
 
     def _meet(self, peer: NodeName, meeting: Meeting) -> None:
         """Whichever requests can."""

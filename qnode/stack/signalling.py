@@ -98,8 +98,7 @@ class Signalling:
         circuit = self._table.here.get(busy.circuit)
         if circuit is None or circuit.settling or circuit.granted or busy.attempt != circuit.attempt:
             return
-        del self._table.here[busy.circuit]
-        circuit.close()
+        self._table.drop(circuit)
         if circuit.place:
             self._local.tell(circuit.route[circuit.place - 1], busy)
             return
@@ -154,12 +153,11 @@ class Signalling:
     def _serve(self, setup: Setup, want: Want) -> None:
         """At the far end: the circuit is for this request, which has met the requester's, if it did not know yet."""
         met = _met(setup, want)
-        want.circuit, want.route = setup.circuit, setup.route
+        want.route = setup.route
         want.state = "reserved" if setup.to_ns else "running"
         if not met:
             want.theirs = replace(want.asked, number=setup.number)
-        want.circuits += 1
-        self._table.serves[setup.circuit] = want
+        self._table.assign(setup.circuit, want)
 
     # ------------------------------------------------------------ everybody takes part
 

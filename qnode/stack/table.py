@@ -7,6 +7,7 @@ have heard of that.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 from qnode.errors import QnodeError
@@ -34,8 +35,10 @@ class CircuitTable:
 
     def __init__(self, local: Local, memory: Slots) -> None:
         self._local = local
-        self.here: Final[dict[str, Circuit]] = {}
-        self.serves: Final[dict[str, Want]] = {}
+        self._here: dict[str, Circuit] = {}
+        self._serves: dict[str, Want] = {}
+        self.here: Final[Mapping[str, Circuit]] = self._here
+        self.serves: Final[Mapping[str, Want]] = self._serves
         self.resources: Final = Resources(local, memory, self.here)
         self._setups: dict[str, Setup] = {}  # that wait, at their requester
         self._finished: OrderedDict[str, tuple[Pairs, Expected]] = OrderedDict()
@@ -48,6 +51,12 @@ class CircuitTable:
         return None if known is None else known.route
 
     # ------------------------------------------------------------ it begins
+
+    def assign(self, circuit: str, want: Want) -> None:
+        """At an end: it is to serve this request."""
+        want.circuit = circuit
+        want.circuits += 1
+        self._serves[circuit] = want
 
     def join(self, setup: Setup, want: Want | None) -> Circuit | QnodeError | None:
         """Take slots for a circuit, and know it; `want` is what it serves here. None if there are none now."""
@@ -65,7 +74,7 @@ class CircuitTable:
         if not given:
             return None
         self._setups.pop(setup.circuit, None)
-        self.here[circuit.id] = circuit
+        self._here[circuit.id] = circuit
         return circuit
 
     def wait(self, setup: Setup) -> None:
@@ -93,8 +102,8 @@ class CircuitTable:
 
     def finish(self, circuit: Circuit) -> Want | None:
         """At an end: all that will come of it has become whole. Returns the request that it has served."""
-        self.here.pop(circuit.id, None)
-        want = self.serves.pop(circuit.id, None)
+        self._here.pop(circuit.id, None)
+        want = self._serves.pop(circuit.id, None)
         if want is not None:
             remember(self._finished, circuit.id, (circuit.done, circuit.expected))
             want.circuit = ""
@@ -104,12 +113,17 @@ class CircuitTable:
         """What became whole of a circuit that has ended here, and what is expected of that."""
         return self._finished.get(circuit, ({}, {}))
 
+    def drop(self, circuit: Circuit) -> None:
+        """It has not come to be, as another node has no memory for it now."""
+        del self._here[circuit.id]
+        circuit.close()
+
     def leave(self, want: Want) -> None:
         """Whatever knows the circuit of a request may forget it; no other will have its name."""
         if not want.circuit:
             return
-        del self.serves[want.circuit]
-        circuit = self.here.pop(want.circuit, None)
+        del self._serves[want.circuit]
+        circuit = self._here.pop(want.circuit, None)
         if circuit is not None:
             circuit.close()
         self.resources.forget(want.circuit)
@@ -121,7 +135,7 @@ class CircuitTable:
 
     def close(self, name: str, by: NodeName) -> None:
         """Another node has closed it, or it cannot go on here."""
-        circuit = self.here.pop(name, None)
+        circuit = self._here.pop(name, None)
         if circuit is not None:
             circuit.close()
             want = self.serves.get(name)
