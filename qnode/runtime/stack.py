@@ -42,9 +42,10 @@ from qnode.stack.effects import (
     WakeAt,
     Whole,
 )
-from qnode.stack.network import NetworkLayer, Want
+from qnode.stack.network import NetworkLayer
 from qnode.stack.routing import LinkStates
 from qnode.stack.tomography import estimated_vector
+from qnode.stack.wants import Want
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost, Paired
 from qnode.wire.operations import Told
 from qnode.wire.plan import NodeSpec
@@ -104,8 +105,8 @@ class NetworkStack:
             node.links,
             self._machine.arrivals,
             routing(self._machine.name, node.incarnation, facts, node.links, spec.metric),
+            derive_key(node.key, "circuits", node.incarnation),
         )
-        self.layer.key = derive_key(node.key, "circuits", node.incarnation)
         self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
         self._swap_success = spec.swap_success
         self._requests: dict[int, EndToEnd | Outcomes] = {}

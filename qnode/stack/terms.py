@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from math import ceil, inf
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -18,22 +17,10 @@ from qnode.ids import NodeName
 from qnode.stack.planning import Plan, plan
 from qnode.stack.routes import Avoided
 from qnode.stack.supplies import improved, of_link
+from qnode.stack.ways import Ways
 from qnode.wire.stack import LinkFacts, NodeFacts, StackSpec, Terms
 
 _ROUNDING = 1e-9
-
-
-class Ways(Protocol):
-    """What is known of the ways through a network."""
-
-    def route(self, target: str, *, avoid: Collection[Avoided] = ()) -> tuple[str, ...] | None:
-        """The best route from here; None if it is not known yet. Raises NoRoute if there is none."""
-
-    def check(self, route: Sequence[str]) -> None:
-        """Whether somebody's own route can be gone. Raises NoRoute, with the place where it cannot."""
-
-    def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
-        """What the nodes of a route that was given tell of themselves, and of their links to the next."""
 
 
 def mismatch(me: NodeName, peer: NodeName, mine: Terms, theirs: Terms) -> TermsMismatch | None:
