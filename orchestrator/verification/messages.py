@@ -6,6 +6,7 @@ from collections import Counter
 
 from orchestrator.oracle.events import Event
 from orchestrator.verification.facts import LIVES, MESSAGES, Facts, Note
+from qnode.ids import life_of
 from qnode.wire.stack import STACK
 
 
@@ -42,6 +43,7 @@ class Messages:
         self._under_way: dict[str, tuple[str, str, int, int]] = {}  # from, to, when, and how often it may still arrive
         self._early: list[Event] = []
         self._of_stacks: set[str] = set()
+        self._lost: set[str] = set()  # lives of nodes that were lost, as messages name them
 
     def talked_to(self) -> set[str]:
         """The nodes to whose stack some message has not arrived yet."""
@@ -64,6 +66,8 @@ class Messages:
                 sender, receiver, t, times = self._under_way[event.message]
                 more = -1 if event.event == "drop" else 1
                 self._under_way[event.message] = (sender, receiver, t, times + more)
+            case "node_lost":
+                self._lost.add(life_of(event.node, event.n))
             case "receive" if self._facts.ordered:
                 self._receive(event)
             case "receive":
@@ -71,6 +75,8 @@ class Messages:
 
     def _receive(self, event: Event) -> None:
         found = self._under_way.get(event.message)
+        if found is None and self._is_of_the_lost(event):
+            return
         if found is None:
             self._note(MESSAGES, f"{event.message} arrives, and was not sent")
             return
@@ -83,6 +89,11 @@ class Messages:
         if self._facts.ordered and (delay_ns is None or event.t < sent_ns + delay_ns):
             self._note(MESSAGES, f"{event.message} arrives {event.t - sent_ns} ns after it was sent, not {delay_ns} ns")
         self._under_way[event.message] = (sender, receiver, sent_ns, times - 1)
+
+    def _is_of_the_lost(self, event: Event) -> bool:
+        """Whether the line of its sending may have been lost with its sender: only the message went to its node."""
+        sender = event.message.partition(":")[0]
+        return not self._facts.ordered and sender in self._lost
 
     def end(self) -> None:
         for event in self._early:

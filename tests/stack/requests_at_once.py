@@ -76,5 +76,5 @@ def wrongs(run: Run) -> Iterator[str]:
     checker, _ = check(run.folder)
     yield from (f"line {one.line}: {one.invariant}: {one.what}" for one in checker.violations)
     yield from (f"{request} never ends: {why}" for request, why in checker.open().items())
-    yield from (f"{node} leaks: {results['audit']}" for node, results in run.results.items() if results["audit"])
+    yield from (f"{node} leaks: {results['audit']}" for node, results in run.results.items() if results.get("audit"))
     yield from (f"{pair} differs: {found}" for pair, found in outcomes(run).items() if len(set(found.values())) > 1)

@@ -153,18 +153,23 @@ async def test_links_of_different_fidelities(tmp_path: Path) -> None:
 # --- two links: storing, cut-offs, swaps that fail --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cutoff", [None, 1, 3])
-async def test_what_the_earlier_of_two_pairs_loses_while_it_waits(cutoff: int | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("cutoff", "noisy"), [(None, False), (1, False), (3, False), (3, True)])
+async def test_what_the_earlier_of_two_pairs_loses_while_it_waits(
+    cutoff: int | None, noisy: bool, tmp_path: Path
+) -> None:
     """The repeater's memory dephases: E[x^|D|], and of those that were kept, in E[K] attempts. False alarm 2e-9.
 
-    Each pair is what its |D| says to 1e-10, so that the means are only those of |D| and of attempts.
+    Each pair is what its |D| says to 1e-10, so that the means are only those of |D| and of attempts. If the swap errs
+    too, ZZ and XX shrink by (1-l)(1 - 2 flip), and YY once more, so that 4F - 1 is w (1-l) times those of the dephased.
     """
     t2_ns = 20 * T_NS
     x, w = exp(-T_NS / t2_ns), ((4 * F - 1) / 3) ** 2
     stack = {} if cutoff is None else {"cutoff": f"{cutoff * T_NS} ns"}
-    found = await run(tmp_path, config(3, pairs=150, repeaters={"t2": f"{t2_ns} ns"}, stack=stack))
-    assert seen(found) == pytest.approx(said(found), abs=EXACT)
-    kept = [((4 * value - 1) / w - 1) / 2 for value in seen(found)]
+    repeaters: dict[str, Any] = {"t2": f"{t2_ns} ns", **(NOISY if noisy else {})}
+    found = await run(tmp_path, config(3, pairs=150, repeaters=repeaters, stack=stack))
+    assert noisy or seen(found) == pytest.approx(said(found), abs=EXACT)
+    mixing, read = (MIXING, 1 - 2 * FLIP) if noisy else (0.0, 1.0)
+    kept = [((4 * value - 1) / (w * (1 - mixing)) - read) / (read + read**2) for value in said(found)]
     apart = [round(log(each) / log(x)) for each in kept]
     assert kept == pytest.approx([x**waited for waited in apart], abs=EXACT)
     assert max(apart) == cutoff or cutoff is None

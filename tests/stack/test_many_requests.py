@@ -73,6 +73,16 @@ async def test_what_is_left_of_a_request_takes_another_way(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 3])
+async def test_on_the_real_clock(seed: int, tmp_path: Path) -> None:
+    """Without the audits, which begin at a time: how much is done by then is the machine's business."""
+    network = config(seed, 12, 10, breaks=10, kills=3, clock={"mode": "real", "speed": 0.05})
+    for node in network["nodes"].values():
+        del node["programs"]["audit"]
+    assert list(wrongs(await run(tmp_path, network, inline=False))) == []
+
+
+@pytest.mark.slow
 async def test_a_hundred_nodes_with_fifty_requests_as_processes(tmp_path: Path) -> None:
     network = config(3, 100, 50, breaks=60, kills=12)
     many = await run(tmp_path, network, inline=False)

@@ -472,3 +472,16 @@ def test_on_the_real_clock_a_swap_may_be_heard_of_after_the_ends_have_their_halv
     assert CHAIN in broken([*made, *came, *over], facts)
     assert CHAIN not in broken([*made, *came], facts)  # its log stops: the swap may be what comes next
     assert CHAIN in broken([*made, *came, *swap, *over], facts._replace(ordered=True))
+
+
+def test_on_the_real_clock_a_lost_node_may_have_sent_what_it_could_not_report() -> None:
+    """Its message goes from node to node, its report is lost with it; that of another life, or of others, is not."""
+    lost = [Event(5, 0, "alice", "node_lost"), Event(8, 0, "alice", "node_restarted", n=1)]
+    came = [Event(6, 0, "bob", "receive", peer="alice", message="alice:bob#0")]
+    later = [Event(9, 0, "bob", "receive", peer="alice", message="alice!1:bob#0")]
+    over = [Event(9, 0, "", "run_ended", name="done")]
+    facts = Facts({}, lambda one, other: 0, ordered=False)
+    assert not broken([*lost, *came, *over], facts)
+    assert broken([*came, *over], facts) == {MESSAGES}
+    assert broken([*lost, *later, *over], facts) == {MESSAGES}
+    assert broken([*lost, *came, *over], facts._replace(ordered=True)) == {MESSAGES}
