@@ -68,7 +68,7 @@ class QnodeError(Exception):
         if travels:
             QnodeError.by_code[cls.__name__] = cls
 
-    def __init__(self, **fields: str | int) -> None:
+    def __init__(self, /, **fields: str | int) -> None:  # a peer may call a field `self`, too
         self.fields: dict[str, str | int] = fields
         super().__init__(self.sentence.format_map(_Lenient(fields)))
 
@@ -90,7 +90,7 @@ class _Lenient(dict[str, "str | int"]):
 def from_wire(code: str, fields: Mapping[str, str | int]) -> QnodeError:
     """The error that `code` and `fields` describe; an unknown code (a newer peer's) becomes the root class."""
     known = QnodeError.by_code.get(code)
-    if known is None or "self" in fields:  # nor can Python pass that on by name
+    if known is None:
         return QnodeError(detail=f"{code}: {dict(fields)}")
     return known(**fields)
 
@@ -331,6 +331,6 @@ class ProcessLost(RunFailed):
     exit_code = EXIT_LOST
     sentence = "the process of {name} ended before the run did: {reason}"
 
-    def __init__(self, *, nodes: tuple[str, ...] = (), **fields: str | int) -> None:
+    def __init__(self, /, *, nodes: tuple[str, ...] = (), **fields: str | int) -> None:
         super().__init__(**fields)
         self.nodes = nodes

@@ -28,18 +28,24 @@ from orchestrator.cli import main
 sys.exit(main({arguments!r}))
 """
 
+PRESS = {"": "signal.raise_signal(signal.SIGINT)", "in a finaliser": "Pressed()"}
 
-@pytest.mark.parametrize("press", ["signal.raise_signal(signal.SIGINT)", "Pressed()"], ids=["", "in a finaliser"])
+
 @pytest.mark.parametrize(
-    ("name", "module"),
+    ("name", "module", "press"),
     [
-        ("check", "numpy"),  # a command that launches nothing; on the way there, all are alike
-        *(("run", f"orchestrator.cli.{module}") for module in ("arguments", "endings")),
-        *(("run", module) for module in ("numpy", "asyncio")),
+        ("check", "numpy", ""),  # a command that launches nothing; on the way there, all are alike
+        ("run", "orchestrator.cli.endings", ""),
+        ("run", "asyncio", ""),
+        *(("run", module, press) for module in ("orchestrator.cli.arguments", "numpy") for press in PRESS),
+        *(
+            pytest.param(name, module, "in a finaliser", marks=pytest.mark.slow)
+            for name, module in (("check", "numpy"), ("run", "orchestrator.cli.endings"), ("run", "asyncio"))
+        ),
     ],
 )
 def test_ctrl_c_while_modules_are_imported_is_told_in_a_word(name: str, module: str, press: str, project: Path) -> None:
-    script = INTERRUPTED.format(module=module, press=press, arguments=[name, "coin.yaml"])
+    script = INTERRUPTED.format(module=module, press=PRESS[press], arguments=[name, "coin.yaml"])
     done = carried_out([sys.executable, "-c", script], cwd=project)
     assert done == (130, "", "interrupted\n")
     assert not (project / ".qnode").exists()

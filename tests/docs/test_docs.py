@@ -85,7 +85,7 @@ class Reader:
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")},
             "PATH": os.pathsep.join([str(commands), bin_folder, os.environ["PATH"]]),
-            "PYTHONPATH": str(ROOT),
+            **warm.surroundings(ROOT),
             "NO_COLOR": "1",
             "COLUMNS": "80",
         }

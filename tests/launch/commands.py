@@ -24,7 +24,7 @@ COMES_S: Final = 60.0  # to the gate, on a busy machine
 SPAWN_IS_SLOW: Final = pytest.mark.parametrize(
     "method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)], indirect=True
 )
-"""For what a command says: that spawned processes end with it, and that they are missed, is tested by itself below."""
+"""For what a command says: that spawned processes end with it, and that one of them is missed, is tested elsewhere."""
 
 
 class Terminal:

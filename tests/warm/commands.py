@@ -36,6 +36,14 @@ def typed(kind: str, address: str, *arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", str(TYPIST), address, kind, *arguments]
 
 
+def surroundings(*path: Path) -> dict[str, str]:
+    """The environment of a Python whose forkservers come from here, and which imports from these folders."""
+    if not IS_THERE:
+        return {"PYTHONPATH": os.pathsep.join(map(str, path))}
+    sites = (TYPIST.parent / "site", *path)
+    return {"PYTHONPATH": os.pathsep.join(map(str, sites)), "QNODE_WARM": address_of("forkserver")}
+
+
 def words(address: str, otherwise: Callable[..., list[str]]) -> Callable[..., list[str]]:
     """For `early.python`: forkservers come from that address, unless they are to spawn or begin another life."""
 

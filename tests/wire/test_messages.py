@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qnode.errors import MalformedMessage, QnodeError, from_wire
@@ -144,6 +144,7 @@ ERRORS = sorted(QnodeError.by_code)
 
 @pytest.mark.parametrize("code", ERRORS)
 @settings(max_examples=20)
+@example(fields={"self": ""})
 @given(fields=st.dictionaries(st.text(max_size=8), st.text(max_size=8) | st.integers(-(2**63), 2**63 - 1), max_size=4))
 def test_any_error_travels_and_comes_out_as_itself(code: str, fields: dict[str, str | int]) -> None:
     there = from_wire(code, fields)
