@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import threading
@@ -68,8 +69,11 @@ async def alice(node: Node) -> list[int]:
 
 async def bob(node: Node) -> list[int]:
     outcomes = []
-    for _ in range(ROUNDS):
+    for left in reversed(range(ROUNDS)):
         half = await node.entangle("alice")
+        if not left:
+            with open("gate", "rb", buffering=0) as gate:
+                gate.read(1)  # mallory has done her worst
         assert await half.measure("x") == await node.receive("alice")
         outcomes.append(1)
     return outcomes
@@ -102,9 +106,14 @@ LIES: Final[tuple[Op, ...]] = (
 
 
 class Mallory:
-    """A raw client with her name."""
+    """A raw client with her name.
 
-    def __init__(self, address: str) -> None:
+    Args:
+        gate: What she writes a byte to when she has done all that she meant to do: the others do not end before.
+    """
+
+    def __init__(self, address: str, gate: int) -> None:
+        self._gate = gate
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.address = address
         self.socket = self._context.socket(zmq.DEALER)
@@ -137,8 +146,12 @@ class Mallory:
     def report(self, ops: tuple[Op, ...] = (), step: int = 1, **more: Any) -> bytes:
         return encode(Report("mallory", 0, step, None, None, 0, ops, **more))
 
+    def done(self) -> None:
+        os.write(self._gate, b".")
+
     def obey(self) -> None:
-        """Answer every grant, until the run is over."""
+        """Do nothing more but answer every grant, until the run is over."""
+        self.done()
         while heard := self.hear():
             for one in heard:
                 if isinstance(one, Stop):
@@ -164,6 +177,7 @@ def floods_with_strangers(mallory: Mallory) -> None:
 def much_at_once(mallory: Mallory) -> None:
     many_parts(mallory)
     a_gigabyte(mallory)
+    mallory.done()
 
 
 def lies_and_replays(mallory: Mallory) -> None:
@@ -215,7 +229,10 @@ def many_parts(mallory: Mallory) -> None:
 
 
 def strangers(mallory: Mallory) -> None:
-    """No node at all: connections that say nothing, half a greeting, another protocol, or are there by the hundreds."""
+    """No node at all: connections that say nothing, half a greeting, another protocol, or are there by the hundreds.
+
+    Those that say nothing stay until the oracle ends one.
+    """
     mallory.say(mallory.report())
     host, port = mallory.address.removeprefix("tcp://").rsplit(":", 1)
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
@@ -228,6 +245,7 @@ def strangers(mallory: Mallory) -> None:
         os.urandom(5_000),
         greeting + os.urandom(500),
     )
+    silent: list[socket.socket] = []
     with ExitStack() as stack:
         for nth in range(600):
             one = stack.enter_context(socket.create_connection((host, int(port))))
@@ -236,7 +254,20 @@ def strangers(mallory: Mallory) -> None:
                 one.sendall(said[nth % len(said)])
             except OSError:
                 continue  # ended already
+            if nth % len(said) == 0:
+                silent.append(one)
+        while not any(_has_ended(one) for one in select.select(silent, (), (), 60)[0]):
+            pass
+        mallory.done()
         mallory.over.wait(60)
+
+
+def _has_ended(connection: socket.socket) -> bool:
+    """Of one that there is something to read of."""
+    try:
+        return not connection.recv(1_000)
+    except ConnectionResetError:
+        return True
 
 
 Attack = Callable[[Mallory], None]
@@ -277,8 +308,9 @@ def attacked(folder: Path, attack: Attack, clock: str = "virtual") -> tuple[Mapp
     """The summary of a run, how much memory its oracle took, and all that was printed."""
     folder.mkdir()
     refusals = 500 if attack is floods_with_strangers else 3_000  # fewer than a busy machine takes in a second
-    with network(folder, refusals, clock) as (at, oracle, nodes):
-        mallory = Mallory(at)
+    os.mkfifo(folder / "gate")
+    with network(folder, refusals, clock) as (at, oracle, nodes), (folder / "gate").open("r+b", buffering=0) as gate:
+        mallory = Mallory(at, gate.fileno())
         try:
             for process in (oracle, *nodes):
                 assert SECRET not in Path(f"/proc/{process.pid}/cmdline").read_text()
