@@ -29,6 +29,7 @@ from orchestrator.oracle.spec import decode_summary
 from qnode.wire.messages import (
     MAX_FRAME_BYTES,
     PROTOCOL_VERSION,
+    Farewell,
     Grant,
     Hello,
     Ping,
@@ -155,6 +156,7 @@ class Mallory:
         while heard := self.hear():
             for one in heard:
                 if isinstance(one, Stop):
+                    self.say(encode(Farewell("mallory", 0, (), 0, 0, 0)))
                     return
                 if isinstance(one, Grant):
                     self.say(self.report(step=one.step + 1, heard=1_000))
