@@ -1,12 +1,13 @@
 """Batches of pairs that both ends measure at birth: requests that meet, when their pairs are there, and outcomes.
 
-Nothing here is done pair by pair, whatever their number. A batch takes as long as its attempts do; the outcomes of an
-end reach it together, when the last of them would.
+Nothing here is done pair by pair, whatever their number. A batch takes as long as its attempts do, and as others' turns
+between them; the outcomes of an end reach it together, when the last of them would.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -18,7 +19,8 @@ from orchestrator.oracle.limits import Usage
 from orchestrator.oracle.losses import Lives
 from orchestrator.oracle.matching import Demand, Key, Matching
 from orchestrator.oracle.refusals import refuse
-from orchestrator.oracle.timekeeper import Timekeeper
+from orchestrator.oracle.stints import Run
+from orchestrator.oracle.timekeeper import Delivery, Timekeeper
 from qnode.core.coins import derive_key, generator
 from qnode.errors import MalformedMessage, NotANeighbour, RequestMismatch
 from qnode.ids import NodeName
@@ -47,19 +49,23 @@ class Place:
     """One end of a batch: which end of the source it is, and its request.
 
     Attributes:
-        last_ns: When the attempt begins that brings the last pair.
-        due_ns: When this end's outcomes may reach it.
+        run: The batch's attempts.
+        after_ns: How long after the beginning of the last attempt this end's outcomes may reach it.
+        last_ns: When that attempt begins; NEVER_NS: that is not known.
+        delivery: Of the outcomes.
     """
 
-    __slots__ = ("batch", "demand", "due_ns", "end", "last_ns", "outcomes")
+    __slots__ = ("after_ns", "batch", "delivery", "demand", "end", "last_ns", "outcomes", "run")
 
-    def __init__(self, batch: Batch, end: int, demand: Demand, last_ns: float, due_ns: float) -> None:
+    def __init__(self, batch: Batch, run: Run, end: int, demand: Demand, after_ns: int) -> None:
         self.batch = batch
+        self.run = run
         self.end = end
         self.demand = demand
-        self.last_ns = last_ns
-        self.due_ns = due_ns
+        self.after_ns = after_ns
+        self.last_ns = NEVER_NS
         self.outcomes: Bits | None = None
+        self.delivery: Delivery | None = None
 
 
 class Bulk:
@@ -92,8 +98,6 @@ class Bulk:
         self._log = log
         self._lives = lives
         self._matching = Matching(usage, lives.tagged)
-        self._halted: dict[tuple[NodeName, NodeName], list[tuple[Demand, Demand]]] = {}  # by their broken link's ends
-        self._stopped: dict[tuple[NodeName, NodeName], tuple[int, list[Place]]] = {}  # since when, and what
         self._bases: dict[Key, Bits | None] = {}  # of those whose pairs have not begun
         self._places: dict[Key, Place] = {}
         self._batches: dict[tuple[NodeName, NodeName], int] = {}
@@ -143,14 +147,16 @@ class Bulk:
         place = self._places.pop(key, None)
         if place is None or place.last_ns <= self._time.now_ns:
             return
-        if all(other.batch is not place.batch for other in self._places.values()):
-            self._generation.release(node, NodeName(place.demand.wanted.peer), place.last_ns)
+        self._call_off(place)
+        if all(other.run is not place.run for other in self._places.values()):
+            self._generation.give_up(place.run)
 
     def delivered(self, node: NodeName, request: int, at_ns: int) -> bool:
         """Outcomes reach their node. False if it does not want them any more."""
         place = self._places.pop((node, request), None)
         if place is None:
             return False
+        place.run.known = True
         wanted = place.demand.wanted
         self._matching.withdraw((node, request))
         assert place.outcomes is not None
@@ -176,9 +182,8 @@ class Bulk:
         for demand in self._matching.of(node):
             place = self._places.get(demand.key)
             if place is not None and place.last_ns > self._time.now_ns:
-                for key in [key for key, other in self._places.items() if other.batch is place.batch]:
-                    del self._places[key]
-                self._generation.release(node, NodeName(demand.wanted.peer), place.last_ns)
+                for key in [key for key, other in self._places.items() if other.run is place.run]:
+                    self._call_off(self._places.pop(key))
             self._places.pop(demand.key, None)
             self._bases.pop(demand.key, None)
             self._matching.withdraw(demand.key)
@@ -190,43 +195,8 @@ class Bulk:
             self._bases.pop(demand.key, None)
             self._places.pop(demand.key, None)
 
-    def cut(self, ends: tuple[NodeName, NodeName]) -> None:
-        """A link is broken: batches that it has not completed stand still."""
-        now_ns = self._time.now_ns
-        stopped = [
-            place
-            for place in self._places.values()
-            if place.last_ns > now_ns and place.demand.ends == ends and place.last_ns < NEVER_NS
-        ]
-        self._stopped[ends] = now_ns, stopped
-        for place in stopped:
-            due = self._time.deliveries_to(place.demand.node)
-            request = place.demand.wanted.request
-            self._time.call_off(
-                one for one in due if isinstance(one.item, DirectOutcomes) and one.item.request == request
-            )
-
-    def mend(self, ends: tuple[NodeName, NodeName]) -> None:
-        """A link that was broken goes on."""
-        since_ns, stopped = self._stopped.pop(ends, (0, []))
-        lasted_ns = self._time.now_ns - since_ns
-        if stopped:
-            self._generation.postpone(ends, lasted_ns)
-        for place in stopped:
-            if self._places.get(place.demand.key) is place:
-                place.last_ns += lasted_ns
-                place.due_ns += lasted_ns
-                if place.outcomes is not None:
-                    self._schedule(place)
-        for first, second in self._halted.pop(ends, ()):
-            if self._matching.find(first.key) is first and self._matching.find(second.key) is second:
-                self._begin(first, second)
-
     def _begin(self, first: Demand, second: Demand) -> None:
         """Make the pairs of two requests that met; the later one makes up for what is heralded."""
-        if first.ends in self._generation.broken:
-            self._halted.setdefault(first.ends, []).append((first, second))
-            return
         source, turned = self._links.source(first.node, second.node)
         n = first.wanted.n
         ends = (second, first) if turned else (first, second)
@@ -239,26 +209,43 @@ class Bulk:
 
         hardware = (self._ledger.labs[names[0]].hardware, self._ledger.labs[names[1]].hardware)
         batch = Batch(source, n, hardware, 0 if turned else 1, (stream("classes"), stream("end a"), stream("end b")))
-        last_ns = self._generation.occupy(names, source, last_attempt(source, n, stream("attempts")))
+        places: list[Place] = []
+        run = Run(first, second, last_attempt(source, n, stream("attempts")), partial(self._planned, places))
         for end, demand in sorted(enumerate(ends), key=lambda one: one[1] is second):
             measured_ns = source.born_ns[end] + hardware[end].measure.duration_ns
-            due_ns = last_ns + max(source.delivered_ns[end], measured_ns)
-            place = self._places[demand.key] = Place(batch, end, demand, last_ns, due_ns)
-            bases = self._bases.pop(demand.key)
+            place = Place(batch, run, end, demand, max(source.delivered_ns[end], measured_ns))
+            places.append(place)
+            self._places[demand.key] = place
+        for place in places:
+            bases = self._bases.pop(place.demand.key)
             if bases is not None:
-                self._answer(place, bases)
+                place.outcomes = batch.answer(place.end, bases)
+        self._generation.run(run)
+
+    def _planned(self, places: Sequence[Place], last_ns: int | None) -> None:
+        """The last attempt of a batch begins then; None: others come first, and when it will is not known yet."""
+        for place in places:
+            place.last_ns = NEVER_NS if last_ns is None else last_ns
+            self._call_off(place)
+            if self._places.get(place.demand.key) is place:
+                self._schedule(place)
 
     def _answer(self, place: Place, bases: Bits) -> None:
         place.outcomes = place.batch.answer(place.end, bases)
-        stands_still = any(place in stopped for _, stopped in self._stopped.values())
-        if place.due_ns < NEVER_NS and not stands_still:
-            self._schedule(place)
+        self._schedule(place)
 
     def _schedule(self, place: Place) -> None:
-        assert place.outcomes is not None
-        at_ns = max(int(place.due_ns), self._time.now_ns)
+        """The outcomes reach their end, once they are there."""
+        if place.outcomes is None or place.last_ns >= NEVER_NS:
+            return
         item = DirectOutcomes(place.demand.wanted.request, pack_outcomes(place.outcomes))
-        self._time.schedule(at_ns, place.demand.node, item)
+        at_ns = max(place.last_ns + place.after_ns, self._time.now_ns)
+        place.delivery = self._time.schedule(at_ns, place.demand.node, item)
+
+    def _call_off(self, place: Place) -> None:
+        if place.delivery is not None:
+            self._time.call_off((place.delivery,))
+            place.delivery = None
 
     def _mismatch(self, mine: Demand, other: Demand) -> None:
         self._matching.withdraw(mine.key)

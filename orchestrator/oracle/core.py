@@ -81,7 +81,8 @@ class OracleCore:
         programs: The names of each node's programs that keep the run alive.
         until_ns: A normal end of network time, or None.
         emit: Takes the events, or None if nobody wants them.
-        realtime: True on the real clock: what is scheduled is handed out at once, with its time on it.
+        realtime: True on the real clock: what is scheduled is handed out with its time on it.
+        ahead_ns: How long before that, there. What is further off can still be called off.
         services: The names of each node's other programs.
         usage: What each node may have.
         key: Of the randomness of arrays.
@@ -102,6 +103,7 @@ class OracleCore:
         emit: Callable[[Event], None] | None = None,
         observer: Observer | None = None,
         realtime: bool = False,
+        ahead_ns: int = 0,
         services: Mapping[NodeName, Iterable[str]] = {},
         key: bytes = b"",
         usage: Usage | None = None,
@@ -147,6 +149,7 @@ class OracleCore:
         self._programs = {node: {*names, *services.get(node, ())} for node, names in programs.items()}
         self._ended: set[tuple[NodeName, str]] = set()
         self._realtime = realtime
+        self._ahead_ns = ahead_ns
         self._steps: dict[NodeName, int] = dict.fromkeys(programs, 0)
         self._round: dict[NodeName, Report] = {}
         self._parts: dict[NodeName, list[Part]] = {}
@@ -521,23 +524,29 @@ class OracleCore:
         """The number of a node's last report."""
         return self._steps[node]
 
-    def keep_appointments(self, now_ns: int) -> bool:
-        """On the real clock: do what was to be done by now. False if there was nothing."""
-        kept = False
+    def keep_appointments(self, now_ns: int) -> None:
+        """On the real clock: do what was to be done by now."""
         if self._until_ns is not None:
             now_ns = min(now_ns, self._until_ns)
         while self.time.appointed_ns is not None and self.time.appointed_ns <= now_ns:
             self.time.keep_appointment()
-            kept = True
-        return kept
+
+    @property
+    def next_due_ns(self) -> int | None:
+        """On the real clock: when there is something to do even if nobody reports; None: never."""
+        appointed_ns, due_ns = self.time.appointed_ns, self.time.next_delivery_ns
+        if due_ns is None:
+            return appointed_ns
+        due_ns = max(0, due_ns - self._ahead_ns)
+        return due_ns if appointed_ns is None else min(due_ns, appointed_ns)
 
     def scheduled_grants(self) -> Iterator[Grant]:
-        """On the real clock: what has been scheduled, with its times, and what its being delivered leads to."""
+        """On the real clock: what is due soon, with its times, and what its being delivered leads to."""
         begun, self._begun = self._begun, []
         for node in begun:
             self._granted[node] = Grant(node, 0, self.time.now_ns, ())
             yield self._granted[node]
-        while deliveries := self.time.take_all():
+        while deliveries := self.time.take_until(self.time.now_ns + self._ahead_ns):
             for delivery in deliveries:
                 if self.operations.deliver(delivery):
                     yield Grant(delivery.node, 0, delivery.at_ns, (delivery.item,))

@@ -1,19 +1,20 @@
 """How pairs come about: attempts on a link, drawn as a whole and never looped over, and halves that age from birth.
 
 A link with a sequential source makes one attempt after the other, for its requests in turn; how many it takes is one
-draw from their geometric distribution, so an attempt that succeeds once in a million costs nothing. Other sources serve
-everybody at once.
+draw from their geometric distribution, so an attempt that succeeds once in a million costs nothing. Batches that are
+measured at birth have their turns among the others (`stints.py`). Other sources serve everybody at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
 from orchestrator.oracle.ledger import Ledger
 from orchestrator.oracle.matching import Demand, Key, Matching
+from orchestrator.oracle.stints import Run, Stint
 from orchestrator.oracle.timekeeper import Timekeeper
 from orchestrator.oracle.turns import Job, Turns
 from qnode.ids import NodeName, PairId, QubitId, other_half
@@ -39,26 +40,41 @@ class Sources(Protocol):
 class Making:
     """A pair that a link is making: it comes into being at `born_ns`, unless somebody gives up before."""
 
-    __slots__ = ("attempts", "born_ns", "halves", "job", "link")
+    __slots__ = ("attempts", "begun_ns", "born_ns", "halves", "job", "link")
 
     def __init__(
-        self, link: Link | None, job: Job, halves: tuple[QubitId, QubitId], attempts: list[Stretch], born_ns: int
+        self,
+        link: Link | None,
+        job: Job,
+        halves: tuple[QubitId, QubitId],
+        attempts: list[Stretch],
+        begun_ns: int,
+        born_ns: int,
     ) -> None:
         self.link = link
         self.job = job
         self.halves = halves
         self.attempts = attempts
+        self.begun_ns = begun_ns
         self.born_ns = born_ns
 
 
 class Link:
-    """What a link does."""
+    """What a link does.
 
-    __slots__ = ("free_ns", "jobs", "making")
+    Attributes:
+        jobs: What waits for its turn.
+        making: The pair that is being made, after all stints.
+        stints: What it does for batches, in order of time; some are over.
+        free_ns: When it has done all of that.
+    """
+
+    __slots__ = ("free_ns", "jobs", "making", "stints")
 
     def __init__(self) -> None:
         self.jobs = Turns()
         self.making: Making | None = None
+        self.stints: list[Stint] = []
         self.free_ns = 0
 
 
@@ -94,7 +110,7 @@ class Generation:
     def serve(self, first: Demand, second: Demand) -> None:
         """Make the pairs of two requests that met; `first` was the earlier and does not correct."""
         if self.broken and first.ends in self.broken:
-            self._links.setdefault(first.ends, Link()).jobs.add(Job(first, second))
+            self._link(first.ends).jobs.add(Job(first, second))
             return
         source, turned = self._sources.source(first.node, second.node)
         labs = self._ledger.labs
@@ -106,36 +122,85 @@ class Generation:
             for _ in range(job.left):
                 self._make(None, job, source, turned=turned, begun_ns=self._time.now_ns)
             return
-        link = self._links.setdefault(first.ends, Link())
-        link.jobs.add(job)
+        self._come(self._link(first.ends), job)
+
+    def run(self, run: Run) -> None:
+        """Make the attempts of a batch that is measured at birth."""
+        link = self._link(run.first.ends)
+        if run.first.ends in self.broken:
+            link.jobs.add(run)
+        elif self._sources.source(*run.first.ends)[0].sequential:
+            self._come(link, run)
+        else:
+            self._begin_stint(link, [run], self._time.now_ns, whole=True)
+
+    def give_up(self, run: Run) -> None:
+        """Neither end wants a batch any more: its attempts are not made."""
+        link, now_ns = self._link(run.first.ends), self._time.now_ns
         making = link.making
-        if making is not None and making.job.priority < job.priority and self._time.now_ns < making.born_ns:
-            self._make_later(making, link)  # attempts have no memory: nothing is lost by that but the one under way
+        if making is not None and now_ns < making.begun_ns:
+            self._make_later(making, link)
+        stints = [stint for stint in link.stints if stint.lasts(now_ns)]
+        if self._sources.source(*run.first.ends)[0].sequential:
+            its = [nth for nth, stint in enumerate(stints) if run in stint.runs]
+            for stint in reversed(stints[its[0] :] if its else []):  # what comes after may come sooner
+                self._stop(link, stint)
+        else:
+            for stint in stints:
+                if run in stint.runs:
+                    stint.stop(now_ns)
+        if run in link.jobs:
+            link.jobs.remove(run)
+        self._next(link)
+
+    def _link(self, ends: tuple[NodeName, NodeName]) -> Link:
+        return self._links.setdefault(ends, Link())
+
+    def _come(self, link: Link, job: Job) -> None:
+        """Something is to be made by a link that makes one thing after the other.
+
+        What is less urgent waits, even if it is being made: attempts have no memory, so nothing is lost by that but the
+        one under way. Batches that are as urgent bring the turn to an end that has begun.
+        """
+        now_ns, making = self._time.now_ns, link.making
+        if making is not None and making.job.priority < job.priority and now_ns < making.born_ns:
+            self._make_later(making, link)
+        behind: list[Run] = []  # those whose turn it is, for that goes behind all that come meanwhile
+        for stint in reversed([stint for stint in link.stints if stint.lasts(now_ns)]):
+            if stint.priority < job.priority:
+                self._stop(link, stint)
+            elif stint.priority == job.priority:
+                if stint.whole:
+                    self._end_turn(link, stint)
+                if stint.last is not None and stint.last in link.jobs and stint.lasts(now_ns):
+                    behind.insert(0, stint.last)
+        for run in behind:
+            link.jobs.remove(run)
+        for one in (job, *behind):
+            link.jobs.add(one)
         if link.making is None:
             self._next(link)
 
-    def occupy(self, ends: tuple[NodeName, NodeName], source: PairSource, last: float) -> float:
-        """Make attempts for a batch that is measured at birth, up to number `last` from 0. When that one begins.
+    def _stop(self, link: Link, stint: Stint) -> None:
+        """A link leaves what it does for batches: their turns come again."""
+        link.free_ns = max(self._time.now_ns, stint.begun_ns)
+        for run in reversed(stint.stop(self._time.now_ns)):
+            link.jobs.put_first(run)
 
-        Where attempts are made one after the other, they begin when the link is free, and keep it busy.
-        """
-        link = self._links.setdefault((min(ends), max(ends)), Link())
-        begun_ns = max(self._time.now_ns, link.free_ns) if source.sequential else self._time.now_ns
-        last_ns = min(begun_ns + (last * source.attempt_ns if source.attempt_ns else 0), NEVER_NS)
+    def _end_turn(self, link: Link, stint: Stint) -> None:
+        """A link leaves what it does for batches when the turn is over that has begun."""
+        for run in stint.stop(self._time.now_ns, in_turn=True):
+            link.jobs.add(run)
+        link.free_ns = stint.end_ns
+
+    def _begin_stint(self, link: Link, runs: Sequence[Run], begun_ns: int, *, whole: bool) -> None:
+        ends = runs[0].first.ends
+        source, _ = self._sources.source(*ends)
+        stint = Stint(runs, begun_ns, source.attempt_ns, whole=whole)
+        stint.stretches = self._attempted(ends, begun_ns, source, stint.attempts)
+        link.stints = [one for one in link.stints if one.lasts(self._time.now_ns)] + [stint]
         if source.sequential:
-            link.free_ns = int(last_ns) + source.attempt_ns
-        self._attempted(ends, begun_ns, source, min(int(last), waiting.MOST) + 1)
-        return last_ns
-
-    def release(self, one: NodeName, other: NodeName, last_ns: float) -> None:
-        """Both ends have given up a batch whose last attempt would begin then: the link need not go on with it.
-
-        Unless something is to be made after it already.
-        """
-        link = self._links.get((min(one, other), max(one, other)))
-        source, _ = self._sources.source(one, other)
-        if link is not None and link.free_ns == int(last_ns) + source.attempt_ns:
-            link.free_ns = min(link.free_ns, self._time.now_ns)
+            link.free_ns = stint.end_ns
 
     def reachable(self, first: Demand, second: Demand) -> float:
         """The fidelity that the end which gets less of it may expect, on average over what is heralded."""
@@ -192,15 +257,19 @@ class Generation:
         for ends, link in self._links.items():
             if node in ends:
                 link.jobs.clear()
+                for stint in link.stints:
+                    stint.stop(self._time.now_ns)
                 link.free_ns = min(link.free_ns, self._time.now_ns)
 
     def cut(self, ends: tuple[NodeName, NodeName]) -> None:
         """A link is broken: a pair that it is making is to be made anew, once it is mended."""
         self.broken.add(ends)
-        link = self._links.setdefault(ends, Link())
+        link, now_ns = self._link(ends), self._time.now_ns
         for making in self._makings(ends):
-            if self._time.now_ns < making.born_ns:
+            if now_ns < making.born_ns:
                 self._make_later(making, link)
+        for stint in reversed([stint for stint in link.stints if stint.lasts(now_ns)]):
+            self._stop(link, stint)
 
     def _make_later(self, making: Making, link: Link) -> None:
         """A pair that is being made is made when its turn comes again, if both ends still want it."""
@@ -208,23 +277,20 @@ class Generation:
         if making.halves[0] in job.first.under_way and making.halves[1] in job.second.under_way:
             self._give_up(making)
             job.left += 1
-            if job not in link.jobs:
-                link.jobs.put_first(job)
+            link.jobs.put_first(job)
 
     def mend(self, ends: tuple[NodeName, NodeName]) -> None:
         """A broken link goes on with what waits for it."""
         self.broken.discard(ends)
-        link = self._links.setdefault(ends, Link())
+        link = self._link(ends)
         if self._sources.source(*ends)[0].sequential:
             self._next(link)
             return
         for job in link.jobs.clear():
-            self.serve(job.first, job.second)
-
-    def postpone(self, ends: tuple[NodeName, NodeName], by_ns: int) -> None:
-        """What a link is busy with takes so much longer."""
-        if ends in self._links:
-            self._links[ends].free_ns += by_ns
+            if isinstance(job, Run):
+                self.run(job)
+            else:
+                self.serve(job.first, job.second)
 
     def _makings(self, ends: tuple[NodeName, NodeName]) -> list[Making]:
         """What is being made between two nodes. Of perfect pairs nothing is kept meanwhile, so they are looked for."""
@@ -240,13 +306,13 @@ class Generation:
                 demand = None if other is None or half in self.making else theirs.get(other[2])
                 if other is not None and demand is not None:
                     job = jobs.setdefault(demand.key, Job(mine, demand))
-                    found.append(Making(None, job, (half, other[2]), [], NEVER_NS))
+                    found.append(Making(None, job, (half, other[2]), [], 0, NEVER_NS))
         return found
 
     def _give_up(self, making: Making) -> None:
         self._over(making)
         if making.link is not None:
-            making.link.free_ns = self._time.now_ns
+            making.link.free_ns = max(self._time.now_ns, making.begun_ns)
         self._counts.pairs -= 1
         for end, qubit in zip((making.job.first, making.job.second), making.halves, strict=True):
             if qubit in end.under_way:  # else it was withdrawn
@@ -257,17 +323,34 @@ class Generation:
             stretch.stop(self._time.now_ns)
 
     def _next(self, link: Link) -> None:
-        """Begin with the next pair, of whose turn it is."""
+        """Begin with the next pair, of whose turn it is; and with what batches have before that."""
         if self.broken and (job := link.jobs.next()) is not None and job.first.ends in self.broken:
             return
         while link.jobs and link.making is None:
             job = link.jobs.take()
             if not job.left:
                 continue
+            begun_ns = max(self._time.now_ns, link.free_ns)
+            if isinstance(job, Run):
+                self._next_turn(link, job, begun_ns)
+                continue
             source, turned = self._sources.source(job.first.node, job.second.node)
-            self._make(link, job, source, turned=turned, begun_ns=max(self._time.now_ns, link.free_ns))
+            self._make(link, job, source, turned=turned, begun_ns=begun_ns)
             if job.left:
                 link.jobs.add(job)  # one pair each in turn: the link is shared fairly
+
+    def _next_turn(self, link: Link, run: Run, begun_ns: int) -> None:
+        """A batch has its turn; if only batches are as urgent, they have all turns there are, in one go."""
+        others = link.jobs.of(run.priority)
+        batches = [job for job in others if isinstance(job, Run)]
+        whole = len(batches) == len(others)
+        if whole:
+            link.jobs.over()
+            for batch in batches:
+                link.jobs.remove(batch)
+        self._begin_stint(link, [run, *batches] if whole else [run], begun_ns, whole=whole)
+        if run.left:
+            link.jobs.add(run)
 
     def _make_perfect(self, first: Demand, second: Demand, source: PairSource, *, turned: bool) -> None:
         """What `_make` would do, for Phi+ that comes for sure and stays: the most frequent case, and the quickest."""
@@ -329,7 +412,7 @@ class Generation:
             demand.under_way.append(qubit)
         if self._emit:
             self._log(first, second, pair, (mine, theirs), k if source.success_probability < 1 else 0)
-        making = Making(link, job, (mine, theirs), attempts, min(born_ns))
+        making = Making(link, job, (mine, theirs), attempts, begun_ns, min(born_ns))
         if link is not None:
             link.free_ns = max(start_ns + source.attempt_ns, min(delivered_ns))
             link.making = making

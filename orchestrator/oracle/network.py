@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Final
 
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll
 from orchestrator.oracle.core import OracleCore
@@ -62,6 +63,13 @@ class NetworkDelays:
         return self._classical.delay_ns(one, other) if other in self._names else None
 
 
+AHEAD_S: Final = 0.05
+"""Wall time before which nothing is handed out on the real clock: enough for it to travel, and for a busy machine.
+
+Until then a link may still make something more urgent, and a request may be withdrawn.
+"""
+
+
 def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer: Observer | None) -> OracleCore:
     """The core at time 0."""
     watch = None
@@ -82,6 +90,7 @@ def build_core(spec: OracleSpec, emit: Callable[[Event], None] | None, observer:
         emit=emit,
         observer=observer,
         realtime=spec.clock == "real",
+        ahead_ns=int(AHEAD_S * 1e9 * spec.speed),
         services={NodeName(node): programs for node, programs in spec.services.items()},
         usage=Usage({NodeName(node): limits for node, limits in spec.limits_of.items()}, spec.limits),
         key=derive_key(spec.seed, "arrays"),

@@ -216,12 +216,10 @@ class Operations:
 
     def cut_link(self, ends: tuple[NodeName, NodeName]) -> None:
         """A quantum link makes no pairs and carries nothing until it is mended."""
-        self.bulk.cut(ends)
         self.generation.cut(ends)
 
     def mend_link(self, ends: tuple[NodeName, NodeName]) -> None:
         """A quantum link that was broken goes on."""
-        self.bulk.mend(ends)
         self.generation.mend(ends)
 
     def _learn(self, node: NodeName, lost: Lost) -> None:

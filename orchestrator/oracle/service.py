@@ -629,9 +629,10 @@ class OracleService:
         while core.outcome is None:
             received = self._server.receive(self._until_ms(network_ns()))
             now_ns = network_ns()
-            kept = core.keep_appointments(now_ns)
+            due_ns = core.next_due_ns
+            core.keep_appointments(now_ns)
             core.time.go_to(now_ns)
-            if kept:
+            if due_ns is not None and due_ns <= now_ns:
                 self._execute()  # nothing, but a replay is told when it was
                 self._hand_out()
             if spec.until_ns is not None and core.time.now_ns >= spec.until_ns:
@@ -651,7 +652,7 @@ class OracleService:
             self._flush_events()
 
     def _until_ms(self, now_ns: int) -> int:
-        known = [at for at in (self._spec.until_ns, self._core.time.appointed_ns) if at is not None]
+        known = [at for at in (self._spec.until_ns, self._core.next_due_ns) if at is not None]
         return max(0, min([250, *(int((at_ns - now_ns) / self._spec.speed / 1e6) + 1 for at_ns in known)]))
 
     def _take_real(self, connection: bytes, frame: bytes, network_ns: Callable[[], int]) -> None:

@@ -119,18 +119,19 @@ class Timekeeper:
         tick = self._tick_ns
         return at_ns if tick == 1 else -(-at_ns // tick) * tick
 
-    def schedule(self, at_ns: int, node: NodeName, item: Item) -> None:
+    def schedule(self, at_ns: int, node: NodeName, item: Item) -> Delivery | None:
         """Deliver something at a time, rounded up to the clock's grid; never, if that is too late."""
         if self._tick_ns != 1:
             at_ns = self.on_grid(at_ns)
         if at_ns >= NEVER_NS or (self._gone and node in self._gone):
-            return
+            return None
         self._sequence += 1
         delivery = Delivery(max(at_ns, self.now_ns), self._sequence, node, item)
         if self._held and node in self._held:
             self._held[node].deliveries.append(delivery)
         else:
             heapq.heappush(self._deliveries, delivery)
+        return delivery
 
     def pending(self) -> int:
         """How many deliveries are still to come."""
@@ -228,10 +229,17 @@ class Timekeeper:
             self.now_ns = now_ns
             self.round = 0
 
-    def take_all(self) -> list[Delivery]:
-        """All deliveries, earliest first: on the real clock they are handed out with their times on them."""
-        deliveries, self._deliveries = sorted(self._deliveries), []
-        return deliveries
+    @property
+    def next_delivery_ns(self) -> int | None:
+        """When the next delivery is due; None: there is none."""
+        return self._deliveries[0].at_ns if self._deliveries else None
+
+    def take_until(self, at_ns: int) -> list[Delivery]:
+        """All deliveries up to then, earliest first: on the real clock they are handed out with their times on them."""
+        taken = []
+        while self._deliveries and self._deliveries[0].at_ns <= at_ns:
+            taken.append(heapq.heappop(self._deliveries))
+        return taken
 
     # ------------------------------------------------------------ the next instant
 

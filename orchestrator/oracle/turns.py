@@ -56,10 +56,14 @@ class Turns:
         self._levels.setdefault(job.priority, {}).setdefault(job.sharer, deque()).append(job)
 
     def put_first(self, job: Job) -> None:
-        """It has had its turn, and nothing came of it."""
+        """It has had its turn, and nothing came of it, whether it waits for the next one already or not."""
         level = self._levels.get(job.priority, {})
         jobs = level.pop(job.sharer, deque())
+        if job in jobs:
+            jobs.remove(job)
         jobs.appendleft(job)
+        if self._turn == (job.priority, job.sharer):
+            self._turn = None
         self._levels[job.priority] = {job.sharer: jobs, **level}
 
     def next(self) -> Job | None:
@@ -94,6 +98,10 @@ class Turns:
             del level[job.sharer]
             if not level:
                 del self._levels[job.priority]
+
+    def of(self, priority: int) -> list[Job]:
+        """Those of one priority that wait, in their order."""
+        return [job for jobs in self._levels.get(priority, {}).values() for job in jobs]
 
     def clear(self) -> list[Job]:
         """None waits any more. Returns those that did."""
