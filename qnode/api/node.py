@@ -498,8 +498,7 @@ class Node:
             bases: Instead, a basis for each: letters x, y, z or numbers 0, 1, 2 for them, shape (n,). Or something that
                 can be awaited for them, with a neighbour: the pairs are made meanwhile, and the peer need not wait.
             tag: Keeps several streams of pairs between the same two programs apart.
-            priority: As that of `entangle`. With a neighbour it changes nothing: all pairs of a request are one turn of
-                the link, which begins when the link is free, and nobody else's come between them.
+            priority: As that of `entangle`.
             timeout: Seconds of network time after which the request is given up.
         Returns:
             Outcomes 0 and 1, shape (n,).
@@ -523,17 +522,17 @@ class Node:
         if name not in self._machine.neighbours:
             return await self._measure_from_afar(name, wanted, how, tag, priority, timeout)
         if timeout is None:
-            return await self._measure_directly(name, wanted, how, tag)
+            return await self._measure_directly(name, wanted, how, tag, priority)
         async with self._within(timeout, peer):
-            return await self._measure_directly(name, wanted, how, tag)
+            return await self._measure_directly(name, wanted, how, tag, priority)
 
     async def _measure_directly(
-        self, peer: NodeName, n: int, how: Bases | Awaitable[npt.ArrayLike], tag: str
+        self, peer: NodeName, n: int, how: Bases | Awaitable[npt.ArrayLike], tag: str, priority: int
     ) -> npt.NDArray[np.uint8]:
         services, machine = self._services, self._machine
         services.require(peer, self.program)
         known = how if isinstance(how, tuple) else None
-        request = machine.measure_directly(self.program, peer, tag, n, known)
+        request = machine.measure_directly(self.program, peer, tag, n, known, priority)
         future: asyncio.Future[npt.NDArray[np.uint8]] = asyncio.Future(loop=self._loop)
         services.direct[request] = DirectRequest(self.program, peer, n, future)
         try:

@@ -423,10 +423,12 @@ class NodeMachine(Generic[W]):
         self.outbox.append(Entangle(request, program, peer, tag, n, min_fidelity, priority))
         return request
 
-    def measure_directly(self, program: str, peer: NodeName, tag: str, n: int, bases: Bases | None) -> int:
+    def measure_directly(
+        self, program: str, peer: NodeName, tag: str, n: int, bases: Bases | None, priority: int = 0
+    ) -> int:
         """Ask for n pairs that are measured at birth; None: `fix_bases` will say how. Returns the request's number."""
         request = self.next_request()
-        wanted = Entangle(request, program, peer, tag, n, 0.0)
+        wanted = Entangle(request, program, peer, tag, n, 0.0, priority)
         self.outbox.append(MeasureDirectly(wanted, *(bases or ())))
         return request
 

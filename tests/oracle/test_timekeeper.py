@@ -307,13 +307,16 @@ def test_time_never_steps_back() -> None:
     assert time.now_ns == 10
 
 
-def test_on_the_real_clock_everything_scheduled_is_handed_out_in_order_of_time() -> None:
+def test_on_the_real_clock_what_is_due_soon_is_handed_out_in_order_of_time() -> None:
     time = clock()
-    for number, at_ns in enumerate((30, 10, 30, 20)):
-        time.schedule(at_ns, ALICE, item(number))
-    handed = time.take_all()
-    assert [(one.at_ns, one.item.request) for one in handed if isinstance(one.item, Outcomes)] == [
-        (10, 1), (20, 3), (30, 0), (30, 2),
-    ]  # fmt: skip
-    assert time.pending() == 0
-    assert time.take_all() == []
+    scheduled = [time.schedule(at_ns, ALICE, item(number)) for number, at_ns in enumerate((30, 10, 30, 20, 30))]
+
+    def taken(until_ns: int) -> list[tuple[int, int]]:
+        found = time.take_until(until_ns)
+        return [(one.at_ns, one.item.request) for one in found if isinstance(one.item, Outcomes)]
+
+    assert taken(29) == [(10, 1), (20, 3)]
+    assert (time.pending(), time.next_delivery_ns) == (3, 30)
+    time.call_off([one for one in scheduled[2:3] if one is not None])
+    assert taken(30) == [(30, 0), (30, 4)]
+    assert (time.pending(), time.next_delivery_ns, taken(10**9)) == (0, None, [])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.oracle.matching import Demand
+from orchestrator.oracle.network import AHEAD_S
 from orchestrator.oracle.turns import Job, Turns
 from qnode.wire.items import Paired
 from qnode.wire.operations import Entangle, Op
@@ -137,6 +138,36 @@ def test_a_circuit_gets_no_more_by_asking_for_more_at_once(windows: tuple[int, .
         shares_of(made, len(windows), most)
     else:
         assert all(made[at] != made[at + 1] != made[at + 2] for at in range(2 * most - 2))
+
+
+def test_what_is_not_handed_out_yet_on_the_real_clock_can_still_come_later() -> None:
+    """A pair takes a second. The first is known at once and the next is being made, when two are asked for urgently."""
+    bench = Bench(network(chance(1.0, 10**9), clock="real"))
+    core, found = bench.core, list[tuple[int, int]]()
+
+    def ask(at_ns: int, request: int, n: int, priority: int) -> None:
+        core.time.go_to(at_ns)
+        for node, peer in ((ALICE, BOB), (BOB, ALICE)):
+            core.report(bench.report(node, Entangle(request, "main", peer, str(request), n, 0.0, priority)))
+            bench.execute()
+
+    def hand_out(at_ns: int) -> None:
+        core.time.go_to(at_ns)
+        for one in core.scheduled_grants():
+            found.extend(
+                (one.now_ns, item.request) for item in one.items if isinstance(item, Paired) and one.node == ALICE
+            )
+
+    ask(0, 1, 4, 0)
+    hand_out(0)
+    assert found == [(30, 1)]
+    assert core.next_due_ns == 10**9 + 30 - round(AHEAD_S * 1e9)
+    ask(5 * 10**8, 2, 2, 1)
+    for at_ns in range(5 * 10**8, 6 * 10**9, 10**7):
+        hand_out(at_ns)
+    order = [1, 2, 2, 1, 1, 1]
+    assert found == [(nth * 10**9 + 30, request) for nth, request in enumerate(order)]
+    assert core.next_due_ns is None
 
 
 def test_what_is_more_urgent_comes_first() -> None:

@@ -448,6 +448,29 @@ async def test_a_link_goes_on_with_a_batch_as_long_as_anybody_wants_it(
     assert least_s < at_us / 1e6 < most_s
 
 
+async def keep_and_measure(node: Node, peer: str, priority: int) -> float:
+    """While pairs are measured for a thousand seconds, a few are kept."""
+    batch = asyncio.create_task(node.measure_directly(peer, 100_000, priority=-1))
+    await asyncio.sleep(0.05)
+    for _ in range(5):
+        (half,) = await node.entangle(peer, 1, priority=priority)
+        await half.measure()
+    batch.cancel()
+    return now_us() / 1e6
+
+
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+@pytest.mark.parametrize("priority", [-1, 0], ids=["alike", "urgent"])
+async def test_others_have_their_turns_while_a_batch_is_made(priority: int, clock: str, tmp_path: Path) -> None:
+    """Five pairs, of 10 ms each on average, and as many turns of the batch; two seconds are beyond 1e-30."""
+    programs = {one: Program(keep_and_measure, peer=peer, priority=priority) for one, peer in ("ab", "ba")}
+    net = Cluster(
+        nodes=programs, links=[("a", "b", {"length": "1 km", "source": RARE})], seed=1, clock=clock, runs=tmp_path
+    )
+    run = await net.run(inline=clock == "virtual")
+    assert 0.05 < max(run["a"], run["b"]) < 2
+
+
 async def fails(node: Node) -> None:
     raise ValueError("this is the end")
 
