@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from tests.engines.needs import DEADLINE_S, alone, daemon, require, wait_for
 
 ROOT: Final = Path(__file__).parents[2]
 CACHE: Final = "QNODE_ENGINE_CACHE"  # a folder in which what takes long to make stays for the next session
-BASE_IMAGE: Final = "python:3.11-slim"
+(BASE_IMAGE,) = re.findall("^ARG PYTHON=(.+)$", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
 IMAGE: Final = "qnode:tested"
 _BUILD_S: Final = 900.0
 _PATH: Final = "PATH=/usr/local/bin:/usr/bin:/bin"

@@ -46,6 +46,8 @@ def test_the_dockerfile_installs_nothing_but_what_is_locked_and_runs_as_nobody_i
     code = "\n".join(line for line in text.replace("\\\n", " ").splitlines() if not line.startswith("#"))
     for install in re.findall(r"pip[^&\n]* install [^&\n]*", code):
         assert "--requirement /lock/" in install or "--no-deps /wheel/" in install, install
+    assert re.findall(r"^FROM (\S+)", code, re.MULTILINE) == ["${PYTHON}"] * 2
+    assert re.search(r"^ARG PYTHON=python:\d+\.\d+\.\d+-slim-[a-z]+$", code, re.MULTILINE)  # neither moves
     assert "USER 10001:10001" in code.rpartition("FROM")[2]
     assert re.findall(r"^(?:ADD|ARG|ENV) .*(?:SECRET|TOKEN|PASSWORD|KEY)", code, re.MULTILINE) == []
     copied = {word for line in re.findall(r"^COPY (?!--)(.*) ", code, re.MULTILINE) for word in line.split()}
