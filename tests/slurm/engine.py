@@ -69,6 +69,12 @@ class Slurm:
         )
         return done.stdout if done.returncode == 0 else ""
 
+    def steps(self) -> dict[str, str]:
+        """The hosts of all steps that are not over."""
+        return dict(
+            line.split() for line in self.says("squeue", "--steps", "--noheader", "--format=%i %N").splitlines()
+        )
+
     @property
     def jobs(self) -> list[str]:
         """The ids of all jobs that are not over."""

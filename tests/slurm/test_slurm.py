@@ -54,6 +54,17 @@ async def bob(node: Node) -> None:
         await (await node.entangle("alice")).measure()
 """
 
+# On two hosts the oracle would be on the first, with alice.
+COUNTING: Final = """
+version: 1
+nodes:
+  alice: {program: "counts.py:alice"}
+  bob: {program: "counts.py:bob"}
+links: {one: {between: [alice, bob], length: 1 km}}
+hosts: [lab, attic]
+place: {oracle: attic, alice: lab, bob: lab}
+"""
+
 THERE: Final = {"chain.yaml", "chain.py", "counts.py", ".qnode", "__pycache__"}  # before and after
 
 
@@ -195,12 +206,24 @@ def test_a_host_that_is_lost_ends_the_run(folder: Path, hosts: Slurm) -> None:
     with started(*words, cwd=folder, afresh=True) as process:
         while "alice is here" not in (line := out(process).readline()):
             assert line, ended(process)
-        steps = hosts.says("squeue", "--steps", "--noheader", "--format=%i %N").splitlines()
-        (step,) = (one for one in steps if one.endswith("q2"))
-        hosts.says("scancel", "--signal=KILL", step.split()[0])
+        steps = hosts.steps()
+        assert sorted(steps.values()) == ["q1", "q1", "q2"]  # the oracle is on the first host
+        (step,) = (step for step, host in steps.items() if host == "q2")
+        hosts.says("scancel", "--signal=KILL", step)
         done = ended(process)
     assert done.code == 4, done
     assert "bob" in done.err
+
+
+def test_the_oracle_goes_where_the_configuration_says(folder: Path, hosts: Slurm) -> None:
+    (folder / "placed.yaml").write_text(COUNTING)
+    words = ("run", "placed.yaml", "--seed", "1", "--on", "slurm", "--name", "placed")
+    with started(*words, cwd=folder, afresh=True) as process:
+        while "alice is here" not in (line := out(process).readline()):
+            assert line, ended(process)
+        assert sorted(hosts.steps().values()) == ["q1", "q2"]
+        process.send_signal(signal.SIGINT)
+        assert ended(process).code == 130
 
 
 @pytest.mark.parametrize(
