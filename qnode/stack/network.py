@@ -17,8 +17,10 @@ from qnode.stack.admission import Slots
 from qnode.stack.checking import check
 from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Effect, Half
+from qnode.stack.ends import End
 from qnode.stack.local import Local
 from qnode.stack.recovery import Recovery
+from qnode.stack.repeaters import Repeater
 from qnode.stack.requester import Requester
 from qnode.stack.requests import Meeting, Requests, Talks
 from qnode.stack.signalling import Signalling
@@ -205,7 +207,7 @@ class NetworkLayer:
                     circuit.expired(sender, PairId(talk.pair))
             case Joined():
                 circuit = self.circuits.get(talk.circuit)
-                if circuit is not None:
+                if isinstance(circuit, Repeater):
                     circuit.reaches(PairId(talk.pair), talk.place)
             case Parity():
                 circuit = self.circuits.get(talk.circuit)
@@ -214,7 +216,7 @@ class NetworkLayer:
                     self._look_after(circuit)
             case Missing():
                 circuit = self.circuits.get(talk.circuit)
-                if circuit is not None and not circuit.is_repeater:
+                if isinstance(circuit, End):
                     circuit.lacks(talk.number)
                     self._look_after(circuit)
             case Wanted():
@@ -257,7 +259,7 @@ class NetworkLayer:
     def link_refused(self, circuit: str, error: QnodeError) -> None:
         """A link makes nothing for a circuit, nor would it for the next: its request is refused."""
         found, want = self.circuits.get(circuit), self._table.serves.get(circuit)
-        if found is not None and found.is_repeater:
+        if isinstance(found, Repeater):
             self._local.tell(found.route[0], Refused(found.number, error.code, error.fields, circuit))
         elif want is not None:
             self._requests.refuse_both(want, error)
@@ -265,7 +267,7 @@ class NetworkLayer:
     def swapped(self, circuit: str, left: PairId, right: PairId, frame: int | None) -> None:
         """The outcome of a Bell measurement; None: it has failed."""
         found = self.circuits.get(circuit)
-        if found is not None:
+        if isinstance(found, Repeater):
             if frame is None:
                 found.swap_failed(left, right)
             else:
@@ -275,7 +277,7 @@ class NetworkLayer:
     def read(self, circuit: str, pair: PairId) -> bool:
         """A half has been measured. Whether its slot is still the circuit's: else it is free."""
         found = self.circuits.get(circuit)
-        if found is not None:
+        if isinstance(found, End):
             found.read(pair)
         return found is not None
 
@@ -296,7 +298,8 @@ class NetworkLayer:
         """Something has become whole, perhaps the last."""
         if circuit.open or circuit.whole < circuit.n or not circuit.n:
             return
-        if circuit.improver is not None and not circuit.place:  # repeaters do not know when it is enough
+        if isinstance(circuit, End) and circuit.improver is not None and not circuit.place:
+            # Repeaters do not know when it is enough.
             for node in sorted({*circuit.route[1:-1]} - self._local.lost):
                 self._local.tell(node, Close(circuit.id))
         want = self._table.finish(circuit)

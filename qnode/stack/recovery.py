@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from qnode.ids import NodeName
 from qnode.stack.circuits import Circuit
+from qnode.stack.ends import End
 from qnode.stack.local import Local
 from qnode.stack.requester import Requester
 from qnode.stack.requests import Requests
@@ -58,7 +59,7 @@ class Recovery:
         self.forsake(node, reason)
         self._table.node_lost(node)
         for circuit in [circuit for circuit in self._table.here.values() if node in circuit.route]:
-            if circuit.far == node and not circuit.is_repeater:
+            if isinstance(circuit, End) and circuit.far == node:
                 self._table.close(circuit.id, self._local.name)
             else:
                 self._break(circuit, f"node {node} is gone: {reason}")
@@ -70,10 +71,10 @@ class Recovery:
             self._break(circuit, reason)
 
     def _break(self, circuit: Circuit, reason: str) -> None:
-        if circuit.is_repeater:
-            self._give_up(circuit, reason)
-        else:
+        if isinstance(circuit, End):
             self._break_off(circuit, reason)
+        else:
+            self._give_up(circuit, reason)
 
     def _give_up(self, circuit: Circuit, reason: str) -> None:
         """At a repeater: the ends are told, for they may have heard of that before it was set up."""
@@ -87,7 +88,7 @@ class Recovery:
     def down(self, down: Down) -> None:
         """A repeater has given a circuit up."""
         circuit, want = self._table.here.get(down.circuit), self._table.serves.get(down.circuit)
-        if circuit is not None and not circuit.is_repeater:
+        if isinstance(circuit, End):
             self._break_off(circuit, down.reason)
         elif circuit is None and want is not None:  # all others have given it up before it began
             self._requester.lost_way(want)
@@ -95,11 +96,11 @@ class Recovery:
     def settle(self, sender: NodeName, settle: Settle) -> None:
         """The other end of a broken circuit says what is whole."""
         circuit = self._table.here.get(settle.circuit)
-        if circuit is None:
-            if not settle.answer:
-                whole, expected = self._table.finished(settle.circuit)
-                self._table.close(settle.circuit, sender)  # in case that it is still to be set up here
-                self._local.tell(sender, Settle(settle.circuit, whole, True, expected))
+        if circuit is None and not settle.answer:
+            whole, expected = self._table.finished(settle.circuit)
+            self._table.close(settle.circuit, sender)  # in case that it is still to be set up here
+            self._local.tell(sender, Settle(settle.circuit, whole, True, expected))
+        if not isinstance(circuit, End):
             return
         self._break_off(circuit, f"{sender} has found it broken")
         circuit.settle(settle.pairs, settle.expected, self._local.now_ns)
@@ -116,7 +117,7 @@ class Recovery:
         else:
             self._requester.set_up(want)
 
-    def _break_off(self, circuit: Circuit, reason: str) -> None:
+    def _break_off(self, circuit: End, reason: str) -> None:
         """Nothing more comes of a circuit; the ends tell each other what is whole."""
         if circuit.settling:
             return

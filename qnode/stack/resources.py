@@ -13,8 +13,10 @@ from qnode.errors import OutOfMemory, QnodeError, RateUnreachable, WindowTaken
 from qnode.stack.admission import Admission, Slots, applicant
 from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Freed
+from qnode.stack.ends import End
 from qnode.stack.local import Local
 from qnode.stack.promises import crowded
+from qnode.stack.repeaters import Repeater
 from qnode.stack.terms import capacity_hz
 from qnode.stack.windows import book
 from qnode.wire.stack import Setup
@@ -65,11 +67,11 @@ class Resources:
             taken = self._admission.admit(who_waits, least, most, step, circuit.program, circuit.shares)
         if not taken:
             return False
-        if circuit.is_repeater:
+        if isinstance(circuit, Repeater):
             circuit.window = (taken - circuit.spare) // 2
         else:
             enough = taken - circuit.spare  # no more than an end can match: others would wait for ever
-            if circuit.improver is not None:
+            if _improves(circuit):
                 enough = taken - least + 1
                 circuit.spare += taken - least
             circuit.window = min(setup.window, enough)
@@ -89,8 +91,8 @@ class Resources:
 
     def trim(self, circuit: Circuit, window: int) -> None:
         """A smaller window is granted than this node had slots for: others may have the rest."""
-        if circuit.booking is None and (circuit.is_repeater or circuit.reads):
-            sides = 1 + circuit.is_repeater
+        sides = 2 if isinstance(circuit, Repeater) else 1
+        if circuit.booking is None and (sides == 2 or _reads(circuit)):
             spare = circuit.reserved - sides * window - circuit.spare
             if spare:
                 circuit.reserved -= spare
@@ -123,7 +125,7 @@ class Resources:
             self._go_on()
         return None if self._paused else self._admission.next()
 
-    def make_room(self, circuit: Circuit, room: int) -> None:
+    def make_room(self, circuit: End, room: int) -> None:
         """An end that had no room for all its pairs has some again.
 
         It does not wait for older requests that wait for memory here: these may wait for theirs elsewhere, too.
@@ -145,7 +147,7 @@ class Resources:
         if circuit.booking is None:
             return
         missing = circuit.booking.n - self._memory.free
-        passing = [one for one in self._circuits.values() if one.may_pause]
+        passing = [one for one in self._circuits.values() if isinstance(one, Repeater) and one.may_pause]
         for other in sorted(passing, key=_age, reverse=True):
             if missing <= 0:
                 break
@@ -161,8 +163,8 @@ class Resources:
 
     def _go_on(self) -> None:
         """Circuits that have given way come before all others, the oldest first: their ends keep slots meanwhile."""
-        paused = sorted((one for one in self._circuits.values() if one.paused), key=_age)
-        for circuit in paused:
+        repeaters = [one for one in self._circuits.values() if isinstance(one, Repeater)]
+        for circuit in sorted((one for one in repeaters if one.paused), key=_age):
             missing = circuit.paused - circuit.reserved
             if not self._memory.take_in_turn(missing):
                 return
@@ -174,12 +176,22 @@ class Resources:
 def _needs(circuit: Circuit, setup: Setup, room: int) -> tuple[int, int, int]:
     """The least and the most slots that a circuit can do something with at this node, and in which steps."""
     spare = circuit.spare
-    if circuit.is_repeater:
+    if isinstance(circuit, Repeater):
         return 2 + spare, 2 * setup.window + spare, 2
-    if circuit.reads:
+    if _reads(circuit):
         return 1 + spare, setup.window + spare, 1
     least = min(setup.n, room) + spare
-    return least, least + (setup.window - 1 if circuit.improver is not None else 0), 1
+    return least, least + (setup.window - 1 if _improves(circuit) else 0), 1
+
+
+def _reads(circuit: Circuit) -> bool:
+    """Whether halves are measured here as soon as they come."""
+    return isinstance(circuit, End) and bool(circuit.reads)
+
+
+def _improves(circuit: Circuit) -> bool:
+    """Whether better pairs are made here of whole ones."""
+    return isinstance(circuit, End) and circuit.improver is not None
 
 
 def _age(circuit: Circuit) -> tuple[int, str]:

@@ -15,8 +15,10 @@ from qnode.errors import MalformedMessage, QnodeError
 from qnode.ids import NodeName
 from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Log, SetAside
+from qnode.stack.ends import End
 from qnode.stack.local import Local
 from qnode.stack.recent import remember
+from qnode.stack.repeaters import Repeater
 from qnode.stack.requester import Requester
 from qnode.stack.requests import Requests
 from qnode.stack.table import CircuitTable
@@ -83,7 +85,7 @@ class Signalling:
                 detail=f"a window of {granted.window} is granted for {circuit.id}, more than was asked"
             )
         self._table.resources.trim(circuit, granted.window)
-        if circuit.place:
+        if circuit.place or not isinstance(circuit, End):
             self._local.tell(circuit.route[circuit.place - 1], granted)
         else:
             circuit.far_facts = granted.facts
@@ -192,12 +194,12 @@ class Signalling:
     def time_is_over(self, name: str) -> None:
         """So is that of a circuit: its ends, which know it by themselves, get nothing more."""
         circuit = self._table.here.get(name)
-        if circuit is not None and circuit.is_repeater:
+        if isinstance(circuit, Repeater):
             self._table.close(name, self._local.name)
 
     def _log_way(self, event: str, want: Want, circuit: Circuit) -> None:
-        way, asked = " ".join(circuit.route), want.asked
-        self._local.out.append(Log(event, asked.program, asked.number, "", circuit.far, circuit.n, circuit.id, way))
+        asked, way, far = want.asked, " ".join(circuit.route), circuit.route[-1]
+        self._local.out.append(Log(event, asked.program, asked.number, "", far, circuit.n, circuit.id, way))
 
 
 def _met(setup: Setup, want: Want) -> bool:

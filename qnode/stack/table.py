@@ -13,9 +13,11 @@ from typing import Final
 from qnode.errors import QnodeError
 from qnode.ids import NodeName
 from qnode.stack.admission import Slots
-from qnode.stack.circuits import AT_ONCE, BY_NUMBER, Circuit
+from qnode.stack.circuits import Circuit
+from qnode.stack.ends import AT_ONCE, BY_NUMBER, End
 from qnode.stack.local import Local
 from qnode.stack.recent import remember
+from qnode.stack.repeaters import Repeater
 from qnode.stack.resources import Resources
 from qnode.stack.wants import Want
 from qnode.wire.stack import Close, Free, Setup, Vector
@@ -61,11 +63,12 @@ class CircuitTable:
     def join(self, setup: Setup, want: Want | None) -> Circuit | QnodeError | None:
         """Take slots for a circuit, and know it; `want` is what it serves here. None if there are none now."""
         local = self._local
-        circuit = Circuit(setup, local.name, local.spec, local.facts, local.links, local.out)
+        part = End if local.name in (setup.route[0], setup.route[-1]) else Repeater
+        circuit = part(setup, local.name, local.spec, local.facts, local.links, local.out)
         if want is not None:
             circuit.request, circuit.program = want.asked.number, want.asked.program
             circuit.tally = want.tally
-            if want.asked.kind == "measure":
+            if want.asked.kind == "measure" and isinstance(circuit, End):
                 circuit.reads = BY_NUMBER if want.by_number else AT_ONCE
                 circuit.indices = circuit.indices if want.missing is None else want.missing
         given = self.resources.give(circuit, setup, want.at_once if want is not None else 0)
@@ -95,16 +98,16 @@ class CircuitTable:
         """For ends that had no room for all their pairs."""
         for name, want in self.serves.items():
             circuit = self.here.get(name)
-            if circuit is not None and want.at_once < want.asked.n:
+            if isinstance(circuit, End) and want.at_once < want.asked.n:
                 self.resources.make_room(circuit, want.at_once)
 
     # ------------------------------------------------------------ it is over
 
     def finish(self, circuit: Circuit) -> Want | None:
-        """At an end: all that will come of it has become whole. Returns the request that it has served."""
+        """All that will come of it has become whole. Returns the request that it has served, at an end."""
         self._here.pop(circuit.id, None)
         want = self._serves.pop(circuit.id, None)
-        if want is not None:
+        if want is not None and isinstance(circuit, End):
             remember(self._finished, circuit.id, (circuit.done, circuit.expected))
             want.circuit = ""
         return want

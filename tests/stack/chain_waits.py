@@ -12,7 +12,7 @@ from math import log
 import numpy as np
 import numpy.typing as npt
 
-from qnode.stack.circuits import nested_ends
+from qnode.stack.repeaters import nested_ends
 
 FALSE_ALARM = 1e-9
 Probabilities = npt.NDArray[np.float64]

@@ -10,8 +10,10 @@ from typing import Final
 import pytest
 
 from qnode.ids import NodeName, PairId, QubitId
-from qnode.stack.circuits import Circuit, nested_ends
+from qnode.stack.circuits import Circuit
 from qnode.stack.effects import Closed, Drop, Effect, Half, Log, Make, Swap, Tell, Whole
+from qnode.stack.ends import End
+from qnode.stack.repeaters import Repeater, nested_ends
 from qnode.wire.stack import Expire, Joined, LinkFacts, NodeFacts, Setup, StackSpec, Track
 
 FACTS: Final = NodeFacts(16, inf, inf)
@@ -24,13 +26,14 @@ class Line:
     def __init__(self, nodes: int, n: int, swap: str, failures: int) -> None:
         names = [f"n{place}" for place in range(nodes)]
         self.outs: list[list[Effect]] = [[] for _ in names]
-        self.circuits = []
+        self.circuits: list[Circuit] = []
         for place, name in enumerate(names):
             peers = [peer for peer in (place - 1, place + 1) if 0 <= peer < nodes]
             links = {names[peer]: LinkFacts(names[peer], 1, 0, 1.0, 1) for peer in peers}
             setup = Setup("n0>far#0", tuple(names), 1, 1, n, n, 0, FACTS)
-            circuit = Circuit(setup, NodeName(name), StackSpec(swap), FACTS, links, self.outs[place])
-            circuit.reserved = 2 * n if circuit.is_repeater else n
+            part = Repeater if 0 < place < nodes - 1 else End
+            circuit: Circuit = part(setup, NodeName(name), StackSpec(swap), FACTS, links, self.outs[place])
+            circuit.reserved = 2 * n if part is Repeater else n
             self.circuits.append(circuit)
         self.failures = failures  # Bell measurements that may still fail
         self.asked: dict[tuple[int, int], int] = {}  # by node and neighbour
@@ -41,8 +44,8 @@ class Line:
         self.frame: dict[str, int] = {}  # of each half that is left, with its other end
         self.other: dict[str, str] = {}
         self.whole: dict[int, dict[int, str]] = {}  # by number and end
-        for circuit in self.circuits:
-            circuit.begin(n)
+        for one in self.circuits:
+            one.begin(n)
         self.absorb()
 
     def absorb(self) -> None:
@@ -109,7 +112,7 @@ class Line:
                     circuit.tracked(talk, 0)
                 case Expire():
                     circuit.expired(NodeName(f"n{which[0]}"), pair)
-                case Joined():
+                case Joined() if isinstance(circuit, Repeater):
                     circuit.reaches(pair, talk.place)
         elif what == "half":
             place, peer = which
@@ -133,11 +136,13 @@ class Line:
             if end:
                 self.other[end] = other
                 self.frame[end] = self.frame[left] ^ self.frame[right] ^ frame
+        repeater = self.circuits[place]
+        assert isinstance(repeater, Repeater)
         if works:
-            self.circuits[place].swapped(swap.left.pair, swap.right.pair, frame, 0)
+            repeater.swapped(swap.left.pair, swap.right.pair, frame, 0)
         else:
             self.failures -= 1
-            self.circuits[place].swap_failed(swap.left.pair, swap.right.pair)
+            repeater.swap_failed(swap.left.pair, swap.right.pair)
 
     def check(self, n: int) -> None:
         """Nothing can happen any more: all pairs are whole, at both ends, and Phi+."""
