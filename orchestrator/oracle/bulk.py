@@ -52,10 +52,12 @@ class Place:
         run: The batch's attempts.
         after_ns: How long after the beginning of the last attempt this end's outcomes may reach it.
         last_ns: When that attempt begins; NEVER_NS: that is not known.
-        delivery: Of the outcomes.
+        item: What this end is told, once its bases are known.
+        ones: How many of its outcomes are 1.
+        delivery: Of the item.
     """
 
-    __slots__ = ("after_ns", "batch", "delivery", "demand", "end", "last_ns", "outcomes", "run")
+    __slots__ = ("after_ns", "batch", "delivery", "demand", "end", "item", "last_ns", "ones", "run")
 
     def __init__(self, batch: Batch, run: Run, end: int, demand: Demand, after_ns: int) -> None:
         self.batch = batch
@@ -64,8 +66,15 @@ class Place:
         self.demand = demand
         self.after_ns = after_ns
         self.last_ns = NEVER_NS
-        self.outcomes: Bits | None = None
+        self.item: DirectOutcomes | None = None
+        self.ones = 0
         self.delivery: Delivery | None = None
+
+    def answer(self, bases: Bits) -> None:
+        """Its bases are these."""
+        outcomes = self.batch.answer(self.end, bases)
+        self.item = DirectOutcomes(self.demand.wanted.request, pack_outcomes(outcomes))
+        self.ones = int(outcomes.sum())
 
 
 class Bulk:
@@ -136,8 +145,9 @@ class Bulk:
         place = self._places.get(key)
         if place is None:
             self._bases[key] = bases
-        elif place.outcomes is None and bases is not None:
-            self._answer(place, bases)
+        elif place.item is None and bases is not None:
+            place.answer(bases)
+            self._schedule(place)
 
     def withdraw(self, node: NodeName, request: int) -> None:
         """A request is void; whatever was measured stays measured, at the other end, too."""
@@ -159,7 +169,6 @@ class Bulk:
         place.run.known = True
         wanted = place.demand.wanted
         self._matching.withdraw((node, request))
-        assert place.outcomes is not None
         self._log(
             "measure_directly",
             node,
@@ -169,7 +178,7 @@ class Bulk:
             n=wanted.n,
             peer=wanted.peer,
             channel=wanted.tag,
-            detail=f"{int(place.outcomes.sum())} of {wanted.n} outcomes are 1",
+            detail=f"{place.ones} of {wanted.n} outcomes are 1",
         )
         return True
 
@@ -219,7 +228,7 @@ class Bulk:
         for place in places:
             bases = self._bases.pop(place.demand.key)
             if bases is not None:
-                place.outcomes = batch.answer(place.end, bases)
+                place.answer(bases)
         self._generation.run(run)
 
     def _planned(self, places: Sequence[Place], last_ns: int | None) -> None:
@@ -230,17 +239,11 @@ class Bulk:
             if self._places.get(place.demand.key) is place:
                 self._schedule(place)
 
-    def _answer(self, place: Place, bases: Bits) -> None:
-        place.outcomes = place.batch.answer(place.end, bases)
-        self._schedule(place)
-
     def _schedule(self, place: Place) -> None:
         """The outcomes reach their end, once they are there."""
-        if place.outcomes is None or place.last_ns >= NEVER_NS:
-            return
-        item = DirectOutcomes(place.demand.wanted.request, pack_outcomes(place.outcomes))
-        at_ns = max(place.last_ns + place.after_ns, self._time.now_ns)
-        place.delivery = self._time.schedule(at_ns, place.demand.node, item)
+        if place.item is not None and place.last_ns < NEVER_NS:
+            at_ns = max(place.last_ns + place.after_ns, self._time.now_ns)
+            place.delivery = self._time.schedule(at_ns, place.demand.node, place.item)
 
     def _call_off(self, place: Place) -> None:
         if place.delivery is not None:
