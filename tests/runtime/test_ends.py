@@ -93,7 +93,7 @@ async def test_messages_that_go_to_and_fro_without_delay_are_a_livelock_of_both(
     talks = {name: program("talks_for_ever", peer=peer) for name, peer in (("ping", "pong"), ("pong", "ping"))}
     config = network({**talks, "idle": program("receives", peer="ping")}, events=False)
     with pytest.raises(Livelock, match=r"still busy: ping, pong$"):
-        await run(config, tmp_path)
+        await run(config, tmp_path, timeout=400.0)  # a hundred thousand rounds
 
 
 # ---------------------------------------------------------------- services
