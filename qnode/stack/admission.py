@@ -26,8 +26,8 @@ class Slots(Protocol):
     def most(self, program: str) -> int:
         """How many slots a program can ever have as long as others keep theirs."""
 
-    def free_for(self, program: str) -> int:
-        """How many slots a program could take now; nobody's, if it is ""."""
+    def free_in_turn(self, program: str) -> int:
+        """How many slots `take_in_turn` would take now."""
 
     calendar: Calendar
 
@@ -85,7 +85,7 @@ class Admission:
     ) -> int:
         """Take slots for a circuit: the most that there are, `least` and multiples of `step` more; 0: it waits."""
         if self._may_take(who, shares):
-            fitting = min(most, self._memory.free_for(program))
+            fitting = min(most, self._memory.free_in_turn(program))
             wanted = least + max(0, fitting - least) // step * step
             if self._memory.take_in_turn(wanted, program):
                 self.forget(who.circuit)
@@ -104,7 +104,7 @@ class Admission:
         if not self._waiting:
             return None
         first = self._first()
-        if first is None or first.who.circuit in self._told or self._memory.free_for(first.program) < first.least:
+        if first is None or first.who.circuit in self._told or self._memory.free_in_turn(first.program) < first.least:
             return None
         self._told.add(first.who.circuit)
         return first.who.circuit
