@@ -58,6 +58,24 @@ async def test_circuits_wait_behind_a_program_that_waits_for_more_slots_than_are
     assert events.index(("deliver", "near")) < events.index(("network_served", "far"))
 
 
+async def test_who_has_slots_of_its_own_waits_for_nobody_who_has_none(tmp_path: Path) -> None:
+    """Neither for a program that waits for more than are free, nor for a circuit that does, at either end."""
+    less = {"run": "sharing.py:ask_with_one_less", "args": {"peer": "b", "n": 3}}
+    far, soon = ({"run": "sharing.py:ask", "args": {"peer": peer}, "start": "1 ms"} for peer in "ca")
+    stays = {"run": "sharing.py:ask_and_stay", "args": {"peer": "c"}, "memories": 1}
+    owners = {"own": stays | {"start": "1 ms"}, "owner": stays | {"start": "1.2 ms"}}
+    nodes = {
+        "a": {"qubits": 5, "programs": {"near": less, "far": far, **owners}},
+        "b": {"qubits": 8, "programs": {"near": {"run": "sharing.py:ask", "args": {"peer": "a", "n": 3}}}},
+        "c": {"qubits": 4, "programs": {"far": soon, "own": soon, "owner": soon}},
+    }
+    done = await run(tmp_path, nodes)
+    events = [(each.event, each.program) for each in done.events if each.node == "a"]
+    freed = events.index(("deliver", "near"))
+    assert max(events.index(("network_served", name)) for name in ("own", "owner")) < freed
+    assert events.index(("network_served", "far")) > freed
+
+
 async def test_a_program_ends_while_its_halves_are_corrected(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     slow = {"gates": {"single": {"duration": "500 us"}}}
     nodes = {"a": at("some", "c", n=12, after=12), "b": {"qubits": 16}, "c": at("some", "a", n=12, after=1) | slow}
