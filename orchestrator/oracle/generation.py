@@ -172,10 +172,11 @@ class Generation:
             elif stint.priority == job.priority:
                 if stint.whole:
                     self._end_turn(link, stint)
-                if stint.last is not None and stint.last in link.jobs and stint.lasts(now_ns):
-                    behind.insert(0, stint.last)
-        for run in behind:
-            link.jobs.remove(run)
+                run = stint.last
+                if run is not None and run in link.jobs and run not in behind and stint.lasts(now_ns):
+                    behind.insert(0, run)
+        for waits in behind:
+            link.jobs.remove(waits)
         for one in (job, *behind):
             link.jobs.add(one)
         if link.making is None:
