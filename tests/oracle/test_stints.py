@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from hypothesis import example, given
@@ -264,7 +265,16 @@ def handed_out(asked: Sequence[Asked]) -> list[list[int]]:
 
 
 @example(asked=[Asked(0, True, 8, 0), Asked(5, False, 8, 0), Asked(30, False, 2, 0)])
+@example(asked=[Asked(0, True, 8, 0), Asked(5, False, 8, 0), Asked(30, False, 2, 1)])
+@example(asked=[Asked(0, True, 2, 0), Asked(10, True, 8, 1), Asked(10, False, 8, 2)])
 @given(asked=REQUESTS)
-def test_on_the_real_clock_all_are_served_too(asked: list[Asked]) -> None:
-    wanted = [1 if one.batch else one.n for one in asked]
-    assert [len(one) for one in handed_out(asked)] == wanted
+def test_on_the_real_clock_all_are_served_too_one_after_the_other(asked: list[Asked]) -> None:
+    """Nothing is made at the same time as what was handed out, nor later than it has to."""
+    found = handed_out(asked)
+    assert [len(one) for one in found] == [1 if one.batch else one.n for one in asked]
+    known, work_ns = sorted(at_ns for one in found for at_ns in one), STEP_NS * sum(one.n for one in asked)
+    pairs = sorted(at_ns for one, at in zip(asked, found, strict=True) if not one.batch for at_ns in at)
+    assert all(later - sooner >= STEP_NS for sooner, later in pairwise(pairs))
+    first_ns, last_ns = (one.at_ns * STEP_NS // 10 for one in (asked[0], asked[-1]))
+    assert known[-1] >= first_ns + work_ns - STEP_NS + KNOWN_NS
+    assert known[-1] <= last_ns + work_ns + 5 * STEP_NS * len(asked)
