@@ -166,7 +166,7 @@ class Bulk:
         place = self._places.pop((node, request), None)
         if place is None:
             return False
-        place.run.known = True
+        self._generation.told(place.run, place.last_ns)
         wanted = place.demand.wanted
         self._matching.withdraw((node, request))
         self._log(

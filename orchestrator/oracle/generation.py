@@ -67,15 +67,17 @@ class Link:
         making: The pair that is being made, after all stints.
         stints: What it does for batches, in order of time; some are over.
         free_ns: When it has done all of that.
+        told_ns: Until when it does what a node has been told of: that is not put off any more.
     """
 
-    __slots__ = ("free_ns", "jobs", "making", "stints")
+    __slots__ = ("free_ns", "jobs", "making", "stints", "told_ns")
 
     def __init__(self) -> None:
         self.jobs = Turns()
         self.making: Making | None = None
         self.stints: list[Stint] = []
         self.free_ns = 0
+        self.told_ns = 0
 
 
 class Generation:
@@ -172,10 +174,11 @@ class Generation:
             elif stint.priority == job.priority:
                 if stint.whole:
                     self._end_turn(link, stint)
-                if stint.last is not None and stint.last in link.jobs and stint.lasts(now_ns):
-                    behind.insert(0, stint.last)
-        for run in behind:
-            link.jobs.remove(run)
+                run = stint.last
+                if run is not None and run in link.jobs and run not in behind and stint.lasts(now_ns):
+                    behind.insert(0, run)
+        for waits in behind:
+            link.jobs.remove(waits)
         for one in (job, *behind):
             link.jobs.add(one)
         if link.making is None:
@@ -183,7 +186,7 @@ class Generation:
 
     def _stop(self, link: Link, stint: Stint) -> None:
         """A link leaves what it does for batches: their turns come again."""
-        link.free_ns = max(self._time.now_ns, stint.begun_ns)
+        link.free_ns = max(self._time.now_ns, stint.begun_ns, link.told_ns)
         for run in reversed(stint.stop(self._time.now_ns)):
             link.jobs.put_first(run)
 
@@ -191,7 +194,7 @@ class Generation:
         """A link leaves what it does for batches when the turn is over that has begun."""
         for run in stint.stop(self._time.now_ns, in_turn=True):
             link.jobs.add(run)
-        link.free_ns = stint.end_ns
+        link.free_ns = max(stint.end_ns, link.told_ns)
 
     def _begin_stint(self, link: Link, runs: Sequence[Run], begun_ns: int, *, whole: bool) -> None:
         ends = runs[0].first.ends
@@ -221,7 +224,15 @@ class Generation:
         if making is not None:
             self._over(making)
             if making.link is not None:
+                making.link.told_ns = making.link.free_ns
                 self._next(making.link)
+
+    def told(self, run: Run, last_ns: int) -> None:
+        """An end has the outcomes of a batch whose last attempt begins then."""
+        run.known = True
+        link, source = self._link(run.first.ends), self._sources.source(*run.first.ends)[0]
+        if source.sequential:
+            link.told_ns = max(link.told_ns, last_ns + source.attempt_ns)
 
     def withdraw(self, demand: Demand) -> tuple[Demand, Demand] | None:
         """One end gives up. Two requests that meet because of that are returned, and are to be served.
@@ -259,7 +270,7 @@ class Generation:
                 link.jobs.clear()
                 for stint in link.stints:
                     stint.stop(self._time.now_ns)
-                link.free_ns = min(link.free_ns, self._time.now_ns)
+                link.free_ns = link.told_ns = min(link.free_ns, self._time.now_ns)
 
     def cut(self, ends: tuple[NodeName, NodeName]) -> None:
         """A link is broken: a pair that it is making is to be made anew, once it is mended."""

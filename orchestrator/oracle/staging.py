@@ -100,7 +100,7 @@ class Stage:
             self._core.time.schedule(self._core.time.now_ns, node, Started(program))
 
     def _stop(self, node: NodeName, program: str) -> None:
-        if self._started.pop((node, program), None) is None:
-            self._stopped.add((node, program))
+        self._started.pop((node, program), None)
+        self._stopped.add((node, program))  # late or not: its node sets slots aside for it at its beginning
         if self._core.end_program(node, program):
             self._core.time.schedule(self._core.time.now_ns, node, Stopped(program))

@@ -118,12 +118,18 @@ class Memory(Generic[W]):
         """One slot at once, or False."""
         return self._take(1, program, shared=True)
 
+    def free_in_turn(self, program: str = "") -> int:
+        """How many slots a program could take now without coming before anybody who waits already."""
+        if not self._waiting:
+            return self.free_for(program)
+        first = [one.program for one in self._waiting if not self._bides(one)]
+        if program in first:
+            return 0
+        return self.free_for(program) - (self.free if first else 0)
+
     def take_in_turn(self, n: int, program: str = "") -> bool:
         """n slots, unless somebody waits already who comes first, or there are too few."""
-        if not self._waiting:
-            return self._take(n, program, shared=True)
-        first = [one.program for one in self._waiting if not self._bides(one)]
-        return program not in first and self._take(n, program, shared=not first)
+        return n <= self.free_in_turn(program) and self._take(n, program, shared=True)
 
     def wait(self, waiter: W, n: int, program: str = "") -> None:
         """Stand in the queue for n slots."""

@@ -2,7 +2,8 @@
 
 A node that has too few slots says so and remembers the circuit; nobody who asked later gets slots before it. Nobody
 holds slots while waiting for others', so circuits never wait for each other in a ring, and the oldest request of all
-goes on wherever it is. Links that have promised their rate to others are waited for in the same way, each by itself:
+goes on wherever it is. A program's own slots are nobody else's, so its circuits take them at once. Links that have
+promised their rate to others are waited for in the same way, each by itself:
 who waits for a link keeps nobody from memory who does not want that link, too. Priorities are head starts: a request
 counts as so much older than it is. So those of a higher priority overtake others, and still nobody waits for ever: in
 the end each is the oldest.
@@ -28,6 +29,9 @@ class Slots(Protocol):
 
     def free_for(self, program: str) -> int:
         """How many slots a program could take now; nobody's, if it is ""."""
+
+    def free_in_turn(self, program: str) -> int:
+        """How many of them `take_in_turn` would take now."""
 
     calendar: Calendar
 
@@ -84,9 +88,9 @@ class Admission:
         shares: Mapping[str, float] = NO_LINKS,
     ) -> int:
         """Take slots for a circuit: the most that there are, `least` and multiples of `step` more; 0: it waits."""
-        if self._may_take(who, shares):
-            fitting = min(most, self._memory.free_for(program))
-            wanted = least + max(0, fitting - least) // step * step
+        free = self._free(who, program, shares)
+        if free >= least:
+            wanted = least + max(0, min(most, free) - least) // step * step
             if self._memory.take_in_turn(wanted, program):
                 self.forget(who.circuit)
                 return wanted
@@ -100,36 +104,39 @@ class Admission:
         self._told.discard(circuit)
 
     def next(self) -> str | None:
-        """The circuit that waits longest, once, if there are slots for it."""
-        if not self._waiting:
-            return None
-        first = self._first()
-        if first is None or first.who.circuit in self._told or self._memory.free_for(first.program) < first.least:
-            return None
-        self._told.add(first.who.circuit)
-        return first.who.circuit
-
-    def _first(self) -> Waiting | None:
-        """Of those that wait for nothing but memory, the oldest."""
-        wanted: set[str] = set()  # links that those before wait for
-        for one in sorted(self._waiting.values(), key=_age):
-            if wanted.isdisjoint(one.shares) and not (one.shares and self._crowded(one.shares)):
-                return one
-            wanted.update(one.shares)
+        """The circuit that waits longest, once, if there are slots for it; behind it, those that have their own."""
+        before, links = False, set[str]()
+        for one in sorted(self._waiting.values(), key=_age) if self._waiting else ():
+            if self._waits_for_memory(one, links):
+                free = self._of_its_own(one.program) if before else self._memory.free_in_turn(one.program)
+                if free >= one.least and one.who.circuit not in self._told:
+                    self._told.add(one.who.circuit)
+                    return one.who.circuit
+                before = True
+            links.update(one.shares)
         return None
 
-    def _may_take(self, who: Applicant, shares: Mapping[str, float]) -> bool:
-        """Whether nobody who comes first waits for the same."""
+    def _free(self, who: Applicant, program: str, shares: Mapping[str, float]) -> int:
+        """How many slots a circuit may take now, after all who come first and wait for the same."""
         if shares and self._crowded(shares):
-            return False
-        wanted: set[str] = set()
+            return 0
+        before, links = False, set[str]()
         for one in sorted(self._waiting.values(), key=_age) if self._waiting else ():
             if one.who >= who:
                 break
-            if wanted.isdisjoint(one.shares) and not (one.shares and self._crowded(one.shares)):
-                return False
-            wanted.update(one.shares)
-        return wanted.isdisjoint(shares)
+            before = before or self._waits_for_memory(one, links)
+            links.update(one.shares)
+        if not links.isdisjoint(shares):
+            return 0
+        return self._of_its_own(program) if before else self._memory.free_in_turn(program)
+
+    def _waits_for_memory(self, one: Waiting, links: Collection[str]) -> bool:
+        """Whether it waits for nothing but that, and not for links either, which those before it wait for."""
+        return not one.shares or (one.shares.keys().isdisjoint(links) and not self._crowded(one.shares))
+
+    def _of_its_own(self, program: str) -> int:
+        """How many slots a program could take now that are nobody else's."""
+        return min(self._memory.free_for(program) - self._memory.free, self._memory.free_in_turn(program))
 
 
 def _age(one: Waiting) -> Applicant:

@@ -92,7 +92,7 @@ def _meet(one: Supply, other: Supply, cutoff_ns: float = inf) -> _Meeting:
 def _follow(chain: Supply, link: Supply, links: float, link_ns: float) -> _Meeting:
     """A link and all before it: how long is known, and by that who waits. A link that is late has no memory."""
     mean = max(mean_of_last(links, link_ns, chain.grain_ns), chain.mean_ns, link.mean_ns)
-    late = min(1.0, (mean - chain.mean_ns) / link.mean_ns)
+    late = min(1.0, (mean - chain.mean_ns) / link.mean_ns) if link.mean_ns else 0.0
     for_chain_ns = (mean - link.mean_ns) / (1.0 - late) if late < 1.0 else 0.0
     return _Meeting(mean, 1.0, late, 1.0 - late, link.mean_ns, for_chain_ns)
 

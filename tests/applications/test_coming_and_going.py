@@ -181,6 +181,17 @@ async def test_a_node_that_begins_again_has_the_programs_that_run_by_then(tmp_pa
     assert done["alice"] == [["away", 4 * MS], ["started", 1 * MS], ["started", 4 * MS], ["stopped", 0]]
 
 
+async def test_slots_of_a_late_program_that_was_stopped_are_everybodys_in_the_nodes_next_life(tmp_path: Path) -> None:
+    """It is stopped before the node is lost, or while the node is away."""
+    for stop in ("1 ms", "3.5 ms"):
+        takes_all = {"run": "holds", "args": {"n": 4, "until": 8e-3}, "start": "3.8 ms"}
+        bob = {"late": sleeping(1, start="0.5 ms", stop=stop, memories=1), "all": takes_all}
+        config = network({"main": sleeping(1e-3)}, bob, faults=[faults.kill("bob", at="3 ms", fresh=True)])
+        config["failures"] = {"restart_delay": "1 ms"}
+        done = await run(config, tmp_path)
+        assert [*done.results["bob"]] == ["all"]
+
+
 async def test_a_late_program_of_a_node_that_is_gone_keeps_no_run_alive(tmp_path: Path) -> None:
     config = network(
         {"main": sleeping(2e-3)}, {"late": sleeping(0, start="5 ms")}, faults=[faults.kill("bob", at=1e-3)]

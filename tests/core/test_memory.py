@@ -88,6 +88,7 @@ def test_a_request_for_many_is_not_overtaken_by_one_for_few() -> None:
     memory: Memory[str] = Memory(3)
     assert memory.take_in_turn(2)
     memory.wait("three", 3)
+    assert memory.free_in_turn() == 0
     assert not memory.take_in_turn(1)  # there is one, but somebody waits
     memory.wait("one", 1)
     assert memory.release() == []

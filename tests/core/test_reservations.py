@@ -104,12 +104,13 @@ class SharedSlots(RuleBasedStateMachine):
 
     @rule(program=st.sampled_from(PROGRAMS), n=st.integers(1, SLOTS))
     def take_in_turn_or_wait(self, program: str, n: int) -> None:
-        before, free = len(self.queue), self.memory.free_for(program)
+        before, free, in_turn = len(self.queue), self.memory.free_for(program), self.memory.free_in_turn(program)
         if self.memory.take_in_turn(n, program):
-            assert n <= free
+            assert n <= in_turn <= free
             self.used[program] += n
             return
-        assert before or n > free
+        assert n > in_turn
+        assert before or in_turn == free
         self.queue.append(Waiter(program, n, sets_aside=False))
         self.memory.wait(self.queue[-1], n, program)
 

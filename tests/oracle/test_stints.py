@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.oracle.matching import Demand
@@ -238,3 +239,42 @@ def test_whatever_is_given_up_or_breaks_the_others_are_served_one_after_the_othe
         disturbed = len(asked) + len(withdrawn) + (broken is not None)
         all_ns = sum(ATTEMPT_NS * one.n if one.batch else KNOWN_NS * one.n for one in asked)
         assert max(known) <= asked[-1].at_ns + all_ns + stood_ns + KNOWN_NS * (1 + disturbed)
+
+
+# --- the real clock, on which what is due soon is handed out, and stands --------------------------------------------
+
+STEP_NS: Final = 10**7  # of wall time: an attempt, and from one look at what is due to the next
+
+
+def handed_out(asked: Sequence[Asked]) -> list[list[int]]:
+    """When pairs reach alice, by request, as she is told; attempts take a fifth of the time by which she is told."""
+    bench = Bench(network(chance(1.0, STEP_NS), clock="real"))
+    core, known = bench.core, list[list[int]]([] for _ in asked)
+    for now_ns in range(0, 200 * STEP_NS, STEP_NS // 2):
+        core.time.go_to(now_ns)
+        for grant in core.scheduled_grants():
+            for item in grant.items if grant.node == ALICE else ():
+                assert isinstance(item, Paired | DirectOutcomes)
+                known[item.request - 1].append(grant.now_ns)
+        for nth, one in enumerate(asked):
+            if one.at_ns * STEP_NS // 10 == now_ns:
+                for node, peer in ((ALICE, BOB), (BOB, ALICE)):
+                    core.report(bench.report(node, request(nth, one, peer)))
+                    bench.execute()
+    return known
+
+
+@example(asked=[Asked(0, True, 8, 0), Asked(5, False, 8, 0), Asked(30, False, 2, 0)])
+@example(asked=[Asked(0, True, 8, 0), Asked(5, False, 8, 0), Asked(30, False, 2, 1)])
+@example(asked=[Asked(0, True, 2, 0), Asked(10, True, 8, 1), Asked(10, False, 8, 2)])
+@given(asked=REQUESTS)
+def test_on_the_real_clock_all_are_served_too_one_after_the_other(asked: list[Asked]) -> None:
+    """Nothing is made at the same time as what was handed out, nor later than it has to."""
+    found = handed_out(asked)
+    assert [len(one) for one in found] == [1 if one.batch else one.n for one in asked]
+    known, work_ns = sorted(at_ns for one in found for at_ns in one), STEP_NS * sum(one.n for one in asked)
+    pairs = sorted(at_ns for one, at in zip(asked, found, strict=True) if not one.batch for at_ns in at)
+    assert all(later - sooner >= STEP_NS for sooner, later in pairwise(pairs))
+    first_ns, last_ns = (one.at_ns * STEP_NS // 10 for one in (asked[0], asked[-1]))
+    assert known[-1] >= first_ns + work_ns - STEP_NS + KNOWN_NS
+    assert known[-1] <= last_ns + work_ns + 5 * STEP_NS * len(asked)

@@ -27,7 +27,7 @@ async def run(folder: Path, nodes: dict[str, Any], **more: Any) -> Run:
     links = {"chain": {"chain": list("abc"), "length": "10 km"}} if len(nodes) == 3 else {}
     config = {"version": 1, "name": "sharing", "seed": 1, "nodes": nodes, "links": links} | more
     async with Cluster.from_dict(config, base=PROGRAMS, runs=folder) as net:
-        return await net.run(on_output=None, inline=True)
+        return await net.run(on_output=None, inline=True, timeout=60.0)  # nothing is measured by it
 
 
 async def test_slots_that_were_reserved_are_free_for_circuits_again(tmp_path: Path) -> None:
@@ -42,6 +42,38 @@ async def test_a_repeater_whose_slots_are_a_programs_own_refuses_at_once(tmp_pat
     done = await run(tmp_path, {"a": at("told", "c"), "b": middle, "c": at("told", "a")})
     assert (done["a"], done["c"]) == ("OutOfMemory", "OutOfMemory")
     assert not [each for each in done.events if each.event == "network_queued"]
+
+
+async def test_circuits_wait_behind_a_program_that_waits_for_more_slots_than_are_free(tmp_path: Path) -> None:
+    less = {"run": "sharing.py:ask_with_one_less", "args": {"peer": "b", "n": 3}}
+    far, soon = ({"run": "sharing.py:ask", "args": {"peer": peer}, "start": "1 ms"} for peer in "ca")
+    nodes = {
+        "a": {"qubits": 3, "programs": {"near": less, "far": far}},
+        "b": {"qubits": 8, "programs": {"near": {"run": "sharing.py:ask", "args": {"peer": "a", "n": 3}}}},
+        "c": {"qubits": 3, "programs": {"far": soon}},
+    }
+    done = await run(tmp_path, nodes)
+    events = [(each.event, each.program) for each in done.events if each.node == "a"]
+    assert events.count(("network_queued", "far")) == 1
+    assert events.index(("deliver", "near")) < events.index(("network_served", "far"))
+
+
+async def test_who_has_slots_of_its_own_waits_for_nobody_who_has_none(tmp_path: Path) -> None:
+    """Neither for a program that waits for more than are free, nor for a circuit that does, at either end."""
+    less = {"run": "sharing.py:ask_with_one_less", "args": {"peer": "b", "n": 3}}
+    far, soon = ({"run": "sharing.py:ask", "args": {"peer": peer}, "start": "1 ms"} for peer in "ca")
+    stays = {"run": "sharing.py:ask_and_stay", "args": {"peer": "c"}, "memories": 1}
+    owners = {"own": stays | {"start": "1 ms"}, "owner": stays | {"start": "1.2 ms"}}
+    nodes = {
+        "a": {"qubits": 5, "programs": {"near": less, "far": far, **owners}},
+        "b": {"qubits": 8, "programs": {"near": {"run": "sharing.py:ask", "args": {"peer": "a", "n": 3}}}},
+        "c": {"qubits": 4, "programs": {"far": soon, "own": soon, "owner": soon}},
+    }
+    done = await run(tmp_path, nodes)
+    events = [(each.event, each.program) for each in done.events if each.node == "a"]
+    freed = events.index(("deliver", "near"))
+    assert max(events.index(("network_served", name)) for name in ("own", "owner")) < freed
+    assert events.index(("network_served", "far")) > freed
 
 
 async def test_a_program_ends_while_its_halves_are_corrected(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

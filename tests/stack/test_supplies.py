@@ -75,6 +75,17 @@ def test_two_links_that_differ_are_the_sum_over_all_waits(p: float, q: float) ->
     assert xx(found.vector) == pytest.approx((weights * decay).sum(), abs=1e-9)
 
 
+@pytest.mark.parametrize("first_ns", [0, 1000])
+def test_nobody_waits_for_links_that_take_no_time(first_ns: int) -> None:
+    """They may have no length: what comes of them is there as soon as the slowest is, and its first half waits."""
+    links = [LinkFacts("", 0, 0, 1.0, ns, WERNER) for ns in (first_ns, 0, 0, 0)]
+    whole, *more = [of_link(one, (DEPHASING, DEPHASING)) for one in links]
+    for one in more:
+        whole = joined(whole, one, (DEPHASING,) * 3, StackSpec())
+    assert whole.mean_ns == first_ns
+    assert xx(whole.vector) == pytest.approx(xx(WERNER) ** 4 * exp(-2 * 3 * first_ns / T2))
+
+
 def test_swaps_that_fail_cost_time_and_pairs() -> None:
     sure, unsure = (joined(link(0.2), link(0.2), (IDEAL,) * 3, StackSpec(swap_success=s)) for s in (1.0, 0.5))
     assert (unsure.mean_ns, unsure.raw) == (2 * sure.mean_ns, 2 * sure.raw)

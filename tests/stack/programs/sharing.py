@@ -27,6 +27,18 @@ async def reserver(node: Node) -> None:
         await asyncio.sleep(1.0)
 
 
+async def ask_and_stay(node: Node, peer: str) -> list[int]:
+    outcomes = await ask(node, peer)
+    await asyncio.sleep(10e-3)
+    return outcomes
+
+
+async def ask_with_one_less(node: Node, peer: str, n: int) -> list[int]:
+    kept = node.qubit()
+    asyncio.get_running_loop().call_later(5e-3, kept.discard)
+    return await ask(node, peer, n)
+
+
 async def sleeper(node: Node) -> None:
     await asyncio.sleep(1.0)
 
