@@ -268,8 +268,8 @@ talks = st.one_of(
         pairs=st.dictionaries(whole, st.tuples(pairs, whole), max_size=3),
     ),
     of(Announce, states=st.just(())),
-    of(Seek, source=names, life=whole, number=whole, target=names),
-    of(Found, source=names, life=whole, number=whole, states=st.just(())),
+    of(Seek, source=names, life=whole, number=whole),
+    of(Found, life=whole, number=whole, state=of(LinkState, node=names, life=whole, number=whole, facts=facts)),
 )
 
 
