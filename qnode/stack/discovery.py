@@ -6,10 +6,10 @@ who has answered names another who has not, and is not lost, that one's answer i
 one who names it, or will be when it returns. So in the end the seeking node knows its part of the network as it would
 from announcements, and the same routes, rates and fidelities come of that.
 
-A search takes at most one question each way for each link, and one answer from each node; in a network of N nodes and
-E links that is whole, E - N + 1 of the questions cross and the rest wake somebody: 2E messages. What it has found
-holds, for the targets that it was for, until the node hears of something that has changed or finds a way broken: what
-becomes of links far away, nobody tells it.
+In a network of N nodes and E links a search takes 2E messages at most: over N - 1 links the question comes to somebody
+for the first time, who answers; over the others it may go both ways. What was found holds, for the targets that it was
+for, until the node hears of something that has changed or finds a way broken: what becomes of links far away, nobody
+tells it.
 Sources: flooding as in OSPF, RFC 2328, section 13; routes on demand as in DSR, RFC 4728.
 """
 
@@ -204,6 +204,7 @@ class Discovery:
         known = self._heard.get(seek.source)
         is_new = known is None or (seek.life, seek.number) > (known.life, known.number)
         if is_new and seek.source != self._name and seek.life >= self._lives.get(seek.source, 0):
+            self._heard.pop(seek.source, None)  # so that it is the newest
             remember(self._heard, seek.source, seek)
             self._letters += [(peer, seek) for peer in self._links.whole() if peer not in (sender, seek.source)]
             self._answer(seek)
@@ -215,7 +216,7 @@ class Discovery:
         search, state = self._search, told.state
         if search is None or (told.life, told.number) != (self._life, search.seek.number):
             return False  # of a search that is over, or was given up
-        if state.life < self._lives.get(state.node, 0) or state.node == self._name:
+        if state.life < self._lives.get(state.node, 0):
             return False
         search.learn(state, self._links.gone)
         return self._look()

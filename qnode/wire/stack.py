@@ -86,7 +86,7 @@ class StackSpec(msgspec.Struct, array_like=True, frozen=True):
         window: How many pairs a request may have under way at once.
         swap_success: The probability that a Bell measurement of a repeater succeeds.
         distillation: "dejmps" or "bbpssw", where a request needs it; "none": such requests are refused.
-        flood: Whether link states are announced to everybody, or routes are asked for when they are needed.
+        flood: Whether link states are announced to everybody, or asked for by whoever needs a route.
         head_start_ns: A request gets memory before those of one priority less that were made up to so much earlier.
     """
 

@@ -291,8 +291,6 @@ def test_a_next_life_is_asked_anew_and_answers_for_itself() -> None:
     node.heard("alice", seek)
     node.need("dave")
     node.take(0)
-    node.heard("carol", Found(0, 1, state("carol", "bob", life=1)))  # before its return is told
-    node.heard("carol", Found(0, 1, state("carol", "bob", "dave")))  # and what its last life had said, later
     node.node_lost("carol", 0)
     node.node_back("carol", 1)
     assert node.take(0) == [("carol", seek), ("carol", Seek("bob", 0, 1))]
@@ -303,7 +301,30 @@ def test_a_next_life_is_asked_anew_and_answers_for_itself() -> None:
     assert node.take(0) == [("frank", Found(1, 1, state("bob", "alice", "carol")))]
     node.node_lost("erin", 0)
     node.heard("alice", seek)
-    assert node.due_ns is None
+    node.node_lost("alice", 0)
+    node.node_back("alice", 1)
+    assert [letter.source for _, letter in node.take(0) if isinstance(letter, Seek)] == ["frank", "bob"]  # not erin
+
+
+def test_only_its_next_life_answers_for_a_node_that_returns_meanwhile() -> None:
+    node = bob("alice", "carol")
+    node.need("alice")
+    node.node_lost("alice", 0)
+    node.node_back("alice", 1)
+    node.heard("carol", Found(0, 1, state("carol", "bob")))
+    node.heard("alice", Found(0, 1, state("alice", "bob", "dave")))
+    assert node.route("alice") is None
+    node.heard("alice", Found(0, 1, state("alice", "bob", life=1)))
+    assert node.route("alice") == ("bob", "alice")
+
+
+def test_what_a_life_has_said_that_is_over_comes_too_late() -> None:
+    node = bob("alice", "carol")
+    node.need("alice")
+    node.heard("alice", Found(0, 1, state("alice", "bob", life=1)))  # before its return is told
+    node.heard("alice", Found(0, 1, state("alice", "bob", "dave")))
+    node.heard("carol", Found(0, 1, state("carol", "bob")))
+    assert node.route("alice") == ("bob", "alice")
 
 
 def test_who_asks_over_a_link_that_is_broken_at_the_other_end_is_answered() -> None:

@@ -84,5 +84,6 @@ def test_of_those_who_seek_whoever_did_so_longest_ago_is_forgotten(monkeypatch: 
     ways = Discovery("n1", 0, FACTS, (link("n0"),))
     for nth in range(50):
         ways.heard("n0", Seek(f"far{nth}", 0, 1))
-    assert len(ways.take(0)) == 50  # all are answered
-    assert len(ways._heard) == 5
+        ways.heard("n0", Seek("often", 0, nth))
+    assert len(ways.take(0)) == 100  # all are answered
+    assert list(ways._heard) == ["far46", "far47", "far48", "far49", "often"]
