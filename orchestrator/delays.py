@@ -37,7 +37,8 @@ class SameForAll:
 class AlongLinks:
     """The shortest way along the links (Dijkstra 1959), sought from each sender as far as it has been asked about.
 
-    So where neighbours talk with each other, a node's search stays with its neighbours, however large the network.
+    So where neighbours talk with each other, a node's search stays with its neighbours, however large the network; and
+    where all talk with one node, that one's goes through the whole network, and no other does.
     Integers only: the sum along a way does not depend on the order of summing, and both directions agree.
     """
 
@@ -51,14 +52,14 @@ class AlongLinks:
     def delay_ns(self, a: NodeName, b: NodeName) -> int | None:
         if a == b:
             return 0
-        ways = self._from.get(a)
+        ways, target = self._from.get(a), b
+        other = self._from.get(b)
+        if other is not None and (ways is None or len(ways.found) < len(other.found)):
+            ways, target = other, a  # which has come farther already
         if ways is None:
-            other = self._from.get(b)
-            if other is not None and (a in other.found or not other.ahead):
-                return other.found.get(a)
             ways = self._from[a] = _Ways(a)
-        found = ways.found.get(b)
-        return ways.to(b, self._next) if found is None and ways.ahead else found
+        found = ways.found.get(target)
+        return ways.to(target, self._next) if found is None and ways.ahead else found
 
 
 class _Ways:

@@ -20,8 +20,8 @@ FLOODED: Final = 100
 """Up to that many nodes, all of them get to know all links.
 
 That takes 5,049 messages and 2 MB in a chain of 100, 2,861 and 11 MB in a random network of degree 5; of 200 nodes it
-takes 20,099 and 7 MB, or 7,315 and 46 MB. A search takes two messages a link: 50 of them as many as knowing everything
-in that chain of 200, 7 in that network, but each of them an 800th of the bytes.
+takes 20,099 and 7 MB, or 7,315 and 46 MB. A search takes two messages a link, and tells the node that seeks as much: 50
+of them as many messages as all knowing everything in that chain of 200, 7 in that network, but each only 39 or 80 kB.
 """
 
 
@@ -47,7 +47,7 @@ class StackConfig(Model):
     routing: Literal["auto", "link_state", "on_demand"] = Field(
         "auto",
         description="Whether nodes announce their links to all others, or seek a route when one is needed; auto: they"
-        f" announce them if they are {FLOODED} at most.",
+        f" announce them if they are {FLOODED} at most, or if `classical` keeps some from answering others.",
     )
 
     head_start: Seconds = Field(

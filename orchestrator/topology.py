@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from orchestrator import placing, shapes, units
 from orchestrator.config import Config, DelayMatrix
 from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
@@ -19,6 +21,7 @@ from orchestrator.faults import ALL
 from orchestrator.links import LinkConfig
 from orchestrator.oracle.limits import Limits, Strangers
 from orchestrator.recording import Recording
+from qnode.errors import ConfigError
 from qnode.ids import NodeName, ProgramName
 from qnode.photons.hardware import PhotonLink
 from qnode.quantum.hardware import Hardware
@@ -153,16 +156,17 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         seed: The seed of this run, whether the file gave it or not.
         read: How to read the matrix of delays, if there is one.
     Raises:
-        ConfigError: If the matrix is no good.
+        ConfigError: If the matrix is no good, or none with which routes can be sought.
     """
     nodes = {node.name: node for node in _nodes(config, base)}
     links = tuple(_links(config))
+    delays = _delays(config, base, tuple(nodes), links, read)
     return Network(
         name=config.name,
         seed=seed,
         nodes=nodes,
         links=links,
-        delays=_delays(config, base, tuple(nodes), links, read),
+        delays=delays,
         base=base,
         clock=config.clock.mode,
         speed=config.clock.speed,
@@ -177,7 +181,7 @@ def describe(config: Config, base: Path, seed: int, read: Callable[[Path], str] 
         recording=config.record.numbers(),
         limits=config.limits.numbers(),
         strangers=config.limits.strangers(),
-        stack=config.stack.spec(len(nodes)),
+        stack=_stack(config, tuple(nodes), links, delays),
         faults=tuple(_faults(config, nodes, links)),
         hosts={name: host.address or "" for name, host in config.hosts.items()},
         place=placing.spread(tuple(config.hosts), config.place, tuple(nodes)),
@@ -252,3 +256,30 @@ def _delays(
     if delay == "along_links":
         return AlongLinks((link.a, link.b, link.delay_ns) for link in links)
     return SameForAll(units.to_ns(delay))
+
+
+def _stack(
+    config: Config, nodes: tuple[NodeName, ...], links: tuple[LinkDescription, ...], delays: ClassicalDelays
+) -> StackSpec:
+    """Routes are sought only where everybody can answer the node that seeks; announcements go from link to link."""
+    spec = config.stack.spec(len(nodes))
+    if spec.flood or not isinstance(delays, FromMatrix):
+        return spec
+    apart = next(_apart(links, delays), None)
+    if apart is None:
+        return spec
+    if config.stack.routing == "on_demand":
+        one, other = apart
+        detail = f"for on_demand, {one} has to answer {other}, and the matrix of delays has no way for its messages"
+        raise ConfigError(place="stack.routing", detail=detail)
+    return replace(spec, flood=True)
+
+
+def _apart(links: tuple[LinkDescription, ...], delays: ClassicalDelays) -> Iterator[tuple[NodeName, NodeName]]:
+    """Nodes that links lead from one to the other, and messages do not."""
+    parts: dict[NodeName, set[NodeName]] = {}
+    for link in links:
+        part = parts.get(link.a, {link.a}) | parts.get(link.b, {link.b})
+        parts.update(dict.fromkeys(part, part))
+    for one, part in parts.items():
+        yield from ((one, other) for other in sorted(part) if delays.delay_ns(one, other) is None)

@@ -298,7 +298,8 @@ class NetworkStack:
         machine = self._machine
         match effect:
             case Tell():
-                machine.send(STACK, effect.peer, STACK, "", "", encode_talk(effect.talk))
+                if effect.peer in self._services.names:  # who seeks, or whose circuit it is, others have said
+                    machine.send(STACK, effect.peer, STACK, "", "", encode_talk(effect.talk))
             case Make():
                 circuit = self.layer.circuits.get(effect.circuit)
                 priority = circuit.priority if circuit is not None else 0

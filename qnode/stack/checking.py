@@ -99,10 +99,13 @@ def check(
             good = good and abs(talk.priority) <= MOST_URGENT
             _require(good, sender, "a request that nobody can have")
             _require(peer_of(talk.met) in (None, sender), sender, "that it has met the request of others")
-        case Announce() | Seek() | Found():
+        case Announce() | Seek():
             _require(sender in neighbours, sender, "something of routes, and is no neighbour")
             if isinstance(talk, Announce):
-                _require(all(map(is_state, talk.states)), sender, "the state of a node that cannot be")
+                _require(all(map(_is_state, talk.states)), sender, "the state of a node that cannot be")
+        case Found():
+            _require(talk.state.node == sender, sender, "the state of another node as its own")
+            _require(_is_state(talk.state), sender, "the state of a node that cannot be")
         case Void():
             _require(peer_of(talk.met) in (None, sender), sender, "the end of others' request")
         case Refused():
@@ -154,7 +157,7 @@ def _check_beside(circuit: str, sender: NodeName, me: NodeName, route_of: RouteO
         _require(sender in (route[place - 1 : place] + route[place + 1 : place + 2]), sender, "the word of others")
 
 
-def is_state(state: LinkState) -> bool:
+def _is_state(state: LinkState) -> bool:
     """Whether a node and its links can be like that."""
     return is_node(state.facts) and all(map(_is_link, state.links))
 

@@ -242,8 +242,8 @@ class NetworkLayer:
             case Settle():
                 self._recovery.settle(sender, talk)
             case Announce() | Seek() | Found():
-                self._routes.heard(sender, talk)
-                self._requester.routes_changed()
+                if self._routes.heard(sender, talk):
+                    self._requester.routes_changed()
 
     # ------------------------------------------------------------ pairs
 

@@ -84,6 +84,10 @@ class RouteTable:
             )
         return tuple(way)
 
+    def leads(self, source: str, target: str, metric: str = "hops") -> bool:
+        """Whether there is any way."""
+        return target in self._links and source in self._tree(target, metric, frozenset())
+
     def check(self, route: Sequence[str]) -> None:
         """Whether somebody's own route can be gone. Raises NoRoute, with the place where it cannot."""
         reason = ""
@@ -151,7 +155,7 @@ class RouteTable:
             return f"nobody that {source} can ask knows a way"
         for node in (source, target):
             if node not in self._links:
-                return f"nothing is known of {node}; known are: {_named(self._links)}"
+                return f"nothing is known of {node}; known are: {_named(sorted(self._links))}"
         without = f" without {_named('~'.join(_ends(one)) for one in avoid)}" if avoid else ""
         reached = self._tree(source, "hops", frozenset(avoid)).keys() - {source}
         return f"{source} reaches{without} only: {_named(sorted(reached))}"

@@ -135,10 +135,11 @@ class LinkStates:
             self.awake = True
             self._learn(LinkState(self._name, self._life, self._number, self._facts, self._links.up()))
 
-    def heard(self, sender: str, told: Announce | Seek | Found) -> None:
-        """A neighbour has announced something."""
+    def heard(self, sender: str, told: Announce | Seek | Found) -> bool:
+        """A neighbour has announced something. Whether ways may be others now."""
         if not isinstance(told, Announce):
-            return  # nobody seeks where all is known
+            return False  # nobody seeks where all is known
+        version = self.version
         self._wake()
         if not told.states:
             self._asked_by(sender)
@@ -151,6 +152,7 @@ class LinkStates:
             about_to = self._news.get(sender, {}).get(state.node)
             if has_it and about_to is not None and (about_to.life, about_to.number) <= age:
                 self._unsay(sender, state.node)
+        return self.version != version
 
     def link_down(self, peer: str) -> None:
         """An own link makes no pairs any more. Messages still pass."""

@@ -41,8 +41,8 @@ class Routes(Ways, Protocol):
     def forget(self, target: str) -> None:
         """A way there turned out to be broken."""
 
-    def heard(self, sender: str, told: Announce | Seek | Found) -> None:
-        """Another node has announced, asked or answered something."""
+    def heard(self, sender: str, told: Announce | Seek | Found) -> bool:
+        """Another node has announced, asked or answered something. Whether ways may be others now."""
 
     def link_down(self, peer: str) -> None:
         """An own link makes no pairs any more."""

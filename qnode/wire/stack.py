@@ -86,7 +86,7 @@ class StackSpec(msgspec.Struct, array_like=True, frozen=True):
         window: How many pairs a request may have under way at once.
         swap_success: The probability that a Bell measurement of a repeater succeeds.
         distillation: "dejmps" or "bbpssw", where a request needs it; "none": such requests are refused.
-        flood: Whether link states are announced to everybody, or routes are asked for when they are needed.
+        flood: Whether link states are announced to everybody, or asked for by whoever needs a route.
         head_start_ns: A request gets memory before those of one priority less that were made up to so much earlier.
     """
 
@@ -127,25 +127,22 @@ class Announce(msgspec.Struct, array_like=True, tag=1, frozen=True):
 
 
 class Seek(msgspec.Struct, array_like=True, tag=2, frozen=True):
-    """A node, in this life of it, seeks a way to the target, for the how-manieth time: who is not it, asks on."""
+    """A node, in this life of it, wants to know its part of the network, for the how-manieth time.
 
-    source: str
-    life: int
-    number: int
-    target: str
-
-
-class Found(msgspec.Struct, array_like=True, tag=3, frozen=True):
-    """The answer to a Seek, or to what was asked on: all that is behind the sender on ways to the target.
-
-    `states` are those of the nodes there, each by `encode_state`, for whoever seeks to read: on a long way they are
-    passed on many times. None: there is no way that is not in another's answer.
+    Whoever hears of it passes it on to its neighbours, and answers the node that seeks.
     """
 
     source: str
     life: int
     number: int
-    states: tuple[bytes, ...]
+
+
+class Found(msgspec.Struct, array_like=True, tag=3, frozen=True):
+    """The answer to a Seek, from each node that it comes to, directly: the sender and its links."""
+
+    life: int
+    number: int
+    state: LinkState
 
 
 # ---------------------------------------------------------------- between the ends of a request
@@ -396,18 +393,6 @@ Talk = (
 
 encode_talk = msgspec.msgpack.Encoder().encode
 _talk = msgspec.msgpack.Decoder(Talk)
-
-
-encode_state = encode_talk
-_state = msgspec.msgpack.Decoder(LinkState)
-
-
-def decode_state(data: bytes) -> LinkState:
-    """Raises MalformedMessage."""
-    try:
-        return _state.decode(data)
-    except UNREADABLE as error:
-        raise MalformedMessage(detail=f"not the state of a node's links: {error}") from None
 
 
 def decode_talk(data: bytes) -> Talk:

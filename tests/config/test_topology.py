@@ -216,3 +216,27 @@ def test_a_thousand_nodes_one_by_one(tmp_path: Path) -> None:
 def test_routes_are_sought_where_too_many_would_announce_their_links(n: int, routing: str, flood: bool) -> None:
     net = network(f"nodes: {{'n[1..{n}]': {{qubits: 2}}}}\nstack: {{routing: {routing}}}\n")
     assert net.stack.flood is flood
+
+
+def test_routes_are_sought_only_where_everybody_can_answer_who_seeks() -> None:
+    """a, b and c are joined by links, and a cannot tell c anything; with d, of another part, nobody has to talk."""
+    rows = {"a": ["", "1 us", ""], "b": ["1 us", "", "1 us"], "c": ["1 us", "1 us", ""], "d": ["", "", ""]}
+
+    def flood(routing: str, rows: dict[str, list[str]]) -> bool:
+        names = [*rows, *(f"e{nth}" for nth in range(100))]
+        table = [["", *names], *([name, *rows.get(name, [])] for name in names)]
+        text = "\n".join(",".join([*row, *[""] * (len(names) + 1 - len(row))]) for row in table)
+        config = loads(
+            f"version: 1\nnodes: {{{', '.join(f'{name}: ' for name in names)}}}\n"
+            "links: {ab: {between: [a, b], length: 1 km}, bc: {between: [b, c], length: 1 km}}\n"
+            f"classical: {{delay: {{matrix: delays.csv}}}}\nstack: {{routing: {routing}}}\n"
+        )
+        return describe(config, HERE, 1, read=lambda path: text).stack.flood
+
+    assert flood("auto", rows)
+    assert flood("link_state", rows)
+    with pytest.raises(ConfigError, match="for on_demand, a has to answer c, and the matrix of delays has no way"):
+        flood("on_demand", rows)
+    whole = {**rows, "a": ["", "1 us", "1 us"]}
+    assert not flood("auto", whole)
+    assert not flood("on_demand", whole)

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
+from typing import Generic, TypeVar
 
+from orchestrator.delays import AlongLinks
+from qnode.ids import NodeName
 from qnode.stack.discovery import Discovery
 from qnode.stack.routing import LinkStates
-from qnode.wire.stack import Announce, LinkFacts, LinkState, NodeFacts, encode_talk
+from qnode.stack.ways import Routes
+from qnode.wire.stack import Announce, Found, LinkFacts, NodeFacts, Seek, encode_talk
 
 Edges = Mapping[tuple[str, str], int]
 """The links of a network, by their ends, each with its delay in ns."""
@@ -58,7 +62,7 @@ def random_graph(n: int, extra: int, seed: int, longest: int = 1000) -> Edges:
 
 
 class Timed:
-    """Every message takes as long as its link is; counts them, the states in them, and their bytes."""
+    """Every message takes as long as light along the links; counts them, the states in them, and their bytes."""
 
     def __init__(self, edges: Edges, hold_ns: int | None = None) -> None:
         self.links = {
@@ -67,7 +71,7 @@ class Timed:
         }
         self.states = {name: LinkStates(name, 0, FACTS, links, hold_ns=hold_ns) for name, links in self.links.items()}
         self.discoveries = {name: Discovery(name, 0, FACTS, links) for name, links in self.links.items()}
-        self.delays = {(one, other): delay for (a, b), delay in edges.items() for one, other in ((a, b), (b, a))}
+        self.delays = AlongLinks((NodeName(a), NodeName(b), delay) for (a, b), delay in edges.items())
         self.messages = self.told = self.bytes = self.now_ns = 0
         self._order = count()
         self._events: list[tuple[int, int, str, Callable[[], object]]] = []
@@ -80,8 +84,9 @@ class Timed:
             self.messages += 1
             self.told += len(getattr(message, "states", ()))
             self.bytes += len(encode_talk(message))
-            when_ns = self.now_ns + self.delays[sender, peer]
-            self.at(when_ns, peer, lambda peer=peer, message=message: self._hear(peer, sender, message))  # type: ignore[misc]
+            delay_ns = self.delays.delay_ns(NodeName(sender), NodeName(peer))
+            assert delay_ns is not None
+            self.at(self.now_ns + delay_ns, peer, lambda peer=peer, message=message: self._hear(peer, sender, message))  # type: ignore[misc]
 
     def run(self) -> None:
         """Until nothing is to come; what is heard at the same instant is passed on at once."""
@@ -109,25 +114,45 @@ class Timed:
             self.at(states.due_ns, name, lambda: None)
 
 
-class Loose:
-    """Messages and news of nodes arrive in any order; nodes are lost and return."""
+R = TypeVar("R", bound=Routes)
+Routing = Callable[[str, int, NodeFacts, tuple[LinkFacts, ...]], R]
 
-    def __init__(self, edges: Edges, random: Random) -> None:
+
+class Loose(Generic[R]):
+    """Messages and news of nodes arrive in any order; nodes are lost and return.
+
+    Args:
+        routing: Makes the machine of one life of a node.
+        facts: Of nodes that are not like all others.
+        links: Those of each node; all alike, if left out.
+    """
+
+    def __init__(
+        self,
+        edges: Edges,
+        random: Random,
+        routing: Routing[R],
+        facts: Mapping[str, NodeFacts] | None = None,
+        links: Mapping[str, tuple[LinkFacts, ...]] | None = None,
+    ) -> None:
         self.edges = edges
         self.random = random
+        self.routing = routing
+        self.facts = {name: FACTS for name in nodes_of(edges)} | dict(facts or {})
+        self.links = links or {name: tuple(link(peer) for peer in neighbours(edges, name)) for name in self.facts}
         self.broken: set[tuple[str, str]] = set()
         self.lives = dict.fromkeys(nodes_of(edges), 0)
         self.means = {(one, other): 0 for one in self.lives for other in self.lives}  # whom one means by another
-        self.here: dict[str, LinkStates] = {}
-        self.under_way: list[tuple[str, int, str, Announce]] = []  # receiver, the life that is meant, sender
+        self.here: dict[str, R] = {}
+        # receiver, the life that is meant, sender
+        self.under_way: list[tuple[str, int, str, Announce | Seek | Found]] = []
         self.untold: dict[str, list[tuple[bool, str, int]]] = {name: [] for name in self.lives}  # back?, node, life
         self.sent = 0
         for name in self.lives:
             self._begin(name)
 
     def _begin(self, name: str) -> None:
-        links = tuple(link(peer) for peer in neighbours(self.edges, name))
-        self.here[name] = LinkStates(name, self.lives[name], FACTS, links, hold_ns=0)
+        self.here[name] = self.routing(name, self.lives[name], self.facts[name], self.links[name])
         for a, b in self.broken:
             if name in (a, b):
                 self.here[name].link_down(b if name == a else a)
@@ -193,8 +218,3 @@ class Loose:
             (node, self.lives[node], frozenset(p for p in neighbours(self.edges, node) if (node, p) not in broken))
             for node in part
         }
-
-    def known(self, name: str) -> dict[str, LinkState]:
-        """What a node knows of its own part."""
-        part = part_of(self.edges, name, without=self.lives.keys() - self.here.keys())
-        return {node: state for node, state in self.here[name].states.items() if node in part}

@@ -53,6 +53,8 @@ GOOD: Final[dict[str, tuple[str, Talk]]] = {
     "a grant": ("r2", Granted(CIRCUIT, 1, FACTS)),
     "no memory": ("r2", Busy(CIRCUIT, "r2")),
     "an end": ("dave", Close(CIRCUIT)),
+    "a search": ("alice", Seek("dave", 0, 1)),
+    "an answer": ("dave", Found(0, 1, LinkState("dave", 0, 0, FACTS, ()))),
     "a break": ("r2", Down(CIRCUIT, "broken")),
 }
 LIES: Final[dict[str, tuple[str, Talk]]] = {
@@ -78,6 +80,9 @@ LIES: Final[dict[str, tuple[str, Talk]]] = {
     "a request for nothing": ("dave", Wanted(1, "main", "", 0, 0.0, 0)),
     "a request for more than there is": ("dave", Wanted(1, "main", "", 1, 1.5, 0)),
     "an announcement from afar": ("dave", Announce(())),
+    "a search from afar": ("dave", Seek("dave", 0, 1)),
+    "an answer of another node": ("alice", Found(0, 1, LinkState("dave", 0, 0, FACTS, ()))),
+    "an answer of a node that cannot be": ("dave", Found(0, 1, LinkState("dave", 0, 0, NodeFacts(-1, 1.0, 1.0), ()))),
     "the end of others' request": ("mallory", Void(7, NUMBER)),
     "a meeting with others' request": ("mallory", Wanted(7, "main", "", 1, 0.0, 0, met=NUMBER)),
     "a circuit for others' request": ("alice", Setup("alice>r1#0", ("alice", "r1"), 1, NUMBER, 1, 1, 0, FACTS)),
@@ -268,8 +273,8 @@ talks = st.one_of(
         pairs=st.dictionaries(whole, st.tuples(pairs, whole), max_size=3),
     ),
     of(Announce, states=st.just(())),
-    of(Seek, source=names, life=whole, number=whole, target=names),
-    of(Found, source=names, life=whole, number=whole, states=st.just(())),
+    of(Seek, source=names, life=whole, number=whole),
+    of(Found, life=whole, number=whole, state=of(LinkState, node=names, life=whole, number=whole, facts=facts)),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from qnode.ids import NodeName
-from qnode.stack import discovery
+from qnode.stack import recent
 from qnode.stack.discovery import Discovery
 from qnode.wire.stack import Announce, Found, Seek, StackSpec, Talk
 from tests.stack.flooding import FACTS, link
@@ -79,10 +79,11 @@ def test_who_knows_everything_asks_nobody() -> None:
     assert world.told == told
 
 
-def test_of_searches_that_are_over_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery, "REMEMBERED", 5)
+def test_of_those_who_seek_whoever_did_so_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "REMEMBERED", 5)
     ways = Discovery("n1", 0, FACTS, (link("n0"),))
-    for number in range(50):
-        ways.heard("n0", Seek("n0", 0, number, "n9"))
-    assert len(ways.take(0)) == 50  # all are answered
-    assert len(ways._searches) == 5
+    for nth in range(50):
+        ways.heard("n0", Seek(f"far{nth}", 0, 1))
+        ways.heard("n0", Seek("often", 0, nth))
+    assert len(ways.take(0)) == 100  # all are answered
+    assert list(ways._heard) == ["far46", "far47", "far48", "far49", "often"]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from qnode.errors import NoRoute
 from qnode.stack.routing import LinkStates
-from qnode.wire.stack import Announce, Found, LinkState, decode_talk, encode_talk
-from tests.stack.flooding import FACTS, Edges, Loose, Timed, chain, grid, link, nodes_of, random_graph
+from qnode.wire.stack import Announce, Found, LinkFacts, LinkState, NodeFacts, decode_talk, encode_talk
+from tests.stack.flooding import FACTS, Edges, Loose, Timed, chain, grid, link, nodes_of, part_of, random_graph
 
 graphs = st.builds(random_graph, st.integers(2, 8), st.integers(0, 6), st.integers(0, 10**6))
 seeds = st.integers(0, 10**6)
@@ -20,17 +20,28 @@ seeds = st.integers(0, 10**6)
 # --- any order -------------------------------------------------------------------------------------------------------
 
 
-def agree(world: Loose) -> None:
+def at_once(name: str, life: int, facts: NodeFacts, links: tuple[LinkFacts, ...]) -> LinkStates:
+    """Nothing is held back."""
+    return LinkStates(name, life, facts, links, hold_ns=0)
+
+
+def known_to(world: Loose[LinkStates], name: str) -> dict[str, LinkState]:
+    """What a node knows of its own part."""
+    part = part_of(world.edges, name, without=world.lives.keys() - world.here.keys())
+    return {node: state for node, state in world.here[name].states.items() if node in part}
+
+
+def agree(world: Loose[LinkStates]) -> None:
     """If one of a part is awake, all are; and they know their part as it is."""
     for name, states in world.here.items():
         part = {node for node, _, _ in world.truth(name)}
         awake = [other for other in part if world.here[other].awake]
         assert not awake or set(awake) == part
         if awake:
-            known = world.known(name)
+            known = known_to(world, name)
             links = {(node, one.life, frozenset(it.peer for it in one.links)) for node, one in known.items()}
             assert links == world.truth(name)
-            assert known == world.known(awake[0])
+            assert known == known_to(world, awake[0])
             assert states.complete
 
 
@@ -38,7 +49,7 @@ def agree(world: Loose) -> None:
 @given(graphs, seeds)
 def test_all_wake_and_know_the_same_in_any_order_of_messages(edges: Edges, seed: int) -> None:
     random = Random(seed)
-    world = Loose(edges, random)
+    world = Loose(edges, random, at_once)
     for name in random.sample(nodes_of(edges), random.randint(1, 2)):
         world.here[name].need("anybody")
     while world.step():
@@ -52,7 +63,7 @@ def test_all_wake_and_know_the_same_in_any_order_of_messages(edges: Edges, seed:
 @given(graphs, seeds, st.integers(0, 60))
 def test_parts_of_a_network_agree_after_failures_and_returns_at_any_moment(edges: Edges, seed: int, busy: int) -> None:
     random = Random(seed)
-    world = Loose(edges, random)
+    world = Loose(edges, random, at_once)
     world.here[random.choice(nodes_of(edges))].need("anybody")
     for _ in range(busy):
         gone = sorted(world.lives.keys() - world.here.keys())
@@ -199,7 +210,7 @@ def test_routes_wait_until_the_whole_part_is_known() -> None:
     alice.node_lost("bob", 0)
     with pytest.raises(NoRoute, match="alice reaches only: nobody"):
         alice.route("carol")
-    alice.heard("bob", Found("alice", 0, 1, ()))  # of a search: nobody seeks here
+    assert not alice.heard("bob", Found(0, 1, LinkState("bob", 0, 0, FACTS, ())))  # nobody seeks here
     assert alice.due_ns is None
 
 

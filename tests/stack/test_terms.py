@@ -116,11 +116,12 @@ METRICS: Final = {"hops": ["alice", "r1", "dave"], "time": LONG, "fidelity": ["a
 """The way that is best by each of them: of two links, over none that is slow, and over none that is bad."""
 
 
+@pytest.mark.parametrize("routing", ["link_state", "on_demand"])
 @pytest.mark.parametrize("metric", METRICS)
-async def test_routes_are_short_in_what_is_configured(metric: str, tmp_path: Path) -> None:
+async def test_routes_are_short_in_what_is_configured(metric: str, routing: str, tmp_path: Path) -> None:
     """r1dave is short, slow and bad; r1r3 is slow, and the two links that go around it are worse than it."""
     slow = {"r1dave": (0.01, "10 us"), "r1r3": (0.02, "10 us")}
-    config = network(both("take", {}), RING, slow=slow, stack={"metric": metric})
+    config = network(both("take", {}), RING, slow=slow, stack={"metric": metric, "routing": routing})
     config["links"]["r1dave"]["source"] |= {"model": "werner", "fidelity": 0.8}
     for name in ("alicer2", "r2r3"):
         config["links"][name]["fidelity"] = 0.95
@@ -146,9 +147,13 @@ def shared(ends: int, main: str, args: list[dict[str, Any]], **changes: Any) -> 
     ("rate", "way"),
     [(5_000, ["alice", "r1", "dave"]), (20_000, LONG), (60_000, "RateUnreachable: .*; the link r2~r3 lets through 5e")],
 )
-async def test_the_first_way_is_gone_whose_links_make_enough(rate: float, way: list[str] | str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("routing", ["link_state", "on_demand"])
+async def test_the_first_way_is_gone_whose_links_make_enough(
+    routing: str, rate: float, way: list[str] | str, tmp_path: Path
+) -> None:
     slow = {"r1dave": (0.1, "10 us"), "r2r3": (0.5, "10 us"), "r1r3": (0.1, "10 us")}
-    done = await run(network(both("take", {"rate": rate}, {"at": 1e-4}), RING, slow=slow), tmp_path)
+    programs = both("take", {"rate": rate}, {"at": 1e-4})
+    done = await run(network(programs, RING, slow=slow, stack={"routing": routing}), tmp_path)
     if isinstance(way, str):
         assert re.match(way, done["alice"]["said"])
         assert done["alice"]["said"] == done["dave"]["said"]
