@@ -42,6 +42,7 @@ async def follow(
     Raises:
         TimeoutError: The time is over.
         ProcessLost: A process ended that should not have.
+        Exception: Whatever `on_progress` raises.
     """
     async with asyncio.timeout_at(deadline):
         await launcher.start(launch)
@@ -49,6 +50,7 @@ async def follow(
         on_start()
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Summary] = loop.create_future()
+    failed: asyncio.Future[None] = loop.create_future()
     control = Control(launch.oracle.address, launch.oracle.token)
 
     parts: list[bytes] = []
@@ -56,6 +58,13 @@ async def follow(
     gone: dict[str, tuple[str, int]] = {}  # nodes that were lost, why, and in which life
 
     def take_news() -> None:
+        try:
+            take_all_news()
+        except Exception as error:  # noqa: BLE001  # in a callback of the loop: it must reach the task that follows
+            if not failed.done():
+                failed.set_exception(error)
+
+    def take_all_news() -> None:
         for message in control.news():
             if isinstance(message, RunEnded) and not ended.done():
                 parts.append(message.summary)
@@ -93,7 +102,9 @@ async def follow(
     watching = asyncio.ensure_future(_watch(launcher, Keeper(launcher, launch), replacing, ended, lose))
     try:
         left = None if deadline is None else max(0.0, deadline - loop.time())
-        await asyncio.wait((ended, watching), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((ended, watching, failed), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if failed.done():
+            failed.result()  # what was behind it in the news is not known: the run cannot be followed any more
         if not ended.done() and not watching.done():
             await what_there_is("timed_out")
             if not ended.done() or ended.result().how == "timed_out":  # else it had ended by itself just before

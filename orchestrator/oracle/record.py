@@ -202,10 +202,13 @@ class RecordWriter:
             os.fdatasync(self._fd)
 
     def _begin_next(self) -> None:
-        full, before = self._file, self._size
-        os.close(self._fd)
+        full, descriptor, before = self._file, self._fd, self._size
         self._number += 1
-        self._begin(_start_behind(self._number, before))
+        try:
+            self._begin(_start_behind(self._number, before))
+        finally:
+            if self._fd != descriptor:  # else there is no next one, and `close` closes this one
+                os.close(descriptor)
         self._packer.pack(full)
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 import os
 import re
 import time
@@ -123,7 +124,8 @@ class Server:
     def receive(self, timeout_ms: int | None = None, *, running: int = 0) -> tuple[bytes, list[bytes]] | None:
         """The next message of a known connection as (connection, frames); None after timeout_ms.
 
-        Without a time-out it waits for IDLE_MS, and costs less: there is no poll before each message.
+        Without a time-out it waits for IDLE_MS, and costs less: there is no poll before each message. Whatever is said
+        in vain meanwhile, it returns by then.
 
         A Hello is answered here; the frames of a connection that has just said a good one come back as an empty list.
 
@@ -136,32 +138,40 @@ class Server:
             connection, came, self._speaker, self._descriptor = self._may_come.popleft()
             if self._greet(connection, came):
                 return connection, []
-        deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+        deadline = math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while timeout_ms is None or self._poll(timeout_ms):
             try:
                 connection, *frames = self._take()
             except zmq.Again:
                 return None
-            if self._guard.is_muted(connection):
-                self.refused[MUTED] += 1
-                continue
-            if connection in self.nodes_of:
-                if len(frames) > MOST_FRAMES and len(frames) > 4 * len(self.nodes_of[connection]):
-                    self.refuse(connection, MalformedMessage(detail=f"a message of {len(frames)} frames"))
-                    continue
-                return connection, frames
-            if connection in self._replaced:
-                self.refused["from a connection that was replaced"] += 1
-                self.blame(connection)
-                continue
-            self._speakers.add(connection)
-            if self._greet(connection, frames):
-                return connection, []
-            if deadline is not None:  # strangers do not make us wait longer, nor less
-                timeout_ms = int((deadline - time.monotonic()) * 1000)
-                if timeout_ms < 0:
-                    return None
+            heard = self._heed(connection, frames)
+            if heard is not None:
+                return connection, heard
+            now = time.monotonic()  # who speaks in vain makes us wait no longer, nor less
+            if timeout_ms is None:
+                deadline = min(deadline, now + IDLE_MS / 1000)
+            else:
+                timeout_ms = int((deadline - now) * 1000)
+            if now >= deadline:
+                return None
         return None
+
+    def _heed(self, connection: bytes, frames: list[bytes]) -> list[bytes] | None:
+        """What a message says to whoever owns us; None if nothing."""
+        if self._guard.is_muted(connection):
+            self.refused[MUTED] += 1
+            return None
+        if connection in self.nodes_of:
+            if len(frames) > MOST_FRAMES and len(frames) > 4 * len(self.nodes_of[connection]):
+                self.refuse(connection, MalformedMessage(detail=f"a message of {len(frames)} frames"))
+                return None
+            return frames
+        if connection in self._replaced:
+            self.refused["from a connection that was replaced"] += 1
+            self.blame(connection)
+            return None
+        self._speakers.add(connection)
+        return [] if self._greet(connection, frames) else None
 
     def _poll(self, timeout_ms: int) -> bool:
         """Whether a message comes within that time; meanwhile it is looked after strangers."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event, Thread
 from typing import Final
 
 import pytest
+import zmq
 
 from orchestrator import Cluster
 from orchestrator.config import Config
@@ -16,11 +20,16 @@ from qnode import Node
 from qnode.errors import LimitExceeded, MalformedMessage, ProgramFailed
 from qnode.ids import NodeName
 from qnode.transport.guard import Guard
+from qnode.transport.server import MUTED, Server
 from qnode.wire.messages import count_operations, encode
 from qnode.wire.operations import Entangle, MeasureDirectly, Note, Op, Send, Withdraw
 from tests.hostile.frames import OPS, report
 from tests.hostile.worlds import zero
 from tests.oracle.cores import ALICE, BOB, Bench, entangle, send, spec
+from tests.oracle.strangers import Stranger
+
+ENDLESS_S: Final = 8.0
+FLOOD: Final = 1_000  # messages that are passed over unread
 
 CASES: Final[Sequence[tuple[Limits, list[Op], list[Op]]]] = [
     (
@@ -95,6 +104,41 @@ def test_whoever_says_too_much_in_vain_within_a_second_is_not_listened_to_any_mo
         now[0] += 1.1
     assert [guard.blame(b"a", 2), guard.blame(b"b", 3), guard.blame(b"a", 2)] == [False, False, True]
     assert (guard.is_muted(b"a"), guard.is_muted(b"b")) == (True, False)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def flood(address: str, over: Event) -> None:
+    """Talk without end; an end there is, so that a server that cannot turn away from it fails and does not hang."""
+    end = time.monotonic() + ENDLESS_S
+    with Stranger(address) as mallory:
+        while not over.is_set() and time.monotonic() < end:
+            if mallory.socket.poll(10, zmq.POLLOUT):
+                mallory.say(b"x")
+
+
+@pytest.mark.parametrize("timeout_ms", [None, 200])
+def test_whoever_talks_on_though_nobody_listens_makes_nobody_wait_longer(timeout_ms: int | None, short: Path) -> None:
+    over = Event()
+    server = Server(f"ipc://{short}/o", b"token", most_refusals=1)
+    flooding = [Thread(target=flood, args=(server.address, over)) for _ in range(2)]
+    try:
+        for one in flooding:
+            one.start()
+        start = time.monotonic()
+        while server.refused[MUTED] < FLOOD and time.monotonic() - start < ENDLESS_S / 2:
+            assert server.receive(timeout_ms) is None
+        assert server.refused[MUTED] >= FLOOD
+        assert time.monotonic() - start < ENDLESS_S / 2
+    finally:
+        over.set()
+        for one in flooding:
+            one.join()
+        server.close()
 
 
 def test_limits_of_a_node_win_over_those_of_its_kind_and_these_over_all() -> None:

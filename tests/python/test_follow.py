@@ -76,6 +76,20 @@ async def test_a_run_whose_listener_breaks_is_ended_and_saved(tmp_path: Path) ->
     assert [(entry.ended, entry.exit_code) for entry in saved.listing(tmp_path)] == [("interrupted", 141)]
 
 
+async def test_a_run_whose_progress_nobody_can_be_told_is_ended_at_once_and_saved(tmp_path: Path) -> None:
+    told: list[object] = []
+
+    def broken_too(progress: object) -> None:
+        told.append(progress)
+        raise ValueError("on purpose")
+
+    net = Cluster(nodes={"a": endless.forever}, runs=tmp_path)
+    with pytest.raises(ValueError, match="on purpose"):
+        await net.run(on_output=None, on_progress=broken_too, timeout=10)
+    assert len(told) == 1
+    assert [(entry.ended, entry.exit_code) for entry in saved.listing(tmp_path)] == [("failed", 1)]
+
+
 @pytest.mark.parametrize(("program", "ended"), [(endless.once, "done"), (endless.once_and_fails, "failed")])
 async def test_a_run_whose_listener_breaks_at_its_last_lines_is_saved_with_all_there_is(
     program: Callable[[Node], Awaitable[object]], ended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -100,6 +100,15 @@ def test_a_change_is_in_the_file_at_once(tmp_path: Path) -> None:
     assert one.changes[0].change == Hold("alice")
 
 
+def test_a_writer_that_can_begin_no_further_file_says_so_and_is_closed_like_any_other(tmp_path: Path) -> None:
+    """It once closed a descriptor twice, which may have become another's, and said nothing but that."""
+    record = RecordWriter(tmp_path / "record", DESCRIPTION, segment_bytes=1)
+    segments.segment(tmp_path / "record", 1).mkdir()
+    with pytest.raises(FileExistsError):
+        append(record, 0)
+    record.close()
+
+
 # ---------------------------------------------------------------- where the writer was killed
 
 
