@@ -317,7 +317,7 @@ async def test_what_was_changed_last_is_in_the_record_of_a_run_that_is_ended_the
 async def test_a_round_that_is_cut_short_is_told_as_far_as_it_was_executed(tmp_path: Path) -> None:
     nodes = {"alice": Program(programs.telling), "bob": Program(programs.thinking, of_wall_s=60.0)}
     async with Cluster(nodes, seed=1, runs=tmp_path) as net:
-        run = await net.run(timeout=2.0, check=False)
+        run = await net.run(timeout=1.0, check=False)
     assert isinstance(run.failure, TimedOut)
     check_replay(run)
 
