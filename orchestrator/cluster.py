@@ -119,6 +119,7 @@ class Cluster:
         self._busy = False
         self._running: asyncio.Future[tuple[str, bytes]]  # of the run under way, once it can be spoken to
         self._stepping: Stepping | None = None
+        self._staging: set[Steering] = set()
         self.inline = False
 
     @property
@@ -312,7 +313,11 @@ class Cluster:
             return
         address, token = await asyncio.shield(self._running)
         async with Steering(address, token) as steering:
-            await steering.change(change)
+            self._staging.add(steering)
+            try:
+                await steering.change(change)
+            finally:
+                self._staging.discard(steering)
 
     def _program_to_start(
         self, node: str, program: str, run: ProgramLike | None, args: dict[str, object], service: bool, memories: int
@@ -513,6 +518,8 @@ class Cluster:
         finally:
             if steering is not None:
                 steering.close()
+            for staging in self._staging:
+                staging.over()
             self._plan = None
             await _to_its_end(launcher.end_run())
 

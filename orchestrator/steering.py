@@ -67,6 +67,11 @@ class Steering:
         self._control.close()
         self._end()
 
+    def over(self) -> None:
+        """The run has ended, as whoever started it knows: an oracle that was never reached has not told."""
+        self._take_news()
+        self._end()
+
     async def pause(self) -> None:
         """Let nobody run any more, as soon as those that run now are done with this instant."""
         await self._ask(Pause())

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from math import pi
-from typing import Final, NamedTuple
+from functools import lru_cache
+from math import isfinite, pi
+from typing import Final
 
 NS_PER_S: Final = 10**9
 _EXACT_TEXT: Final = 64  # characters; bounds the size of the fractions that a file can ask for
@@ -21,7 +23,8 @@ class UnitError(ValueError):
     """A text that is not a quantity of the dimension that is wanted there; the sentence says what is."""
 
 
-class Dimension(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Dimension:
     """A kind of quantity: its name in sentences, its units as factors to SI, and whether it may be negative."""
 
     noun: str
@@ -106,11 +109,23 @@ def parse(value: object, dimension: Dimension) -> float:
     Raises:
         UnitError: If it is something else; the sentence lists the units that are allowed.
     """
+    if type(value) is float and dimension is NUMBER and isfinite(value):
+        return value + 0.0  # which is what its text would be read as; of zeros there is one
+    return _float(value, dimension) if type(value) is str else _nearest(value, dimension)
+
+
+def _nearest(value: object, dimension: Dimension) -> float:
     exact = parse_exact(value, dimension)
     try:
         return float(exact)
     except OverflowError:
         raise UnitError(f"{shown(value)} is too large") from None
+
+
+@lru_cache(maxsize=1024)
+def _float(text: str, dimension: Dimension) -> float:
+    """The same text stands in a file for many nodes."""
+    return _nearest(text, dimension)
 
 
 def parse_exact(value: object, dimension: Dimension) -> Fraction:

@@ -78,8 +78,10 @@ def python(module: str, *arguments: str) -> list[str]:
     """The command that runs the `main` of a module of ours, wherever it is installed.
 
     The current folder stays out of `sys.path`: a program called random.py there must not become everybody's `random`.
+    Nothing that is imported is garbage, and looking for it takes a quarter of the time.
     """
-    code = f"import sys; sys.path.append({_ROOT!r}); from {module} import main; sys.exit(main())"
+    imports = f"gc.disable(); from {module} import main; gc.freeze(); gc.enable()"
+    code = f"import gc, sys; sys.path.append({_ROOT!r}); {imports}; sys.exit(main())"
     return [sys.executable, "-P", "-c", code, *arguments]
 
 

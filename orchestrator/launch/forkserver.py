@@ -12,6 +12,7 @@ the launcher is gone.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import selectors
 import signal
@@ -206,9 +207,11 @@ def main() -> None:
     server = Forkserver(sock)
     starter: Starter
     if start_method() == "fork":
+        gc.disable()  # as in `early.python`
         from orchestrator.launch.forking import Forking  # lazy: who spawns needs nothing of what nodes need
 
         starter = Forking(server, sock.fileno(), again.left_out if again else ())
+        gc.enable()
     else:
         from orchestrator.launch.spawning import Spawning  # lazy: as above
 

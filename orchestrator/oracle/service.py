@@ -694,7 +694,7 @@ class OracleService:
             self._server.send(connection, [self._stop])
         deadline = time.monotonic() + self._farewell_s
         awaited = set(self._server.connection_of) - self._gone.keys()
-        while not awaited <= self._farewells.keys() and time.monotonic() < deadline:
+        while not awaited - self._server.unheard <= self._farewells.keys() and time.monotonic() < deadline:
             received = self._server.receive(100)
             if received is None:
                 continue

@@ -193,6 +193,11 @@ class Server:
         """Where each node that has said so is reached by the others."""
         return {name: hello.address for hello in self.hellos.values() if hello.address for name, _ in hello.nodes}
 
+    @property
+    def unheard(self) -> set[str]:
+        """Nodes that are not listened to any more."""
+        return {name for name, connection in self.connection_of.items() if self._guard.is_muted(connection)}
+
     def _take_named(self) -> list[bytes]:
         """A message of a connection through a network; if that is not known yet, whose it is, too."""
         now = time.monotonic()

@@ -13,6 +13,7 @@ from orchestrator import Cluster, Program, faults
 from orchestrator.node_replay import replay
 from orchestrator.report import table
 from orchestrator.run import Run
+from orchestrator.steering import RunOver, Steering
 from qnode.errors import ConfigError, InvalidOperation, ProgramFailed
 from qnode.wire.payload import unpack
 from tests.applications import programs
@@ -88,6 +89,18 @@ async def test_an_error_in_the_clean_up_of_a_stopped_program_fails_the_run(tmp_p
     assert "RuntimeError: in its clean-up" in failure.traceback
     with pytest.raises(ProgramFailed):
         done.raise_failure()
+
+
+async def test_what_never_reached_the_oracle_is_refused_once_the_run_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[asyncio.Task[None]] = []
+    monkeypatch.setattr("orchestrator.cluster.Steering", lambda _, token: Steering("tcp://127.0.0.1:1", token))
+    async with Cluster({"alice": programs.draws}, runs=tmp_path) as net:
+        await net.run(on_start=lambda: asked.append(asyncio.create_task(net.stop("alice", "main"))))
+        with pytest.raises(RunOver):
+            async with asyncio.timeout(WALL_S):
+                await asked[0]
 
 
 @pytest.mark.parametrize("inline", [True, False])

@@ -127,7 +127,13 @@ def on_terminal(*arguments: str | Path, cwd: Path, columns: int = 80, **changes:
     env = environment(**changes)
     env.pop("COLUMNS", None)
     process = subprocess.Popen(
-        command(*arguments), cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        _typed(*arguments, **changes),
+        cwd=cwd,
+        env=env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
     )
     os.close(theirs)
     written = b""

@@ -14,7 +14,6 @@ import pytest
 
 from tests.cli.commands import (
     DEADLINE_S,
-    command,
     ended,
     environment,
     out,
@@ -26,6 +25,7 @@ from tests.cli.commands import (
 )
 from tests.cli.programs import COUNTS, FAILS
 from tests.launch.processes import GONE_S, linux_only, watching
+from tests.warm import commands as warm
 
 pytestmark = linux_only
 
@@ -131,7 +131,7 @@ def test_a_line_of_a_log_ends_at_its_line_feed_whoever_reads_it(folder: Path) ->
 
     def read(*options: str) -> bytes:
         return subprocess.run(
-            command("logs", "net-1", *options),
+            warm.qnode("logs", "net-1", *options),
             cwd=folder,
             env=environment(),
             stdout=subprocess.PIPE,

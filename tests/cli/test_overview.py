@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import gc
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from orchestrator.cli import arguments as parsing
 from orchestrator.cli import main
 from orchestrator.cli.arguments import parser_of
-from orchestrator.cli.commands import COMMANDS, GROUPS, KEEPER, overview
+from orchestrator.cli.commands import COMMANDS, GROUPS, KEEPER, Command, overview
 from qnode import __version__
 from tests.cli.commands import carried_out, lasting_lines, on_terminal, qnode
 
@@ -47,6 +51,25 @@ def test_help_and_mistakes_import_nothing_heavy_and_only_a_run_starts_its_launch
     done = carried_out([sys.executable, "-c", script], cwd=tmp_path)
     started = [False] if launches else []  # the arguments' parser was not imported yet
     assert (done.code, done.out.splitlines()[-2:]) == (0, [f"{code} []", f"{launches} {started}"])
+
+
+def test_garbage_is_looked_for_from_when_the_command_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def while_importing(command: Command) -> argparse.ArgumentParser:
+        seen.append(gc.isenabled())
+        return parser_of(command)
+
+    def run(*_: object) -> int:
+        seen.append(gc.isenabled())
+        return 0
+
+    monkeypatch.setattr(parsing, "parser_of", while_importing)
+    monkeypatch.setitem(sys.modules, COMMANDS["doctor"].module, SimpleNamespace(run=run))
+    assert main(["doctor"]) == 0
+    assert seen == [False, True]
+    assert main(["rnu"]) == 2
+    assert gc.isenabled()
 
 
 def test_the_probe_for_heavy_imports_can_fail(tmp_path: Path) -> None:

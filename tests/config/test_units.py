@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pint
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator import units
@@ -102,6 +102,12 @@ def test_reading_is_exact_to_the_last_bit(number: float, dimension: Dimension, d
     assert units.parse_exact(f"{number!r} {unit}", dimension) == exact
     if abs(exact) < 10**308:
         assert parse(f"{number!r}{unit}", dimension) == float(exact)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@example(-0.0)
+def test_a_plain_number_is_what_its_text_is(number: float) -> None:
+    assert repr(parse(number, NUMBER)) == repr(parse(repr(number), NUMBER))
 
 
 @given(st.text(max_size=80), st.sampled_from(DIMENSIONS))

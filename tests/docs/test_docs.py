@@ -129,7 +129,7 @@ class Reader:
             "    asyncio.run(main())\n"
         )
         ended = subprocess.run(
-            [sys.executable, "-c", runner],
+            warm.python(runner),
             input=text,
             cwd=self.folder,
             env=self._environment,

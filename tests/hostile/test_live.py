@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import pytest
 import zmq
+from msgspec.structs import replace
 
 from orchestrator import Cluster
 from orchestrator.cli.by_hand import oracle_facts
@@ -120,8 +121,10 @@ class Mallory:
         self.socket = self._context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.SNDHWM, 4)  # she waits for whoever does not read
         self.socket.setsockopt(zmq.SNDTIMEO, 20_000)
+        self._cut = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self.socket.connect(address)
         self.over = threading.Event()
+        self._hello = Hello(PROTOCOL_VERSION, TOKEN, "node", (("mallory", 0),), os.urandom(16))
 
     def say(self, *frames: bytes) -> bool:
         """False if nobody takes it any more."""
@@ -137,12 +140,24 @@ class Mallory:
         return [decode_to_node(frame) for frame in self.socket.recv_multipart()]
 
     def greet(self, facts: Mapping[str, str]) -> None:
-        self.say(encode(Hello(PROTOCOL_VERSION, TOKEN, "node", (("mallory", 0),), os.urandom(16), dict(facts))))
-        heard = self.hear()
+        self._hello = replace(self._hello, facts=dict(facts))
+        assert not any(isinstance(one, Refused) for one in self._greet())
+
+    def greet_again(self) -> None:
+        """As a process does whose connection was cut, once it is."""
+        assert self._cut.poll(20_000), "the connection is still there"
+        self._hello = replace(self._hello, nth=self._hello.nth + 1)
+        self._greet()
+
+    def _greet(self) -> list[Any]:
+        """What she hears until she is welcome."""
+        self.say(encode(self._hello))
+        heard: list[Any] = []
         while not any(isinstance(one, Welcome) for one in heard):
-            assert heard, "no answer"
-            assert not any(isinstance(one, Refused) for one in heard), heard
-            heard = self.hear()
+            more = self.hear()
+            assert more, heard
+            heard += more
+        return heard
 
     def report(self, ops: tuple[Op, ...] = (), step: int = 1, **more: Any) -> bytes:
         return encode(Report("mallory", 0, step, None, None, 0, ops, **more))
@@ -179,7 +194,8 @@ def floods_with_strangers(mallory: Mallory) -> None:
 def much_at_once(mallory: Mallory) -> None:
     many_parts(mallory)
     a_gigabyte(mallory)
-    mallory.done()
+    mallory.greet_again()
+    mallory.obey()
 
 
 def lies_and_replays(mallory: Mallory) -> None:

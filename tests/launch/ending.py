@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import os
 import socket
@@ -69,6 +70,7 @@ async def holds_out(node: Node, peer: str) -> str:
 
 async def returns_early(node: Node) -> str:
     node.record(half=0.5)
+    assert gc.isenabled()  # after everything was imported without
     return "done long ago"
 
 

@@ -44,12 +44,12 @@ ENDS_S: Final = 30.0
 class Oracle:
     """An oracle in a thread, and who started the run; a run of one node unless told otherwise."""
 
-    def __init__(self, folder: Path, address: str, **changes: Any) -> None:
+    def __init__(self, folder: Path, address: str, *, most_refusals: int = 10_000, **changes: Any) -> None:
         alone: dict[str, Any] = {"programs": {ALICE: ("main",)}, "incarnations": {ALICE: 2}, "links": ()}
         told: OracleSpec = spec(**{**alone, **changes}, folder=str(folder), address=address)
         self.folder = folder
         self.address = address
-        self._service = OracleService(told, Server(address, TOKEN))
+        self._service = OracleService(told, Server(address, TOKEN, most_refusals=most_refusals))
         self._summaries: list[Summary] = []
         self._thread = Thread(target=self._serve, daemon=True)  # a failed test does not wait for it
         self._thread.start()
@@ -124,6 +124,22 @@ def test_reports_that_come_twice_are_answered_twice_and_executed_once_and_others
     assert [[bytes(frame) for frame in one.reports] for one in rounds if not one.farewells] == [
         [frame] for frame in reports
     ]
+
+
+def test_in_the_end_nobody_waits_for_who_is_not_listened_to_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.oracle.service.FAREWELL_S", 1e6)
+    with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as short:
+        oracle = Oracle(tmp_path, f"ipc://{short}/o", most_refusals=10)
+        with Stranger(oracle.address) as starter, Stranger(oracle.address) as alice:
+            assert isinstance(starter.ask(hello("cluster")), Welcome)
+            assert isinstance(alice.ask(hello("node", (ALICE, 2))), Welcome)
+            assert decode_to_node(alice.hear()[0]) == Grant(ALICE, 0, 0, ())
+            assert alice.ask(encode(Report(ALICE, 2, 1, None, None, 0, (), done()))) == Stop("done", 0)
+            for _ in range(11):  # the last one is one too many
+                alice.say(b"garbage")
+            assert oracle.summary().how == "done"
 
 
 def test_whoever_follows_the_run_may_connect_again_and_is_told_there_what_becomes_of_a_lost_node(

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +27,7 @@ from orchestrator.telemetry.orders import Outcome, write_outcome
 from qnode.errors import ConfigError, Deadlock, Interrupted, ProcessLost, ProgramFailed, TimedOut
 from qnode.wire.payload import pack
 from tests.full import at_most, file_system, fill
+from tests.warm import commands as warm
 
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -416,7 +416,7 @@ def test_two_may_prune_at_once(tmp_path: Path) -> None:
         "print('ready', flush=True); sys.stdin.read(1)\n"
         "saved.prune(Path(sys.argv[1]), keep=0)"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
+    command = warm.python(code, str(tmp_path))
     pipe = subprocess.PIPE
     pruners = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) for _ in range(2)]
     for pruner in pruners:
@@ -485,9 +485,7 @@ def test_runs_that_start_together_get_folders_of_their_own(tmp_path: Path) -> No
         "for _ in range(20): print(saving.new_folder(Path(sys.argv[1]), 'coin'))"
     )
     racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=HERE.parents[1]
-        )
+        subprocess.Popen(warm.python(code, str(tmp_path)), stdout=subprocess.PIPE, text=True, cwd=HERE.parents[1])
         for _ in range(2)
     ]
     made = [line for racer in racers for line in racer.communicate(timeout=60)[0].split()]

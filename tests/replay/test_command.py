@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.launch.early import ENVIRONMENT
 from tests.cli.commands import DEADLINE_S, Done, command, environment, qnode, started
+from tests.warm import commands as warm
 
 TALK = """\
 import asyncio
@@ -50,12 +52,12 @@ def talked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def typed(talked: Path, *arguments: str | Path, text: str = "", cwd: Path | None = None) -> Done:
-    """With something typed into it."""
+def typed(talked: Path, *arguments: str | Path, text: str = "", cwd: Path | None = None, afresh: bool = False) -> Done:
+    """With something typed into it; started `afresh`, it has to make itself an environment such as nodes have."""
     done = subprocess.run(
-        command("replay", *arguments),
+        command("replay", *arguments) if afresh else warm.executes("replay", *arguments),
         cwd=cwd or talked,
-        env=environment(COLUMNS="80"),
+        env=environment(COLUMNS="80", **({} if afresh else ENVIRONMENT)),
         input=text,
         capture_output=True,
         text=True,
@@ -72,7 +74,7 @@ def lines_of(folder: Path, node: str) -> list[str]:
 
 def test_it_prints_what_the_node_printed_and_how_it_ended(talked: Path) -> None:
     """Sets of text too are in the order that they had, whatever the shell's hash seed."""
-    done = typed(talked, "alice")
+    done = typed(talked, "alice", afresh=True)
     said = done.out.splitlines()
     assert (done.code, done.err) == (0, "")
     assert said[:2] == lines_of(talked, "alice")

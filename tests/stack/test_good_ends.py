@@ -262,7 +262,7 @@ async def test_processes_distil_as_one_process_does(tmp_path: Path) -> None:
 
 
 async def test_on_the_real_clock(tmp_path: Path) -> None:
-    config = small("abc", "at_once", 0.9, 2, clock={"mode": "real", "speed": 1.0})
+    config = small("abc", "at_once", 0.9, 2, clock={"mode": "real", "speed": 4.0})
     async with Cluster.from_dict(config, base=Path(__file__).parent / "programs", runs=tmp_path) as net:
         done = await net.run(on_output=None)
     assert done["a"] == pytest.approx(done["c"], abs=1e-12)

@@ -17,10 +17,11 @@ from orchestrator import Cluster, report
 from orchestrator.run import Run
 from orchestrator.telemetry.credentials import PASSWORD, USERNAME
 from qnode.errors import ProcessLost
-from tests.cli.commands import command, environment
+from tests.cli.commands import environment
 from tests.launch.processes import children, linux_only, watching
 from tests.telemetry.listening import Heard, listening
 from tests.telemetry.networks import HERE, NOBODY, cluster, network, start, until_told
+from tests.warm import commands as warm
 
 
 def beside() -> list[int]:
@@ -254,7 +255,7 @@ async def test_telemetry_that_is_killed_leaves_its_will_and_the_run_goes_on(
 async def test_nodes_that_an_oracle_by_hand_waits_for_in_vain_show(broker: Broker, root: str, tmp_path: Path) -> None:
     (tmp_path / "net.json").write_text(json.dumps(network(broker.url, topic=root)))
     (tmp_path / "programs.py").write_text((HERE / "programs.py").read_text())
-    words = command("oracle", "net.json", "--seed", "1", "--listen", "ipc://s", "--wait", "0.1")
+    words = warm.qnode("oracle", "net.json", "--seed", "1", "--listen", "ipc://s", "--wait", "0.1")
     env = environment(QNODE_TOKEN="0123456789abcdef")
     process = await asyncio.create_subprocess_exec(*words, cwd=tmp_path, env=env, stderr=asyncio.subprocess.PIPE)
     _, err = await process.communicate()
@@ -269,7 +270,7 @@ async def test_the_end_of_whoever_started_the_run_is_told(broker: Broker, root: 
     (tmp_path / "net.json").write_text(json.dumps(network(broker.url, topic=root, nodes=nodes)))
     (tmp_path / "programs.py").write_text((HERE / "programs.py").read_text())
     async with listening(broker, [f"{root}/#"]) as heard:
-        process = await asyncio.create_subprocess_exec(*command("run", "net.json"), cwd=tmp_path, env=environment())
+        process = await asyncio.create_subprocess_exec(*warm.qnode("run", "net.json"), cwd=tmp_path, env=environment())
         with watching([process.pid]) as watch:
             await heard.status("running", "alice")
             watch.kill(process.pid)

@@ -32,6 +32,20 @@ def qnode(*arguments: str | Path) -> list[str]:
     return typed("qnode", address_of("qnode", address_of("forkserver")), *map(str, arguments))
 
 
+def executes(*arguments: str | Path) -> list[str]:
+    """The same for a command that executes programs itself, where its environment is that of a node's process."""
+    if not IS_THERE:
+        return qnode(*arguments)
+    return typed("qnode", address_of("qnode", address_of("forkserver"), "executes"), *map(str, arguments))
+
+
+def python(code: str, *arguments: str) -> list[str]:
+    """A Python that carries out some code, and has imported all of qnode already."""
+    if not IS_THERE:
+        return [sys.executable, "-c", code, *arguments]
+    return typed("python", address_of("qnode", address_of("forkserver")), code, *arguments)
+
+
 def typed(kind: str, address: str, *arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", str(TYPIST), address, kind, *arguments]
 
@@ -59,11 +73,12 @@ def words(address: str, otherwise: Callable[..., list[str]]) -> Callable[..., li
 def address_of(kind: str, *more: str) -> str:
     """Where processes of a kind are forked, from now until these tests end."""
     folder = tempfile.TemporaryDirectory(prefix="qnode-warm-", dir="/tmp")
+    theirs = ENVIRONMENT if kind == "forkserver" or "executes" in more else {}
     address = f"{folder.name}/s"
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.warm.zygote", address, kind, *more],
         cwd=ROOT,
-        env={**SURROUNDINGS, "PYTHONPATH": str(ROOT), **(ENVIRONMENT if kind == "forkserver" else {})},
+        env={**SURROUNDINGS, "PYTHONPATH": str(ROOT), **theirs},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,

@@ -1,7 +1,7 @@
 """Forks a process for every command that `typist.py` is asked to carry out; all that it needs is imported here.
 
 What a command costs is then what it does, and not half a second of Python's start. Arguments: the address, what its
-processes are, and where their forkservers come from. Ends with its standard input.
+processes are, where their forkservers come from, and a word on its own environment. Ends with its standard input.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Final
 
 from orchestrator.cli.commands import COMMANDS
@@ -30,7 +31,7 @@ from tests.warm.commands import ROOT, words
 ALSO: Final = ("orchestrator.cli.arguments", "orchestrator.cli.endings", "orchestrator.cli.loading")
 
 
-def main(address: str, kind: str, forkservers: str = "") -> None:
+def main(address: str, kind: str, forkservers: str = "", environment: str = "") -> None:
     search = [folder for folder in sys.path if folder != str(ROOT)]
     if kind == "qnode":
         early.python = words(forkservers, early.python)
@@ -86,7 +87,8 @@ def attend(connection: socket.socket, search: Sequence[str]) -> None:
         connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
 
 
-END_OF: Final = {"qnode": signal.SIGKILL, "forkserver": signal.SIGTERM}  # what ends it if its typist is killed
+END_OF: Final = {"qnode": signal.SIGKILL, "python": signal.SIGKILL, "forkserver": signal.SIGTERM}
+"""What ends a process if its typist is killed."""
 
 
 def become(
@@ -113,12 +115,17 @@ def become(
         os.environ.clear()
         os.environ.update(environment)
         path = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
-        sys.path[:] = [*([folder] if kind == "qnode" else ()), *path, *search]
+        sys.path[:] = [*(() if kind == "forkserver" else [folder]), *path, *search]
         sys.path += [] if str(ROOT) in sys.path else [str(ROOT)]
         if kind == "forkserver":
             vars(import_module("orchestrator.launch.forking"))["rehearse"] = lambda: None  # it was done
             sys.argv = ["-c", *map(str, passed[3:])]
             import_module("orchestrator.launch.forkserver").main()
+            code = 0
+        elif kind == "python":
+            sys.argv = ["-c", *arguments[1:]]
+            begun = sys.modules["__main__"] = ModuleType("__main__")
+            exec(compile(arguments[0], "<string>", "exec"), vars(begun))  # as `python -c` does
             code = 0
         else:
             sys.argv = ["qnode", *arguments]
@@ -127,6 +134,9 @@ def become(
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        sys.stdout.flush()
     except BaseException:  # noqa: BLE001  # is told, as Python does
         traceback.print_exc()
         sys.stderr.flush()
