@@ -321,6 +321,8 @@ class Generation:
         return found
 
     def _give_up(self, making: Making) -> None:
+        if making.link is not None and self._time.now_ns < making.begun_ns:
+            making.link.jobs.never_began()
         self._over(making)
         if making.link is not None:
             making.link.free_ns = max(self._time.now_ns, making.begun_ns)

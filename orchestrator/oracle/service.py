@@ -113,6 +113,7 @@ class OracleService:
         )
         self._restarted: Counter[str] = Counter()
         self._losses: list[Loss] = []
+        self._kept: dict[NodeName, list[tuple[bytes, ...]]] = {}  # on the real clock: for processes that are to come
         self._frames: dict[NodeName, list[bytes]] = {}
         self._early: list[tuple[bytes, bytes]] = []
         self._stop = b""
@@ -529,6 +530,7 @@ class OracleService:
     def _replace(self, node: NodeName, life: int) -> None:
         """A node is lost, by a script or not: its process is ended, and the next one started, by who started it."""
         self._server.let_go(node)
+        self._kept.pop(node, None)
         self._server.incarnations = {**self._server.incarnations, node: max(life, self._core.lives.current[node])}
         self._tell_replaced({node: life}, self._controllers)
         self._server.open_to(node)
@@ -643,6 +645,9 @@ class OracleService:
                 if not frames:
                     self._welcome(connection)
                     self._returning.begin_again(connection)
+                    for node in sorted(map(NodeName, self._server.nodes_of[connection])):
+                        for granted in self._kept.pop(node, ()):
+                            self._handing.give(connection, granted)
                 for frame in frames:
                     if core.outcome is None:
                         self._take_real(connection, frame, network_ns)
@@ -674,8 +679,10 @@ class OracleService:
         for grant in self._core.scheduled_grants():
             node = NodeName(grant.node)
             connection = self._server.connection_of.get(node)
-            if not grant.items or connection is None:  # a life begins, or another one is awaited
+            if not grant.items:  # a life begins
                 self._scatter({node: grant})
+            elif connection is None:  # and its process has not come yet
+                self._kept.setdefault(node, []).append(self._granted(grant))
             else:
                 self._handing.give(connection, self._granted(grant))
 

@@ -90,6 +90,17 @@ class Turns:
         elif jobs is not None and not level:
             del self._levels[priority]
 
+    def never_began(self) -> None:
+        """The turn of who has it did not: its place is what it was."""
+        if self._turn is None:
+            return
+        (priority, sharer), self._turn = self._turn, None
+        level = self._levels.get(priority, {})
+        if sharer in level and not level[sharer]:
+            del level[sharer]
+            if not level:
+                del self._levels[priority]
+
     def remove(self, job: Job) -> None:
         level = self._levels[job.priority]
         jobs = level[job.sharer]

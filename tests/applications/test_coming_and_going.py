@@ -260,3 +260,13 @@ async def test_the_real_clock_keeps_the_times_of_a_configuration(tmp_path: Path)
     (started, _, _), (stopped, _, _) = came_and_went(done)
     assert 20 * MS <= started <= at_ns
     assert stopped >= 60 * MS
+
+
+async def test_on_the_real_clock_a_node_that_begins_again_has_late_programs_too(tmp_path: Path) -> None:
+    """Its life begins long before its new process is there, which is told then."""
+    bob = {"late": sleeping(0.1, start="1 ms")}
+    killed = [faults.kill("bob", at="50 ms", fresh=True)]
+    config = network({"main": sleeping(0)}, bob, clock={"mode": "real", "speed": 1.0}, faults=killed)
+    config["failures"] = {"restart_delay": "1 ms"}
+    done = await run(config, tmp_path, inline=False)
+    assert [*done.results["bob"]] == ["late"]

@@ -18,6 +18,7 @@ from qnode.quantum.noisy import Stretch
 from qnode.wire.items import DirectOutcomes, Paired
 from qnode.wire.messages import NEVER_NS
 from qnode.wire.operations import Entangle, MeasureDirectly, Op, Withdraw
+from qnode.wire.stack import STACK
 from tests.oracle.cores import ALICE, BOB, Bench
 from tests.physics.test_generation import chance, network
 
@@ -198,6 +199,27 @@ class Shared:
                 self.bench.granted = self.bench.core.grants()
             if not self.bench.granted:
                 return
+
+
+def test_a_circuit_that_gives_up_what_was_not_begun_keeps_its_turn() -> None:
+    """A batch is being made, and of two pairs that have their turn next one is given up: the other is made then."""
+    bench = Bench(network(chance(1.0)))
+    link = ((ALICE, BOB), (BOB, ALICE))
+    bench.round({node: [request(0, Asked(0, True, 8, 0), peer)] for node, peer in link}, alice=5, bob=5)
+    asked: dict[NodeName, list[Op]] = {
+        node: [Entangle(nth, STACK, peer, "circuit", 1, 0.0) for nth in (2, 3)] for node, peer in link
+    }
+    asked[BOB].append(Withdraw(2))
+    bench.round(asked)
+    known = []
+    while bench.granted:
+        known += [
+            (bench.core.time.now_ns, item.request)
+            for item in bench.items(ALICE)
+            if isinstance(item, Paired | DirectOutcomes)
+        ]
+        bench.round()
+    assert known == [(10 + KNOWN_NS, 3), (10 + KNOWN_NS + 6 * ATTEMPT_NS + KNOWN_NS, 1)]
 
 
 REQUESTS: Final = st.lists(ASKED, min_size=1, max_size=6).map(lambda asked: sorted(asked, key=lambda one: one.at_ns))
