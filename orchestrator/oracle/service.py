@@ -308,7 +308,7 @@ class OracleService:
             self._is_begun = True
             self._begin()
         for connection, frame in [*steers, *(one for one in early if not self._controls(one[0]))]:
-            if core.outcome is None:
+            if core.outcome is None and connection in self._server.nodes_of:  # not replaced while the run was paused
                 self._take_all(connection, [frame])
         while core.outcome is None:
             connection, frames = self._receive()
