@@ -238,8 +238,8 @@ def say(socket: zmq.Socket[bytes], *frames: bytes) -> None:
 class Losses:
     """Tells that a socket which connects to somebody has lost its connection, or got none because of its keys.
 
-    The queue of what ZeroMQ tells is unlimited, as for Arrivals: who computes for long, or waits for somebody else, does
-    not look, while one who takes a connection and drops it at once is connected to again and again.
+    The queue of what ZeroMQ tells is unlimited, as for Arrivals: who computes for long, or waits for somebody else,
+    does not look, while one who takes a connection and drops it at once is connected to again and again.
     """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], watched: zmq.Socket[bytes]) -> None:

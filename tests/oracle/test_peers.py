@@ -45,8 +45,6 @@ class Room:
 
     def close(self) -> None:
         for one in self._peers:
-            for socket in one.sources():
-                socket.setsockopt(zmq.LINGER, 0)  # what is for carol will never be taken
             one.close()
 
 
@@ -106,7 +104,7 @@ def test_a_long_payload_waits_for_its_own_receiver_and_for_nobody_else(room: Roo
     payload = bytes(INLINE_PAYLOAD_BYTES + 1)
     ahead: list[object] = []
     sending = Thread(
-        target=lambda: ahead.extend(send_ahead("alice", (send("bob", payload),), alice, TOKEN, 10)),  # type: ignore[arg-type]
+        target=lambda: ahead.extend(send_ahead("alice", (send("bob", payload),), alice, TOKEN)),  # type: ignore[arg-type]
         daemon=True,
     )
     sending.start()
