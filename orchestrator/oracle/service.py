@@ -309,12 +309,14 @@ class OracleService:
             self._is_begun = True
             self._begin()
         for connection, frame in [*steers, *(one for one in early if not self._controls(one[0]))]:
-            if core.outcome is None:
+            if core.outcome is None and connection in self._server.nodes_of:  # not replaced while the run was paused
                 self._take_all(connection, [frame])
         while core.outcome is None:
             connection, frames = self._receive()
             self._take_all(connection, frames)
             self._flush_events()  # now the nodes have something to do: they do not wait for it
+            if core.outcome is None:
+                self._lose_absent()  # the others may leave the network no moment to be idle in
 
     def _begin(self) -> None:
         """The first grants, or those that the record leads to."""
@@ -362,9 +364,11 @@ class OracleService:
 
     def _lose_absent(self) -> bool:
         """Whether nodes of other machines were gone for too long, and the run has gone on without them."""
+        if not self._left and not self._told_addresses:
+            return False
         overdue, self._left = self._left, {}
         if self._told_addresses:  # else all are here, and whoever started them tells
-            nodes = [node for node in self._spec.programs if node not in self._core.lives.gone]
+            nodes = (node for node in self._spec.programs if node not in self._core.lives.gone)
             overdue |= self._absences.overdue(nodes, self._returning.is_there, time.monotonic())
         if self._lose(overdue) and self._spec.clock == "virtual":
             self._execute()

@@ -82,7 +82,6 @@ def send_ahead(
     ops: tuple[Op, ...],
     peers: Peers,
     token: bytes,
-    serve_while_waiting: int | None = None,
     look: Callable[[], None] | None = None,
 ) -> tuple[Op, ...]:
     """Send the long payloads of a report to their receivers and wait until they have them; then digests.
@@ -97,7 +96,7 @@ def send_ahead(
         return ops
     sent: set[Key] = {peers.send(Parcel(token, source, one.peer, one.digest, one.payload)) for one in partings}
     while not sent.isdisjoint(peers.unacknowledged):  # other messages are not waited for: their receiver may be gone
-        peers.serve(serve_while_waiting if look is None else _LOOK_MS)
+        peers.serve(_LOOK_MS)
         if look is not None:
             look()
     return slim

@@ -126,7 +126,6 @@ class Client:
         token: bytes,
         nodes: Sequence[tuple[str, int]],
         *,
-        role: str = "node",
         timeout_s: float = 30.0,
         facts: Mapping[str, str] = {},
         address: str = "",
@@ -137,7 +136,7 @@ class Client:
             facts: What must be as it is at the oracle.
             address: Where the other processes reach this one.
         """
-        told = {"token": token, "role": role, "nodes": tuple(nodes), "facts": dict(facts), "address": address}
+        told = {"token": token, "nodes": tuple(nodes), "facts": dict(facts), "address": address}
         self._hello = replace(self._hello, **told)
         say(self._socket, encode(self._hello))
         deadline = time.monotonic() + timeout_s

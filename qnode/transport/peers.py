@@ -144,10 +144,6 @@ class Peers:
         """Nobody has to have anything of us any more: the run is over."""
         self.unacknowledged.clear()
 
-    def sources(self) -> list[zmq.Socket[bytes]]:
-        """Every socket that may have something for us."""
-        return [self.socket, *self._outgoing.values(), *(losses.socket for losses in self._losses.values())]
-
     def serve(self, timeout_ms: int | None = 0) -> None:
         """Take in what has come, waiting at most timeout_ms for the first (None: for ever)."""
         for socket, _ in self._poller.poll(timeout_ms):

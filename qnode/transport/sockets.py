@@ -236,13 +236,18 @@ def say(socket: zmq.Socket[bytes], *frames: bytes) -> None:
 
 
 class Losses:
-    """Tells that a socket which connects to somebody has lost its connection, or got none because of its keys."""
+    """Tells that a socket which connects to somebody has lost its connection, or got none because of its keys.
+
+    The queue of what ZeroMQ tells is unlimited, as for Arrivals: who computes for long, or waits for somebody else,
+    does not look, while one who takes a connection and drops it at once is connected to again and again.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], watched: zmq.Socket[bytes]) -> None:
         self._watched = watched
         address = f"inproc://losses-{next(_losses)}"
         watched.monitor(address, _LOSSES)
         self.socket = context.socket(zmq.PAIR)
+        self.socket.setsockopt(zmq.RCVHWM, 0)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.connect(address)
 

@@ -10,6 +10,7 @@ from typing import Final
 from qnode import Node
 from qnode.errors import PeerLost
 
+EARLY: Final = 10
 LONG: Final = 300_000  # bytes; such a message goes from node to node
 
 
@@ -48,3 +49,21 @@ async def carol(node: Node, n: int = 30) -> float:
     for _ in range(n):
         await asyncio.sleep(1e-3)
     return float(node.rng.random())
+
+
+async def keeps_busy(node: Node, n: int) -> int:
+    """Ask bob without a pause until carol is lost, but so often at most; how often that was."""
+    lost = asyncio.create_task(node.receive("carol"))
+    for nth in range(n):
+        await node.send("bob", nth)
+        await node.receive("bob")
+        if nth == EARLY:
+            print("busy", flush=True)  # noqa: T201  # whoever runs it waits for that
+        if lost.done():
+            assert isinstance(lost.exception(), PeerLost)
+            return nth
+    return n
+
+
+async def sleeps(node: Node) -> None:
+    await asyncio.sleep(1e6)

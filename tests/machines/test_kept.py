@@ -24,6 +24,7 @@ from tests.machines.asking import LONG
 TOKEN: Final = "0123456789abcdef"
 TIMES: Final = 200  # that she asks; what happens to bob happens early, for reading of it takes a while
 EARLY: Final = 40
+OFTEN: Final = 15_000  # that she asks while somebody is gone: it takes seconds
 HERE: Final = Path(__file__).parent
 
 
@@ -147,3 +148,32 @@ def test_a_process_that_nobody_keeps_is_lost_once_it_is_missed(clock: str, tmp_p
     seen = json.loads(told.out)["results"]["alice"]["main"]
     assert len(seen) == TIMES
     assert seen[-1] == "lost"
+
+
+@pytest.mark.parametrize("restart", ["never", "fresh"])
+def test_a_process_is_missed_though_the_others_are_busy_all_the_time(restart: str, tmp_path: Path) -> None:
+    """It was once looked for only where the network had been idle for a moment."""
+    nodes = {
+        "alice": {"program": "asking.py:keeps_busy", "args": {"n": OFTEN}},
+        "bob": {"programs": {"main": {"run": "asking.py:bob", "service": True}}},
+        "carol": {"programs": {"main": {"run": "asking.py:sleeps", "service": True}}, "restart": restart},
+    }
+    folder = write(tmp_path, "never", nodes=nodes)
+    with ExitStack() as stack:
+
+        def start(*words: str | Path) -> subprocess.Popen[str]:
+            return stack.enter_context(started(*words, cwd=folder, afresh="carol" in words, QNODE_TOKEN=TOKEN))
+
+        # With "fresh" it is another process of hers that tells that the first one is gone.
+        patience = "1" if restart == "never" else "1000"
+        oracle = start("oracle", "kept.yaml", "--listen", "tcp://127.0.0.1:0", "--json", "--patience", patience)
+        at = err(oracle).readline().removeprefix("listening at ").partition(",")[0]
+        alice, _, carol = (start("node", "kept.yaml", name, "--oracle", at) for name in ("alice", "bob", "carol"))
+        assert out(alice).readline() == "busy\n"
+        carol.kill()
+        tally.count("SIGKILL node")
+        if restart == "fresh":
+            start("node", "kept.yaml", "carol", "--oracle", at)
+        told = ended(oracle)
+        assert told.code == (4 if restart == "never" else 0), told.err
+    assert json.loads(told.out)["results"]["alice"]["main"] < OFTEN

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from socket import SHUT_RDWR, create_server
 from threading import Thread
 from typing import Final
 
@@ -14,13 +17,15 @@ import zmq
 from qnode.runtime.parcels import digest_of, send_ahead
 from qnode.transport.client import Context, make_context
 from qnode.transport.peers import Peers
-from qnode.transport.sockets import Speakers
+from qnode.transport.sockets import Losses, Speakers, make_socket
 from qnode.wire.items import Message
 from qnode.wire.messages import INLINE_PAYLOAD_BYTES, BetweenNodes, Direct, Parcel, decode_between_nodes, encode
 from tests.oracle.cores import send
 from tests.oracle.strangers import ANSWER_MS, Stranger
 
 TOKEN: Final = b"the token of this run"
+LOST_OFTEN: Final = 2_000  # each is told in two messages, and a socket takes 2000 of those if nothing is said
+LOST_OFTEN_S: Final = 30.0
 PROCESSES: Final = {"alice": 0, "bob": 1, "carol": 2, "dave": 2}
 
 
@@ -40,8 +45,6 @@ class Room:
 
     def close(self) -> None:
         for one in self._peers:
-            for socket in one.sources():
-                socket.setsockopt(zmq.LINGER, 0)  # what is for carol will never be taken
             one.close()
 
 
@@ -101,7 +104,7 @@ def test_a_long_payload_waits_for_its_own_receiver_and_for_nobody_else(room: Roo
     payload = bytes(INLINE_PAYLOAD_BYTES + 1)
     ahead: list[object] = []
     sending = Thread(
-        target=lambda: ahead.extend(send_ahead("alice", (send("bob", payload),), alice, TOKEN, 10)),  # type: ignore[arg-type]
+        target=lambda: ahead.extend(send_ahead("alice", (send("bob", payload),), alice, TOKEN)),  # type: ignore[arg-type]
         daemon=True,
     )
     sending.start()
@@ -141,3 +144,34 @@ def test_each_message_names_the_one_before_to_the_same_process_unless_that_was_g
         bob.serve(ANSWER_MS)
     taken = {one.number: one.after for one in room.taken if isinstance(one, Direct)}
     assert taken == {1: 0, 5: 1, 7: 0, 9: 7}
+
+
+def test_losses_that_nobody_reads_stop_no_other_connection_of_the_process() -> None:
+    """ZeroMQ's own thread once waited for that, and all sockets of the process with it."""
+    counted: list[None] = []
+    context = make_context()
+    with create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+                    counted.append(None)
+
+        Thread(target=hang_up, daemon=True).start()
+        lost = make_socket(context, zmq.DEALER)
+        lost.setsockopt(zmq.RECONNECT_IVL_MAX, 1)
+        lost.setsockopt(zmq.RECONNECT_IVL, 1)
+        losses = Losses(context, lost)
+        try:
+            lost.connect(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+            deadline = time.monotonic() + LOST_OFTEN_S
+            while len(counted) < LOST_OFTEN and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert len(counted) >= LOST_OFTEN
+            assert losses.came() is not None
+        finally:
+            losses.came()  # else the context could not end, if it has not
+            losses.close()
+            context.destroy(linger=0)
+            listener.shutdown(SHUT_RDWR)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from orchestrator.oracle import records
 from orchestrator.oracle.record import read_record
 from orchestrator.oracle.service import OracleService, ended_frames
 from orchestrator.oracle.spec import OracleSpec, Summary, decode_summary, record_path
@@ -18,6 +19,7 @@ from qnode.transport.server import Server
 from qnode.wire.messages import (
     PROTOCOL_VERSION,
     Farewell,
+    Go,
     Gone,
     Grant,
     Hello,
@@ -26,6 +28,8 @@ from qnode.wire.messages import (
     Replace,
     Report,
     RunEnded,
+    Steer,
+    Steered,
     Stop,
     Wake,
     Welcome,
@@ -162,6 +166,32 @@ def test_whoever_follows_the_run_may_connect_again_and_is_told_there_what_become
         assert not before.socket.poll(0)
     summary = oracle.summary()
     assert (summary.how, summary.gone) == ("lost", {ALICE: "killed"})
+
+
+def test_what_a_node_said_to_a_paused_oracle_over_a_connection_that_was_replaced_is_passed_over(tmp_path: Path) -> None:
+    """It once ended an oracle that had been started again."""
+    with tempfile.TemporaryDirectory(prefix="qn-", dir="/tmp") as short:
+        alone: dict[str, Any] = {"programs": {ALICE: ("main",)}, "incarnations": {ALICE: 2}, "links": ()}
+        how: dict[str, Any] = {**alone, "folder": str(tmp_path), "address": f"ipc://{short}/o", "paused": True}
+        records.writer(spec(**how), None).close()  # as one leaves it that was killed before anybody ran
+        oracle = Oracle(tmp_path, how["address"], paused=True, resume=True)
+        with Stranger(oracle.address) as starter, Stranger(oracle.address) as old, Stranger(oracle.address) as new:
+            assert isinstance(starter.ask(hello("cluster")), Welcome)
+            assert isinstance(old.ask(hello("node", (ALICE, 2), session=b"one")), Welcome)
+            assert isinstance(decode_to_cluster(starter.hear()[0]), Progress)
+            last = encode(Report(ALICE, 2, 1, None, None, 0, (), done()))
+            old.say(last)
+            assert isinstance(old.ask(encode(Hello(PROTOCOL_VERSION, b"", "node", ()))), Refused)  # both are taken now
+            assert isinstance(new.ask(hello("node", (ALICE, 2), session=b"one", nth=1)), Welcome)
+            starter.say(encode(Steer(1, Go(None))))
+            assert decode_to_cluster(starter.hear()[0]) == Steered(1)
+            assert decode_to_node(new.hear()[0]) == Grant(ALICE, 0, 0, ())
+            new.say(last)
+            while (answer := decode_to_node(new.hear()[0])) != Stop("done", 0):
+                assert answer == Grant(ALICE, 0, 0, ())  # again, for it may not know of the first
+            new.say(encode(Farewell(ALICE, 2, (), 0, 0, 0)))
+            summary = oracle.summary()
+    assert (summary.how, summary.counts["reports"]) == ("done", 1)
 
 
 def test_a_node_that_is_lost_before_the_run_has_begun_ends_it(oracle: Oracle) -> None:
