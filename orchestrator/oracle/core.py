@@ -516,6 +516,11 @@ class OracleCore:
             return self._granted
         return {}
 
+    def keep_appointments_between_rounds(self) -> None:
+        """On the virtual clock: do what is to be done before anybody runs next, and grant nothing yet."""
+        while self.outcome is None and not self.time.awaited and self.time.comes_to_appointment:
+            self.time.keep_appointment()
+
     def granted_to(self, node: NodeName) -> Grant | None:
         """What a node was granted when somebody was last; None if it was not."""
         return self._granted.get(node)

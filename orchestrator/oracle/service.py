@@ -242,6 +242,9 @@ class OracleService:
             self._helm.let_end()
         if self._before.over and self._core.outcome is None:  # in the middle of a round, so by somebody
             self._core.end("interrupted")
+        if self._before.rounds and not self._farewells:
+            # What was done after the last round may be known: the next life of a node that was killed may be there.
+            self._core.keep_appointments_between_rounds()
         self._await_members(self._spec.programs.keys() - self._farewells.keys() - self._core.lives.gone.keys())
 
     def _settled(self) -> None:

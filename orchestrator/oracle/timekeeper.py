@@ -248,10 +248,32 @@ class Timekeeper:
 
         To be called when nobody is awaited. With a Standstill time stays where it is.
         """
+        next_ns = self._next_ns()
+        if isinstance(next_ns, Standstill):
+            return next_ns
+        if next_ns > self.now_ns:
+            foreground = not self._background or self._next_foreground_ns() is not None
+            self._background_instants = 0 if foreground or self._outside else self._background_instants + 1
+            if self._background_instants > STALL_INSTANTS:
+                return Standstill.STALL
+            self.now_ns = next_ns
+            self.round = 0
+        else:
+            self.round += 1
+            if self.round > LIVELOCK_ROUNDS:
+                return Standstill.LIVELOCK
+        return self._grant()
+
+    @property
+    def comes_to_appointment(self) -> bool:
+        """Whether the next appointment comes before anybody runs."""
+        return self.appointed_ns is not None and self._next_ns() is Standstill.APPOINTED
+
+    def _next_ns(self) -> int | Standstill:
+        """When somebody runs next."""
         if self.paused:
             return Standstill.PAUSED
         next_ns = self._next_foreground_ns()
-        foreground = next_ns is not None
         for when_ns in self._background.values():
             if next_ns is None or when_ns < next_ns:
                 next_ns = when_ns
@@ -269,19 +291,7 @@ class Timekeeper:
             return Standstill.HELD if self._held else Standstill.DEADLOCK
         if self._until_ns is not None and next_ns > self._until_ns:
             return Standstill.UNTIL
-        if appointed:
-            return Standstill.APPOINTED
-        if next_ns > self.now_ns:
-            self._background_instants = 0 if foreground or self._outside else self._background_instants + 1
-            if self._background_instants > STALL_INSTANTS:
-                return Standstill.STALL
-            self.now_ns = next_ns
-            self.round = 0
-        else:
-            self.round += 1
-            if self.round > LIVELOCK_ROUNDS:
-                return Standstill.LIVELOCK
-        return self._grant()
+        return Standstill.APPOINTED if appointed else next_ns
 
     def _pauses_before(self, next_ns: int | None) -> bool:
         """Whether it is time to pause; the configured end of network time comes first, if it is earlier."""
