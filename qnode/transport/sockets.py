@@ -51,6 +51,9 @@ def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socke
     socket.setsockopt(zmq.BACKLOG, 4096)
     if kind == zmq.ROUTER:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        # With a domain, which nobody is asked about, libzmq 4.3.5 lets in nobody who speaks ZMTP 1 or 2. What they say
+        # first would be the name of their connection, and end this process (an assertion) where the socket is closing.
+        socket.setsockopt(zmq.ZAP_DOMAIN, b"qnode")
     return socket
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Final
@@ -121,6 +123,28 @@ def test_the_server_sends_no_frame_that_would_not_arrive(folder: Path) -> None:
         (refused,) = client.receive()
         assert isinstance(refused, Refused)
         assert len(encode(refused)) < 2**20
+    finally:
+        client.close()
+        context.destroy(linger=0)
+        server.close()
+
+
+@pytest.mark.parametrize("said", [b"\x06\x00hello\x03\x00ab", b"\xff" + bytes(8) + b"\x7f\x01\x05\x00\x00\x00\x02ab"])
+def test_whoever_speaks_an_old_protocol_is_ended_unheard(said: bytes) -> None:
+    """The first is ZMTP 1, the second ZMTP 2: in both, whoever connects would choose what its connection is called."""
+    context = make_context()
+    server = Server("tcp://127.0.0.1:0", TOKEN)
+    client = Client(context, server.address)
+    host, port = server.address.removeprefix("tcp://").rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), timeout=ANSWER_MS / 1000) as stranger:
+            stranger.sendall(said)
+            with suppress(ConnectionResetError):
+                while stranger.recv(1_000):
+                    pass
+        assert server.receive(0) is None
+        assert "no hello" not in server.refused
+        greeted(server, client)  # all others are heard
     finally:
         client.close()
         context.destroy(linger=0)

@@ -34,7 +34,7 @@ async def gated(folder: Path, *, stopped: bool | None = None) -> dict[str, objec
     Args:
         stopped: Whether that process has not said anything by then, as it is stopped; None: nobody is killed.
     """
-    folder.mkdir()
+    os.mkdir(folder)
     gate = folder / "gate"
     os.mkfifo(gate)
     with gate.open("r+b", buffering=0) as opens:
