@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from qnode.core.coins import Coins, derive_key
 from qnode.core.reservations import Booking
@@ -64,6 +64,16 @@ class Tally:
         self.lost = 0
 
 
+class Here(NamedTuple):
+    """What a circuit's part has of its node: facts, those of its links by the neighbour, and where effects go."""
+
+    name: NodeName
+    spec: StackSpec
+    facts: NodeFacts
+    links: Mapping[str, LinkFacts]
+    out: list[Effect]
+
+
 class Circuit(ABC):
     """One node's part of a circuit. Every method appends what is to be done to `out`.
 
@@ -85,21 +95,10 @@ class Circuit(ABC):
         granted: Whether all nodes are known to take part.
         shares: Pairs a second that each of its links here is to make for it, by the neighbour, or 0; of those that make
             one after the other.
-
-    Args:
-        facts: Of this node.
-        links: Of this node's links, by the neighbour.
     """
 
-    def __init__(
-        self,
-        setup: Setup,
-        name: NodeName,
-        spec: StackSpec,
-        facts: NodeFacts,
-        links: Mapping[str, LinkFacts],
-        out: list[Effect],
-    ) -> None:
+    def __init__(self, setup: Setup, here: Here) -> None:
+        name, spec, facts, links, out = here
         self.id = setup.circuit
         self.number = setup.number
         self.attempt = setup.attempt

@@ -15,11 +15,11 @@ from typing import Final
 
 from qnode.core.coins import Coins, derive_key
 from qnode.ids import NodeName, PairId
-from qnode.stack.circuits import LEFT, RIGHT, Circuit, Side
-from qnode.stack.effects import Correct, Effect, Half, Read, Tell, Whole
+from qnode.stack.circuits import LEFT, RIGHT, Circuit, Here, Side
+from qnode.stack.effects import Correct, Half, Read, Tell, Whole
 from qnode.stack.expectation import PERFECT, convolved, depolarised, stored
 from qnode.stack.makers import Improver
-from qnode.wire.stack import LinkFacts, Missing, NodeFacts, Setup, StackSpec, Track, Vector
+from qnode.wire.stack import Missing, Setup, Track, Vector
 
 UNKNOWN: Final = (0.25, 0.25, 0.25, 0.25)
 """What is to be expected of a pair of which nobody says anything."""
@@ -39,16 +39,8 @@ class End(Circuit):
         improver: Who makes better pairs of whole ones, if they are not good enough.
     """
 
-    def __init__(
-        self,
-        setup: Setup,
-        name: NodeName,
-        spec: StackSpec,
-        facts: NodeFacts,
-        links: Mapping[str, LinkFacts],
-        out: list[Effect],
-    ) -> None:
-        super().__init__(setup, name, spec, facts, links, out)
+    def __init__(self, setup: Setup, here: Here) -> None:
+        super().__init__(setup, here)
         self.far_facts = setup.facts
         self.reads = ""
         self.done: dict[int, tuple[str, int]] = {}

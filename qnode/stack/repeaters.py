@@ -8,14 +8,13 @@ with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from qnode.ids import NodeName, PairId
-from qnode.stack.circuits import LEFT, RIGHT, Circuit, Side
-from qnode.stack.effects import Effect, Freed, Half, Log, Swap, WakeAt
+from qnode.stack.circuits import LEFT, RIGHT, Circuit, Here, Side
+from qnode.stack.effects import Freed, Half, Log, Swap, WakeAt
 from qnode.stack.expectation import convolved, swapped
-from qnode.wire.stack import Expire, Joined, LinkFacts, NodeFacts, Setup, StackSpec, Track, Vector
+from qnode.wire.stack import Expire, Joined, Setup, Track, Vector
 
 
 class Join(NamedTuple):
@@ -37,16 +36,8 @@ class Repeater(Circuit):
         paused: For how many slots it waits until it makes pairs again; 0: it does.
     """
 
-    def __init__(
-        self,
-        setup: Setup,
-        name: NodeName,
-        spec: StackSpec,
-        facts: NodeFacts,
-        links: Mapping[str, LinkFacts],
-        out: list[Effect],
-    ) -> None:
-        super().__init__(setup, name, spec, facts, links, out)
+    def __init__(self, setup: Setup, here: Here) -> None:
+        super().__init__(setup, here)
         self.paused = 0
         self._joins: dict[PairId, Join] = {}
         self._passed: set[PairId] = set()  # of joined pairs: those whose track from that side has come through

@@ -13,7 +13,7 @@ from typing import Final
 from qnode.errors import QnodeError
 from qnode.ids import NodeName
 from qnode.stack.admission import Slots
-from qnode.stack.circuits import Circuit
+from qnode.stack.circuits import Circuit, Here
 from qnode.stack.ends import AT_ONCE, BY_NUMBER, End
 from qnode.stack.local import Local
 from qnode.stack.recent import remember
@@ -64,7 +64,7 @@ class CircuitTable:
         """Take slots for a circuit, and know it; `want` is what it serves here. None if there are none now."""
         local = self._local
         part = End if local.name in (setup.route[0], setup.route[-1]) else Repeater
-        circuit = part(setup, local.name, local.spec, local.facts, local.links, local.out)
+        circuit = part(setup, Here(local.name, local.spec, local.facts, local.links, local.out))
         if want is not None:
             circuit.request, circuit.program = want.asked.number, want.asked.program
             circuit.tally = want.tally

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from qnode.ids import NodeName, PairId, QubitId
-from qnode.stack.circuits import Circuit
+from qnode.stack.circuits import Circuit, Here
 from qnode.stack.effects import Closed, Drop, Effect, Half, Log, Make, Swap, Tell, Whole
 from qnode.stack.ends import End
 from qnode.stack.repeaters import Repeater, nested_ends
@@ -32,7 +32,7 @@ class Line:
             links = {names[peer]: LinkFacts(names[peer], 1, 0, 1.0, 1) for peer in peers}
             setup = Setup("n0>far#0", tuple(names), 1, 1, n, n, 0, FACTS)
             part = Repeater if 0 < place < nodes - 1 else End
-            circuit: Circuit = part(setup, NodeName(name), StackSpec(swap), FACTS, links, self.outs[place])
+            circuit: Circuit = part(setup, Here(NodeName(name), StackSpec(swap), FACTS, links, self.outs[place]))
             circuit.reserved = 2 * n if part is Repeater else n
             self.circuits.append(circuit)
         self.failures = failures  # Bell measurements that may still fail

@@ -11,6 +11,7 @@ from orchestrator import Cluster
 from orchestrator.run import Run
 from qnode.errors import LimitExceeded, ProgramFailed
 from qnode.ids import NodeName, PairId, QubitId
+from qnode.stack.circuits import Here
 from qnode.stack.effects import Effect, Half
 from qnode.stack.repeaters import Repeater
 from qnode.wire.stack import LinkFacts, NodeFacts, Setup, StackSpec, Track
@@ -152,7 +153,7 @@ def test_what_is_said_of_pairs_that_are_over_is_not_remembered() -> None:
     links = {peer: LinkFacts(peer, 10, 0, 1.0, 20, (1.0, 0.0, 0.0, 0.0)) for peer in ("a", "c")}
     out: list[Effect] = []
     setup = Setup("a>c#0", ("a", "b", "c"), 1, 1, 4, 2, 0, facts)
-    circuit = Repeater(setup, NodeName("b"), layer_spec, facts, links, out)
+    circuit = Repeater(setup, Here(NodeName("b"), layer_spec, facts, links, out))
     circuit.begin(2)
     lost = PairId("a~b#0")
     circuit.came(NodeName("a"), Half(lost, QubitId("q"), 0))
