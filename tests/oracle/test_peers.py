@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from socket import SHUT_RDWR, create_server
-from threading import Thread
+from threading import Event, Thread
 from typing import Final
 
 import msgspec
@@ -148,15 +148,16 @@ def test_each_message_names_the_one_before_to_the_same_process_unless_that_was_g
 
 def test_losses_that_nobody_reads_stop_no_other_connection_of_the_process() -> None:
     """ZeroMQ's own thread once waited for that, and all sockets of the process with it."""
-    counted: list[None] = []
+    enough = Event()
     context = make_context()
     with create_server(("127.0.0.1", 0)) as listener:
 
         def hang_up() -> None:
             with suppress(OSError):
-                while True:
+                for nth in count(1):
                     listener.accept()[0].close()
-                    counted.append(None)
+                    if nth == LOST_OFTEN:
+                        enough.set()
 
         Thread(target=hang_up, daemon=True).start()
         lost = make_socket(context, zmq.DEALER)
@@ -165,10 +166,7 @@ def test_losses_that_nobody_reads_stop_no_other_connection_of_the_process() -> N
         losses = Losses(context, lost)
         try:
             lost.connect(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
-            deadline = time.monotonic() + LOST_OFTEN_S
-            while len(counted) < LOST_OFTEN and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert len(counted) >= LOST_OFTEN
+            assert enough.wait(LOST_OFTEN_S)
             assert losses.came() is not None
         finally:
             losses.came()  # else the context could not end, if it has not
