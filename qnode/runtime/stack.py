@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -31,7 +31,6 @@ from qnode.stack.effects import (
     Freed,
     GiveBack,
     Half,
-    Log,
     Make,
     Read,
     Refuse,
@@ -118,6 +117,25 @@ class NetworkStack:
         self._turns: dict[str, Turn] = {}  # of circuits whose slots were booked
         self._busy = False
         self._telling = False
+        # Looked up by type, for this is a hot path.
+        self._does: Final[dict[type[Effect], Callable[[Any], None]]] = {
+            Tell: self._tell,
+            Make: self._make,
+            Unmake: self._unmake,
+            Swap: self._swap,
+            Distil: self._distil,
+            Correct: self._correct,
+            Read: self._read,
+            Drop: self._drop,
+            Whole: self._whole,
+            WakeAt: self._wake_at,
+            Closed: self._closed,
+            Freed: self._freed,
+            SetAside: self._set_aside,
+            GiveBack: self._give_booking_back,
+            Told: self._machine.outbox.append,
+            Refuse: self._refuse,
+        }
         services.on_release = self._slots_freed
         services.on_network = self._happened
         for item in services.network.values():
@@ -273,13 +291,13 @@ class NetworkStack:
     def _carry_out(self) -> None:
         if self._busy:
             return
-        self._busy = True
+        self._busy, do = True, self._does
         try:
             self.layer.slots_freed()
             while self.layer.out:
                 effects, self.layer.out[:] = list(self.layer.out), []
                 for effect in effects:
-                    self._do(effect)
+                    do[type(effect)](effect)
                 self.layer.slots_freed()
         finally:
             self._busy = False
@@ -294,70 +312,52 @@ class NetworkStack:
         self.layer.tell_routes()
         self._carry_out()
 
-    def _do(self, effect: Effect) -> None:
-        machine = self._machine
-        match effect:
-            case Tell():
-                if effect.peer in self._services.names:  # who seeks, or whose circuit it is, others have said
-                    machine.send(STACK, effect.peer, STACK, "", "", encode_talk(effect.talk))
-            case Make():
-                circuit = self.layer.circuits.get(effect.circuit)
-                priority = circuit.priority if circuit is not None else 0
-                request = machine.entangle(STACK, effect.peer, effect.circuit, 1, 0.0, priority)
-                self._asked[request] = (effect.circuit, effect.peer, effect.number)
-            case Unmake():
-                gone = [number for number, asked in self._asked.items() if asked[:2] == (effect.circuit, effect.peer)]
-                for number in gone:
-                    del self._asked[number]
-                    machine.withdraw(number)
-            case Swap():
-                self._swap(effect)
-            case Distil():
-                self._distil(effect)
-            case Correct():
-                machine.apply(_CORRECTIONS[effect.frame], (self._held[effect.half.qubit],), (), _HERE)
-            case Read():
-                self._read(effect)
-            case Drop():
-                if self._readings.pop(effect.half.pair, None) is None:
-                    self._discard(effect.half)
-            case Whole():
-                self._whole(effect)
-            case WakeAt():
-                self._services.clock.call_in_background_ns(effect.at_ns, self._cut_off, effect.circuit, effect.pair)
-            case Closed():
-                late = self._measuring[effect.circuit]
-                if late:
-                    self._late[effect.circuit] = effect.program
-                self._release(effect.circuit, effect.slots - late, effect.program)
-            case Freed():
-                self._release(effect.circuit, effect.slots, effect.program)
-            case SetAside():
-                self._set_aside(effect)
-            case GiveBack():
-                turn = self._turns.pop(effect.circuit, None)
-                was_set_aside = turn is not None and turn.served
-                if turn is not None and not was_set_aside:
-                    self._services.serve(machine.arrivals.forget(turn))
-                self._services.serve(machine.arrivals.give_up(effect.booking, was_set_aside=was_set_aside))
-            case Log():
-                machine.outbox.append(
-                    Told(
-                        effect.event,
-                        effect.program,
-                        effect.request,
-                        effect.pair,
-                        effect.peer,
-                        effect.n,
-                        effect.name,
-                        effect.detail,
-                        effect.qubits,
-                    )
-                )
-            case Refuse():
-                asked = self._requests.pop(effect.request, None)
-                if asked is not None:
-                    asked.request.end(REFUSED, from_wire(effect.code, effect.fields))
+    def _tell(self, effect: Tell) -> None:
+        if effect.peer in self._services.names:  # who seeks, or whose circuit it is, others have said
+            self._machine.send(STACK, effect.peer, STACK, "", "", encode_talk(effect.talk))
+
+    def _make(self, effect: Make) -> None:
+        circuit = self.layer.circuits.get(effect.circuit)
+        priority = circuit.priority if circuit is not None else 0
+        request = self._machine.entangle(STACK, effect.peer, effect.circuit, 1, 0.0, priority)
+        self._asked[request] = (effect.circuit, effect.peer, effect.number)
+
+    def _unmake(self, effect: Unmake) -> None:
+        gone = [number for number, asked in self._asked.items() if asked[:2] == (effect.circuit, effect.peer)]
+        for number in gone:
+            del self._asked[number]
+            self._machine.withdraw(number)
+
+    def _correct(self, effect: Correct) -> None:
+        self._machine.apply(_CORRECTIONS[effect.frame], (self._held[effect.half.qubit],), (), _HERE)
+
+    def _drop(self, effect: Drop) -> None:
+        if self._readings.pop(effect.half.pair, None) is None:
+            self._discard(effect.half)
+
+    def _wake_at(self, effect: WakeAt) -> None:
+        self._services.clock.call_in_background_ns(effect.at_ns, self._cut_off, effect.circuit, effect.pair)
+
+    def _closed(self, effect: Closed) -> None:
+        late = self._measuring[effect.circuit]
+        if late:
+            self._late[effect.circuit] = effect.program
+        self._release(effect.circuit, effect.slots - late, effect.program)
+
+    def _freed(self, effect: Freed) -> None:
+        self._release(effect.circuit, effect.slots, effect.program)
+
+    def _give_booking_back(self, effect: GiveBack) -> None:
+        turn = self._turns.pop(effect.circuit, None)
+        was_set_aside = turn is not None and turn.served
+        if turn is not None and not was_set_aside:
+            self._services.serve(self._machine.arrivals.forget(turn))
+        self._services.serve(self._machine.arrivals.give_up(effect.booking, was_set_aside=was_set_aside))
+
+    def _refuse(self, effect: Refuse) -> None:
+        asked = self._requests.pop(effect.request, None)
+        if asked is not None:
+            asked.request.end(REFUSED, from_wire(effect.code, effect.fields))
 
     def _release(self, circuit: str, n: int, program: str) -> None:
         """Slots that were taken for a circuit are free."""

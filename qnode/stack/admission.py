@@ -105,8 +105,10 @@ class Admission:
 
     def next(self) -> str | None:
         """The circuit that waits longest, once, if there are slots for it; behind it, those that have their own."""
+        if not self._waiting:
+            return None
         before, links = False, set[str]()
-        for one in sorted(self._waiting.values(), key=_age) if self._waiting else ():
+        for one in sorted(self._waiting.values(), key=_age):
             if self._waits_for_memory(one, links):
                 free = self._of_its_own(one.program) if before else self._memory.free_in_turn(one.program)
                 if free >= one.least and one.who.circuit not in self._told:
@@ -120,8 +122,10 @@ class Admission:
         """How many slots a circuit may take now, after all who come first and wait for the same."""
         if shares and self._crowded(shares):
             return 0
+        if not self._waiting:
+            return self._memory.free_in_turn(program)
         before, links = False, set[str]()
-        for one in sorted(self._waiting.values(), key=_age) if self._waiting else ():
+        for one in sorted(self._waiting.values(), key=_age):
             if one.who >= who:
                 break
             before = before or self._waits_for_memory(one, links)

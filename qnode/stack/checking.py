@@ -40,7 +40,8 @@ from qnode.wire.stack import (
     Wanted,
 )
 
-_ROUNDING: Final = 1e-6
+_LEAST: Final = -1e-6  # of a probability, rounded
+_MOST: Final = 1 + 1e-6
 MOST_HOPS: Final = 100_000
 MOST_PAIRS: Final = 1_000_000_000
 MOST_STEPS: Final = 64
@@ -130,8 +131,8 @@ def _check_setup(setup: Setup, sender: NodeName, me: NodeName, neighbours: Colle
     distils = len(setup.schemes) == hops and len(setup.nodes) == hops + 1 and len(setup.delays_ns) in (0, hops)
     plain = not (setup.schemes or setup.ends.steps or setup.delays_ns)
     _require(plain or distils, sender, "a plan that does not fit its route")
-    schemes = (*setup.schemes, setup.ends)
-    _require(all(0 <= one.steps <= MOST_STEPS for one in schemes), sender, "a scheme that nobody has memory for")
+    possible = plain or all(0 <= one.steps <= MOST_STEPS for one in (*setup.schemes, setup.ends))
+    _require(possible, sender, "a scheme that nobody has memory for")
     _require(0 <= setup.n <= MOST_PAIRS and setup.window >= 1, sender, "a circuit of nothing")
     _require(abs(setup.priority) <= MOST_URGENT, sender, "a circuit of no priority")
     good = all(map(is_node, (setup.facts, *setup.nodes))) and all(map(_is_time, setup.delays_ns))
@@ -154,7 +155,8 @@ def _check_beside(circuit: str, sender: NodeName, me: NodeName, route_of: RouteO
     route = route_of(circuit)
     if route is not None:
         place = route.index(me)
-        _require(sender in (route[place - 1 : place] + route[place + 1 : place + 2]), sender, "the word of others")
+        before = place and route[place - 1] == sender
+        _require(before or sender in route[place + 1 : place + 2], sender, "the word of others")
 
 
 def _is_state(state: LinkState) -> bool:
@@ -165,7 +167,7 @@ def _is_state(state: LinkState) -> bool:
 def is_node(facts: NodeFacts) -> bool:
     """Whether a node can be like that."""
     stores = facts.t1_ns > 0.0 and facts.t2_ns > 0.0
-    errors = all(0.0 <= one <= 1.0 for one in (facts.mixing, facts.flip, facts.single))
+    errors = 0.0 <= facts.mixing <= 1.0 and 0.0 <= facts.flip <= 1.0 and 0.0 <= facts.single <= 1.0
     return stores and errors and 0 <= facts.slots <= MOST_PAIRS and _is_time(facts.swap_ns)
 
 
@@ -179,7 +181,13 @@ def _is_time(ns: int) -> bool:
 
 
 def _is_vector(vector: Vector) -> bool:
-    return all(-_ROUNDING <= one <= 1.0 + _ROUNDING for one in vector)
+    phi_plus, psi_plus, phi_minus, psi_minus = vector
+    return (
+        _LEAST <= phi_plus <= _MOST
+        and _LEAST <= psi_plus <= _MOST
+        and _LEAST <= psi_minus <= _MOST
+        and _LEAST <= phi_minus <= _MOST
+    )
 
 
 def _require(good: bool, sender: NodeName, what: str) -> None:

@@ -1,4 +1,4 @@
-"""What the state machines of a stack want done: the shell carries it out, in order."""
+"""What the state machines of a stack want done: the shell carries it out, in order; `Told` is for the event log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 from qnode.core.reservations import Booking
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.circuits import Step
+from qnode.wire.operations import Told
 from qnode.wire.stack import Talk, Vector
 
 
@@ -152,20 +153,6 @@ class GiveBack(NamedTuple):
     booking: Booking
 
 
-class Log(NamedTuple):
-    """A line for the event log."""
-
-    event: str
-    program: str = ""
-    request: int = 0
-    pair: str = ""
-    peer: str = ""
-    n: int = 0
-    name: str = ""
-    detail: str = ""
-    qubits: tuple[str, ...] = ()
-
-
 class Refuse(NamedTuple):
     """A program's request will not be served."""
 
@@ -189,6 +176,6 @@ Effect = (
     | Freed
     | SetAside
     | GiveBack
-    | Log
+    | Told
     | Refuse
 )

@@ -8,7 +8,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from qnode.ids import NodeName
-from qnode.stack.effects import Effect, Log, Tell
+from qnode.stack.effects import Effect, Tell
+from qnode.wire.operations import Told
 from qnode.wire.stack import LinkFacts, NodeFacts, StackSpec, Talk, Vector
 
 
@@ -51,4 +52,4 @@ class Local:
     def log(
         self, event: str, program: str, request: int, *, peer: str = "", n: int = 0, name: str = "", detail: str = ""
     ) -> None:
-        self.out.append(Log(event, program, request, "", peer, n, name, detail))
+        self.out.append(Told(event, program, request, "", peer, n, name, detail))

@@ -11,8 +11,9 @@ from typing import Literal
 
 from qnode.ids import NodeName, PairId
 from qnode.stack.distilling import Abandon, DistillEffect, Distiller, DistillStep, Over, Ready, Wanting
-from qnode.stack.effects import Distil, Drop, Effect, Half, Log, Make, Tell
+from qnode.stack.effects import Distil, Drop, Effect, Half, Make, Tell
 from qnode.stack.expectation import PERFECT, link_pair
+from qnode.wire.operations import Told
 from qnode.wire.stack import LinkFacts, NodeFacts, Parity, Scheme
 
 
@@ -131,7 +132,7 @@ class Improver:
             case Over():
                 control, target = self._steps.pop(effect.step)
                 self._out.append(
-                    Log(
+                    Told(
                         "distil",
                         pair=f"{control.pair} {target.pair}",
                         peer=self._peer,

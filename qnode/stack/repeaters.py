@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from qnode.ids import NodeName, PairId
 from qnode.stack.circuits import LEFT, RIGHT, Circuit, Here, Side
-from qnode.stack.effects import Freed, Half, Log, Swap, WakeAt
+from qnode.stack.effects import Freed, Half, Swap, WakeAt
 from qnode.stack.expectation import convolved, swapped
+from qnode.wire.operations import Told
 from qnode.wire.stack import Expire, Joined, Setup, Track, Vector
 
 
@@ -138,7 +139,7 @@ class Repeater(Circuit):
                 self._end_of_join(at, pair)
             self._fill()
             return
-        self._out.append(Log("swap", pair=f"{left} {right}", name=self.id, qubits=(halves[0].qubit, halves[1].qubit)))
+        self._out.append(Told("swap", pair=f"{left} {right}", name=self.id, qubits=(halves[0].qubit, halves[1].qubit)))
         waited, also = (self._stored(at, half, now_ns) for at, half in enumerate(halves))
         noise = swapped(waited, also, self._facts.mixing, self._facts.flip)
         link = halves[RIGHT].vector or self._link

@@ -51,6 +51,7 @@ class RouteTable:
         }
         self._costs: dict[str, dict[str, dict[str, float]]] = {}
         self._trees: dict[tuple[str, str, frozenset[Avoided]], dict[str, Cost]] = {}
+        self._ways: dict[tuple[str, str, str, frozenset[Avoided]], tuple[str, ...]] = {}  # that were asked for
 
     def facts_along(self, route: Sequence[str]) -> tuple[tuple[NodeFacts, ...], tuple[LinkFacts, ...]]:
         """What the nodes of a route tell of themselves, and of their links to the next."""
@@ -67,7 +68,10 @@ class RouteTable:
         Raises:
             NoRoute: If there is none.
         """
-        tree = self._tree(target, metric, frozenset(avoid)) if target in self._links else {}
+        key = (source, target, metric, frozenset(avoid))
+        if key in self._ways:
+            return self._ways[key]
+        tree = self._tree(target, metric, key[-1]) if target in self._links else {}
         if source not in tree:
             raise NoRoute(source=source, target=target, reason=self._why_not(source, target, avoid))
         costs, way = self._of(metric), [source]
@@ -82,7 +86,8 @@ class RouteTable:
                     and _onwards(costs[node][peer], self._through(peer, metric), tree[peer]) == tree[node]
                 )
             )
-        return tuple(way)
+        found = self._ways[key] = tuple(way)
+        return found
 
     def leads(self, source: str, target: str, metric: str = "hops") -> bool:
         """Whether there is any way."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from qnode.errors import MalformedMessage, QnodeError
 from qnode.ids import NodeName
 from qnode.stack.circuits import Circuit
-from qnode.stack.effects import Log, SetAside
+from qnode.stack.effects import SetAside
 from qnode.stack.ends import End
 from qnode.stack.local import Local
 from qnode.stack.recent import remember
@@ -23,6 +23,7 @@ from qnode.stack.requester import Requester
 from qnode.stack.requests import Requests
 from qnode.stack.table import CircuitTable
 from qnode.stack.wants import Want
+from qnode.wire.operations import Told
 from qnode.wire.stack import Busy, Close, Down, Free, Granted, Refused, Setup
 
 
@@ -199,7 +200,7 @@ class Signalling:
 
     def _log_way(self, event: str, want: Want, circuit: Circuit) -> None:
         asked, way, far = want.asked, " ".join(circuit.route), circuit.route[-1]
-        self._local.out.append(Log(event, asked.program, asked.number, "", far, circuit.n, circuit.id, way))
+        self._local.out.append(Told(event, asked.program, asked.number, "", far, circuit.n, circuit.id, way))
 
 
 def _met(setup: Setup, want: Want) -> bool:

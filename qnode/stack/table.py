@@ -39,6 +39,7 @@ class CircuitTable:
         self._local = local
         self._here: dict[str, Circuit] = {}
         self._serves: dict[str, Want] = {}
+        self._cramped: dict[str, Want] = {}  # of these: those that have no room for all their pairs at once
         self.here: Final[Mapping[str, Circuit]] = self._here
         self.serves: Final[Mapping[str, Want]] = self._serves
         self.resources: Final = Resources(local, memory, self.here)
@@ -59,6 +60,8 @@ class CircuitTable:
         want.circuit = circuit
         want.circuits += 1
         self._serves[circuit] = want
+        if want.at_once < want.asked.n:
+            self._cramped[circuit] = want
 
     def join(self, setup: Setup, want: Want | None) -> Circuit | QnodeError | None:
         """Take slots for a circuit, and know it; `want` is what it serves here. None if there are none now."""
@@ -96,9 +99,9 @@ class CircuitTable:
 
     def make_room(self) -> None:
         """For ends that had no room for all their pairs."""
-        for name, want in self.serves.items():
+        for name, want in self._cramped.items():
             circuit = self.here.get(name)
-            if isinstance(circuit, End) and want.at_once < want.asked.n:
+            if isinstance(circuit, End):
                 self.resources.make_room(circuit, want.at_once)
 
     # ------------------------------------------------------------ it is over
@@ -107,6 +110,7 @@ class CircuitTable:
         """All that will come of it has become whole. Returns the request that it has served, at an end."""
         self._here.pop(circuit.id, None)
         want = self._serves.pop(circuit.id, None)
+        self._cramped.pop(circuit.id, None)
         if want is not None and isinstance(circuit, End):
             remember(self._finished, circuit.id, (circuit.done, circuit.expected))
             want.circuit = ""
@@ -126,6 +130,7 @@ class CircuitTable:
         if not want.circuit:
             return
         del self._serves[want.circuit]
+        self._cramped.pop(want.circuit, None)
         circuit = self._here.pop(want.circuit, None)
         if circuit is not None:
             circuit.close()

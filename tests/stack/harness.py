@@ -27,7 +27,6 @@ from qnode.stack.effects import (
     Freed,
     GiveBack,
     Half,
-    Log,
     Make,
     Read,
     Refuse,
@@ -41,6 +40,7 @@ from qnode.stack.effects import (
 from qnode.stack.network import ANY, NetworkLayer
 from qnode.stack.routing import LinkStates
 from qnode.wire.items import Back, LinkDown, LinkUp, Lost
+from qnode.wire.operations import Told
 from qnode.wire.stack import (
     LinkFacts,
     NodeFacts,
@@ -237,7 +237,7 @@ class Member:
                 self.set_aside(effect)
             case GiveBack():
                 self.give_booking_back(effect)
-            case Log():
+            case Told():
                 world.log.append((world.now_ns, self.name, effect))
             case Refuse():
                 request = self.requests[effect.request]
@@ -384,7 +384,7 @@ class World:
         self.repeated: set[type] = set()
         self.edges = [frozenset(edge) for edge in edges]
         self.up = set(self.edges)
-        self.log: list[tuple[int, NodeName, Log]] = []
+        self.log: list[tuple[int, NodeName, Told]] = []
         self.requests: list[Request] = []
         self.states: dict[QubitId, Bell] = {}
         self.wholes: dict[tuple[str, int], list[tuple[Request, QubitId]]] = {}

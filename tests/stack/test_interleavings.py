@@ -11,9 +11,10 @@ import pytest
 
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.stack.circuits import Circuit, Here
-from qnode.stack.effects import Closed, Drop, Effect, Half, Log, Make, Swap, Tell, Whole
+from qnode.stack.effects import Closed, Drop, Effect, Half, Make, Swap, Tell, Whole
 from qnode.stack.ends import End
 from qnode.stack.repeaters import Repeater, nested_ends
+from qnode.wire.operations import Told
 from qnode.wire.stack import Expire, Joined, LinkFacts, NodeFacts, Setup, StackSpec, Track
 
 FACTS: Final = NodeFacts(16, inf, inf)
@@ -84,7 +85,7 @@ class Line:
                 ends_of[place] = half
             case Drop():
                 self.lose(str(effect.half.qubit))
-            case Closed() | Log():
+            case Closed() | Told():
                 pass
             case other:
                 raise AssertionError(other)
