@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from orchestrator import checks, units
-from orchestrator.failures import FailuresConfig, Restart
+from orchestrator.failures import DEFAULT_RESTARTS, NEVER, Failures, Restart
 from orchestrator.faults import FaultConfig
 from orchestrator.graphs import GraphConfig
 from orchestrator.hardware import HardwareConfig
@@ -161,6 +161,25 @@ class ClassicalConfig(Model):
     delay: ClassicalDelay = Field(
         "along_links", description="along_links: the shortest way; or one time for all; or {matrix: file.csv}."
     )
+
+
+class FailuresConfig(Model):
+    """When a node's process is lost."""
+
+    restart: Restart = Field(
+        NEVER,
+        description="never: it stays away; fresh: it begins again, its qubits lost; resume: executed from the record.",
+    )
+    restarts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        DEFAULT_RESTARTS, description="How often a node may be restarted in a run."
+    )
+    restart_delay: Seconds = Field(0.0, description="Network time from a loss to the new life of a fresh node.")
+    detection_delay: Seconds = Field(
+        0.0, description="Network time until peers learn of a loss; at least what a message takes."
+    )
+
+    def numbers(self) -> Failures:
+        return Failures(self.restarts, units.to_ns(self.restart_delay), units.to_ns(self.detection_delay))
 
 
 class ObservedConfig(Model):

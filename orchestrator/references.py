@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.config import NAMED_STATES, Config, DelayMatrix, ProgramConfig
-from orchestrator.delays import read_matrix
+from orchestrator.delay_matrix import read_matrix
 from orchestrator.near import nearest
 from orchestrator.problems import Finding
 from orchestrator.problems import Path as Trail

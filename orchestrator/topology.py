@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from orchestrator import placing, shapes, units
 from orchestrator.config import Config, DelayMatrix
-from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll, read_matrix
+from orchestrator.delay_matrix import read_matrix
+from orchestrator.delays import AlongLinks, ClassicalDelays, FromMatrix, SameForAll
 from orchestrator.failures import NEVER, Failures, Restart
 from orchestrator.faults import ALL
 from orchestrator.links import LinkConfig

@@ -6,6 +6,7 @@ The rules are the tables below. The checker itself is tested on small made-up tr
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -62,6 +63,7 @@ PURE: Final = (
     "orchestrator.checks",
     "orchestrator.cli.commands",
     "orchestrator.config",
+    "orchestrator.delay_matrix",
     "orchestrator.delays",
     "orchestrator.deploy",
     "orchestrator.drawing",
@@ -126,6 +128,10 @@ IMPURE_MODULES: Final = (
     "uuid",
     "zmq",
 )
+
+# What every process of a run is forked with, and which packages of others it may hold: each costs all of them memory.
+PROCESS: Final = "orchestrator.launch.child"
+HELD: Final = ("msgpack", "msgspec", "numpy", "stim", "zmq")
 
 LAZY: Final = "# lazy:"  # the comment that an import inside a function owes its reader
 
@@ -267,6 +273,26 @@ def hidden(found: Sequence[Import]) -> Iterator[str]:
             yield f"{imported} inside a function; move it to the top, or give the reason on its line: {LAZY} ..."
 
 
+def too_large(found: Sequence[Import]) -> Iterator[str]:
+    """What a process of a run would hold besides, with the way that leads there."""
+    eager: dict[str, list[Import]] = {}
+    for imported in found:
+        if not imported.in_function and not imported.for_types:
+            eager.setdefault(imported.importer, []).append(imported)
+    ways = {PROCESS: PROCESS}
+    ahead = [PROCESS]
+    for module in ahead:
+        for imported in eager.get(module, ()):
+            target, way = imported.target, f"{ways[module]} > {imported.target}"
+            package = target.partition(".")[0]
+            if package in ("qnode", "orchestrator"):
+                if target not in ways:
+                    ways[target] = way
+                    ahead.append(target)
+            elif package not in sys.stdlib_module_names and package not in HELD:
+                yield f"{imported}, and so does every process of a run: {way}"
+
+
 def cycles(found: Sequence[Import]) -> Iterator[str]:
     """Modules that need each other, one sentence for each group (strongly connected components, Tarjan 1972)."""
     graph: dict[str, dict[str, Import]] = {}
@@ -303,7 +329,7 @@ def _strongly_connected(graph: Mapping[str, Mapping[str, Import]]) -> Iterator[s
     return (group for group in groups if len(group) > 1)
 
 
-RULES: Final = (against_the_arrows, in_the_wrong_place, impure, hidden, cycles)
+RULES: Final = (against_the_arrows, in_the_wrong_place, impure, hidden, too_large, cycles)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -360,6 +386,15 @@ BROKEN: Final = {
     "pure, in the oracle": (impure, {"orchestrator/oracle/core.py": "import asyncio"}, "oracle.core is pure"),
     "hidden": (hidden, {"qnode/api/a.py": "async def f():\n    if 1:\n        import qnode.ids"}, "a.py:3"),
     "hidden in a method": (hidden, {"orchestrator/a.py": "class A:\n    def f(self):\n        import json"}, "a.py:3"),
+    "a constant that brings pydantic": (
+        too_large,
+        {
+            "orchestrator/launch/child.py": "from orchestrator.oracle.service import run_oracle",
+            "orchestrator/oracle/service.py": "from orchestrator.failures import FRESH",
+            "orchestrator/failures.py": "from pydantic import Field",
+        },
+        "orchestrator.oracle.service > orchestrator.failures > pydantic",
+    ),
     "a cycle of two": (
         cycles,
         {"qnode/core/a.py": "from qnode.core import b", "qnode/core/b.py": "import qnode.core.a"},
@@ -404,6 +439,11 @@ FINE: Final = {
     "for types only": {
         "orchestrator/a.py": "import orchestrator.b",
         "orchestrator/b.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import orchestrator.a",
+    },
+    "a process with what it needs": {
+        "orchestrator/launch/child.py": "import os\nfrom qnode.runtime.process import x",
+        "qnode/runtime/process.py": "import msgspec\ndef f():\n    import scipy  # lazy: large",
+        "orchestrator/config.py": "import pydantic",
     },
     "names that only look alike": {"qnode/core/timeline.py": "import timeit\nimport qnode.core.osmosis"},
     "shells may": {"orchestrator/oracle/service.py": "import time\nfrom qnode.transport import x"},
