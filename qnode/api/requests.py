@@ -172,12 +172,12 @@ class Request(Generic[T]):
         """A half is delivered; `key` sorts it among the others."""
         self._fresh.append((key, half))
         self.delivered += 1
+        last, mean = self._last, self._last.fidelity
         expected = getattr(half, "fidelity", None)
         if expected is not None:
-            mean = ((self._last.fidelity or 0.0) * (self.delivered - 1) + expected) / self.delivered
-            self._last = self._last._replace(fidelity=mean)
-        first_ns = now_ns if self._last.first_ns is None else self._last.first_ns
-        self._last = self._last._replace(delivered=self.delivered, first_ns=first_ns, last_ns=now_ns)
+            mean = ((mean or 0.0) * (self.delivered - 1) + expected) / self.delivered
+        first_ns = now_ns if last.first_ns is None else last.first_ns
+        self._last = last._replace(delivered=self.delivered, first_ns=first_ns, last_ns=now_ns, fidelity=mean)
         if self.delivered == self.n:
             self.progress  # noqa: B018
             self.end(SERVED)
