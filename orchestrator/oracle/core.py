@@ -588,6 +588,12 @@ class OracleCore:
         else:
             self.operations.log("program_returned", node, program=ended.program, bytes=len(ended.result))
 
+    def lose_early(self, losses: Iterable[Loss]) -> None:
+        """Processes are gone before the run has begun, and would hardly do better a second time: it is over."""
+        for loss in losses:
+            self.lose(NodeName(loss.node), loss.reason, fresh=False, scripted=False)
+            self.end("lost")
+
     def end(self, how: str) -> None:
         """The run is over for a reason that the core cannot see."""
         self.outcome = self.outcome or Outcome(how, self.time.now_ns)

@@ -54,7 +54,8 @@ class Round(msgspec.Struct, array_like=True, frozen=True):
         changes: What somebody changed before it, while the run was paused.
         over: The run ended within this round, or before it began; what was executed of it is all there.
         farewells: What nodes said when the run was over; with them it is no round.
-        losses: Nodes whose processes were gone; they have no report here unless it had come before.
+        losses: Nodes whose processes were gone; they have no report here unless it had come before. Of a run that is
+            over with them: those for which it never began.
     """
 
     now_ns: int
@@ -174,10 +175,11 @@ class RecordWriter:
         """One round, its reports in execution order. Raises OSError (no space left, say) before anything is granted."""
         self._append(now_ns, woken, reports, over=False, losses=losses)
 
-    def end(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes]) -> None:
-        """The run is over: what was executed of a round that will never be complete, and what was changed before it."""
-        if reports or self._is_changed:
-            self._append(now_ns, woken, reports, over=True)
+    def end(self, now_ns: int, woken: Sequence[str], reports: Sequence[bytes], losses: Sequence[Loss] = ()) -> None:
+        """The run is over: what was executed of a round that will never be complete, and what was changed before it;
+        or which nodes were lost before there was any."""
+        if reports or losses or self._is_changed:
+            self._append(now_ns, woken, reports, over=True, losses=losses)
 
     def farewells(self, now_ns: int, frames: Sequence[bytes]) -> None:
         """What nodes were still waiting for when the run was over: the last entry."""

@@ -17,6 +17,7 @@ from orchestrator.inspect import MarkObserver
 from orchestrator.oracle.core import OracleCore, Outcome, ProgramResult
 from orchestrator.oracle.counts import Counts
 from orchestrator.oracle.events import Event
+from orchestrator.oracle.losses import Loss
 from orchestrator.oracle.network import build_core, run_event
 from orchestrator.oracle.operations import Observer
 from orchestrator.oracle.record import NOTHING_GRANTED, Changed, GrantDigest, Round, read_record
@@ -165,6 +166,10 @@ class Again:
                 if recorded.is_change:
                     self._change(recorded.changes)
                     continue
+                if recorded.over and recorded.losses:
+                    begun = self.over = True
+                    self._core.lose_early(self._known(recorded.losses))
+                    continue
                 if not begun:  # what was changed before the first round was changed before anybody ran
                     begun = True
                     if not recorded.over or recorded.granted != NOTHING_GRANTED:
@@ -210,9 +215,7 @@ class Again:
             raise _Diverged("", "what was granted before it is not what follows from the rounds before")
         for frame in frames:
             self._take(frame)
-        for loss in recorded.losses:
-            if loss.node not in self._spec.programs:
-                raise _Diverged(loss.node, "lost, and there is no such node")
+        for loss in self._known(recorded.losses):
             core.losing(loss)
         if recorded.over:
             return frames
@@ -223,6 +226,12 @@ class Again:
             if not reports and until_ns is not None and core.time.now_ns >= until_ns:
                 core.end("until")
         return frames
+
+    def _known(self, losses: Iterable[Loss]) -> Iterator[Loss]:
+        for loss in losses:
+            if loss.node not in self._spec.programs:
+                raise _Diverged(loss.node, "lost, and there is no such node")
+            yield loss
 
     def _change(self, changes: tuple[Changed, ...]) -> None:
         for one in changes:

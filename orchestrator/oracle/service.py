@@ -284,11 +284,11 @@ class OracleService:
         return gone
 
     def _lose_early(self) -> None:
-        """A process that is gone before the run has begun would hardly do better a second time."""
-        for node, reason in self._gone.items():
-            self._core.lose(NodeName(node), reason, fresh=False, scripted=False)
-        if self._gone:
-            self._core.end("lost")
+        """Whoever is lost before the run has begun ends it."""
+        losses = [Loss(node, reason, fresh=False) for node, reason in self._gone.items()]
+        if losses and self._record is not None:
+            self._record.end(self._core.time.now_ns, (), (), losses)
+        self._core.lose_early(losses)
 
     def _lost_with(self, gone: Gone) -> set[str]:
         """Nodes that were in the life which ended: an oracle that was lost as well may have it told again."""

@@ -11,9 +11,11 @@ from typing import Any, Final
 import pytest
 
 from orchestrator.oracle import records
+from orchestrator.oracle.events import Event, encode_events
 from orchestrator.oracle.record import read_record
+from orchestrator.oracle.replay import replay
 from orchestrator.oracle.service import OracleService, ended_frames
-from orchestrator.oracle.spec import OracleSpec, Summary, decode_summary, record_path
+from orchestrator.oracle.spec import OracleSpec, Summary, decode_summary, events_path, record_path
 from qnode.transport.control import Control
 from qnode.transport.server import Server
 from qnode.wire.messages import (
@@ -201,6 +203,11 @@ def test_a_node_that_is_lost_before_the_run_has_begun_ends_it(oracle: Oracle) ->
     heard = list(control.news())
     control.close()
     assert (summary.how, summary.at_ns, summary.gone) == ("lost", 0, {ALICE: "killed"})
+    events: list[Event] = []
+    replayed = replay(record_path(oracle.folder), emit=events.append)  # its record leads to the same end
+    assert replayed.divergence is None
+    assert [event.event for event in events] == ["run_started", "node_lost", "run_ended"]
+    assert encode_events(events) == events_path(oracle.folder).read_bytes()
     assert isinstance(heard[-1], RunEnded)
     assert decode_summary(heard[-1].summary) == summary
 
