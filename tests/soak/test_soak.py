@@ -38,6 +38,7 @@ async def test_many_turns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
             raise
         counts["turns"] += 1
         with capsys.disabled():
-            sys.stdout.write("\r" + ", ".join(f"{what} {n:,}" for what, n in sorted(counts.items())))
-            sys.stdout.flush()
+            if sys.stdout.isatty():  # a line that is written over is for people
+                sys.stdout.write("\r" + ", ".join(f"{what} {n:,}" for what, n in sorted(counts.items())))
+                sys.stdout.flush()
     assert counts["turns"]
