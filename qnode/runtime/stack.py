@@ -531,7 +531,8 @@ class NetworkStack:
 
     def _deliver(self, whole: Whole, held: HeldQubit) -> None:
         """A half is corrected: its program may have it, if it was not over meanwhile."""
-        if held.fate:
+        if held.fate:  # with its program, whose slot it is free from
+            self._log_freed(whole.circuit, 1, whole.program)
             return
         asked = self._requests.get(whole.request)
         if not isinstance(asked, EndToEnd):

@@ -16,6 +16,7 @@ from qnode.stack.effects import Effect, Half
 from qnode.stack.repeaters import Repeater
 from qnode.wire.stack import LinkFacts, NodeFacts, Setup, StackSpec, Track
 from tests.stack.harness import Member, World, chain
+from tests.stack.verified import assert_verified
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 
@@ -84,6 +85,7 @@ async def test_a_program_ends_while_its_halves_are_corrected(tmp_path: Path, cap
     done = await run(tmp_path, nodes, stack={"window": 6})
     assert done["c"] == 1
     assert caplog.text == ""  # where the loop tells of callbacks that fail
+    assert_verified(done.folder)
 
 
 async def test_a_window_may_be_entered_after_its_start(tmp_path: Path) -> None:
