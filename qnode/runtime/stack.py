@@ -20,7 +20,7 @@ from qnode.errors import MalformedMessage, QnodeError, from_wire
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.bell import BELL_STATES
 from qnode.quantum.circuits import BELL_MEASUREMENT, bell_outcome
-from qnode.quantum.hardware import ErrorModel, Hardware
+from qnode.quantum.hardware import Hardware
 from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
@@ -578,16 +578,11 @@ def facts_of(hardware: Hardware) -> NodeFacts:
         slots.size,
         slots.t1_ns,
         slots.t2_ns,
-        min(1.0, total_of(hardware.two.error) * 16 / 15),
+        min(1.0, hardware.two.error.total * 16 / 15),
         (hardware.p01 + hardware.p10) / 2,
         hardware.two.duration_ns + hardware.single.duration_ns + hardware.measure.duration_ns,
-        total_of(hardware.single.error),
+        hardware.single.error.total,
     )
-
-
-def total_of(error: ErrorModel) -> float:
-    """Of all Paulis that are not the identity; what a Kraus operator does besides is not told to others."""
-    return 1.0 - (1.0 - error.depolarise) * (1.0 - sum(error.paulis))
 
 
 def _forget(outcomes: list[int]) -> None:

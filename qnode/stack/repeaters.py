@@ -141,7 +141,7 @@ class Repeater(Circuit):
             return
         self._out.append(Told("swap", pair=f"{left} {right}", name=self.id, qubits=(halves[0].qubit, halves[1].qubit)))
         waited, also = (self._stored(at, half, now_ns) for at, half in enumerate(halves))
-        noise = swapped(waited, also, self._facts.mixing, self._facts.flip)
+        noise = swapped(waited, also, self._facts.mixing, self._facts.flip, self._facts.single)
         link = halves[RIGHT].vector or self._link
         known_ns = now_ns + self._to_ends_ns
         self._joins[left] = Join(right, RIGHT, frame, noise, link, known_ns)
