@@ -109,6 +109,7 @@ class NetworkStack:
         self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
         self._swap_success = spec.swap_success
         self._requests: dict[int, EndToEnd | Outcomes] = {}
+        self._served: dict[int, Told] = {}  # of those whose pairs are whole: to be told once the program has them
         self._readings: dict[PairId, Reading] = {}
         self._asked: dict[int, tuple[str, NodeName, int]] = {}  # pairs of links that have not come, by request
         self._held: dict[QubitId, HeldQubit] = {}
@@ -133,7 +134,7 @@ class NetworkStack:
             Freed: self._freed,
             SetAside: self._set_aside,
             GiveBack: self._give_booking_back,
-            Told: self._machine.outbox.append,
+            Told: self._log,
             Refuse: self._refuse,
         }
         services.on_release = self._slots_freed
@@ -196,7 +197,14 @@ class NetworkStack:
         self._requests.pop(number, None)
         self.layer.now_ns = self._machine.now_ns
         self.layer.withdraw(number, why)
+        self._lose_served(number, why)
         self._carry_out()
+
+    def _lose_served(self, number: int, why: str) -> None:
+        """All pairs of a request were whole, and its program gives it up before its last half is corrected or read."""
+        served = self._served.pop(number, None)
+        if served is not None:
+            self._machine.outbox.append(replace(served, event=f"network_{why}"))
 
     def finish(self, program: str) -> None:
         """A program is over: what it has asked for is withdrawn."""
@@ -311,6 +319,19 @@ class NetworkStack:
         self.layer.now_ns = self._machine.now_ns
         self.layer.tell_routes()
         self._carry_out()
+
+    def _log(self, told: Told) -> None:
+        if told.event == "network_served" and told.request in self._requests:
+            self._served[told.request] = told
+        else:
+            self._machine.outbox.append(told)
+
+    def _has_all(self, number: int) -> None:
+        """A program has all that a request was for."""
+        del self._requests[number]
+        served = self._served.pop(number, None)  # else its last pair has just become whole, and that is still to come
+        if served is not None:
+            self._machine.outbox.append(served)
 
     def _tell(self, effect: Tell) -> None:
         if effect.peer in self._services.names:  # who seeks, or whose circuit it is, others have said
@@ -490,6 +511,7 @@ class NetworkStack:
             if asked is not None:
                 asked.request.end(REFUSED, error)
                 self.layer.withdraw(read.request)
+                self._lose_served(read.request, "withdrawn")
         if not self.layer.read(read.circuit, read.half.pair):
             self._release(read.circuit, 1, read.program)
         self._tell_outcome(reading)
@@ -508,7 +530,7 @@ class NetworkStack:
         )
         request.put((0, whole.nth), bit ^ (whole.frame in _FLIPPED_BY[reading.basis]), machine.now_ns)
         if request.delivered == request.n:
-            del self._requests[whole.request]
+            self._has_all(whole.request)
 
     def _whole(self, whole: Whole) -> None:
         reading = self._readings.pop(whole.half.pair, None)
@@ -551,7 +573,7 @@ class NetworkStack:
             self._services.keep_cutoff(half)
         request.put((int(whole.circuit.rpartition("#")[2]), whole.number), half, machine.now_ns)
         if request.delivered == request.n:
-            del self._requests[whole.request]
+            self._has_all(whole.request)
 
 
 def _progress(want: Want | None) -> Progress | None:
