@@ -444,7 +444,8 @@ class NetworkStack:
         elif isinstance(error, QnodeError):
             self._services.raised(error)
         self._measured(swap.circuit, 2)
-        self.layer.swapped(swap.circuit, swap.left.pair, swap.right.pair, frame)
+        took_ns = self._machine.hardware.measure.duration_ns
+        self.layer.swapped(swap.circuit, swap.left.pair, swap.right.pair, frame, took_ns)
         self._carry_out()
 
     def _distil(self, step: Distil) -> None:

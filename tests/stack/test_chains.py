@@ -142,6 +142,13 @@ async def test_what_gates_of_one_qubit_do_is_told(source: dict[str, Any], tmp_pa
     assert said(found) == pytest.approx(seen(found), abs=EXACT)
 
 
+async def test_what_is_being_read_decays_no_more(tmp_path: Path) -> None:
+    """A measurement finds what is there when it begins, however long it takes."""
+    slow = {"t2": "2 ms", "gates": {"measure": {"duration": "200 us"}}}
+    found = await run(tmp_path, config(4, pairs=5, repeaters=slow, link={"length": "1 km"}))
+    assert said(found) == pytest.approx(seen(found), abs=EXACT)
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("n", [3, 5, 20])
 async def test_all_policies_make_the_same_pairs(n: int, policy: str, tmp_path: Path) -> None:
