@@ -153,6 +153,7 @@ class CircuitTable:
             want = self.serves.get(name)
             if want is not None:
                 want.whole += circuit.whole
+                want.waits_at.update(set(circuit.route) - {by})  # they may not have heard of it
             return
         self._forget_setup(name)
         remember(self._closed_early, (name, by), None)
