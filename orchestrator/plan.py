@@ -11,12 +11,13 @@ from orchestrator.failures import NEVER
 from orchestrator.oracle.spec import LinkSpec, OracleSpec, log_path, payloads_path
 from orchestrator.oracle.staging import Staged
 from orchestrator.stacks import facts
-from orchestrator.topology import Network, NodeDescription
+from orchestrator.topology import LinkDescription, Network, NodeDescription
 from qnode.core.coins import derive_key
 from qnode.ids import NodeName
 from qnode.wire.items import Newcomer
 from qnode.wire.messages import StartProgram, StopProgram
 from qnode.wire.plan import BLOCKED_S, NodeSpec, ProcessSpec, ProgramSpec, RunSpec
+from qnode.wire.stack import LinkFacts
 
 PHI_PLUS_OF_PAIR: Final = ""  # how a bare `fidelity` travels
 
@@ -98,9 +99,14 @@ def _node(network: Network, node: NodeDescription) -> NodeSpec:
         key=derive_key(network.seed, "node", node.name),
         delays_ns=dict(_delays_to(network, node.name)) if network.clock == "real" else {},
         all_shared=any(link.source.attempt_dephasing for link in network.links_of(node.name)),
-        links=tuple(facts(link, link.b if link.a == node.name else link.a) for link in network.links_of(node.name)),
+        links=tuple(_link_facts(network, link, node.name) for link in network.links_of(node.name)),
         stack=network.stack,
     )
+
+
+def _link_facts(network: Network, link: LinkDescription, node: NodeName) -> LinkFacts:
+    peer = link.b if link.a == node else link.a
+    return facts(link, peer, network.nodes[node].hardware, network.nodes[peer].hardware)
 
 
 def _delays_to(network: Network, receiver: NodeName) -> Iterator[tuple[str, int]]:

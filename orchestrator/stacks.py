@@ -10,10 +10,12 @@ from pydantic import Field
 from orchestrator import units
 from orchestrator.problems import Finding
 from orchestrator.values import Model, Probability, Seconds
+from qnode.stack.expectation import depolarised
 from qnode.wire.stack import LinkFacts, StackSpec
 
 if TYPE_CHECKING:
     from orchestrator.topology import LinkDescription
+    from qnode.quantum.hardware import Hardware
 
 MOST_PAIRS: Final = 1_000
 FLOODED: Final = 100
@@ -76,17 +78,24 @@ class StackConfig(Model):
         )
 
 
-def facts(link: LinkDescription, peer: str) -> LinkFacts:
-    """What one end of a link knows of it; the other end is `peer`."""
+def facts(link: LinkDescription, peer: str, mine: Hardware, theirs: Hardware) -> LinkFacts:
+    """What one end of a link knows of it; the other end is `peer`.
+
+    One of the two turns what was heralded as another Bell state than Phi+, whichever asks later: half of that each.
+    """
     source, there = link.source, int(peer == link.b)
     aged = [delivered - born for born, delivered in zip(source.born_ns, source.delivered_ns, strict=True)]
-    one, two, three, four = source.vector
+    each = source.turned / 2
+    wrong = each * (mine.single.error.total + theirs.single.error.total)
     return LinkFacts(
         peer=peer,
         delay_ns=link.delay_ns,
         attempt_ns=source.attempt_ns if source.sequential else 0,
         success=source.success_probability,
         made_ns=max(source.delivered_ns),
-        vector=(one, two, three, four),
-        aged_ns=(aged[1 - there], aged[there]),
+        vector=depolarised(source.vector, wrong),
+        aged_ns=(
+            aged[1 - there] + round(each * mine.single.duration_ns),
+            aged[there] + round(each * theirs.single.duration_ns),
+        ),
     )

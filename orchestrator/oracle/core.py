@@ -423,6 +423,15 @@ class OracleCore:
             return False
         return self.runs(node, program)
 
+    def has_run(self, node: NodeName) -> bool:
+        """Whether a node has begun its life: one that is paused has not, though its life has begun."""
+        return self._realtime or self._steps[node] > 0
+
+    def end_unbegun(self, node: NodeName, program: str) -> None:
+        """A program is stopped before its node has run: it never begins, and its node never tells of its end."""
+        self._end(node, Ended(program, b"", stopped=True))
+        self._end_if_done()
+
     def _may_run(self, node: NodeName) -> bool:
         """Whether a node is there, or will be."""
         return node not in self.lives.gone or self.replaced.get(node, -1) >= 0

@@ -100,7 +100,9 @@ class Stage:
             self._core.time.schedule(self._core.time.now_ns, node, Started(program))
 
     def _stop(self, node: NodeName, program: str) -> None:
-        self._started.pop((node, program), None)
+        of_the_beginning = self._started.pop((node, program), None) is None
         self._stopped.add((node, program))  # late or not: its node sets slots aside for it at its beginning
         if self._core.end_program(node, program):
             self._core.time.schedule(self._core.time.now_ns, node, Stopped(program))
+            if of_the_beginning and not self._core.has_run(node):  # told so at its beginning, it does not begin it
+                self._core.end_unbegun(node, program)

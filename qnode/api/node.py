@@ -130,7 +130,7 @@ class Node:
         from `start` to `end`, and entering waits until they are.
 
         Args:
-            n: How many, besides those that the program holds already.
+            n: How many, besides those that the program holds already or has of its own.
             slot: "memory" or "communication"; left out: where new qubits are made.
             start: Network time in seconds, as `asyncio.get_running_loop().time()` has it; left out: now.
             end: Network time at which it is over at the latest; left out: it is over when the block is left.
@@ -152,8 +152,8 @@ class Node:
             raise InvalidOperation(
                 detail=f"reserve() needs now <= start < end; it is {now_ns / 1e9} s, and start={start}, end={end}"
             )
-        if wanted > machine.memories[kind].most(self.program):
-            raise machine.out_of_memory(kind, wanted, self.program)
+        if wanted > machine.memories[kind].reservable:
+            raise machine.out_of_memory(kind, wanted)  # its own free slots are none of those that it could reserve
         return Reservation(self._services, self.program, kind, wanted, start_ns, end_ns)
 
     @overload

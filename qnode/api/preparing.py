@@ -26,7 +26,7 @@ async def prepare(node: Node, peer: str, phi: float, theta: float, tag: str, pri
     equatorial = theta == pi / 2
     outcome = FAILED
     while outcome == FAILED:
-        half = await node.entangle(peer, tag=f"{CHANNEL} {tag}", priority=priority)
+        half = await node.entangle(peer, tag=_tag(node.name, tag), priority=priority)
         try:
             if equatorial:
                 half.rz(phi)  # so that this is measured at the angle -phi
@@ -41,7 +41,7 @@ async def prepare(node: Node, peer: str, phi: float, theta: float, tag: str, pri
 async def receive(node: Node, peer: str, tag: str, priority: int) -> Qubit:
     """Take halves until one of them has become what the other end wants it to be."""
     while True:
-        half = await node.entangle(peer, tag=f"{CHANNEL} {tag}", priority=priority)
+        half = await node.entangle(peer, tag=_tag(peer, tag), priority=priority)
         try:
             outcome = await node.receive(peer, about=half, channel=CHANNEL, type=int)
         except BaseException:
@@ -53,3 +53,8 @@ async def receive(node: Node, peer: str, tag: str, priority: int) -> Qubit:
                 half.z()
             return half
         half.discard()
+
+
+def _tag(maker: str, tag: str) -> str:
+    """Of the pairs: what two nodes prepare for each other at the same time never meets."""
+    return f"{CHANNEL} by {maker} {tag}"

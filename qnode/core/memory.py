@@ -114,6 +114,11 @@ class Memory(Generic[W]):
         """How many slots a program can ever have as long as others keep theirs."""
         return self.slots - sum(one.n for other, one in self._kept.items() if other != program)
 
+    @property
+    def reservable(self) -> int:
+        """How many slots can ever be set aside besides those that are programs' own as long as they live."""
+        return self.slots - sum(one.n for one in self._kept.values())
+
     def take(self, program: str = "") -> bool:
         """One slot at once, or False."""
         return self._take(1, program, shared=True)

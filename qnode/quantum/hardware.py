@@ -29,6 +29,11 @@ class ErrorModel(NamedTuple):
     paulis: tuple[float, ...] = ()
     kraus: tuple[bytes, ...] = ()
 
+    @property
+    def total(self) -> float:
+        """Of all Paulis that are not the identity; what a Kraus operator does besides is left out."""
+        return 1.0 - (1.0 - self.depolarise) * (1.0 - sum(self.paulis))
+
     def __bool__(self) -> bool:
         return bool(self.depolarise or any(self.paulis) or self.kraus)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from qnode.quantum.bell import BELL_STATES, BellState
+from qnode.quantum.bell import BELL_STATES, PHI_PLUS, BellState
 
 
 class Herald(NamedTuple):
@@ -63,15 +63,23 @@ class PairSource(NamedTuple):
         return sum(herald.probability for herald in self.heralds) if self.heralds else 1.0
 
     @property
-    def vector(self) -> tuple[float, ...]:
+    def vector(self) -> tuple[float, float, float, float]:
         """Probabilities of `BELL_STATES` at birth, corrected by what was heralded, averaged over what can be."""
         if not self.heralds:
             return (1.0, 0.0, 0.0, 0.0)
         total = self.success_probability
-        return tuple(
+        one, two, three, four = (
             sum(one.probability * one.fidelity_to(one.frame ^ bell) for one in self.heralds) / total
             for bell in BELL_STATES
         )
+        return one, two, three, four
+
+    @property
+    def turned(self) -> float:
+        """The share of pairs that are heralded as another Bell state than Phi+, and take a gate to become that."""
+        if not self.heralds:
+            return 0.0
+        return sum(one.probability for one in self.heralds if one.frame != PHI_PLUS) / self.success_probability
 
 
 def perfect(delay_ns: int) -> PairSource:

@@ -20,7 +20,7 @@ from qnode.errors import MalformedMessage, QnodeError, from_wire
 from qnode.ids import NodeName, PairId, QubitId
 from qnode.quantum.bell import BELL_STATES
 from qnode.quantum.circuits import BELL_MEASUREMENT, bell_outcome
-from qnode.quantum.hardware import ErrorModel, Hardware
+from qnode.quantum.hardware import Hardware
 from qnode.stack.discovery import Discovery
 from qnode.stack.effects import (
     Closed,
@@ -109,6 +109,7 @@ class NetworkStack:
         self._coins = Coins(derive_key(node.key, "stack", node.incarnation))
         self._swap_success = spec.swap_success
         self._requests: dict[int, EndToEnd | Outcomes] = {}
+        self._served: dict[int, Told] = {}  # of those whose pairs are whole: to be told once the program has them
         self._readings: dict[PairId, Reading] = {}
         self._asked: dict[int, tuple[str, NodeName, int]] = {}  # pairs of links that have not come, by request
         self._held: dict[QubitId, HeldQubit] = {}
@@ -133,7 +134,7 @@ class NetworkStack:
             Freed: self._freed,
             SetAside: self._set_aside,
             GiveBack: self._give_booking_back,
-            Told: self._machine.outbox.append,
+            Told: self._log,
             Refuse: self._refuse,
         }
         services.on_release = self._slots_freed
@@ -196,7 +197,14 @@ class NetworkStack:
         self._requests.pop(number, None)
         self.layer.now_ns = self._machine.now_ns
         self.layer.withdraw(number, why)
+        self._lose_served(number, why)
         self._carry_out()
+
+    def _lose_served(self, number: int, why: str) -> None:
+        """All pairs of a request were whole, and its program gives it up before its last half is corrected or read."""
+        served = self._served.pop(number, None)
+        if served is not None:
+            self._machine.outbox.append(replace(served, event=f"network_{why}"))
 
     def finish(self, program: str) -> None:
         """A program is over: what it has asked for is withdrawn."""
@@ -312,6 +320,19 @@ class NetworkStack:
         self.layer.tell_routes()
         self._carry_out()
 
+    def _log(self, told: Told) -> None:
+        if told.event == "network_served" and told.request in self._requests:
+            self._served[told.request] = told
+        else:
+            self._machine.outbox.append(told)
+
+    def _has_all(self, number: int) -> None:
+        """A program has all that a request was for."""
+        del self._requests[number]
+        served = self._served.pop(number, None)  # else its last pair has just become whole, and that is still to come
+        if served is not None:
+            self._machine.outbox.append(served)
+
     def _tell(self, effect: Tell) -> None:
         if effect.peer in self._services.names:  # who seeks, or whose circuit it is, others have said
             self._machine.send(STACK, effect.peer, STACK, "", "", encode_talk(effect.talk))
@@ -423,7 +444,8 @@ class NetworkStack:
         elif isinstance(error, QnodeError):
             self._services.raised(error)
         self._measured(swap.circuit, 2)
-        self.layer.swapped(swap.circuit, swap.left.pair, swap.right.pair, frame)
+        took_ns = self._machine.hardware.measure.duration_ns
+        self.layer.swapped(swap.circuit, swap.left.pair, swap.right.pair, frame, took_ns)
         self._carry_out()
 
     def _distil(self, step: Distil) -> None:
@@ -490,6 +512,7 @@ class NetworkStack:
             if asked is not None:
                 asked.request.end(REFUSED, error)
                 self.layer.withdraw(read.request)
+                self._lose_served(read.request, "withdrawn")
         if not self.layer.read(read.circuit, read.half.pair):
             self._release(read.circuit, 1, read.program)
         self._tell_outcome(reading)
@@ -508,7 +531,7 @@ class NetworkStack:
         )
         request.put((0, whole.nth), bit ^ (whole.frame in _FLIPPED_BY[reading.basis]), machine.now_ns)
         if request.delivered == request.n:
-            del self._requests[whole.request]
+            self._has_all(whole.request)
 
     def _whole(self, whole: Whole) -> None:
         reading = self._readings.pop(whole.half.pair, None)
@@ -531,7 +554,8 @@ class NetworkStack:
 
     def _deliver(self, whole: Whole, held: HeldQubit) -> None:
         """A half is corrected: its program may have it, if it was not over meanwhile."""
-        if held.fate:
+        if held.fate:  # with its program, whose slot it is free from
+            self._log_freed(whole.circuit, 1, whole.program)
             return
         asked = self._requests.get(whole.request)
         if not isinstance(asked, EndToEnd):
@@ -550,7 +574,7 @@ class NetworkStack:
             self._services.keep_cutoff(half)
         request.put((int(whole.circuit.rpartition("#")[2]), whole.number), half, machine.now_ns)
         if request.delivered == request.n:
-            del self._requests[whole.request]
+            self._has_all(whole.request)
 
 
 def _progress(want: Want | None) -> Progress | None:
@@ -577,16 +601,11 @@ def facts_of(hardware: Hardware) -> NodeFacts:
         slots.size,
         slots.t1_ns,
         slots.t2_ns,
-        min(1.0, total_of(hardware.two.error) * 16 / 15),
+        min(1.0, hardware.two.error.total * 16 / 15),
         (hardware.p01 + hardware.p10) / 2,
         hardware.two.duration_ns + hardware.single.duration_ns + hardware.measure.duration_ns,
-        total_of(hardware.single.error),
+        hardware.single.error.total,
     )
-
-
-def total_of(error: ErrorModel) -> float:
-    """Of all Paulis that are not the identity; what a Kraus operator does besides is not told to others."""
-    return 1.0 - (1.0 - error.depolarise) * (1.0 - sum(error.paulis))
 
 
 def _forget(outcomes: list[int]) -> None:

@@ -84,9 +84,17 @@ def link_pair(facts: LinkFacts, mine: NodeFacts, theirs: NodeFacts) -> Vector:
 # ---------------------------------------------------------------- swapping, distilling
 
 
-def swapped(left: Vector, right: Vector, mixing: float = 0.0, flip: float = 0.0) -> Vector:
-    """What a repeater makes of two pairs, corrected by the outcome that it read: `bell_diagonal.swap`."""
+def swapped(left: Vector, right: Vector, mixing: float = 0.0, flip: float = 0.0, single: float = 0.0) -> Vector:
+    """What a repeater makes of two pairs, corrected by the outcome that it read: `bell_diagonal.swap`.
+
+    Args:
+        mixing, flip, single: Of the repeater, as `NodeFacts` has them. Of the Paulis behind its Hadamard gate two of
+            three turn the bit over that is read then, the one of the phase.
+    """
     joined = convolved(left, right)
+    if single:
+        turned = single * 2.0 / 3.0
+        joined = convolved(joined, (1.0 - turned, 0.0, turned, 0.0))
     if flip:
         good = 1.0 - flip
         joined = convolved(joined, (good * good, good * flip, flip * good, flip * flip))

@@ -264,14 +264,14 @@ class NetworkLayer:
         elif want is not None:
             self._requests.refuse_both(want, error)
 
-    def swapped(self, circuit: str, left: PairId, right: PairId, frame: int | None) -> None:
-        """The outcome of a Bell measurement; None: it has failed."""
+    def swapped(self, circuit: str, left: PairId, right: PairId, frame: int | None, took_ns: int = 0) -> None:
+        """The outcome of a Bell measurement; None: it has failed. `took_ns`: since both halves were stored no more."""
         found = self.circuits.get(circuit)
         if isinstance(found, Repeater):
             if frame is None:
                 found.swap_failed(left, right)
             else:
-                found.swapped(left, right, frame, self.now_ns)
+                found.swapped(left, right, frame, self.now_ns, took_ns)
             self._look_after(found)
 
     def read(self, circuit: str, pair: PairId) -> bool:

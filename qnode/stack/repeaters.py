@@ -126,8 +126,8 @@ class Repeater(Circuit):
                 return self._reach.get(pair, self.place + 2 * at - 1) == self._need[at]
         return True
 
-    def swapped(self, left: PairId, right: PairId, frame: int, now_ns: int) -> None:
-        """The Bell measurement of two halves has this outcome."""
+    def swapped(self, left: PairId, right: PairId, frame: int, now_ns: int, took_ns: int = 0) -> None:
+        """The Bell measurement of two halves has this outcome; reading it took so long."""
         halves = self._swapping.pop(left, None)
         self._swapping.pop(right, None)
         if halves is None:  # the circuit is over
@@ -140,8 +140,8 @@ class Repeater(Circuit):
             self._fill()
             return
         self._out.append(Told("swap", pair=f"{left} {right}", name=self.id, qubits=(halves[0].qubit, halves[1].qubit)))
-        waited, also = (self._stored(at, half, now_ns) for at, half in enumerate(halves))
-        noise = swapped(waited, also, self._facts.mixing, self._facts.flip)
+        waited, also = (self._stored(at, half, now_ns - took_ns) for at, half in enumerate(halves))
+        noise = swapped(waited, also, self._facts.mixing, self._facts.flip, self._facts.single)
         link = halves[RIGHT].vector or self._link
         known_ns = now_ns + self._to_ends_ns
         self._joins[left] = Join(right, RIGHT, frame, noise, link, known_ns)

@@ -112,10 +112,10 @@ class Signalling:
     def free(self, sender: NodeName, free: Free) -> None:
         """A node that was busy has memory now."""
         want = self._table.serves.get(free.circuit)
-        if want is None:
-            self._local.tell(sender, Close(free.circuit))
-        else:
+        if want is not None:
             self._requester.is_free(want)
+        elif not self._table.has_finished(free.circuit):  # else it took part since, and may have tracks to hand on
+            self._local.tell(sender, Close(free.circuit))
 
     def slots_freed(self) -> None:
         """Memory has been given back: who waits longest may have it."""

@@ -182,7 +182,7 @@ def joined(one: Supply, other: Supply, nodes: tuple[NodeFacts, NodeFacts, NodeFa
             lost[axis] += likely * part  # never both
     again = cutoff_ns < inf or chance < 1.0  # then it begins anew, whatever had been there
     return Supply(
-        decayed(swapped(one.vector, other.vector, middle.mixing, middle.flip), *lost),
+        decayed(swapped(one.vector, other.vector, middle.mixing, middle.flip, middle.single), *lost),
         meeting.mean_ns / chance,
         grain,
         (one.raw + other.raw) / (meeting.kept * chance),

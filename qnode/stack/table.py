@@ -116,6 +116,10 @@ class CircuitTable:
             want.circuit = ""
         return want
 
+    def has_finished(self, circuit: str) -> bool:
+        """Whether all that was to come of a circuit has become whole here."""
+        return circuit in self._finished
+
     def finished(self, circuit: str) -> tuple[Pairs, Expected]:
         """What became whole of a circuit that has ended here, and what is expected of that."""
         return self._finished.get(circuit, ({}, {}))
@@ -149,6 +153,7 @@ class CircuitTable:
             want = self.serves.get(name)
             if want is not None:
                 want.whole += circuit.whole
+                want.waits_at.update(set(circuit.route) - {by})  # they may not have heard of it
             return
         self._forget_setup(name)
         remember(self._closed_early, (name, by), None)

@@ -29,7 +29,7 @@ class Want:
         tally: Of what came for it.
         waits: How often it has had to wait.
         waits_for: The node that is short of memory.
-        waits_at: All nodes that may keep a place in a queue for its circuit.
+        waits_at: All nodes that may keep a place in a queue for its circuit; or slots, if its other end has closed it.
         freed: One of them has said `Free` before its `Busy` had come back along the route.
         avoid: Nodes on the way that have no memory for it in its time.
         state: "asked", "routing", "queued", "setting up", "reserved", "running", "settling".

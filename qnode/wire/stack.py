@@ -32,8 +32,9 @@ class LinkFacts(msgspec.Struct, array_like=True, frozen=True):
         attempt_ns: From the beginning of an attempt at a pair to that of the next; 0: as many at once as are wanted.
         success: The probability that an attempt succeeds, in (0, 1].
         made_ns: From the beginning of the attempt that succeeds until both ends may use their halves.
-        vector: Of a pair at its birth, as if corrected to Phi+ at once; averaged over what can be heralded.
-        aged_ns: How old this node's half, and the peer's, is when it may be used.
+        vector: Of a pair at its birth, as if corrected to Phi+ at once, by a gate that may fail; averaged over what can
+            be heralded, and over which end corrects.
+        aged_ns: How old this node's half, and the peer's, is when it may be used, averaged alike.
     """
 
     peer: str

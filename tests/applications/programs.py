@@ -108,6 +108,14 @@ async def reserves(node: Node, n: int, at_ns: int, lasting_ns: int) -> list[int]
     return [entered, now_ns()]
 
 
+async def may_reserve(node: Node, n: int) -> str:
+    try:
+        async with node.reserve(n):
+            return "entered"
+    except QnodeError as error:
+        return said(error)
+
+
 async def asks_for_too_many(node: Node, n: int) -> list[str]:
     told = []
     for one in (lambda: node.reserve(n), lambda: node.entangle("bob", n), lambda: node.reserve(1, start=2.0, end=1.0)):

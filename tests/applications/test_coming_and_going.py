@@ -194,6 +194,24 @@ async def test_a_node_that_begins_again_has_the_programs_that_run_by_then(tmp_pa
     assert done["alice"] == [["away", 4 * MS], ["started", 1 * MS], ["started", 4 * MS], ["stopped", 0]]
 
 
+@pytest.mark.parametrize("fresh", [False, True], ids=["at the beginning", "as it begins again"])
+async def test_a_program_may_be_stopped_while_its_node_is_paused_before_it_began(fresh: bool, tmp_path: Path) -> None:
+    """The run does not wait for it, and nobody else for its slots."""
+    stop = "5 ms" if fresh else "1 ms"
+    takes_all = {"run": "holds", "args": {"n": 4, "until": 8e-3}, "start": stop}
+    bob = {"main": sleeping(1, stop=stop, memories=1), "all": takes_all}
+    script = [faults.pause("bob", at=0, lasting="2 ms")]
+    if fresh:
+        begins = faults.upon("node_restarted", node="bob")
+        script = [faults.kill("bob", at="3 ms", fresh=True), faults.pause("bob", on=begins, lasting="3 ms")]
+    config = network({"main": sleeping(1e-3)}, bob, faults=script)
+    config["failures"] = {"restart_delay": "1 ms"}
+    done = await run(config, tmp_path)
+    assert (done.summary.how, [*done.results["bob"]]) == ("done", ["all"])
+    stopped = [(one.program, one.t) for one in done.events if one.event == "program_stopped"]
+    assert stopped == [("main", 5 * MS if fresh else 1 * MS)]
+
+
 async def test_slots_of_a_late_program_that_was_stopped_are_everybodys_in_the_nodes_next_life(tmp_path: Path) -> None:
     """It is stopped before the node is lost, or while the node is away."""
     for stop in ("1 ms", "3.5 ms"):

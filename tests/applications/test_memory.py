@@ -46,6 +46,16 @@ async def test_what_can_never_be_had_is_refused_at_once_and_says_who_has_it(tmp_
     assert times == "InvalidOperation: reserve() needs now <= start < end; it is 0.0 s, and start=2.0, end=1.0"
 
 
+async def test_slots_of_ones_own_cannot_be_reserved_besides(tmp_path: Path) -> None:
+    """Else it would wait for itself, and everybody behind it."""
+    rest = {"run": "reserves", "args": {"n": 3, "at_ns": 10, "lasting_ns": 5}}
+    done = await run(network({"keys": {"run": "may_reserve", "args": {"n": 4}, "memories": 1}, "rest": rest}), tmp_path)
+    assert done.results["alice"]["keys"].startswith(
+        f"{TOO_FEW}4 wanted, 3 of 4 free (keys holds 0 and has 1 of its own); "
+    )
+    assert done.results["alice"]["rest"] == [10, 15]
+
+
 async def test_reservations_are_entered_first_come_first_served(tmp_path: Path) -> None:
     """c wants one slot, which is free all the time, and does not overtake b, who wants three and was first."""
     programs = {

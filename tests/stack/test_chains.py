@@ -131,6 +131,24 @@ async def test_a_chain_is_as_good_and_as_slow_as_it_has_to_be(
     assert_mean(attempts(found), np.arange(len(waits)), waits)
 
 
+@pytest.mark.parametrize("source", [{"model": "werner", "fidelity": F}, {"model": "double_click", "visibility": 0.9}])
+async def test_what_gates_of_one_qubit_do_is_told(source: dict[str, Any], tmp_path: Path) -> None:
+    """Of those that turn what a link heralds, of swaps, and of the correction at the end; no bit is read wrongly."""
+    network = config(4, pairs=20, link={"length": "1 km", "source": source})
+    for node in network["nodes"].values():
+        node["gates"] = {"single": {"error": 0.02}}
+    found = await run(tmp_path, network)
+    assert len(said(found)) == 20
+    assert said(found) == pytest.approx(seen(found), abs=EXACT)
+
+
+async def test_what_is_being_read_decays_no_more(tmp_path: Path) -> None:
+    """A measurement finds what is there when it begins, however long it takes."""
+    slow = {"t2": "2 ms", "gates": {"measure": {"duration": "200 us"}}}
+    found = await run(tmp_path, config(4, pairs=5, repeaters=slow, link={"length": "1 km"}))
+    assert said(found) == pytest.approx(seen(found), abs=EXACT)
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("n", [3, 5, 20])
 async def test_all_policies_make_the_same_pairs(n: int, policy: str, tmp_path: Path) -> None:

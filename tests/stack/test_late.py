@@ -122,3 +122,25 @@ def withdraw_last(world: World) -> None:
     member = world.members["n0"]
     assert member is not None
     member.withdraw(last)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_node_that_says_late_that_it_is_free_still_hands_on_the_last_tracks(seed: int) -> None:
+    """Its `Free` comes when the requester has what it wanted, and the other end has not yet."""
+    world = World(chain(4), {f"n{i}": 4 for i in range(4)}, seed)
+    world.ask_at(0, "n0", "n3", "", 1, 1)
+    world.ask_at(200, "n3", "n0", "", 1, 1)
+    requester = world.members["n0"]
+    assert requester is not None
+
+    def say_when_it_has(after_ns: int) -> None:
+        if requester.requests and requester.requests[1].ended:
+            for node in ("n1", "n2"):
+                requester.call(requester.layer.heard, NodeName(node), Free("n0>n3#0"))
+        else:
+            world.schedule(world.now_ns + after_ns, lambda: say_when_it_has(after_ns))
+
+    say_when_it_has(1)
+    world.run()
+    assert [request.ended for request in world.requests] == ["served"] * 2
+    world.check()

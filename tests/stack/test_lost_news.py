@@ -10,7 +10,7 @@ import pytest
 from qnode.ids import NodeName
 from qnode.stack import recent
 from qnode.stack.discovery import Discovery
-from qnode.wire.stack import Announce, Found, Seek, StackSpec, Talk
+from qnode.wire.stack import Announce, Close, Found, Seek, StackSpec, Talk
 from tests.stack.flooding import FACTS, link
 from tests.stack.harness import Edge, Member, World, chain, ring
 
@@ -66,6 +66,46 @@ def test_whatever_is_lost_of_ways_the_next_request_is_served(shape: type, flood:
         in_vain += first != ["served", "served"]
         assert second == ["served", "served"], lost
     assert in_vain
+
+
+class Closing(World):
+    """One message that a circuit is over is lost, as they are counted."""
+
+    lost = -1
+    told = 0
+
+    def send(self, sender: Member, peer: str, talk: Talk) -> None:
+        if isinstance(talk, Close):
+            self.told += 1
+            if self.told - 1 == self.lost:
+                return
+        super().send(sender, peer, talk)
+
+
+@pytest.mark.parametrize("who", ["n0", "n3"])
+def test_a_circuit_that_one_end_has_closed_is_closed_by_the_other_too(who: str) -> None:
+    """So that no repeater keeps slots for it, whichever node has not heard of it."""
+    lost = told = 0
+    while lost <= told:
+        world = Closing(chain(4), {f"n{i}": 4 for i in range(4)}, 7)
+        world.lost = lost
+        for node, peer in (("n0", "n3"), ("n3", "n0")):
+            world.ask_at(0, node, peer, "", 40, 1)
+
+        def give_up(world: World = world) -> None:
+            (request,) = [request for request in world.requests if request.node == who]
+            member = world.members[who]
+            assert member is not None
+            member.withdraw(request)
+
+        world.schedule(1500, give_up)
+        world.run()
+        for name in ("n1", "n2"):
+            member = world.members[name]
+            assert member is not None
+            assert not member.layer.circuits, f"{name} keeps a circuit, as message {lost} of {world.told} is lost"
+        lost, told = lost + 1, world.told
+    assert told >= 3
 
 
 def test_who_knows_everything_asks_nobody() -> None:

@@ -102,6 +102,15 @@ async def test_kept_and_measured_pairs_do_not_meet(tmp_path: Path) -> None:
     assert list(map(len, done["a"])) == [3, 6]
 
 
+@pytest.mark.parametrize("names", ["ab", "abc"], ids=["neighbours", "over a repeater"])
+async def test_two_that_prepare_for_each_other_get_what_the_other_made(names: str, tmp_path: Path) -> None:
+    config = chain(names, "swaps_states", qubits=6)
+    config["nodes"]["a"]["args"]["flips"] = [True, False, True]
+    config["nodes"][names[-1]]["args"]["flips"] = [False, False, True]
+    done = await run(config, tmp_path)
+    assert (done["a"], done[names[-1]]) == ([0, 0, 1], [1, 0, 1])
+
+
 async def test_in_processes_of_their_own(tmp_path: Path) -> None:
     config = chain("abcd", "end", n=50, basis="y")
     inline = await run(config, tmp_path / "inline")

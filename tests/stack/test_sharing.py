@@ -16,8 +16,10 @@ from qnode.stack.effects import Effect, Half
 from qnode.stack.repeaters import Repeater
 from qnode.wire.stack import LinkFacts, NodeFacts, Setup, StackSpec, Track
 from tests.stack.harness import Member, World, chain
+from tests.stack.verified import assert_verified
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
+ENDS: Final = ("network_served", "network_expired", "network_withdrawn", "network_refused")
 
 
 def at(program: str, peer: str = "", **args: Any) -> dict[str, Any]:
@@ -84,6 +86,26 @@ async def test_a_program_ends_while_its_halves_are_corrected(tmp_path: Path, cap
     done = await run(tmp_path, nodes, stack={"window": 6})
     assert done["c"] == 1
     assert caplog.text == ""  # where the loop tells of callbacks that fail
+    assert_verified(done.folder)
+
+
+@pytest.mark.parametrize(("after_us", "ends"), [(-1, "expired"), (100, "expired"), (501, "served")])
+async def test_a_request_is_served_when_its_program_has_all_halves_and_not_before(
+    after_us: int, ends: str, tmp_path: Path
+) -> None:
+    """The last one is corrected for 500 us; the time may be over meanwhile."""
+
+    async def found(timeout: float) -> Run:
+        slow = {"gates": {"single": {"duration": "500 us"}}}
+        nodes = {"a": at("told", "c"), "b": {"qubits": 16}, "c": at("told_within", "a", timeout=timeout) | slow}
+        return await run(tmp_path, nodes)
+
+    (corrected,) = [each for each in (await found(1.0)).events if each.event == "network_correct"]
+    done = await found(corrected.t / 1e9 + after_us / 1e6)
+    assert (done["c"] == "served") == (ends == "served")
+    told = [each.event for each in done.events if each.node == "c" and each.event in ENDS]
+    assert told == [f"network_{ends}"]
+    assert_verified(done.folder)
 
 
 async def test_a_window_may_be_entered_after_its_start(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 from qnode import Node
 from qnode.errors import GenerationTimeout, InvalidOperation
@@ -93,3 +94,13 @@ async def twice(node: Node, peer: str, n: int, timeout: float) -> list[int]:
         outcomes = await node.measure_directly(peer, n)
         return outcomes.tolist()  # type: ignore[no-any-return]
     return []
+
+
+async def swaps_states(node: Node, peer: str, flips: list[bool]) -> list[int]:
+    """Both ends prepare first, |+> or |->, and then look at what the other one has prepared."""
+    found = []
+    for flip in flips:
+        made = asyncio.create_task(node.prepare(peer, math.pi * flip))
+        found.append(await (await node.receive_prepared(peer)).measure("x"))
+        await made
+    return found

@@ -22,6 +22,14 @@ async def told(node: Node, peer: str) -> str:
     return "served"
 
 
+async def told_within(node: Node, peer: str, timeout: float) -> str:
+    try:
+        await node.entangle(peer, timeout=timeout)
+    except QnodeError as error:
+        return error.code
+    return "served"
+
+
 async def reserver(node: Node) -> None:
     async with node.reserve(3):
         await asyncio.sleep(1.0)
