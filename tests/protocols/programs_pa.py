@@ -146,3 +146,17 @@ async def keeps_for_a_millisecond(node: Node) -> None:
     qubit = await node.receive_qubit("bank")
     await asyncio.sleep(1e-3)
     await node.send_qubit("bank", qubit)
+
+
+async def tells_coin(node: Node, told: tuple[int, int]) -> None:
+    """Toss a coin as alice, and tell bob anything in the end."""
+    await node.send_qubit("bob", node.qubit())
+    await node.receive("bob")
+    await node.send("bob", told)
+    await node.receive("bob")
+
+
+async def answers_coin(node: Node, answer: int) -> None:
+    """Toss a coin as bob, and answer anything."""
+    (await node.receive_qubit("alice")).discard()
+    await node.send("alice", answer)

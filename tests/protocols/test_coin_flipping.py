@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import pytest
 
 from orchestrator import Cluster, Program
 from orchestrator.run import Run
+from qnode.errors import ProgramFailed
 from qnode.protocols.coin_flipping import A, angle, toss
 from qnode.testing import assert_frequency
+from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks
 
 FIBRE = {"fibre": {"between": ["alice", "bob"], "length": "10 km"}}
@@ -69,6 +73,35 @@ def test_no_measurement_tells_bob_more_and_no_state_helps_alice_more() -> None:
     told = [state(first, 0) + state(second, 1) for first in (0, 1) for second in (0, 1)]  # her basis for either bit
     best = max(np.linalg.eigvalsh(both)[-1] for both in told) / 2
     assert (1 + best) / 2 == pytest.approx(ALICE_BOUND)  # in the other basis bob checks nothing
+
+
+def test_nor_does_it_help_alice_to_keep_something_entangled_with_her_qubit() -> None:
+    """Then she chooses the basis by a measurement once she knows which bit she has to tell.
+
+    Whatever her qubit's own state rho is, the best of both bases passes with the sum of both chances and the trace norm
+    of their difference between two sqrt(rho), by half (Helstrom). All real states, for no phase is ever checked.
+    """
+    for angle_, purity in product(np.linspace(0, 2 * np.pi, 25), np.linspace(0, 1, 11)):
+        across = purity * np.array([[np.cos(angle_), np.sin(angle_)], [np.sin(angle_), -np.cos(angle_)]])
+        values, vectors = np.linalg.eigh((np.eye(2) + across) / 2)
+        root = vectors @ np.diag(np.sqrt(np.maximum(values, 0))) @ vectors.T
+        passes = 0.0
+        for bit in (0, 1):
+            both, apart = (root @ (state(0, bit) + sign * state(1, bit)) @ root for sign in (1, -1))
+            passes += (np.trace(both) + np.abs(np.linalg.eigvalsh(apart)).sum()) / 2 / 2
+        assert (1 + passes) / 2 <= ALICE_BOUND + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("said", "refuses"), [({"answer": 2}, "alice"), ({"told": (2, 0)}, "bob"), ({"told": (0, 2)}, "bob")]
+)
+async def test_who_says_what_is_no_bit_is_not_believed(said: dict[str, Any], refuses: str, networks: Networks) -> None:
+    """A third basis, which bob has not measured in, would let alice tell any bit, and win always."""
+    cheat = Program(programs.answers_coin if refuses == "alice" else programs.tells_coin, **said)
+    honest = Program(toss, peer="bob" if refuses == "alice" else "alice", role=refuses, tosses=1)
+    nodes = {"alice": honest, "bob": cheat} if refuses == "alice" else {"alice": cheat, "bob": honest}
+    with pytest.raises(ProgramFailed, match=rf"node {refuses} .*\n?.*bool"):
+        await networks.run(nodes, FIBRE)
 
 
 @pytest.mark.qnode("../../configs/coin_flipping.yaml")
