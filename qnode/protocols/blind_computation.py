@@ -66,9 +66,8 @@ class Computation:
         self.results = np.zeros_like(self.angles)
 
     def prepare(self, qubit: Qubit, place: Place) -> None:
-        """Make what is sent for this place."""
-        qubit.h()
-        qubit.rz(self.thetas[place] * pi / 4)
+        """Make what is sent for this place: with one gate, as traps are, for when it comes must tell nothing either."""
+        qubit.u(pi / 2, self.thetas[place] * pi / 4, 0.0)
 
     def ask(self, place: Place) -> int:
         """The angle to measure at, once the columns before are known; in multiples of pi/4."""
@@ -110,10 +109,9 @@ class Traps:
     def prepare(self, qubit: Qubit, place: Place) -> None:
         """A trap like any other qubit; its neighbours are |0> or |1>, so that nothing is entangled."""
         if self.is_trap(place):
-            qubit.h()
-            qubit.rz(self.thetas[place] * pi / 4)
-        elif self.bits[place]:
-            qubit.x()
+            qubit.u(pi / 2, self.thetas[place] * pi / 4, 0.0)
+        else:
+            qubit.u(pi * self.bits[place], 0.0, 0.0)
 
     def ask(self, place: Place) -> int:
         """For a trap, the angle at which the result is known; for the others any."""

@@ -14,6 +14,7 @@ Source: Bostroem & Felbinger, Phys. Rev. Lett. 89, 187902 (2002), message mode.
 from __future__ import annotations
 
 import asyncio
+from math import pi
 
 from qnode import Node, Qubit
 
@@ -51,8 +52,7 @@ async def pong(alice: Node, *, sender: str, bits: list[int]) -> None:
         travel = await _arrival(alice, sender, patience and patience / 2)
         if travel is None:
             continue
-        if bit:
-            travel.z()
+        travel.rz(pi * bit)  # Z, or nothing: when it comes back tells nothing either
         await alice.send_qubit(sender, travel)
 
 

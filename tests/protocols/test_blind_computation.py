@@ -278,6 +278,16 @@ def test_programs_look_alike_to_the_server(qnode_cluster: Nets) -> None:
     assert_same_distribution(*told, false_alarm=FALSE_ALARM)
 
 
+def test_qubits_come_at_the_same_time_whatever_they_are(qnode_cluster: Nets) -> None:
+    """Where gates take time: or a server would know traps by it, and honest ones would spring them, out of order."""
+    slow = {"gates": {"single": {"duration": "1 us"}}}
+    given = network(Program(search, server="server", item=(1, 0)), Program(serve, **working(1, 2)))
+    given["nodes"]["client"] = {"qubits": 30, "program": given["nodes"]["client"], **slow}
+    run = qnode_cluster(given | {"events": True}).run_sync(inline=True)
+    assert run["client"] == [[1, 0]]
+    assert {one.t for one in run.events if one.event == "receive_qubit"} == {50_035 + 1_000}
+
+
 def test_any_program_is_computed_and_comes_out_as_often_as_it_should(qnode_cluster: Nets) -> None:
     """The same as of a single machine: probabilities 0.05, 0.14, 0.14 and 0.66; outputs that are even are caught."""
     times, program = 120, np.array([[3, 4, 4, 2, 7], [2, 5, 2, 3, 7]])

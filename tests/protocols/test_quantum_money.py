@@ -51,6 +51,18 @@ async def test_a_note_that_is_left_in_a_noisy_memory_loses_its_worth(networks: N
     assert passed == pytest.approx(1 / 2 + (1 + np.exp(-1)) / 4, abs=1e-10)
 
 
+async def test_genuine_notes_pass_where_gates_take_time(networks: Networks) -> None:
+    """As long for each qubit, so that none overtakes another, and their times tell no basis."""
+    nodes = {
+        name: {"qubits": 30, "program": program, "gates": {"single": {"duration": "1 us"}}}
+        for name, program in trading(money.spend, 1, 30, 1).items()
+    }
+    run = await networks.run(nodes, STREET, formalism="auto", events=True)
+    assert run["bank"] == [True]
+    came = {one.t for one in run.events if (one.node, one.event) == ("holder", "receive_qubit")}
+    assert came == {5_003 + 1_000}
+
+
 def test_cloning_is_unitary() -> None:
     np.testing.assert_allclose(money.CLONING @ money.CLONING.conj().T, np.eye(8), atol=1e-12)
 
