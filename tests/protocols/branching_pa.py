@@ -136,7 +136,9 @@ class Networks:
         """Every run that there can be, with its probability."""
         return [one async for one in every(self.cluster(nodes, links, **settings).run, self._patch, draws=True)]
 
-    async def overheard(self, nodes: Mapping[str, Any], links: Any, **settings: Any) -> list[tuple[float, Run, Said]]:
+    async def overheard(
+        self, nodes: Mapping[str, Any], links: Any, *, draws: bool = True, **settings: Any
+    ) -> list[tuple[float, Run, Said]]:
         """Every run that there can be, with its probability and all that somebody hears who hears everything."""
         cluster = self.cluster(nodes, links, **settings)
 
@@ -153,7 +155,7 @@ class Networks:
                 run = await cluster.run()
             return run, tuple(sorted(said, key=lambda one: one[:2]))
 
-        return [(p, run, said) async for p, (run, said) in every(attempt, self._patch, draws=True)]
+        return [(p, run, said) async for p, (run, said) in every(attempt, self._patch, draws=draws)]
 
     async def looks(
         self, at: str, nodes: Mapping[str, Any], links: Any, *, draws: bool = True, **settings: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import product
 from math import sqrt
 from typing import Any
@@ -15,7 +16,7 @@ from qnode.errors import ProgramFailed
 from qnode.protocols.coin_flipping import A, angle, toss
 from qnode.testing import assert_frequency
 from tests.protocols import programs_pa as programs
-from tests.protocols.branching_pa import Networks
+from tests.protocols.branching_pa import Networks, Said
 
 FIBRE = {"fibre": {"between": ["alice", "bob"], "length": "10 km"}}
 ALICE_BOUND = (3 + 2 * sqrt(A * (1 - A))) / 4
@@ -48,6 +49,40 @@ async def test_coins_are_fair_or_as_unfair_as_they_can_be(
     alice: str, bob: str, expected: dict[int | None, float], networks: Networks
 ) -> None:
     assert await tossed(alice, bob, networks) == pytest.approx(expected, abs=1e-10)
+
+
+async def test_all_that_the_honest_may_say_is_as_likely(networks: Networks) -> None:
+    """Answer, basis and bit: whoever could guess one of them would need no cheat."""
+    given = {
+        "alice": Program(toss, peer="bob", role="alice", tosses=1),
+        "bob": Program(toss, peer="alice", role="bob", tosses=1),
+    }
+    heard: dict[Said, float] = defaultdict(float)
+    for probability, run, said in await networks.overheard(given, FIBRE):
+        assert run["bob"] == run["alice"] != [None]
+        heard[said] += probability
+    assert list(heard.values()) == pytest.approx([1 / 8] * 8, abs=1e-10)
+
+
+@pytest.mark.parametrize("basis", [0, 1])
+async def test_a_lie_about_the_bit_is_seen_in_one_of_two_bases_as_likely(basis: int, networks: Networks) -> None:
+    """The state of bit 0, and bit 1 is told: bob sees it for certain if he has measured in that basis."""
+    nodes = {
+        "alice": Program(programs.tells_coin, told=(bool(basis), True), angle=angle(basis, 0)),
+        "bob": Program(toss, peer="alice", role="bob", tosses=1),
+    }
+    seen = sum(probability for probability, run in await networks.runs(nodes, FIBRE) if run["bob"] == [None])
+    assert seen == pytest.approx(1 / 2, abs=1e-10)
+
+
+async def test_alice_tells_nothing_before_bob_has_answered(networks: Networks) -> None:
+    """Or he would answer what gives him his coin."""
+    given = {
+        "alice": Program(toss, peer="bob", role="alice", tosses=1),
+        "bob": Program(toss, peer="alice", role="bob", tosses=1),
+    }
+    said = [(one.node, one.t) for one in (await networks.run(given, FIBRE, events=True)).events if one.event == "send"]
+    assert sorted(said, key=lambda one: one[1])[:2] == [("bob", 50_035), ("alice", 2 * 50_035)]
 
 
 async def test_noise_has_the_honest_suspect_each_other(networks: Networks) -> None:

@@ -51,6 +51,20 @@ async def test_a_note_that_is_left_in_a_noisy_memory_loses_its_worth(networks: N
     assert passed == pytest.approx(1 / 2 + (1 + np.exp(-1)) / 4, abs=1e-10)
 
 
+async def test_each_qubit_is_in_one_of_four_states_as_likely(networks: Networks) -> None:
+    """And so, to who does not know which, in none of them."""
+    nodes = {
+        "bank": Program(money.bank, customer="holder", n=1, notes=1),
+        "holder": Program(programs.keeps_note, n=1),
+    }
+    looks = await networks.looks("1 ms", nodes, STREET)
+    issued = [view.reduced_state(*view.qubits("holder")) for _, (view, _) in looks]
+    for state in ("0", "1", "+", "-"):
+        assert sum(view.fidelity("holder", to=state) > 1 - 1e-10 for _, (view, _) in looks) == 1
+    mean = sum(probability * state for (probability, _), state in zip(looks, issued, strict=True))
+    np.testing.assert_allclose(mean, np.eye(2) / 2, atol=1e-10)
+
+
 async def test_genuine_notes_pass_where_gates_take_time(networks: Networks) -> None:
     """As long for each qubit, so that none overtakes another, and their times tell no basis."""
     nodes = {
