@@ -124,6 +124,17 @@ class Traps:
             self.caught += int(outcome != known % 2)
 
 
+def hide(
+    rng: np.random.Generator, angles: npt.ArrayLike, tests: int
+) -> tuple[Computation, list[Traps], list[Computation | Traps]]:
+    """A program and so many tests; and all of these as they are sent, with the program in any place."""
+    computation = Computation(rng, angles)
+    traps = [Traps(rng, computation.angles.shape) for _ in range(tests)]
+    patches: list[Computation | Traps] = [*traps]
+    patches.insert(int(rng.integers(tests + 1)), computation)
+    return computation, traps, patches
+
+
 async def delegate(client: Node, *, server: str, angles: list[list[int]], tests: int) -> tuple[list[int], int]:
     """Have a program computed. Returns its output, and how many traps were sprung: 0, or the output is worth nothing.
 
@@ -131,11 +142,8 @@ async def delegate(client: Node, *, server: str, angles: list[list[int]], tests:
         angles: Of the program, by row and column, in multiples of pi/4.
         tests: How many patches of traps are hidden among the work.
     """
-    rows, columns = len(angles), len(angles[0])
-    computation = Computation(client.rng, angles)
-    traps = [Traps(client.rng, (rows, columns)) for _ in range(tests)]
-    patches: list[Computation | Traps] = [*traps]
-    patches.insert(int(client.rng.integers(tests + 1)), computation)
+    rows, columns = np.shape(angles)
+    computation, traps, patches = hide(client.rng, angles, tests)
     for patch in patches:
         for place in np.ndindex(rows, columns):
             qubit = client.qubit()

@@ -57,6 +57,16 @@ def test_perfect_pairs_give_one_key_and_all_of_it(qnode_cluster: Nets) -> None:
     assert run.notes["n0"] == {"q_x": 0.0, "q_z": [0.0, 0.0], "rate": 1.0}
 
 
+async def test_nobody_knows_what_a_round_is_for_before_all_hold_their_qubits(networks: Networks) -> None:
+    """Or whoever makes the states would make good ones where they are checked."""
+    nodes = {"n0": Program(lead, chain=names(N), rounds=1)}
+    nodes |= dict.fromkeys(names(N)[1:], Program(follow, chain=names(N), rounds=1))
+    events = (await networks.run(nodes, werner("n0 n1 n2", 1), events=True)).events
+    said = [one.t for one in events if (one.node, one.event) == ("n0", "send")]
+    held = [one.t for one in events if (one.node, one.event) == ("n0", "receive")]
+    assert said[0] < max(held[:2]) <= min(said[1:])  # the first is about the state itself
+
+
 async def test_all_that_is_said_tells_nothing_of_the_key(networks: Networks) -> None:
     nodes = {"n0": Program(lead, chain=names(N), rounds=1, checked=0.0)}
     nodes |= dict.fromkeys(names(N)[1:], Program(follow, chain=names(N), rounds=1))
