@@ -15,6 +15,7 @@ from math import acos, pi, sqrt
 from typing import Final, NamedTuple
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import chosen
 
 A: Final = 0.9
 """How much of |0> is in the states of bit 0. Bob cheats with A, Alice with (3 + 2 sqrt(A(1-A)))/4: alike at 0.9."""
@@ -85,7 +86,8 @@ ROLES: Final = {"alice": toss_alice, "bob": toss_bob, "cheating alice": cheat_as
 
 async def toss(node: Node, *, peer: str, role: str, tosses: int) -> list[int | None]:
     """Toss so often in a role: "alice", "bob", "cheating alice" or "cheating bob". Returns the coins."""
-    coins = [await ROLES[role](node, peer=peer) for _ in range(tosses)]
+    play = chosen("role", role, ROLES)
+    coins = [await play(node, peer=peer) for _ in range(tosses)]
     if role.endswith("alice"):
         node.record(**{f"{node.program}_zeros": coins.count(0), f"{node.program}_aborted": coins.count(None)})
     return coins

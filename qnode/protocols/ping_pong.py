@@ -17,6 +17,7 @@ import asyncio
 from math import pi
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import only_bits
 
 
 async def ping(bob: Node, *, to: str, n: int, patience: float | None = None) -> list[int | None]:
@@ -47,6 +48,7 @@ async def ping(bob: Node, *, to: str, n: int, patience: float | None = None) -> 
 
 async def pong(alice: Node, *, sender: str, bits: list[int]) -> None:
     """Put each bit on the next qubit that comes, and return it."""
+    only_bits("bits", bits)
     for bit in bits:
         patience = await alice.receive(sender)
         travel = await _arrival(alice, sender, patience and patience / 2)

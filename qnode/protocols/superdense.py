@@ -9,10 +9,12 @@ Source: Bennett & Wiesner, Phys. Rev. Lett. 69, 2881 (1992); Nielsen & Chuang, s
 from __future__ import annotations
 
 from qnode import BellState, Node
+from qnode.protocols.arguments import only_bits
 
 
 async def send_bits(alice: Node, *, to: str, bits: list[tuple[int, int]]) -> None:
     """Send pairs of bits to a neighbour, one qubit for each."""
+    only_bits("bits", [bit for pair in bits for bit in pair])
     for z, x in bits:
         half = await alice.entangle(to)
         half.correct(BellState(z, x))
