@@ -172,7 +172,7 @@ def test_all_read_the_bits_of_a_node(sender: int, qnode_cluster: Nets) -> None:
 async def test_what_is_said_for_a_pair_does_not_depend_on_the_sender(networks: Networks) -> None:
     """Every run that there can be, and every message: three coins and the flip of the GHZ state, all as likely."""
     transcripts = []
-    for sender, receiver in [(0, 1), (1, 0), (0, 2), (2, 0)]:
+    for sender, receiver in [(0, 1), (2, 1), (1, 2)]:
         given = [Program(make_pair, everyone=names(3), role=role) for role in roles(sender, receiver, 3)]
         heard: dict[Said, float] = defaultdict(float)
         nodes = dict(zip(names(3), given, strict=True))
@@ -180,7 +180,7 @@ async def test_what_is_said_for_a_pair_does_not_depend_on_the_sender(networks: N
             heard[said] += chance
         assert list(heard.values()) == pytest.approx([1 / 16] * 16, abs=EXACT)
         transcripts.append(set(heard))
-    assert transcripts == transcripts[:1] * 4
+    assert transcripts == transcripts[:1] * 3
 
 
 @pytest.mark.parametrize(("sender", "receiver"), [(0, 3), (2, 1), (3, 2)])
