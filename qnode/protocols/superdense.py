@@ -1,7 +1,8 @@
 """Superdense coding: two classical bits in one qubit, if the nodes share a Bell pair already.
 
 The sender turns its half with one of four Pauli operators, which takes the pair to one of four orthogonal Bell states,
-and sends it. Whoever holds both halves can tell the four apart; the travelling qubit alone tells nothing.
+and sends it. Whoever holds both halves can tell the four apart; the travelling qubit alone tells nothing, except by
+when it comes, if gates take time.
 
 Source: Bennett & Wiesner, Phys. Rev. Lett. 69, 2881 (1992); Nielsen & Chuang, section 2.3.
 """
