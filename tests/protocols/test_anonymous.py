@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from itertools import permutations, product
+from collections import Counter, defaultdict
+from itertools import pairwise, permutations, product
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,17 @@ async def listen_to_w(node: Node, everyone: list[str], rounds: int) -> list[tupl
     return heard
 
 
+def messages(run: Run) -> Counter[tuple[str, str | None]]:
+    """How many each node sends to each other one."""
+    return Counter((one.node, one.peer) for one in run.events if one.event == "send")
+
+
+def expected_messages(n: int, *, to_all: int, to_next: int) -> dict[tuple[str, str], int]:
+    """The same from everybody, whoever the sender is: what all announce, and what states along the chain take."""
+    every = dict.fromkeys(permutations(names(n), 2), to_all)
+    return every | dict.fromkeys(pairwise(names(n)), to_all + to_next)
+
+
 def roles(sender: int, receiver: int, n: int = N) -> list[str]:
     return [SENDER if place == sender else RECEIVER if place == receiver else OTHER for place in range(n)]
 
@@ -190,6 +201,7 @@ def test_a_qubit_arrives(sender: int, receiver: int, qnode_cluster: Nets) -> Non
     programs[receiver] = Program(receive, everyone=names(N))
     run = in_chain(programs, qnode_cluster)
     assert run.fidelity("received", "sent") == pytest.approx(1, abs=EXACT)
+    assert messages(run) == expected_messages(N, to_all=3, to_next=3)  # for the pair and for two bits
 
 
 def test_a_w_state_does_it_with_probability_2_of_n(qnode_cluster: Nets) -> None:
@@ -256,6 +268,8 @@ def test_a_qubit_arrives_over_w_states(sender: int, receiver: int, qnode_cluster
         run = in_chain(programs, qnode_cluster, formalism="density_matrix", seed=seed)
         assert run.fidelity("received", "sent") == pytest.approx(1, abs=EXACT)
         used.append(run.counts["pairs"])
+        shared = run.counts["pairs"] // 2
+        assert messages(run) == expected_messages(3, to_all=2 * (shared + 2), to_next=shared)  # coins and their sums
     assert set(used) > {2}  # some at once, some after states that failed
     assert not any(pairs % 2 for pairs in used)
 
