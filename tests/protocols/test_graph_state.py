@@ -79,6 +79,9 @@ def test_each_noisy_edge_of_a_vertex_weakens_its_stabilizer(name: str, qnode_clu
 def test_the_example_records_its_stabilizers(net: Cluster) -> None:
     run = net.run_sync()
     assert [note["stabilizer"] for note in run.notes.values()] == [1] * 6
+    assert (
+        run.counts["messages"] == 6 * 2 * 6 + 2 * 6
+    )  # in each of six rounds two an edge, and once each outcome to each neighbour
 
 
 def test_the_example_records_what_noise_leaves_of_them(qnode_cluster: Nets) -> None:

@@ -85,5 +85,6 @@ def test_cloning_is_unitary() -> None:
 def test_the_configuration_tells_who_forges(net: Cluster) -> None:
     run = net.run_sync()
     assert run["bank.honest"] == [True] * 60
+    assert run.counts["messages"] == 0  # nobody is told what is on a note
     assert_frequency(sum(run["bank.measured"]), 60, (5 / 8) ** 2)
     assert_frequency(sum(run["bank.cloned"]), 60, (3 / 4) ** 2)
