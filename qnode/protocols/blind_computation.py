@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qnode import Node, Qubit
+from qnode.errors import InvalidOperation
+from qnode.protocols.arguments import number, only_bits
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,6 +36,7 @@ def searching(item: Place) -> list[list[int]]:
 
     Three quarter turns are a Hadamard gate; a half turn beside the first controlled phase says what is searched for.
     """
+    only_bits("an item's coordinates", item)
     return [[0, 0, (6 + 4 * (1 - other)) % 8, 6, 2] for other in reversed(item)]
 
 
@@ -66,9 +69,8 @@ class Computation:
         self.results = np.zeros_like(self.angles)
 
     def prepare(self, qubit: Qubit, place: Place) -> None:
-        """Make what is sent for this place."""
-        qubit.h()
-        qubit.rz(self.thetas[place] * pi / 4)
+        """Make what is sent for this place: with one gate, as traps are, for when it comes must tell nothing either."""
+        qubit.u(pi / 2, self.thetas[place] * pi / 4, 0.0)
 
     def ask(self, place: Place) -> int:
         """The angle to measure at, once the columns before are known; in multiples of pi/4."""
@@ -110,10 +112,9 @@ class Traps:
     def prepare(self, qubit: Qubit, place: Place) -> None:
         """A trap like any other qubit; its neighbours are |0> or |1>, so that nothing is entangled."""
         if self.is_trap(place):
-            qubit.h()
-            qubit.rz(self.thetas[place] * pi / 4)
-        elif self.bits[place]:
-            qubit.x()
+            qubit.u(pi / 2, self.thetas[place] * pi / 4, 0.0)
+        else:
+            qubit.u(pi * self.bits[place], 0.0, 0.0)
 
     def ask(self, place: Place) -> int:
         """For a trap, the angle at which the result is known; for the others any."""
@@ -126,6 +127,17 @@ class Traps:
             self.caught += int(outcome != known % 2)
 
 
+def hide(
+    rng: np.random.Generator, angles: npt.ArrayLike, tests: int
+) -> tuple[Computation, list[Traps], list[Computation | Traps]]:
+    """A program and so many tests; and all of these as they are sent, with the program in any place."""
+    computation = Computation(rng, angles)
+    traps = [Traps(rng, computation.angles.shape) for _ in range(tests)]
+    patches: list[Computation | Traps] = [*traps]
+    patches.insert(int(rng.integers(tests + 1)), computation)
+    return computation, traps, patches
+
+
 async def delegate(client: Node, *, server: str, angles: list[list[int]], tests: int) -> tuple[list[int], int]:
     """Have a program computed. Returns its output, and how many traps were sprung: 0, or the output is worth nothing.
 
@@ -133,11 +145,9 @@ async def delegate(client: Node, *, server: str, angles: list[list[int]], tests:
         angles: Of the program, by row and column, in multiples of pi/4.
         tests: How many patches of traps are hidden among the work.
     """
-    rows, columns = len(angles), len(angles[0])
-    computation = Computation(client.rng, angles)
-    traps = [Traps(client.rng, (rows, columns)) for _ in range(tests)]
-    patches: list[Computation | Traps] = [*traps]
-    patches.insert(int(client.rng.integers(tests + 1)), computation)
+    rows, columns = _checked(angles)
+    number("tests", tests, 0, whole=True)
+    computation, traps, patches = hide(client.rng, angles, tests)
     for patch in patches:
         for place in np.ndindex(rows, columns):
             qubit = client.qubit()
@@ -150,6 +160,17 @@ async def delegate(client: Node, *, server: str, angles: list[list[int]], tests:
         for (patch, place), outcome in zip(asked, outcomes, strict=True):
             patch.hear(place, outcome)
     return computation.output, sum(trap.caught for trap in traps)
+
+
+def _checked(angles: list[list[int]]) -> tuple[int, int]:
+    """How many rows and columns of angles there are."""
+    rows, columns = len(angles), len(angles[0]) if angles else 0
+    if any(len(row) != columns for row in angles) or columns < 5 or columns % 4 != 1:
+        lengths = ", ".join(str(len(row)) for row in angles)
+        raise InvalidOperation(detail=f"angles must be rows of 5, 9, 13, ... columns, all alike; got rows of {lengths}")
+    for angle in (angle for row in angles for angle in row):
+        number("an angle, in multiples of pi/4,", angle, 0, 7, whole=True)
+    return rows, columns
 
 
 async def run_blindly(
@@ -218,6 +239,11 @@ async def compute(server: Node, client: str, wrong: npt.NDArray[np.bool_]) -> np
     for column in range(columns):
         angles = await server.receive(client, type=list[int])
         told += np.bincount(angles, minlength=8)
+        if len(angles) != patches * rows:
+            raise InvalidOperation(
+                detail=f"{client} asks for {len(angles)} measurements of column {column} of {columns}, and here are "
+                f"{patches} patches of {rows} rows: the program's, and one for each of its tests"
+            )
         now = [qubits[patch, row, column] for patch in range(patches) for row in range(rows)]
         for qubit, angle in zip(now, angles, strict=True):
             qubit.rz(-angle * pi / 4)

@@ -26,7 +26,7 @@ async def announce(node: Node, said: T, *, everyone: list[str], channel: str = "
 
 
 async def anonymous_parity(node: Node, bit: int, *, everyone: list[str]) -> int:
-    """Whether an odd number of nodes have a 1; whose they are, nobody learns, even if all the others compare notes.
+    """Whether an odd number of nodes have a 1. Which of two nodes has it, not even all the others learn together.
 
     Each turns its bit with a coin for each of the others, who is told it and turns his with it as well: in the sum of
     what all announce, every coin is there twice. Messages between two nodes are nobody else's to read.

@@ -13,6 +13,7 @@ from __future__ import annotations
 from math import pi
 
 from qnode import Node
+from qnode.protocols.arguments import number
 
 ALICE_ANGLES = (0.0, pi / 2)
 BOB_ANGLES = (pi / 4, -pi / 4)
@@ -20,6 +21,7 @@ BOB_ANGLES = (pi / 4, -pi / 4)
 
 async def referee(node: Node, *, alice: str, bob: str, rounds: int) -> int:
     """Ask both a random bit in each round. Returns how many rounds were won."""
+    number("rounds", rounds, 1, whole=True)
     wins = 0
     for _ in range(rounds):
         x, y = map(int, node.rng.integers(0, 2, 2))

@@ -12,12 +12,20 @@ as one is lost, which helps neither; here the fibre loses none. Noise makes the 
 from __future__ import annotations
 
 from math import acos, pi, sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import chosen
 
 A: Final = 0.9
 """How much of |0> is in the states of bit 0. Bob cheats with A, Alice with (3 + 2 sqrt(A(1-A)))/4: alike at 0.9."""
+
+
+class Told(NamedTuple):
+    """What Alice says of the qubit that she has sent. Anything else is refused: Bob cannot check a third basis."""
+
+    basis: bool
+    bit: bool
 
 
 def angle(basis: int, bit: int) -> float:
@@ -27,43 +35,43 @@ def angle(basis: int, bit: int) -> float:
 
 async def toss_alice(alice: Node, *, peer: str) -> int | None:
     """Be the one who sends. Returns the coin; None if bob aborts."""
-    basis, bit = map(int, alice.rng.integers(0, 2, 2))
-    await alice.send_qubit(peer, prepared(alice, angle(basis, bit)))
-    answer = await alice.receive(peer, type=int)
-    await alice.send(peer, (basis, bit))
-    return bit ^ answer if await alice.receive(peer, type=bool) else None
+    told = Told(*map(bool, alice.rng.integers(0, 2, 2)))
+    await alice.send_qubit(peer, prepared(alice, angle(*told)))
+    answer = await alice.receive(peer, type=bool)
+    await alice.send(peer, told)
+    return int(told.bit ^ answer) if await alice.receive(peer, type=bool) else None
 
 
 async def toss_bob(bob: Node, *, peer: str) -> int | None:
     """Be the one who checks. Returns the coin; None if alice has told a bit that he has not found."""
-    mine = int(bob.rng.integers(2))
+    mine = bool(bob.rng.integers(2))
     qubit = await bob.receive_qubit(peer)
     qubit.ry(-angle(mine, 0))
     found = await qubit.measure()
-    answer = int(bob.rng.integers(2))
+    answer = bool(bob.rng.integers(2))
     await bob.send(peer, answer)
-    basis, bit = await bob.receive(peer)
+    basis, bit = await bob.receive(peer, type=Told)
     accepted = basis != mine or bit == found
     await bob.send(peer, accepted)
-    return bit ^ answer if accepted else None
+    return int(bit ^ answer) if accepted else None
 
 
 async def cheat_as_alice(alice: Node, *, peer: str, wanted: int = 0) -> int | None:
     """Send the state between two of different bits and bases, and tell the bit that is wanted."""
     await alice.send_qubit(peer, prepared(alice, pi / 2))
-    bit = await alice.receive(peer, type=int) ^ wanted
-    await alice.send(peer, (bit, bit))
+    bit = await alice.receive(peer, type=bool) ^ bool(wanted)
+    await alice.send(peer, Told(bit, bit))
     return wanted if await alice.receive(peer, type=bool) else None
 
 
 async def cheat_as_bob(bob: Node, *, peer: str, wanted: int = 0) -> int | None:
     """Measure in z, which tells the bit with probability A, and answer what is wanted then."""
     qubit = await bob.receive_qubit(peer)
-    answer = await qubit.measure() ^ wanted
+    answer = bool(await qubit.measure() ^ wanted)
     await bob.send(peer, answer)
-    _, bit = await bob.receive(peer)
+    told = await bob.receive(peer, type=Told)
     await bob.send(peer, True)
-    return int(bit) ^ answer
+    return int(told.bit ^ answer)
 
 
 def prepared(node: Node, angle: float) -> Qubit:
@@ -78,7 +86,8 @@ ROLES: Final = {"alice": toss_alice, "bob": toss_bob, "cheating alice": cheat_as
 
 async def toss(node: Node, *, peer: str, role: str, tosses: int) -> list[int | None]:
     """Toss so often in a role: "alice", "bob", "cheating alice" or "cheating bob". Returns the coins."""
-    coins = [await ROLES[role](node, peer=peer) for _ in range(tosses)]
+    play = chosen("role", role, ROLES)
+    coins = [await play(node, peer=peer) for _ in range(tosses)]
     if role.endswith("alice"):
         node.record(**{f"{node.program}_zeros": coins.count(0), f"{node.program}_aborted": coins.count(None)})
     return coins

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from qnode import Node
+from qnode.protocols.arguments import number
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,6 +42,7 @@ class Compared(NamedTuple):
 
 async def choose_and_compare(alice: Node, bits: Sequence[int], *, peer: str, n: int) -> Compared:
     """Be the one who draws which n bits are shown; all of them, if there are fewer."""
+    number("n, how many bits are shown,", n, 0, whole=True)
     shown = alice.rng.permutation(len(bits))[:n]
     await alice.send(peer, shown, channel="compare")
     return await _compare(alice, bits, shown, peer)

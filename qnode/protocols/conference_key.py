@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import number
 from qnode.protocols.decoy_bb84 import entropy
 from qnode.protocols.ghz import share_ghz
 
@@ -23,6 +24,7 @@ async def lead(leader: Node, *, chain: list[str], rounds: int, checked: float = 
 
     Returns the key, with the errors that are to be corrected. Records the error rates and the rate of the key.
     """
+    number("checked", checked, 0, 0.5)
     key: list[int] = []
     in_z: list[list[int]] = []
     in_x: list[list[int]] = []

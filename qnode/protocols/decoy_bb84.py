@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from qnode import Node
+from qnode.errors import InvalidOperation
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -49,6 +50,13 @@ async def send_key(alice: Node, *, to: str, n: int, trains: int, intensities: li
 
     Returns the sifted key, and records gain and error rate of each intensity and the secret fraction of the key.
     """
+    if len(intensities) != 3 or len(shares) != 3 or not intensities[0] > intensities[1] > intensities[2] == 0:
+        raise InvalidOperation(
+            detail="intensities and shares must be three each, of signal, a weaker decoy and vacuum, which is 0; "
+            f"got {intensities} and {shares}"
+        )
+    if min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
+        raise InvalidOperation(detail=f"shares must be probabilities that add up to 1; got {shares}")
     key: list[Bits] = []
     counts = np.zeros((len(intensities), 4), np.int64)
     for _ in range(trains):

@@ -16,6 +16,7 @@ from math import pi
 from typing import Final
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import chosen, number
 
 TURNS: Final = 12  # rotations of a tetrahedron: the fewest that make any state a Werner state
 
@@ -79,9 +80,11 @@ async def pump(node: Node, step: Step, *, peer: str, rounds: int, first: bool) -
 
 async def distill(node: Node, *, peer: str, method: str, rounds: int, pairs: int, first: bool = False) -> list[int]:
     """Make so many pairs by pumping with a method, "bbpssw" or "dejmps", and measure them in z."""
+    number("rounds", rounds, 0, whole=True)
+    step = chosen("method", method, METHODS)
     outcomes = []
     for _ in range(pairs):
-        half = await pump(node, METHODS[method], peer=peer, rounds=rounds, first=first)
+        half = await pump(node, step, peer=peer, rounds=rounds, first=first)
         if first:
             node.mark("distilled", half)
         outcomes.append(await half.measure())

@@ -16,6 +16,7 @@ from math import pi
 import numpy as np
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import number, place_in
 from qnode.protocols.remote_gates import borrow, give_back, lend
 
 
@@ -32,7 +33,7 @@ async def fourier(node: Node, mine: list[Qubit], *, nodes: list[str]) -> None:
             significant one of x, and the *least* significant one of y: nothing is sent only to reverse them.
         nodes: All nodes, in the order of their qubits in the register.
     """
-    place, size = nodes.index(node.name), len(mine)
+    place, size = place_in(node, nodes), len(mine)
     for ahead, owner in zip(range(place, 0, -1), nodes[:place], strict=True):
         for nth in range(size):
             copy = await borrow(node, of=owner)
@@ -53,8 +54,9 @@ async def find_frequency(node: Node, *, nodes: list[str], size: int, frequency: 
     The wave is a product state, so each node prepares its own qubits of it. The first node collects all bits and
     records the number.
     """
+    number("frequency", frequency, 0, 2 ** (size * len(nodes)) - 1, whole=True)
     mine = node.qubits(size)
-    place = nodes.index(node.name)
+    place = place_in(node, nodes)
     for index, qubit in enumerate(mine, start=place * size):
         qubit.h()
         qubit.rz(-2 * pi * frequency / 2 ** (index + 1))

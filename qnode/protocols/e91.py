@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import number
 from qnode.protocols.sharing import first_halves, second_halves
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ async def first_key(alice: Node, *, bob: str, n: int, trains: int, eps: float = 
         eps: How probable it may be, for each of the four correlations, that by chance it looks so much stronger.
         over: The neighbour to whom bob's halves are handed, if the pairs are alice's own and not the link's.
     """
+    number("eps", eps, 1e-300, 1)
     trials = []
     for _ in range(trains):
         mine, outcomes = await measured(alice, await first_halves(alice, n, peer=bob, over=over), ALICE_ANGLES)

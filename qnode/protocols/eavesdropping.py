@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qnode import Node
+from qnode.protocols.arguments import number
 
 if TYPE_CHECKING:
     from qnode.api.pulses import Detections, TappedTrain
@@ -26,6 +27,7 @@ async def intercept_qubits(eve: Node, *, sender: str, receiver: str, n: int, sha
 
     Returns what was seen of each qubit; None of those that were left alone.
     """
+    number("share", share, 0, 1)
     seen: list[int | None] = []
     for _ in range(n):
         qubit = await eve.receive_qubit(sender)
@@ -40,6 +42,7 @@ async def intercept_resend(eve: Node, *, sender: str, receiver: str, share: floa
 
     Pulses in which nothing was seen go on empty; a pulse of several photons is measured like one.
     """
+    number("share", share, 0, 1)
     train = await eve.tap(sender, receiver)
     mine = eve.rng.random(train.n) < share
     chosen = eve.rng.integers(0, bases, train.n, dtype=np.uint8)

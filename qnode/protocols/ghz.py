@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import place_in
 
 
 async def fuse(mine: Qubit, other: Qubit) -> int:
@@ -57,7 +58,7 @@ async def ghz(node: Node, *, chain: list[str], bases: str = "zx") -> list[int]:
 
 async def share_ghz(node: Node, chain: list[str]) -> Qubit:
     """Play the role that this node has in the chain."""
-    place = chain.index(node.name)
+    place = place_in(node, chain, least=2)
     if place == 0:
         return await first_of_ghz(node, right=chain[1])
     if place == len(chain) - 1:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 
 from qnode import Node, Qubit
+from qnode.errors import InvalidOperation
 from qnode.protocols.ghz import fuse
 
 
@@ -23,6 +24,8 @@ def neighbours_of(name: str, edges: list[tuple[str, str]]) -> list[str]:
 async def share_graph_state(node: Node, edges: list[tuple[str, str]]) -> Qubit:
     """Play this node's part. Returns its qubit; that of a node without edges is |+>."""
     neighbours = neighbours_of(node.name, edges)
+    if len(set(neighbours) - {node.name}) < len(neighbours):
+        raise InvalidOperation(detail=f"edges must join different nodes, and no two of them twice; got {edges}")
     if not neighbours:
         alone = node.qubit()
         alone.h()

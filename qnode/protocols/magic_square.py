@@ -12,6 +12,7 @@ Sources: Mermin, Phys. Rev. Lett. 65, 3373 (1990); Peres, Phys. Lett. A 151, 107
 from __future__ import annotations
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import number
 
 Answer = tuple[int, int, int]
 
@@ -22,6 +23,7 @@ Answer = tuple[int, int, int]
 
 async def referee(node: Node, *, alice: str, bob: str, rounds: int) -> int:
     """Ask a random row and a random column in each round. Returns how many rounds were won."""
+    number("rounds", rounds, 1, whole=True)
     wins = 0
     for _ in range(rounds):
         row, column = map(int, node.rng.integers(0, 3, 2))

@@ -15,6 +15,7 @@ import asyncio
 from math import acos, exp, pi, sqrt
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import number
 from qnode.protocols.ghz import share_ghz
 
 
@@ -32,6 +33,7 @@ async def sense_together(
     It turns its own qubit by pi/2 more: at that point the parity changes fastest, and with the sign of the phase. The
     visibility has to be known; of GHZ states from Werner pairs it is the product of their w = (4F - 1)/3.
     """
+    _check(seconds, runs)
     outcomes = []
     for _ in range(runs):
         mine = await share_ghz(node, chain)
@@ -51,6 +53,7 @@ async def sense_together(
 
 async def sense_apart(node: Node, *, chain: list[str], detuning: float, seconds: float, runs: int) -> float | None:
     """Measure the mean detuning with as many qubits that are not entangled, each at its own node."""
+    _check(seconds, runs)
     zeros = 0
     for _ in range(runs):
         mine = node.qubit()
@@ -66,6 +69,11 @@ async def sense_apart(node: Node, *, chain: list[str], detuning: float, seconds:
     mean = sum(phases) / len(chain)
     node.record(phase_apart=mean, spread_apart=1 / sqrt(len(chain) * runs))
     return mean / seconds
+
+
+def _check(seconds: float, runs: int) -> None:
+    number("seconds", seconds, 1e-12)
+    number("runs", runs, 1, whole=True)
 
 
 def phase_of(even: float, visibility: float = 1.0) -> float:

@@ -14,8 +14,10 @@ Source: Bostroem & Felbinger, Phys. Rev. Lett. 89, 187902 (2002), message mode.
 from __future__ import annotations
 
 import asyncio
+from math import pi
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import only_bits
 
 
 async def ping(bob: Node, *, to: str, n: int, patience: float | None = None) -> list[int | None]:
@@ -46,13 +48,13 @@ async def ping(bob: Node, *, to: str, n: int, patience: float | None = None) -> 
 
 async def pong(alice: Node, *, sender: str, bits: list[int]) -> None:
     """Put each bit on the next qubit that comes, and return it."""
+    only_bits("bits", bits)
     for bit in bits:
         patience = await alice.receive(sender)
         travel = await _arrival(alice, sender, patience and patience / 2)
         if travel is None:
             continue
-        if bit:
-            travel.z()
+        travel.rz(pi * bit)  # Z, or nothing: when it comes back tells nothing either
         await alice.send_qubit(sender, travel)
 
 

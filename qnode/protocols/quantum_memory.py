@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import chosen, number
 
 Check = tuple[int, ...]
 """Which qubits of a block a parity is of."""
@@ -138,15 +139,18 @@ async def parity(node: Node, qubits: list[Qubit]) -> int:
 
 async def keep(node: Node, *, code: str, seconds: float, times: int, basis: str = "x") -> int:
     """Keep a qubit in the +1 eigenstate of a basis for so long, many times over. Returns how often it was lost."""
+    number("seconds", seconds, 0)
+    chosen_code = chosen("code", code, CODES)
+    in_x = chosen("basis", basis, {"z": False, "x": True})
     lost = 0
     for _ in range(times):
         data = node.qubit()
-        if basis == "x":
+        if in_x:
             data.h()
-        block = encode(node, data, CODES[code])
+        block = encode(node, data, chosen_code)
         await asyncio.sleep(seconds)
-        await correct(node, block, CODES[code])
-        kept = decode(block, CODES[code])
+        await correct(node, block, chosen_code)
+        kept = decode(block, chosen_code)
         node.mark("kept", kept)
         lost += await kept.measure(basis)
     return lost

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import number
 from qnode.protocols.bb84 import BASES, measured, prepared
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ async def check(bank: Node, secret: Secret, *, holder: str) -> bool:
 
 async def bank(bank: Node, *, customer: str, n: int, notes: int, returned: int = 1) -> list[bool]:
     """Issue notes of n qubits, of each of which so many come back. Returns for each whether all of them passed."""
+    for what, given in (("notes", notes), ("returned", returned)):
+        number(what, given, 1, whole=True)
     passed = []
     for _ in range(notes):
         secret = await issue(bank, to=customer, n=n)

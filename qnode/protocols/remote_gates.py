@@ -15,6 +15,8 @@ import asyncio
 import numpy as np
 
 from qnode import Node, Qubit
+from qnode.errors import InvalidOperation
+from qnode.protocols.arguments import only_bits
 
 TOFFOLI = np.eye(8)[[0, 1, 2, 3, 4, 5, 7, 6]]
 
@@ -60,6 +62,7 @@ async def remote_toffoli(node: Node, target: Qubit, *, controls_at: tuple[str, s
 
 async def control(node: Node, *, to: str, bits: list[int]) -> list[int]:
     """Lend one qubit after the other, 0 or 1, and see that each is what it was."""
+    only_bits("bits", bits)
     seen = []
     for bit in bits:
         qubit = node.qubit()
@@ -80,5 +83,7 @@ async def target(node: Node, *, controls_at: list[str], n: int) -> list[int]:
                 await remote_cnot(node, qubit, control_at=alone)
             case [one, two]:
                 await remote_toffoli(node, qubit, controls_at=(one, two))
+            case _:
+                raise InvalidOperation(detail=f"controls_at must be one or two nodes; got {', '.join(controls_at)}")
         seen.append(await qubit.measure())
     return seen

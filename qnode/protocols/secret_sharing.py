@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import number
 from qnode.protocols.broadcast import announce
 from qnode.protocols.ghz import share_ghz
 
@@ -24,6 +25,7 @@ async def deal(dealer: Node, *, chain: list[str], rounds: int, checked: float = 
 
     Records how many rounds were kept, how many of them were compared (a share `checked` of them), and errors therein.
     """
+    number("checked", checked, 0, 1)
     bases, outcomes = await _measure_all(dealer, chain, rounds)
     parities = expected_parities(await announce(dealer, bases, everyone=chain, channel="bases"))
     secret = {nth: outcomes[nth] ^ parity for nth, parity in parities.items()}

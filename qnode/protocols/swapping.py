@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 
 from qnode import BellState, Node, Qubit
+from qnode.protocols.arguments import place_in
 from qnode.quantum.bell import PHI_PLUS
 
 
@@ -47,7 +48,7 @@ async def bell_measurement(node: Node, one: Qubit, other: Qubit) -> BellState:
 
 async def swapped(node: Node, *, chain: list[str], bases: str) -> list[int]:
     """Swap along a chain for each basis, and measure both ends in it. `chain` names all nodes, from first to last."""
-    place = chain.index(node.name)
+    place = place_in(node, chain, least=2)
     outcomes = []
     for basis in bases:
         if 0 < place < len(chain) - 1:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from math import asin, sqrt
 
 from qnode import Node, Qubit
+from qnode.protocols.arguments import place_in
 from qnode.protocols.teleportation import receive_teleported, teleport
 
 
@@ -28,7 +29,7 @@ def split(token: Qubit, mine: Qubit, share: float) -> None:
 
 async def share_w(node: Node, chain: list[str]) -> Qubit:
     """Play this node's part; `chain` names all nodes in the order in which the token passes. Returns its qubit."""
-    place = chain.index(node.name)
+    place = place_in(node, chain)
     if place == 0:
         token = node.qubit()
         token.x()

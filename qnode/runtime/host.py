@@ -54,6 +54,9 @@ OWN_CODE: Final = (
 REPORTS_UNDER_WAY: Final = 10_000
 """On the real clock a node goes on while its reports travel: of so many it knows who issued what."""
 
+_LIBRARY: Final = os.path.join(OWN_CODE[0], "protocols") + os.sep
+"""Programs of ours: their lines are shown of what has none of anybody else's."""
+
 _ABOVE_PROGRAMS: Final = (*OWN_CODE, "<frozen importlib", importlib.__file__)
 
 
@@ -391,7 +394,12 @@ def _with_notes(error: QnodeError) -> str:
 
 def _from_program(error: BaseException) -> TracebackType | None:
     tb = error.__traceback__
-    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_ABOVE_PROGRAMS):
+    theirs = _first(tb, lambda file: not file.startswith(_ABOVE_PROGRAMS))
+    return theirs or _first(tb, lambda file: file.startswith(_LIBRARY))
+
+
+def _first(tb: TracebackType | None, is_wanted: Callable[[str], bool]) -> TracebackType | None:
+    while tb is not None and not is_wanted(tb.tb_frame.f_code.co_filename):
         tb = tb.tb_next
     return tb
 
@@ -403,20 +411,25 @@ def _lines(tasks: Iterable[asyncio.Task[Any]]) -> str:
 def _innermost(coroutine: object) -> tuple[str, str]:
     """What a suspended coroutine waits for, and at which line of the program."""
     frames = list(_frames(coroutine))
-    own = [index for index, frame in enumerate(frames) if not frame.f_code.co_filename.startswith(OWN_CODE)]
-    if not own:
-        return "something", UNKNOWN
+    files = [frame.f_code.co_filename for frame in frames]
+    own = [index for index, file in enumerate(files) if not file.startswith(OWN_CODE)]
+    own = own or [index for index, file in enumerate(files) if file.startswith(_LIBRARY)]
+    if not own:  # a task that is nothing but a call of ours, as those of asyncio.gather(node.receive(...), ...)
+        return _called(frames[0]) if frames else "something", UNKNOWN
     last = own[-1]
     frame = frames[last]
     where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
     if last + 1 == len(frames):
         return "a future", where
-    awaited = frames[last + 1]
+    return _called(frames[last + 1]), where
+
+
+def _called(awaited: FrameType) -> str:
     name = awaited.f_code.co_name
     if name in ("__aenter__", "__aexit__"):
-        return f"async with {type(awaited.f_locals.get('self')).__name__}", where
+        return f"async with {type(awaited.f_locals.get('self')).__name__}"
     peer, name = awaited.f_locals.get("peer"), name.lstrip("_")
-    return (f"{name}({peer!r})" if isinstance(peer, str) else f"{name}()"), where
+    return f"{name}({peer!r})" if isinstance(peer, str) else f"{name}()"
 
 
 def _frames(coroutine: object) -> Iterator[FrameType]:

@@ -19,8 +19,12 @@ import pytest
 from orchestrator import Cluster
 from orchestrator.run import Run
 from orchestrator.view import View
+from qnode import Node
+from qnode.wire.payload import pack
 
 T = TypeVar("T")
+Said = tuple[tuple[str, str, str, bytes], ...]
+"""All messages of a run: sender, receiver, channel and what was said; in order, for each sender and receiver."""
 
 _IMPOSSIBLE: Final = 1e-12
 _MOST: Final = 5_000
@@ -131,6 +135,27 @@ class Networks:
     async def runs(self, nodes: Mapping[str, Any], links: Any, **settings: Any) -> list[tuple[float, Run]]:
         """Every run that there can be, with its probability."""
         return [one async for one in every(self.cluster(nodes, links, **settings).run, self._patch, draws=True)]
+
+    async def overheard(
+        self, nodes: Mapping[str, Any], links: Any, *, draws: bool = True, **settings: Any
+    ) -> list[tuple[float, Run, Said]]:
+        """Every run that there can be, with its probability and all that somebody hears who hears everything."""
+        cluster = self.cluster(nodes, links, **settings)
+
+        async def attempt() -> tuple[Run, Said]:
+            said: list[tuple[str, str, str, bytes]] = []
+            send = Node.send
+
+            async def heard(node: Node, peer: str, value: object, *, channel: str = "", **more: Any) -> None:
+                said.append((node.name, peer, channel, pack(value)))
+                await send(node, peer, value, channel=channel, **more)
+
+            with self._patch.context() as now:
+                now.setattr(Node, "send", heard)
+                run = await cluster.run()
+            return run, tuple(sorted(said, key=lambda one: one[:2]))
+
+        return [(p, run, said) async for p, (run, said) in every(attempt, self._patch, draws=draws)]
 
     async def looks(
         self, at: str, nodes: Mapping[str, Any], links: Any, *, draws: bool = True, **settings: Any

@@ -10,7 +10,17 @@ import asyncio
 import numpy as np
 
 from qnode import BellState, Node, Qubit
-from qnode.protocols import bb84, comparing, distillation, e91, magic_square, sharing, swapping, teleportation
+from qnode.protocols import (
+    bb84,
+    coin_flipping,
+    comparing,
+    distillation,
+    e91,
+    magic_square,
+    sharing,
+    swapping,
+    teleportation,
+)
 from qnode.protocols import remote_preparation as preparation
 
 FOREVER = 1e6
@@ -142,7 +152,32 @@ async def plays_column(node: Node, column: int) -> tuple[int, int, int]:
     return await magic_square.measure_column(node, column, *await node.entangle("alice", 2))
 
 
+async def asked(node: Node) -> int:
+    """The question of a game's referee, whose rules any answer may break."""
+    question = await node.receive("referee", type=int)
+    await node.send("referee", (0, 0, 0))
+    return question
+
+
+async def keeps_note(node: Node, n: int) -> None:
+    await keep(*[await node.receive_qubit("bank") for _ in range(n)])
+
+
 async def keeps_for_a_millisecond(node: Node) -> None:
     qubit = await node.receive_qubit("bank")
     await asyncio.sleep(1e-3)
     await node.send_qubit("bank", qubit)
+
+
+async def tells_coin(node: Node, told: tuple[int, int], angle: float = 0.0) -> None:
+    """Toss a coin as alice, with any state, and tell bob anything in the end."""
+    await node.send_qubit("bob", coin_flipping.prepared(node, angle))
+    await node.receive("bob")
+    await node.send("bob", told)
+    await node.receive("bob")
+
+
+async def answers_coin(node: Node, answer: int) -> None:
+    """Toss a coin as bob, and answer anything."""
+    (await node.receive_qubit("alice")).discard()
+    await node.send("alice", answer)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from itertools import permutations, product
+from collections import Counter, defaultdict
+from itertools import pairwise, permutations, product
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from qnode.protocols.ghz_switch import leaf_of_ghz, serve_ghz
 from qnode.protocols.w_state import share_w
 from qnode.quantum.fidelity import fidelity
 from qnode.testing import assert_frequency
-from tests.protocols.branching_pa import Networks, werner
+from tests.protocols.branching_pa import Networks, Said, werner
 from tests.protocols.multiparty import (
     EXACT,
     FALSE_ALARM,
@@ -72,17 +72,10 @@ async def pair_from_w_and_hold(node: Node, everyone: list[str], role: str, round
     return made
 
 
-async def listen(node: Node, everyone: list[str]) -> tuple[int, ...]:
-    """Be one of the others, and tell what everybody has announced."""
-    outcome = await (await share_ghz(node, everyone)).measure("x")
-    announced = await announce(node, outcome, everyone=everyone)
-    return tuple(announced[name] for name in everyone)
-
-
 async def make_pair(node: Node, everyone: list[str], role: str) -> None:
     half = await anonymous_pair(node, await share_ghz(node, everyone), everyone=everyone, role=role)
-    assert half is not None
-    half.discard()
+    if half is not None:
+        half.discard()
 
 
 async def put_and_hold(node: Node, everyone: list[str], bit: int) -> None:
@@ -119,6 +112,17 @@ async def listen_to_w(node: Node, everyone: list[str], rounds: int) -> list[tupl
         heard.append(told[len(everyone) - 1 :])
         await hold(node, None)
     return heard
+
+
+def messages(run: Run) -> Counter[tuple[str, str | None]]:
+    """How many each node sends to each other one."""
+    return Counter((one.node, one.peer) for one in run.events if one.event == "send")
+
+
+def expected_messages(n: int, *, to_all: int, to_next: int) -> dict[tuple[str, str], int]:
+    """The same from everybody, whoever the sender is: what all announce, and what states along the chain take."""
+    every = dict.fromkeys(permutations(names(n), 2), to_all)
+    return every | dict.fromkeys(pairwise(names(n)), to_all + to_next)
 
 
 def roles(sender: int, receiver: int, n: int = N) -> list[str]:
@@ -176,18 +180,18 @@ def test_all_read_the_bits_of_a_node(sender: int, qnode_cluster: Nets) -> None:
     assert [run[name] for name in names(N)] == [sent] * N
 
 
-async def test_what_is_announced_for_a_pair_does_not_depend_on_the_sender(networks: Networks) -> None:
-    """Every run that there can be: of three nodes, all eight transcripts are alike, whoever sends to whom."""
-    for sender, receiver, other in [("n0", "n1", "n2"), ("n1", "n0", "n2"), ("n0", "n2", "n1"), ("n2", "n0", "n1")]:
-        programs = {
-            sender: Program(make_pair, everyone=names(3), role=SENDER),
-            receiver: Program(make_pair, everyone=names(3), role=RECEIVER),
-            other: Program(listen, everyone=names(3)),
-        }
-        heard: dict[tuple[int, ...], float] = defaultdict(float)
-        for probability, run in await networks.runs(programs, {"line": {"chain": names(3), "length": "10 km"}}):
-            heard[run[other]] += probability
-        assert heard == pytest.approx(dict.fromkeys(product((0, 1), repeat=3), 1 / 8), abs=EXACT)
+async def test_what_is_said_for_a_pair_does_not_depend_on_the_sender(networks: Networks) -> None:
+    """Every run that there can be, and every message: three coins and the flip of the GHZ state, all as likely."""
+    transcripts = []
+    for sender, receiver in [(0, 1), (2, 1), (1, 2)]:
+        given = [Program(make_pair, everyone=names(3), role=role) for role in roles(sender, receiver, 3)]
+        heard: dict[Said, float] = defaultdict(float)
+        nodes = dict(zip(names(3), given, strict=True))
+        for chance, _, said in await networks.overheard(nodes, {"line": {"chain": names(3), "length": "10 km"}}):
+            heard[said] += chance
+        assert list(heard.values()) == pytest.approx([1 / 16] * 16, abs=EXACT)
+        transcripts.append(set(heard))
+    assert transcripts == transcripts[:1] * 3
 
 
 @pytest.mark.parametrize(("sender", "receiver"), [(0, 3), (2, 1), (3, 2)])
@@ -197,6 +201,7 @@ def test_a_qubit_arrives(sender: int, receiver: int, qnode_cluster: Nets) -> Non
     programs[receiver] = Program(receive, everyone=names(N))
     run = in_chain(programs, qnode_cluster)
     assert run.fidelity("received", "sent") == pytest.approx(1, abs=EXACT)
+    assert messages(run) == expected_messages(N, to_all=3, to_next=3)  # for the pair and for two bits
 
 
 def test_a_w_state_does_it_with_probability_2_of_n(qnode_cluster: Nets) -> None:
@@ -263,6 +268,8 @@ def test_a_qubit_arrives_over_w_states(sender: int, receiver: int, qnode_cluster
         run = in_chain(programs, qnode_cluster, formalism="density_matrix", seed=seed)
         assert run.fidelity("received", "sent") == pytest.approx(1, abs=EXACT)
         used.append(run.counts["pairs"])
+        shared = run.counts["pairs"] // 2
+        assert messages(run) == expected_messages(3, to_all=2 * (shared + 2), to_next=shared)  # coins and their sums
     assert set(used) > {2}  # some at once, some after states that failed
     assert not any(pairs % 2 for pairs in used)
 

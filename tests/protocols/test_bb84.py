@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,7 +15,7 @@ from qnode.protocols import bb84, bbm92, comparing, e91
 from qnode.protocols.eavesdropping import intercept_qubits
 from qnode.testing import assert_frequency
 from tests.protocols import programs_pa as programs
-from tests.protocols.branching_pa import Networks, werner
+from tests.protocols.branching_pa import Networks, Said, werner
 
 Nets = Callable[..., Cluster]
 Party = Callable[..., Coroutine[Any, Any, list[int]]]
@@ -152,6 +153,43 @@ async def test_what_was_shown_is_in_no_key(networks: Networks) -> None:
         (1, (1,), (1,)),
     }
     assert sum(p for p, (_, wrong, _), _ in found if wrong) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shown", "share"),
+    [
+        (bb84.send_key, bb84.receive_key, True, 1 / 2),
+        (bbm92.first_key, bbm92.second_key, True, 1 / 2),
+        (e91.first_key, e91.second_key, False, 1 / 3),
+    ],
+    ids=["BB84", "BBM92", "E91"],
+)
+async def test_who_hears_all_that_is_said_knows_nothing_of_the_key(
+    first: Party, second: Party, shown: bool, share: float, networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both bases, or both angles, that a key bit can come from are as likely, and after all messages so are 0 and 1."""
+    monkeypatch.setattr(e91, "is_violated", lambda *_: True)
+    monkeypatch.setattr(e91, "BOB_ANGLES", e91.BOB_ANGLES[:2])  # the third one makes no key
+    nodes = {
+        "alice": Program(first, bob="bob", n=1, trains=1, **({"shown": 0} if shown else {})),
+        "bob": Program(second, alice="alice", n=1, trains=1),
+    }
+    keys: dict[Said, dict[int, float]] = defaultdict(lambda: {0: 0.0, 1: 0.0})
+    for probability, run, said in await networks.overheard(nodes, werner("alice bob", 1)):
+        assert run["alice"] == run["bob"]
+        for bit in run["alice"]:
+            keys[said][bit] += probability
+    assert list(keys.values()) == [pytest.approx({0: share / 4, 1: share / 4}, abs=1e-10)] * 2
+
+
+async def test_qubits_take_as_long_whatever_is_on_them(networks: Networks) -> None:
+    """Where gates take time: or eve would see in which basis each is, and some would overtake others."""
+    nodes = tapped(0.0, n=30, shown=30)
+    nodes["alice"]["gates"] = {"single": {"duration": "1 us"}}
+    run = await networks.run(nodes, TAPPED, formalism="auto", events=True)
+    came = {one.t for one in run.events if (one.node, one.event) == ("eve", "receive_qubit")}
+    assert came == {50_035 + 1_000}
+    assert run.notes["alice"]["error_rate"] == 0
 
 
 def test_too_many_errors_leave_no_key() -> None:

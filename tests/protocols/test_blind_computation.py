@@ -19,6 +19,7 @@ from qnode.protocols.blind_computation import (
     Traps,
     beside,
     bricks,
+    hide,
     lie,
     run_blindly,
     search,
@@ -27,6 +28,7 @@ from qnode.protocols.blind_computation import (
 )
 from qnode.quantum.gates import GATES, Matrix
 from qnode.testing import assert_frequency, assert_same_distribution
+from tests.protocols.branching_pa import Chances
 
 Nets = Callable[..., Cluster]
 
@@ -193,6 +195,20 @@ def test_no_trap_is_sprung_by_an_honest_server(seed: int) -> None:
 # --- what the server can know ----------------------------------------------------------------------------------------
 
 
+def test_all_secrets_are_as_likely_and_so_is_the_place_of_the_program() -> None:
+    """Every way in which they can be drawn, for a program of one measurement and one test."""
+    seen: Counter[tuple[int, ...]] = Counter()
+    path: list[int] | None = []
+    while path is not None:
+        rng: Any = Chances(path)
+        program, (test,), patches = hide(rng, [[0]], 1)
+        secrets = (program.thetas, program.flips, test.thetas, test.bits)
+        assert set(map(type, patches)) == {Computation, Traps}
+        seen[(*(int(one[0, 0]) for one in secrets), test.colour, patches.index(program))] += 1
+        path = rng.next_path()
+    assert seen == dict.fromkeys(product(range(8), (0, 1), range(8), (0, 1), (0, 1), (0, 1)), 1)
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_angles_and_states_tell_nothing(place: Place) -> None:
     """All secrets of a qubit: the angle is uniform over eight, and given the angle the state is I/2 on average.
@@ -264,18 +280,34 @@ def test_the_configuration_finds_the_item_and_springs_no_trap(net: Cluster) -> N
     assert run["client"] == [[1, 0]] * 6
     assert run.notes["client"] == {"trusted": 6, "caught": 0}
     assert sum(run["server"]) == 180
+    assert run.counts["messages"] == 6 * 2 * COLUMNS  # and nothing else is said
 
 
 def test_programs_look_alike_to_the_server(qnode_cluster: Nets) -> None:
-    """Two programs, 100 angles each: both uniform, and alike. The exact statement is above."""
+    """Two programs, 100 angles each: both uniform, and alike. The exact statement is above.
+
+    Half of them are odd, as are those of no such program, and half are below pi: n = 100 accepts 0.18 to 0.82.
+    """
     told: list[dict[int, int]] = []
     for item in ((0, 0), (1, 1)):
         client = Program(search, server="server", item=item, times=10, tests=0)
         run = qnode_cluster(network(client, Program(serve, **working(10, 0)))).run_sync(inline=True)
         assert run["client"] == [list(item)] * 10
         told.append(dict(enumerate(run["server"])))
+        assert_frequency(sum(run["server"][1::2]), 100, 1 / 2, false_alarm=FALSE_ALARM)
+        assert_frequency(sum(run["server"][:4]), 100, 1 / 2, false_alarm=FALSE_ALARM)
         assert_same_distribution(told[-1], probabilities=dict.fromkeys(range(8), 1 / 8), false_alarm=FALSE_ALARM)
     assert_same_distribution(*told, false_alarm=FALSE_ALARM)
+
+
+def test_qubits_come_at_the_same_time_whatever_they_are(qnode_cluster: Nets) -> None:
+    """Where gates take time: or a server would know traps by it, and honest ones would spring them, out of order."""
+    slow = {"gates": {"single": {"duration": "1 us"}}}
+    given = network(Program(search, server="server", item=(1, 0)), Program(serve, **working(1, 2)))
+    given["nodes"]["client"] = {"qubits": 30, "program": given["nodes"]["client"], **slow}
+    run = qnode_cluster(given | {"events": True}).run_sync(inline=True)
+    assert run["client"] == [[1, 0]]
+    assert {one.t for one in run.events if one.event == "receive_qubit"} == {50_035 + 1_000}
 
 
 def test_any_program_is_computed_and_comes_out_as_often_as_it_should(qnode_cluster: Nets) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import pytest
 
 from orchestrator import Cluster, Program
@@ -9,6 +11,7 @@ from orchestrator.run import Run
 from qnode.protocols.conference_key import error_rates, follow, key_rate, lead
 from qnode.quantum.key_fraction import binary_entropy
 from qnode.testing import assert_frequency
+from tests.protocols.branching_pa import Networks, Said, werner
 from tests.protocols.multiparty import (
     EXACT,
     FALSE_ALARM,
@@ -52,6 +55,27 @@ def test_perfect_pairs_give_one_key_and_all_of_it(qnode_cluster: Nets) -> None:
     assert run["n0"] == run["n1"] == run["n2"]
     assert 0 < sum(run["n0"]) < len(run["n0"])
     assert run.notes["n0"] == {"q_x": 0.0, "q_z": [0.0, 0.0], "rate": 1.0}
+
+
+async def test_nobody_knows_what_a_round_is_for_before_all_hold_their_qubits(networks: Networks) -> None:
+    """Or whoever makes the states would make good ones where they are checked."""
+    nodes = {"n0": Program(lead, chain=names(N), rounds=1)}
+    nodes |= dict.fromkeys(names(N)[1:], Program(follow, chain=names(N), rounds=1))
+    events = (await networks.run(nodes, werner("n0 n1 n2", 1), events=True)).events
+    said = [one.t for one in events if (one.node, one.event) == ("n0", "send")]
+    held = [one.t for one in events if (one.node, one.event) == ("n0", "receive")]
+    assert said[0] < max(held[:2]) <= min(said[1:])  # the first is about the state itself
+
+
+async def test_all_that_is_said_tells_nothing_of_the_key(networks: Networks) -> None:
+    nodes = {"n0": Program(lead, chain=names(N), rounds=1, checked=0.0)}
+    nodes |= dict.fromkeys(names(N)[1:], Program(follow, chain=names(N), rounds=1))
+    keys: dict[Said, list[int]] = defaultdict(list)
+    for chance, run, said in await networks.overheard(nodes, werner("n0 n1 n2", 1), draws=False):
+        assert chance == pytest.approx(1 / 4, abs=EXACT)
+        assert run["n0"] == run["n1"] == run["n2"]
+        keys[said] += run["n0"]
+    assert list(map(sorted, keys.values())) == [[0, 1]] * 2  # after either outcome of the fusion
 
 
 def test_noisy_pairs_give_keys_with_errors(qnode_cluster: Nets) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,25 @@ async def test_bbpssw_leaves_the_fidelity_of_its_formula_as_often(f: float, netw
     succeeded = [(p, view) for p, (view, _) in looks if view.qubits("alice")]
     assert sum(p for p, _ in succeeded) == pytest.approx(chance, abs=1e-10)
     assert [view.fidelity("alice", "bob") for _, view in succeeded] == pytest.approx([left] * 2, abs=1e-10)
+
+
+async def test_bbpssw_turns_both_pairs_each_by_itself_before(networks: Networks) -> None:
+    """What is left of pairs that are no Werner pairs, of which a rotation exchanges the three errors in a circle."""
+    a, b, c, d = MIXED.values()  # no error, Y, X and Z
+    turned = [(a, b, c, d), (a, d, b, c), (a, c, d, b)]
+    left = {
+        (one, other): (p * e + s * h) / ((p + s) * (e + h) + (q + r) * (f + g))
+        for (one, (p, q, r, s)), (other, (e, f, g, h)) in combinations_with_replacement(enumerate(turned), 2)
+    }
+    seen = set()
+    for seed in range(8):
+        view, run = await networks.look("5 ms", both(programs.distils, method="bbpssw"), mixed(MIXED), seed=seed)
+        if run.notes["alice"]["agreed"]:
+            found = view.fidelity("alice", "bob")
+            (way,) = [way for way, one in left.items() if found == pytest.approx(one, abs=1e-10)]
+            seen.add(way)
+    assert len(seen) > 2
+    assert any(one and other for one, other in seen)  # both were turned
 
 
 async def test_dejmps_leaves_the_four_probabilities_of_its_formula_as_often(networks: Networks) -> None:

@@ -79,3 +79,15 @@ def test_each_noisy_edge_of_a_vertex_weakens_its_stabilizer(name: str, qnode_clu
 def test_the_example_records_its_stabilizers(net: Cluster) -> None:
     run = net.run_sync()
     assert [note["stabilizer"] for note in run.notes.values()] == [1] * 6
+    assert (
+        run.counts["messages"] == 6 * 2 * 6 + 2 * 6
+    )  # in each of six rounds two an edge, and once each outcome to each neighbour
+
+
+def test_the_example_records_what_noise_leaves_of_them(qnode_cluster: Nets) -> None:
+    graph = [*edges((0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (4, 5))]
+    run = exactly(qnode_cluster("../../configs/graph_state.yaml", set=["links.*.fidelity=0.5"]))
+    for nth, vertex in enumerate(names(6)):
+        outcomes = [run[name][nth] for name in (vertex, *neighbours_of(vertex, graph))]
+        assert run.notes[vertex]["stabilizer"] == (-1) ** sum(outcomes)
+    assert {note["stabilizer"] for note in run.notes.values()} == {1, -1}  # with this seed

@@ -9,8 +9,9 @@ import pytest
 from orchestrator import Cluster, Program
 from orchestrator.run import Run
 from qnode.protocols.leader_election import elections
-from qnode.testing import assert_frequency, assert_same_distribution
-from tests.protocols.multiparty import FALSE_ALARM, Nets, chain_of, chances, exactly, names, werner_w
+from qnode.testing import assert_same_distribution
+from tests.protocols.branching_pa import Networks, werner
+from tests.protocols.multiparty import EXACT, FALSE_ALARM, Nets, chain_of, chances, exactly, names, werner_w
 from tests.protocols.test_w_state import noisy_w
 
 ELECTIONS = 200
@@ -32,15 +33,17 @@ def test_there_is_one_leader_each_time_and_it_may_be_anybody(qnode_cluster: Nets
     assert [run.notes[name]["elected"] for name in names(4)] == [elected[name] for name in names(4)]
 
 
-def test_noisy_pairs_leave_nobody_or_several(qnode_cluster: Nets) -> None:
-    expected: dict[str, float] = defaultdict(float)
-    for outcomes, chance in chances(noisy_w(3, werner_w(0.8)), "ZZZ").items():
-        chosen = [name for name, bit in zip(names(3), outcomes, strict=True) if bit]
-        expected[" and ".join(chosen) or "nobody"] += chance
-    elected = elect(3, 0.8, qnode_cluster)["n0"]
-    assert_same_distribution(Counter(elected), probabilities=dict(expected), false_alarm=FALSE_ALARM)
-    once = sum(expected[name] for name in names(3))  # 0.77: n = 200 accepts 0.56 to 0.94
-    assert_frequency(sum(elected.count(name) for name in names(3)), ELECTIONS, once, false_alarm=FALSE_ALARM)
+async def test_noisy_pairs_leave_nobody_or_several(networks: Networks) -> None:
+    """Of two nodes, every way in which it can come out."""
+    nodes = dict.fromkeys(names(2), Program(elections, everyone=names(2), n=1))
+    found: dict[str, float] = defaultdict(float)
+    for chance, run in await networks.runs(nodes, werner("n0 n1", 0.8)):
+        assert run["n0"] == run["n1"]
+        found[run["n0"][0]] += chance
+        assert [run.notes[name]["elected"] for name in names(2)] == [name in run["n0"][0] for name in names(2)]
+    of_state = chances(noisy_w(2, werner_w(0.8)), "ZZ")
+    named = {"nobody": (0, 0), "n0": (1, 0), "n1": (0, 1), "n0 and n1": (1, 1)}
+    assert found == pytest.approx({name: of_state[outcomes] for name, outcomes in named.items()}, abs=EXACT)
 
 
 @pytest.mark.qnode("../../configs/leader_election.yaml")

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from orchestrator import Cluster, Program
-from qnode.protocols.magic_square import is_won
+from qnode.protocols.magic_square import is_won, referee
 from qnode.testing import assert_frequency
 from tests.protocols import programs_pa as programs
 from tests.protocols.branching_pa import Networks, werner
@@ -56,6 +56,17 @@ def test_wrong_sums_are_not_won() -> None:
     assert not is_won(0, 0, (0, 1, 1), (0, 1, 0))
     assert not is_won(0, 2, (0, 1, 1), (1, 1, 0))
     assert not is_won(0, 0, (1, 0, 1), (0, 0, 0))
+
+
+async def test_all_nine_questions_are_as_likely(networks: Networks) -> None:
+    nodes = {"referee": Program(referee, alice="alice", bob="bob", rounds=1)}
+    nodes |= dict.fromkeys(("alice", "bob"), Program(programs.asked))
+    links = {"to": {"star": ["referee", "alice", "bob"], "length": "5 km"}}
+    runs = await networks.runs(nodes, links)
+    assert sorted((run["alice"], run["bob"]) for _, run in runs) == CELLS
+    for probability, run in runs:
+        assert probability == pytest.approx(1 / 9, abs=1e-10)
+        assert run["referee"] == is_won(run["alice"], run["bob"], (0, 0, 0), (0, 0, 0))
 
 
 @pytest.mark.parametrize("fidelity", [1.0, 0.8])

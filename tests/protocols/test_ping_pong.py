@@ -41,6 +41,15 @@ async def test_what_flies_back_is_random_to_everybody_else(networks: Networks) -
     assert run["bob"] == [0, 1]
 
 
+async def test_a_bit_takes_as_long_as_the_other(networks: Networks) -> None:
+    """Where gates take time: or when a qubit flies back would tell everybody which bit is on it."""
+    slow = {"program": Program(pong, sender="bob", bits=[0, 1, 1]), "gates": {"single": {"duration": "1 us"}}}
+    run = await networks.run({"alice": slow, "bob": Program(ping, to="alice", n=3)}, FIBRE, events=True)
+    came = [one.t for one in run.events if (one.node, one.event) == ("bob", "receive_qubit")]
+    assert came == [nth * (2 * 50_035 + 1_000) for nth in (1, 2, 3)]
+    assert run["bob"] == [0, 1, 1]
+
+
 @pytest.mark.qnode("../../configs/ping_pong.yaml", set=["links.fibre.attenuation=1 dB/km", "nodes.bob.args.patience=1"])
 def test_the_configuration_reports_what_a_lossy_fibre_takes(net: Cluster) -> None:
     """Each of 8 bits is through with 0.01."""

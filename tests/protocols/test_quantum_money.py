@@ -51,6 +51,32 @@ async def test_a_note_that_is_left_in_a_noisy_memory_loses_its_worth(networks: N
     assert passed == pytest.approx(1 / 2 + (1 + np.exp(-1)) / 4, abs=1e-10)
 
 
+async def test_each_qubit_is_in_one_of_four_states_as_likely(networks: Networks) -> None:
+    """And so, to who does not know which, in none of them."""
+    nodes = {
+        "bank": Program(money.bank, customer="holder", n=1, notes=1),
+        "holder": Program(programs.keeps_note, n=1),
+    }
+    looks = await networks.looks("1 ms", nodes, STREET)
+    issued = [view.reduced_state(*view.qubits("holder")) for _, (view, _) in looks]
+    for state in ("0", "1", "+", "-"):
+        assert sum(view.fidelity("holder", to=state) > 1 - 1e-10 for _, (view, _) in looks) == 1
+    mean = sum(probability * state for (probability, _), state in zip(looks, issued, strict=True))
+    np.testing.assert_allclose(mean, np.eye(2) / 2, atol=1e-10)
+
+
+async def test_genuine_notes_pass_where_gates_take_time(networks: Networks) -> None:
+    """As long for each qubit, so that none overtakes another, and their times tell no basis."""
+    nodes = {
+        name: {"qubits": 30, "program": program, "gates": {"single": {"duration": "1 us"}}}
+        for name, program in trading(money.spend, 1, 30, 1).items()
+    }
+    run = await networks.run(nodes, STREET, formalism="auto", events=True)
+    assert run["bank"] == [True]
+    came = {one.t for one in run.events if (one.node, one.event) == ("holder", "receive_qubit")}
+    assert came == {5_003 + 1_000}
+
+
 def test_cloning_is_unitary() -> None:
     np.testing.assert_allclose(money.CLONING @ money.CLONING.conj().T, np.eye(8), atol=1e-12)
 
@@ -59,5 +85,6 @@ def test_cloning_is_unitary() -> None:
 def test_the_configuration_tells_who_forges(net: Cluster) -> None:
     run = net.run_sync()
     assert run["bank.honest"] == [True] * 60
+    assert run.counts["messages"] == 0  # nobody is told what is on a note
     assert_frequency(sum(run["bank.measured"]), 60, (5 / 8) ** 2)
     assert_frequency(sum(run["bank.cloned"]), 60, (3 / 4) ** 2)

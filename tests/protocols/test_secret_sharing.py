@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import product
+from collections import defaultdict
+from itertools import combinations_with_replacement, product
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ import pytest
 from orchestrator import Cluster, Program
 from orchestrator.run import Run
 from qnode import Node
+from qnode.protocols import secret_sharing
+from qnode.protocols.broadcast import announce
 from qnode.protocols.ghz import share_ghz
 from qnode.protocols.secret_sharing import cheat, deal, hold, intercept
 from qnode.testing import assert_frequency
 from tests.protocols import multiparty
+from tests.protocols.branching_pa import Networks, werner
 from tests.protocols.multiparty import (
     EXACT,
     FALSE_ALARM,
@@ -31,6 +35,7 @@ from tests.protocols.multiparty import (
 F = 0.9
 ROUNDS = 400
 CHAIN = names(3)
+SEEDS = (2,)
 KEPT = {"XXX": 1, "XYY": -1, "YXY": -1, "YYX": -1}
 
 
@@ -72,6 +77,21 @@ def test_no_share_alone_tells_anything_of_the_secret(qnode_cluster: Nets) -> Non
             assert list(together.values()) == pytest.approx([1 / 4] * 4, abs=EXACT)
 
 
+async def test_all_that_is_said_and_one_share_tell_nothing_of_the_secret(networks: Networks) -> None:
+    """All outcomes of a round that is kept, in the bases that a seed draws."""
+    given = {"chain": CHAIN, "rounds": 1}
+    nodes = {"n0": Program(deal, checked=0.0, **given), "n1": Program(hold, **given), "n2": Program(hold, **given)}
+    for seed in SEEDS:
+        known: dict[object, dict[int, float]] = defaultdict(lambda: {0: 0.0, 1: 0.0})
+        for chance, run, said in await networks.overheard(nodes, werner("n0 n1 n2", 1), draws=False, seed=seed):
+            for secret, one, other in zip(run["n0"], run["n1"], run["n2"], strict=True):
+                assert secret == one ^ other
+                known["n1", one, said][secret] += chance
+                known["n2", other, said][secret] += chance
+        assert known
+        assert all(even[0] == pytest.approx(even[1], abs=EXACT) for even in known.values())
+
+
 def test_a_cheat_makes_an_error_in_a_quarter_of_the_rounds_whatever_he_guesses(qnode_cluster: Nets) -> None:
     program = Program(intercept_and_hold, rounds=12)
     run = exactly(qnode_cluster(**chain_of(program, 3, formalism="density_matrix")))
@@ -83,9 +103,22 @@ def test_a_cheat_makes_an_error_in_a_quarter_of_the_rounds_whatever_he_guesses(q
     assert seen == {(1, 1, 0.5, 0.5), (0.5, 0.5, 1, 1)}  # the dealer's basis: X guessed, or Y
 
 
-def test_half_of_the_rounds_are_kept_and_shares_add_up(qnode_cluster: Nets) -> None:
-    # n = 400 at p = 1/2 accepts 0.34 to 0.66.
+def test_half_of_the_rounds_are_kept_and_shares_add_up(qnode_cluster: Nets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """n = 400 at p = 1/2 accepts 0.34 to 0.66.
+
+    All choose either as often, and not alike: who knows a basis can cheat.
+    """
+    told: dict[str, str] = {}
+
+    async def listening(node: Node, said: str, **more: Any) -> dict[str, str]:
+        told[node.name] = said
+        return await announce(node, said, **more)
+
+    monkeypatch.setattr(secret_sharing, "announce", listening)
     run = share(qnode_cluster)
+    for one, other in combinations_with_replacement(CHAIN, 2):
+        both = sum(a == b == "y" for a, b in zip(told[one], told[other], strict=True))
+        assert_frequency(both, ROUNDS, 1 / 2 if one == other else 1 / 4, false_alarm=FALSE_ALARM)
     assert_frequency(run.notes["n0"]["kept"], ROUNDS, 1 / 2, false_alarm=FALSE_ALARM)
     assert run.notes["n0"]["errors"] == 0
     assert run["n0"] == [b ^ c for b, c in zip(run["n1"], run["n2"], strict=True)]
