@@ -83,8 +83,9 @@ def attend(connection: socket.socket, search: Sequence[str]) -> None:
             typed.clear()
         signal.pidfd_send_signal(ended, number[0] if number else END_OF[kind])
     _, status = os.waitpid(pid, 0)
-    if typed:
-        connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
+    with contextlib.suppress(BrokenPipeError):  # the typist may just be gone
+        if typed:
+            connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
 
 
 END_OF: Final = {"qnode": signal.SIGKILL, "python": signal.SIGKILL, "forkserver": signal.SIGTERM}
