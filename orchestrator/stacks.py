@@ -92,7 +92,7 @@ def facts(link: LinkDescription, peer: str, mine: Hardware, theirs: Hardware) ->
         delay_ns=link.delay_ns,
         attempt_ns=source.attempt_ns if source.sequential else 0,
         success=source.success_probability,
-        made_ns=max(source.delivered_ns),
+        made_ns=max(source.delivered_ns) + round(each * (mine.single.duration_ns + theirs.single.duration_ns)),
         vector=depolarised(source.vector, wrong),
         aged_ns=(
             aged[1 - there] + round(each * mine.single.duration_ns),

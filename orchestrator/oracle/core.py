@@ -424,8 +424,8 @@ class OracleCore:
         return self.runs(node, program)
 
     def has_run(self, node: NodeName) -> bool:
-        """Whether a node has begun its life: one that is paused has not, though its life has begun."""
-        return self._realtime or self._steps[node] > 0
+        """Whether a node has begun its life, or is about to without being told anything; not so one that is paused."""
+        return self._realtime or self._steps[node] > 0 or node in self.time.awaited
 
     def end_unbegun(self, node: NodeName, program: str) -> None:
         """A program is stopped before its node has run: it never begins, and its node never tells of its end."""

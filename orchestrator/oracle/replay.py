@@ -167,6 +167,8 @@ class Again:
                     self._change(recorded.changes)
                     continue
                 if recorded.over and recorded.losses:
+                    if begun:
+                        raise _Diverged("", "nodes were lost before the run began, and it had begun")
                     begun = self.over = True
                     self._core.lose_early(self._known(recorded.losses))
                     continue

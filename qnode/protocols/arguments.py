@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
 
 from qnode import Node
 from qnode.errors import InvalidOperation
@@ -16,9 +18,9 @@ from qnode.errors import InvalidOperation
 T = TypeVar("T")
 
 
-def number(what: str, given: float, least: float, most: float = inf, *, whole: bool = False) -> None:
+def number(what: str, given: Any, least: float, most: float = inf, *, whole: bool = False) -> None:
     """A number from the least to the most."""
-    kind = int if whole else (int, float)
+    kind = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     if not isinstance(given, kind) or isinstance(given, bool) or not least <= given <= most:
         wanted = f"a {'whole ' if whole else ''}number of {least:g}{f' to {most:g}' if most < inf else ' or more'}"
         raise InvalidOperation(detail=f"{what} must be {wanted}; got {given!r}")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from math import pi
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,8 +68,10 @@ async def measured(qubits: Sequence[Qubit], bases: npt.NDArray[np.int_]) -> npt.
 def prepared(node: Node, bit: int, basis: int) -> Qubit:
     """A new qubit with a bit on it, in z (0) or x (1).
 
-    One gate whatever they are: where gates take time, who sees when a qubit comes learns nothing, and none overtakes.
+    Two gates whatever they are, Z where there is nothing to do, which does nothing to |0> and |1>: where gates take
+    time, who sees when a qubit comes learns nothing, and none overtakes.
     """
     qubit = node.qubit()
-    qubit.ry(pi * bit + pi / 2 * basis)
+    (qubit.x if bit else qubit.z)()
+    (qubit.h if basis else qubit.z)()
     return qubit

@@ -69,8 +69,9 @@ class Computation:
         self.results = np.zeros_like(self.angles)
 
     def prepare(self, qubit: Qubit, place: Place) -> None:
-        """Make what is sent for this place: with one gate, as traps are, for when it comes must tell nothing either."""
-        qubit.u(pi / 2, self.thetas[place] * pi / 4, 0.0)
+        """Make what is sent for this place, by two gates as all are: when it comes must tell nothing either."""
+        qubit.h()
+        qubit.rz(self.thetas[place] * pi / 4)
 
     def ask(self, place: Place) -> int:
         """The angle to measure at, once the columns before are known; in multiples of pi/4."""
@@ -112,9 +113,11 @@ class Traps:
     def prepare(self, qubit: Qubit, place: Place) -> None:
         """A trap like any other qubit; its neighbours are |0> or |1>, so that nothing is entangled."""
         if self.is_trap(place):
-            qubit.u(pi / 2, self.thetas[place] * pi / 4, 0.0)
+            qubit.h()
+            qubit.rz(self.thetas[place] * pi / 4)
         else:
-            qubit.u(pi * self.bits[place], 0.0, 0.0)
+            (qubit.x if self.bits[place] else qubit.z)()
+            qubit.z()  # nothing to |0> and |1>, but in time
 
     def ask(self, place: Place) -> int:
         """For a trap, the angle at which the result is known; for the others any."""
@@ -142,7 +145,7 @@ async def delegate(client: Node, *, server: str, angles: list[list[int]], tests:
     """Have a program computed. Returns its output, and how many traps were sprung: 0, or the output is worth nothing.
 
     Args:
-        angles: Of the program, by row and column, in multiples of pi/4.
+        angles: Of the program, by row and column, in multiples of pi/4, each 0 to 7.
         tests: How many patches of traps are hidden among the work.
     """
     rows, columns = _checked(angles)
@@ -164,7 +167,7 @@ async def delegate(client: Node, *, server: str, angles: list[list[int]], tests:
 
 def _checked(angles: list[list[int]]) -> tuple[int, int]:
     """How many rows and columns of angles there are."""
-    rows, columns = len(angles), len(angles[0]) if angles else 0
+    rows, columns = len(angles), len(angles[0]) if len(angles) else 0
     if any(len(row) != columns for row in angles) or columns < 5 or columns % 4 != 1:
         lengths = ", ".join(str(len(row)) for row in angles)
         raise InvalidOperation(detail=f"angles must be rows of 5, 9, 13, ... columns, all alike; got rows of {lengths}")

@@ -14,7 +14,6 @@ Source: Bostroem & Felbinger, Phys. Rev. Lett. 89, 187902 (2002), message mode.
 from __future__ import annotations
 
 import asyncio
-from math import pi
 
 from qnode import Node, Qubit
 from qnode.protocols.arguments import only_bits
@@ -54,7 +53,8 @@ async def pong(alice: Node, *, sender: str, bits: list[int]) -> None:
         travel = await _arrival(alice, sender, patience and patience / 2)
         if travel is None:
             continue
-        travel.rz(pi * bit)  # Z, or nothing: when it comes back tells nothing either
+        travel.s()  # twice is Z, back is nothing, and both take the same time: when it comes back tells nothing either
+        (travel.s if bit else travel.sdg)()
         await alice.send_qubit(sender, travel)
 
 

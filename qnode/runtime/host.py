@@ -394,14 +394,14 @@ def _with_notes(error: QnodeError) -> str:
 
 def _from_program(error: BaseException) -> TracebackType | None:
     tb = error.__traceback__
-    theirs = _first(tb, lambda file: not file.startswith(_ABOVE_PROGRAMS))
-    return theirs or _first(tb, lambda file: file.startswith(_LIBRARY))
-
-
-def _first(tb: TracebackType | None, is_wanted: Callable[[str], bool]) -> TracebackType | None:
-    while tb is not None and not is_wanted(tb.tb_frame.f_code.co_filename):
+    while tb is not None and not _is_theirs(tb.tb_frame.f_code.co_filename):
         tb = tb.tb_next
     return tb
+
+
+def _is_theirs(file: str) -> bool:
+    """Whether it belongs to programs, those of the library included."""
+    return not file.startswith(_ABOVE_PROGRAMS) or file.startswith(_LIBRARY)
 
 
 def _lines(tasks: Iterable[asyncio.Task[Any]]) -> str:
@@ -415,7 +415,8 @@ def _innermost(coroutine: object) -> tuple[str, str]:
     own = [index for index, file in enumerate(files) if not file.startswith(OWN_CODE)]
     own = own or [index for index, file in enumerate(files) if file.startswith(_LIBRARY)]
     if not own:  # a task that is nothing but a call of ours, as those of asyncio.gather(node.receive(...), ...)
-        return _called(frames[0]) if frames else "something", UNKNOWN
+        calls = [frame for frame in frames if frame.f_code.co_filename != __file__]
+        return _called(calls[0]) if calls else "something", UNKNOWN
     last = own[-1]
     frame = frames[last]
     where = f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -85,7 +85,7 @@ def link_pair(facts: LinkFacts, mine: NodeFacts, theirs: NodeFacts) -> Vector:
 
 
 def swapped(left: Vector, right: Vector, mixing: float = 0.0, flip: float = 0.0, single: float = 0.0) -> Vector:
-    """What a repeater makes of two pairs, corrected by the outcome that it read: `bell_diagonal.swap`.
+    """What a repeater makes of two pairs, corrected by the outcome that it read: `bell_diagonal.swap`, and `single`.
 
     Args:
         mixing, flip, single: Of the repeater, as `NodeFacts` has them. Of the Paulis behind its Hadamard gate two of

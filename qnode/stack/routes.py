@@ -24,6 +24,7 @@ from math import exp, inf, log
 from typing import Final
 
 from qnode.errors import NoRoute
+from qnode.stack.expectation import PERFECT, swapped
 from qnode.wire.stack import LinkFacts, LinkState, NodeFacts
 
 METRICS: Final = ("hops", "time", "fidelity")
@@ -190,8 +191,11 @@ def werner_parameter(link: LinkFacts, here: NodeFacts, there: NodeFacts) -> floa
 
 
 def swap_factor(node: NodeFacts) -> float:
-    """s = (1-l)(4(1-eps)**2 - 1)/3: what a Bell measurement there leaves of w, by its mixing l and readout flip eps."""
-    return float((1 - node.mixing) * (4 * (1 - node.flip) ** 2 - 1) / 3)
+    """What a Bell measurement there leaves of w: (4F - 1)/3 of what it makes of two perfect pairs.
+
+    By its mixing l and readout flip eps alone, this is (1-l)(4(1-eps)**2 - 1)/3.
+    """
+    return (4 * swapped(PERFECT, PERFECT, node.mixing, node.flip, node.single)[0] - 1) / 3
 
 
 def _onwards(link: float, through: float, rest: Cost) -> Cost:

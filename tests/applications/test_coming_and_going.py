@@ -194,6 +194,16 @@ async def test_a_node_that_begins_again_has_the_programs_that_run_by_then(tmp_pa
     assert done["alice"] == [["away", 4 * MS], ["started", 1 * MS], ["started", 4 * MS], ["stopped", 0]]
 
 
+async def test_a_program_may_be_stopped_before_the_run_begins(tmp_path: Path) -> None:
+    """Its node begins it nevertheless, and is told then: it is over once."""
+    config = network({"main": sleeping(1e-3)}, {"main": sleeping(5e-3)})
+    async with Cluster.from_dict(config, base=PROGRAMS, runs=tmp_path) as net:
+        await net.stop("bob", "main")
+        done = await net.run()
+    assert done.summary.how == "done"
+    assert came_and_went(done) == [(0, "program_stopped", "main")]
+
+
 @pytest.mark.parametrize("fresh", [False, True], ids=["at the beginning", "as it begins again"])
 async def test_a_program_may_be_stopped_while_its_node_is_paused_before_it_began(fresh: bool, tmp_path: Path) -> None:
     """The run does not wait for it, and nobody else for its slots."""

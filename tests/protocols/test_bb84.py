@@ -188,8 +188,18 @@ async def test_qubits_take_as_long_whatever_is_on_them(networks: Networks) -> No
     nodes["alice"]["gates"] = {"single": {"duration": "1 us"}}
     run = await networks.run(nodes, TAPPED, formalism="auto", events=True)
     came = {one.t for one in run.events if (one.node, one.event) == ("eve", "receive_qubit")}
-    assert came == {50_035 + 1_000}
+    assert came == {50_035 + 2 * 1_000}
     assert run.notes["alice"]["error_rate"] == 0
+
+
+async def test_it_takes_no_gates_but_those_of_a_terminal_that_is_made_for_it(networks: Networks) -> None:
+    terminal = {"hardware": "telecom_qkd_terminal"}
+    nodes = {
+        "alice": {**terminal, "program": Program(bb84.send_key, bob="bob", n=1, trains=8, shown=0)},
+        "bob": {**terminal, "program": Program(bb84.receive_key, alice="alice", n=1, trains=8)},
+    }
+    run = await networks.run(nodes, {"line": {"chain": ["alice", "bob"], "length": "10 km"}}, formalism="auto")
+    assert len(run["alice"]) == len(run["bob"]) <= 8
 
 
 def test_too_many_errors_leave_no_key() -> None:

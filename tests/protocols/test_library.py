@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
 
 from orchestrator import Cluster, Program
-from qnode.errors import Deadlock, ProgramFailed
+from qnode.errors import Deadlock, InvalidOperation, ProgramFailed
+from qnode.protocols.arguments import number
 from qnode.protocols.blind_computation import run_blindly
 
 Nets = Callable[..., Cluster]
@@ -110,6 +112,20 @@ def test_a_program_that_no_brickwork_can_hold_is_refused(row: list[int], qnode_c
     net = qnode_cluster(nodes={"client": client, "server": None}, links=[("client", "server", "1 km")], seed=1)
     with pytest.raises(ProgramFailed, match=r"columns, all alike; got rows of|whole number of 0 to 7; got (7.5|8)"):
         net.run_sync(inline=True)
+
+
+def test_an_error_out_of_a_library_shows_the_line_of_the_protocol(qnode_cluster: Nets) -> None:
+    net = qnode_cluster("../../configs/bb84.yaml", set=["nodes.*.args.n=-1"])
+    with pytest.raises(ProgramFailed, match=r"(?s)protocols/bb84.py\", line \d+, in send_key.*negative"):
+        net.run_sync(inline=True)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    number("x", np.int64(3), 0, 7, whole=True)
+    number("x", np.float32(0.5), 0, 1)
+    for wrong, whole in ((np.int64(8), True), (np.float64(3.0), True), (True, True), (np.nan, False), ("3", False)):
+        with pytest.raises(InvalidOperation, match=r"x must be a .*number of 0 to 7; got"):
+            number("x", wrong, 0, 7, whole=whole)
 
 
 def test_ends_that_do_not_agree_how_often_tell_where_they_wait(qnode_cluster: Nets) -> None:

@@ -46,7 +46,7 @@ async def test_a_bit_takes_as_long_as_the_other(networks: Networks) -> None:
     slow = {"program": Program(pong, sender="bob", bits=[0, 1, 1]), "gates": {"single": {"duration": "1 us"}}}
     run = await networks.run({"alice": slow, "bob": Program(ping, to="alice", n=3)}, FIBRE, events=True)
     came = [one.t for one in run.events if (one.node, one.event) == ("bob", "receive_qubit")]
-    assert came == [nth * (2 * 50_035 + 1_000) for nth in (1, 2, 3)]
+    assert came == [nth * (2 * 50_035 + 2 * 1_000) for nth in (1, 2, 3)]
     assert run["bob"] == [0, 1, 1]
 
 

@@ -74,7 +74,7 @@ async def test_genuine_notes_pass_where_gates_take_time(networks: Networks) -> N
     run = await networks.run(nodes, STREET, formalism="auto", events=True)
     assert run["bank"] == [True]
     came = {one.t for one in run.events if (one.node, one.event) == ("holder", "receive_qubit")}
-    assert came == {5_003 + 1_000}
+    assert came == {5_003 + 2 * 1_000}
 
 
 def test_cloning_is_unitary() -> None:

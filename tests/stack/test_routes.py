@@ -153,6 +153,7 @@ def test_the_werner_parameter_is_that_of_halves_as_old_as_they_are() -> None:
 def test_factors_of_swaps_and_times_of_links_are_those_of_the_formulas() -> None:
     assert swap_factor(NodeFacts(1, inf, inf)) == 1.0
     assert swap_factor(NodeFacts(1, inf, inf, mixing=0.1, flip=0.02)) == pytest.approx(0.9 * (4 * 0.98**2 - 1) / 3)
+    assert swap_factor(NodeFacts(1, inf, inf, single=0.09)) == pytest.approx(0.92)  # F = 1 - 2/3 of it
     assert link_ns(LinkFacts("b", 50, 100, 0.25, 120)) == 120 + 3 * 100 + 50
 
 
