@@ -86,17 +86,26 @@ def store(vectors: npt.ArrayLike, t_ns: npt.ArrayLike, t2_ns: npt.ArrayLike) -> 
 # --- swapping -------------------------------------------------------------------------------------------------------
 
 
-def swap(left: npt.ArrayLike, right: npt.ArrayLike, mixing: npt.ArrayLike = 0.0, flip: npt.ArrayLike = 0.0) -> Floats:
+def swap(
+    left: npt.ArrayLike,
+    right: npt.ArrayLike,
+    mixing: npt.ArrayLike = 0.0,
+    flip: npt.ArrayLike = 0.0,
+    single: npt.ArrayLike = 0.0,
+) -> Floats:
     """What a repeater makes of two pairs, corrected by the outcome that it read.
 
     Args:
         mixing: Both measured qubits are replaced by I/4 with this probability after the two-qubit gate.
         flip: Probability that one of the two bits is read wrongly, each by itself. Of a readout with different p01 and
             p10 it is their mean: outcomes of these pairs are even.
+        single: Probability of a Pauli, X, Y or Z alike, behind the Hadamard gate. X and Y turn the bit over that is
+            read then, the one of the phase.
     """
-    wrong, lost = np.broadcast_arrays(*(np.asarray(p, np.float64) for p in (flip, mixing)))
-    good = 1 - wrong
-    read = np.stack((good * good, good * wrong, wrong * good, wrong * wrong), axis=-1)
+    wrong, lost, gate = np.broadcast_arrays(*(np.asarray(p, np.float64) for p in (flip, mixing, single)))
+    good, turned = 1 - wrong, gate * 2 / 3
+    phase = good * (1 - turned) + wrong * turned, wrong * (1 - turned) + good * turned
+    read = np.stack((good * phase[0], wrong * phase[0], good * phase[1], wrong * phase[1]), axis=-1)
     lost = lost[..., None]
     return (1 - lost) * convolve(convolve(left, right), read) + lost / 4
 

@@ -85,11 +85,10 @@ def link_pair(facts: LinkFacts, mine: NodeFacts, theirs: NodeFacts) -> Vector:
 
 
 def swapped(left: Vector, right: Vector, mixing: float = 0.0, flip: float = 0.0, single: float = 0.0) -> Vector:
-    """What a repeater makes of two pairs, corrected by the outcome that it read: `bell_diagonal.swap`, and `single`.
+    """What a repeater makes of two pairs, corrected by the outcome that it read: `bell_diagonal.swap`.
 
     Args:
-        mixing, flip, single: Of the repeater, as `NodeFacts` has them. Of the Paulis behind its Hadamard gate two of
-            three turn the bit over that is read then, the one of the phase.
+        mixing, flip, single: Of the repeater, as `NodeFacts` has them.
     """
     joined = convolved(left, right)
     if single:

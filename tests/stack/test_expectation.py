@@ -43,9 +43,10 @@ def rho_of(vector: Vector) -> Matrix:
 
 
 @few
-@given(left=vectors(), right=vectors(), mixing=chances, flip=chances)
-def test_swapping_is_that_of_the_arrays(left: Vector, right: Vector, mixing: float, flip: float) -> None:
-    close(expectation.swapped(left, right, mixing, flip), bell_diagonal.swap(left, right, mixing, flip))
+@given(left=vectors(), right=vectors(), mixing=chances, flip=chances, single=chances)
+def test_swapping_is_that_of_the_arrays(left: Vector, right: Vector, mixing: float, flip: float, single: float) -> None:
+    noise = mixing, flip, single
+    close(expectation.swapped(left, right, *noise), bell_diagonal.swap(left, right, *noise))
     close(expectation.swapped(left, right), bell_diagonal.swap(left, right))
 
 
