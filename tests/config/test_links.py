@@ -14,6 +14,7 @@ from orchestrator.loader import loads
 from orchestrator.oracle.spec import decode_oracle, encode_oracle
 from orchestrator.plan import plan
 from orchestrator.problems import ConfigErrors
+from orchestrator.stacks import facts
 from orchestrator.topology import Network, describe
 from qnode.quantum import sources
 from qnode.quantum.bell import PHI_PLUS, PSI_MINUS, PSI_PLUS
@@ -149,3 +150,17 @@ def test_every_model_of_the_full_example_arrives_at_the_oracle() -> None:
     spec = decode_oracle(launched(net))
     assert {spec.source_of(link) for link in spec.links} == {link.source for link in net.links}
     assert len(spec.sources) == 8
+
+
+def test_stacks_reckon_with_the_gate_that_turns_what_a_link_heralds() -> None:
+    """A double click heralds Psi+ or Psi-: one of two ends turns each pair, and of two that are alike either may."""
+    slow = "gates: {single: {duration: 10 us, error: 1 %}}"
+    link = "{l: {between: [a, b], length: 2 km, source: {model: double_click}}}"
+    net = network(link, f"{{a: {{{slow}}}, b: {{{slow}}}}}")
+    (made,) = net.links
+    told = facts(made, "b", *(node.hardware for node in net.nodes.values()))
+    assert made.source.turned == 1.0
+    assert told.made_ns == max(made.source.delivered_ns) + 10_000
+    aged = [then - born for born, then in zip(made.source.born_ns, made.source.delivered_ns, strict=True)]
+    assert told.aged_ns == (aged[0] + 5_000, aged[1] + 5_000)
+    assert told.vector == pytest.approx((0.985, 0.005, 0.005, 0.005))  # 1 % of infidelity is 1.5 % of X, Y and Z

@@ -14,7 +14,8 @@ import pytest
 
 from orchestrator import Cluster
 from orchestrator.oracle.events import Event, encode_events
-from orchestrator.oracle.record import MAGIC, Round, entry_of, read_record
+from orchestrator.oracle.losses import Loss
+from orchestrator.oracle.record import MAGIC, NOTHING_GRANTED, Round, entry_of, read_record
 from orchestrator.oracle.replay import Divergence, Replay, replay
 from orchestrator.oracle.spec import OracleSpec, decode_oracle, encode_oracle, record_path
 from orchestrator.run import Run
@@ -355,6 +356,12 @@ def test_a_repeated_round_is_named(honest: Tampered, tmp_path: Path) -> None:
 def test_a_round_after_the_end_is_named(honest: Tampered, tmp_path: Path) -> None:
     found = diverges(honest, tmp_path / "record", lambda rounds: rounds.append(rounds[-1]))
     assert (found.round, found.what) == (len(honest[1]), "the run was over (done), and this round follows")
+
+
+def test_losses_before_the_beginning_are_named_where_the_run_had_begun(honest: Tampered, tmp_path: Path) -> None:
+    early = Round(0, (), NOTHING_GRANTED, (), over=True, losses=(Loss("alice", "killed", fresh=False),))
+    found = diverges(honest, tmp_path / "record", lambda rounds: rounds.insert(1, early))
+    assert found == (1, "", "nodes were lost before the run began, and it had begun")
 
 
 @pytest.mark.parametrize(
