@@ -423,8 +423,8 @@ class OracleCore:
             return False
         return self.runs(node, program)
 
-    def has_run(self, node: NodeName) -> bool:
-        """Whether a node has begun its life, or is about to without being told anything; not so one that is paused."""
+    def has_begun(self, node: NodeName) -> bool:
+        """Whether a node has begun its programs, or does so next, told of nothing before. Not one that is paused."""
         return self._realtime or self._steps[node] > 0 or node in self.time.awaited
 
     def end_unbegun(self, node: NodeName, program: str) -> None:

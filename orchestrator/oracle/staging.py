@@ -104,5 +104,5 @@ class Stage:
         self._stopped.add((node, program))  # late or not: its node sets slots aside for it at its beginning
         if self._core.end_program(node, program):
             self._core.time.schedule(self._core.time.now_ns, node, Stopped(program))
-            if of_the_beginning and not self._core.has_run(node):  # told so at its beginning, it does not begin it
+            if of_the_beginning and not self._core.has_begun(node):  # told so at its beginning, it does not begin it
                 self._core.end_unbegun(node, program)
